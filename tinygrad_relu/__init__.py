@@ -1,0 +1,97 @@
+"""A Cython-accelerated autograd mini-engine for NumPy people, in PyTorch's words.
+
+>>> import tinygrad_relu as tg
+>>> x = tg.tensor([[1.0, -2.0], [3.0, 4.0]], requires_grad=True)
+>>> loss = tg.relu(x).square().sum()
+>>> loss.backward()
+>>> x.grad
+tensor([[2., 0.],
+        [6., 8.]], dtype=float64)
+
+This file holds names only: what each does stands in `engine`, `ops`, `nn`, `optim`, `gradcheck`.
+"""
+
+from numpy import bool_ as bool
+from numpy import float32, float64, int32, int64, uint8
+
+from tinygrad_relu import autograd, errors, kernels, nn, optim
+from tinygrad_relu.creation import (
+    arange,
+    asarray,
+    eye,
+    from_numpy,
+    full,
+    get_default_dtype,
+    linspace,
+    manual_seed,
+    ones,
+    ones_like,
+    rand,
+    randint,
+    randn,
+    randperm,
+    set_default_dtype,
+    tensor,
+    zeros,
+    zeros_like,
+)
+from tinygrad_relu.engine import Tensor
+from tinygrad_relu.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from tinygrad_relu.gradcheck import gradcheck, gradgradcheck
+from tinygrad_relu.ops.arithmetic import absolute as abs
+from tinygrad_relu.ops.arithmetic import add, ceil, clamp, floor, isfinite, isinf, isnan, maximum
+from tinygrad_relu.ops.arithmetic import clamp as clip
+from tinygrad_relu.ops.arithmetic import divide as div
+from tinygrad_relu.ops.arithmetic import equal as eq
+from tinygrad_relu.ops.arithmetic import greater as gt
+from tinygrad_relu.ops.arithmetic import greater_equal as ge
+from tinygrad_relu.ops.arithmetic import less as lt
+from tinygrad_relu.ops.arithmetic import less_equal as le
+from tinygrad_relu.ops.arithmetic import minimum, remainder, sign, where
+from tinygrad_relu.ops.arithmetic import multiply as mul
+from tinygrad_relu.ops.arithmetic import negative as neg
+from tinygrad_relu.ops.arithmetic import not_equal as ne
+from tinygrad_relu.ops.arithmetic import rint as round
+from tinygrad_relu.ops.arithmetic import subtract as sub
+from tinygrad_relu.ops.exponential import (
+    cos,
+    exp,
+    exp2,
+    expm1,
+    log,
+    log1p,
+    log2,
+    log10,
+    reciprocal,
+    sigmoid,
+    sin,
+    sqrt,
+    square,
+    tanh,
+)
+from tinygrad_relu.ops.exponential import power as pow
+from tinygrad_relu.ops.gates import gate, leaky_relu, prelu, relu, threshold, thresholded_relu
+from tinygrad_relu.ops.indexing import gather, take_along_axis
+from tinygrad_relu.ops.linalg import linear, matmul
+from tinygrad_relu.ops.neural import cross_entropy, log_softmax, mse_loss, softmax
+from tinygrad_relu.ops.reductions import (
+    all,
+    amax,
+    amin,
+    any,
+    argmax,
+    argmin,
+    logsumexp,
+    mean,
+    prod,
+    std,
+    sum,
+    var,
+)
+from tinygrad_relu.ops.reductions import largest as max
+from tinygrad_relu.ops.reductions import smallest as min
+from tinygrad_relu.ops.shapes import concat, expand, flatten, permute, reshape, squeeze, stack, unsqueeze
+from tinygrad_relu.ops.shapes import concat as cat
+from tinygrad_relu.ops.shapes import swapaxes as transpose
+
+__version__ = "0.1.0"

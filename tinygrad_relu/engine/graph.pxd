@@ -1,0 +1,42 @@
+from numpy cimport ndarray, npy_intp
+
+from tinygrad_relu.engine.tensor cimport Tensor
+
+cdef class Node:
+    cdef Py_ssize_t order       # when it was recorded: a consumer is always younger than its inputs
+    cdef object op              # Op
+    cdef tuple statics
+    cdef tuple parents          # for each input a Node, a leaf Tensor, or None where nothing flows
+    cdef tuple saved            # for each input what a rule names, or None
+    cdef ndarray output         # if a rule names it
+    cdef Py_ssize_t versions    # sum of the versions of all that is saved
+    cdef Py_ssize_t consumers   # how many recorded ops take the output
+    cdef bint output_changed
+    cdef bint freed
+    cdef npy_intp[8] shape      # of the output
+    cdef int ndim
+    cdef int dtype
+    cdef tuple long_shape       # in place of `shape`, of outputs with more than 8 axes
+
+    cdef int remember_shape(self, ndarray array) except -1
+    cdef bint has_shape_of(self, ndarray array) except -1
+    cdef tuple shape_tuple(self)
+    cdef int check_unchanged(self) except -1
+    cdef int free(self) except -1
+
+# What a parameter of a rule stands for; inputs and static parameters are numbered from these on.
+cpdef enum RuleName:
+    COTANGENT = 0
+    OUTPUT = 1
+    POSITION = 2
+    OWN_SHAPE = 3
+    FIRST_INPUT = 16
+    FIRST_STATIC = 32
+    OUTPUT_BIT = 63
+    MOST_RULE_NAMES = 8
+
+cdef bint is_recording() noexcept
+cdef Node new_node()
+cdef dict walk_back(
+    list outputs, list gradients, list inputs, bint retain_graph, bint create_graph
+)

@@ -1,0 +1,435 @@
+"""The recorded graph, and the walk back through it.
+
+Design
+------
+a) Nodes are numbered as they are recorded, so a consumer is always younger than its inputs.  The
+   walk back takes the youngest node first from a heap: no recursion, no search beforehand, and no
+   marks in the graph, so that several threads may walk one graph.
+b) A node keeps alive just what the derivative rules of its inputs name.  The walk frees each node
+   that it has passed.
+c) Gradients reach the leaves together, at the end: a walk that fails leaves every ``.grad`` as it
+   was.
+d) A value saved for the walk back is saved with the version of its memory.  A change in place
+   raises the version, and the walk refuses to go on with a value that is not what was recorded.
+"""
+
+import numpy as np
+
+cimport cython
+cimport numpy as cnp
+from cpython.mem cimport PyMem_Free, PyMem_Realloc
+from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
+from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
+from libc.string cimport memcmp, memcpy
+from numpy cimport ndarray, npy_intp
+
+from tinygrad_relu.engine.op cimport ADD, CAST, SUM_TO, Op, one_with, two
+from tinygrad_relu.engine.tensor cimport Tensor, wrap
+
+from tinygrad_relu.errors import DTypeError, GraphError, MutationError, RuleError, ShapeError
+
+cnp.import_array()
+
+cdef extern from "Python.h":
+    object PyObject_Vectorcall(object function, PyObject** arguments, size_t count, PyObject* names)
+
+cdef extern from *:
+    """
+    #if defined(_MSC_VER)
+    static __declspec(thread) int tgr_recording = 1;
+    #else
+    static __thread int tgr_recording = 1;
+    #endif
+    """
+    int tgr_recording
+
+
+# ----------------------------------------------------------------------------- whether to record
+
+cdef bint is_recording() noexcept:
+    return tgr_recording
+
+
+def recording():
+    """Tell whether this thread records a graph; `no_grad` turns it off."""
+    return bool(tgr_recording)
+
+
+def set_recording(bint mode):
+    """Turn recording on or off in this thread, and return what it was."""
+    global tgr_recording
+    cdef bint before = tgr_recording
+    tgr_recording = mode
+    return before
+
+
+# ----------------------------------------------------------------------------- what is recorded
+
+cdef Py_ssize_t clock = 0
+
+
+@cython.freelist(512)
+@cython.trashcan(True)
+@cython.final
+cdef class Node:
+    """A recorded op: what it was, what it came from, and what its derivative rules need."""
+
+    @property
+    def name(self):
+        """str: The name of the op."""
+        return self.op.name
+
+    @property
+    def next_functions(self):
+        """tuple: For each input the Node or leaf Tensor that it came from, or None."""
+        return self.parents if self.parents is not None else ()
+
+    @property
+    def saved_values(self):
+        """tuple: What is kept for the rules: inputs that they name (else None), then the output."""
+        kept = self.saved if self.saved is not None else ()
+        return kept if self.output is None else (*kept, wrap(self.output))
+
+    def __repr__(self):
+        return f"<Node {self.op.name}{' (freed)' if self.freed else ''}>"
+
+    cdef int remember_shape(self, ndarray array) except -1:
+        self.ndim = cnp.PyArray_NDIM(array)
+        self.dtype = cnp.PyArray_TYPE(array)
+        if self.ndim <= 8:
+            memcpy(self.shape, cnp.PyArray_DIMS(array), self.ndim * sizeof(npy_intp))
+        else:
+            self.long_shape = (<object> array).shape
+        return 0
+
+    cdef bint has_shape_of(self, ndarray array) except -1:
+        if self.ndim != cnp.PyArray_NDIM(array):
+            return False
+        if self.ndim <= 8:
+            return memcmp(self.shape, cnp.PyArray_DIMS(array), self.ndim * sizeof(npy_intp)) == 0
+        return self.long_shape == (<object> array).shape
+
+    cdef tuple shape_tuple(self):
+        if self.ndim > 8:
+            return self.long_shape
+        return tuple([self.shape[axis] for axis in range(self.ndim)])
+
+    cdef int check_unchanged(self) except -1:
+        """Raise if a saved value is no longer what it was when it was recorded."""
+        cdef Py_ssize_t versions = 0
+        if self.saved is not None:
+            for value in self.saved:
+                if isinstance(value, Tensor):
+                    versions += (<Tensor> value).memory().version
+        if versions != self.versions:
+            what = "an input"
+        elif self.output is not None and self.output_changed:
+            what = "its result"
+        else:
+            return 0
+        raise MutationError(
+            f"{self.op.name}: {what} was changed in place after it had been recorded, and its "
+            "derivative needs the value that it had: change a clone(), or call backward first"
+        )
+
+    cdef int free(self) except -1:
+        self.freed = True
+        self.parents = None
+        self.saved = None
+        self.output = None
+        return 0
+
+
+cdef Node new_node():
+    """Return a node that is younger than all others."""
+    global clock
+    cdef Node node = Node.__new__(Node)
+    clock += 1
+    node.order = clock
+    return node
+
+
+# -------------------------------------------------------------------------------- the walk back
+
+cdef struct Arrival:
+    Py_ssize_t order
+    PyObject* node          # owned
+    PyObject* cotangent     # owned; NULL where it is being summed, in Walk.sums
+
+
+@cython.final
+cdef class Walk:
+    """One walk back: the nodes that a cotangent has reached, youngest first."""
+
+    cdef Arrival* heap
+    cdef Py_ssize_t size, room
+    cdef dict sums          # cotangents of nodes with several consumers
+    cdef dict leaves        # cotangents of leaves
+    cdef dict wanted        # cotangents of the nodes that the caller asked for
+
+    def __cinit__(self):
+        self.heap = NULL
+        self.size = self.room = 0
+        self.sums = {}
+        self.leaves = {}
+        self.wanted = {}
+
+    def __dealloc__(self):
+        cdef Py_ssize_t k
+        for k in range(self.size):
+            Py_DECREF(<object> self.heap[k].node)
+            if self.heap[k].cotangent is not NULL:
+                Py_DECREF(<object> self.heap[k].cotangent)
+        PyMem_Free(self.heap)
+
+    cdef int push(self, Node node, Tensor cotangent) except -1:
+        cdef Py_ssize_t child = self.size, parent
+        cdef Arrival* larger
+        if self.size == self.room:
+            larger = <Arrival*> PyMem_Realloc(self.heap, (2 * self.room + 16) * sizeof(Arrival))
+            if larger is NULL:
+                raise MemoryError
+            self.heap = larger
+            self.room = 2 * self.room + 16
+        while child > 0:
+            parent = (child - 1) // 2
+            if self.heap[parent].order >= node.order:
+                break
+            self.heap[child] = self.heap[parent]
+            child = parent
+        self.heap[child].order = node.order
+        self.heap[child].node = <PyObject*> node
+        self.heap[child].cotangent = NULL if cotangent is None else <PyObject*> cotangent
+        Py_INCREF(node)
+        if cotangent is not None:
+            Py_INCREF(cotangent)
+        self.size += 1
+        return 0
+
+    cdef Arrival pop(self) noexcept:
+        """Take the youngest node out of the heap; its references pass to the caller."""
+        cdef Arrival youngest = self.heap[0], last
+        cdef Py_ssize_t hole = 0, child = 1
+        self.size -= 1
+        last = self.heap[self.size]
+        while child < self.size:
+            if child + 1 < self.size and self.heap[child + 1].order > self.heap[child].order:
+                child += 1
+            if last.order >= self.heap[child].order:
+                break
+            self.heap[hole] = self.heap[child]
+            hole = child
+            child = 2 * hole + 1
+        if self.size > 0:
+            self.heap[hole] = last
+        return youngest
+
+    cdef int arrive(self, object target, Tensor cotangent) except -1:
+        """Bring a cotangent to a node or a leaf."""
+        cdef Node node
+        cdef object sofar
+        if type(target) is not Node:
+            sofar = self.leaves.get(target)
+            self.leaves[target] = cotangent if sofar is None else two(ADD, sofar, cotangent)
+            return 0
+        node = <Node> target
+        if node.consumers == 1:
+            return self.push(node, cotangent)
+        sofar = self.sums.get(node)
+        if sofar is None:
+            self.sums[node] = cotangent
+            return self.push(node, None)
+        self.sums[node] = two(ADD, sofar, cotangent)
+        return 0
+
+    cdef int go(self, bint retain_graph, bint create_graph) except -1:
+        cdef Arrival arrival
+        cdef Node node
+        cdef Tensor cotangent
+        while self.size > 0:
+            arrival = self.pop()
+            node = <Node> arrival.node
+            Py_DECREF(node)
+            if arrival.cotangent is NULL:
+                cotangent = self.sums.pop(node)
+            else:
+                cotangent = <Tensor> arrival.cotangent
+                Py_DECREF(cotangent)
+            if self.wanted and node in self.wanted:
+                self.wanted[node] = cotangent
+            if node.freed:
+                raise GraphError(
+                    f"backward: the graph was freed by an earlier backward at {node.op.name}: call "
+                    "that one with retain_graph=True, or compute the forward pass anew"
+                )
+            node.check_unchanged()
+            self.through(node, cotangent, create_graph)
+            if not retain_graph:
+                node.free()
+        return 0
+
+    cdef int through(self, Node node, Tensor cotangent, bint create_graph) except -1:
+        """Carry a cotangent from the output of `node` to each of its inputs."""
+        cdef Py_ssize_t k
+        cdef object parent
+        cdef Tensor output = None
+        if node.output is not None:
+            output = wrap(node.output)
+            if create_graph:
+                output.node = node
+                output.needs_gradient = True
+                node.consumers += 1
+        for k in range(PyTuple_GET_SIZE(node.parents)):
+            parent = <object> PyTuple_GET_ITEM(node.parents, k)
+            if parent is not None:
+                self.arrive(parent, pulled_back(node, k, parent, cotangent, output))
+        return 0
+
+
+cdef Tensor pulled_back(Node node, Py_ssize_t k, object parent, Tensor cotangent, Tensor output):
+    """Apply the rule of input `k`, and bring what it gives to the shape and dtype of that input."""
+    cdef Op op = <Op> node.op
+    cdef Py_ssize_t row = k if op.inputs >= 0 else 0
+    cdef object rule = op.rules[row], result, extra = None
+    cdef tuple plan
+    cdef PyObject* arguments[MOST_RULE_NAMES]
+    cdef Py_ssize_t j, code
+    cdef Tensor pulled
+    cdef Node source
+    cdef bint fits
+    cdef int dtype
+    if rule is None:
+        return wrap(np.zeros(shape_of(parent), dtype=cnp.PyArray_DescrFromType(dtype_of(parent))))
+    plan = op.plans[row]
+    for j in range(PyTuple_GET_SIZE(plan)):
+        code = <object> PyTuple_GET_ITEM(plan, j)
+        if code == COTANGENT:
+            arguments[j] = <PyObject*> cotangent
+        elif code == OUTPUT:
+            arguments[j] = <PyObject*> output
+        elif code == POSITION:
+            extra = k
+            arguments[j] = <PyObject*> extra
+        elif code == OWN_SHAPE:
+            extra = shape_of(parent)
+            arguments[j] = <PyObject*> extra
+        elif code < FIRST_STATIC:
+            arguments[j] = PyTuple_GET_ITEM(node.saved, code - FIRST_INPUT)
+        else:
+            arguments[j] = PyTuple_GET_ITEM(node.statics, code - FIRST_STATIC)
+    result = PyObject_Vectorcall(rule, arguments, PyTuple_GET_SIZE(plan), NULL)
+    if not isinstance(result, Tensor):
+        raise RuleError(
+            f"{op.name}: the rule of {op.input_name(k)} returned a {type(result).__name__}: a rule "
+            "returns the cotangent of its input, a Tensor"
+        )
+    pulled = <Tensor> result
+    if type(parent) is Node:
+        source = <Node> parent
+        fits = source.has_shape_of(pulled.array)
+        dtype = source.dtype
+    else:
+        fits = cnp.PyArray_SAMESHAPE(pulled.array, (<Tensor> parent).array)
+        dtype = cnp.PyArray_TYPE((<Tensor> parent).array)
+    if not fits:
+        pulled = summed_to(pulled, shape_of(parent), op, k)
+    if cnp.PyArray_TYPE(pulled.array) != dtype:
+        pulled = one_with(CAST, pulled, (cnp.PyArray_DescrFromType(dtype),))
+    return pulled
+
+
+cdef Tensor summed_to(Tensor cotangent, tuple shape, Op op, Py_ssize_t k):
+    """Sum over the axes along which an input of `shape` was broadcast."""
+    try:
+        fits = np.broadcast_shapes(shape, cotangent.shape) == cotangent.shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise RuleError(
+            f"{op.name}: the rule of {op.input_name(k)} returned a cotangent of shape "
+            f"{cotangent.shape} for an input of shape {shape}"
+        )
+    return one_with(SUM_TO, cotangent, (shape,))
+
+
+cdef tuple shape_of(object target):
+    return (<Node> target).shape_tuple() if type(target) is Node else (<object> (<Tensor> target).array).shape
+
+
+cdef int dtype_of(object target):
+    if type(target) is Node:
+        return (<Node> target).dtype
+    return cnp.PyArray_TYPE((<Tensor> target).array)
+
+
+cdef Tensor seed(Tensor output, object gradient):
+    """Return the cotangent with which a walk back begins at `output`."""
+    cdef Tensor cotangent
+    if not output.needs_gradient:
+        raise GraphError(
+            "backward: nothing was recorded for this tensor: make an input with requires_grad=True, "
+            "and compute outside of no_grad()"
+        )
+    if gradient is None:
+        if output.size != 1:
+            raise GraphError(
+                f"backward: a tensor of shape {output.shape} has no single gradient: reduce it to "
+                "one number, such as .sum(), or pass gradient= of its shape"
+            )
+        return wrap(np.ones_like(output.array, subok=False))
+    cotangent = gradient if isinstance(gradient, Tensor) else wrap(np.array(gradient))
+    if cotangent.shape != output.shape:
+        raise ShapeError(
+            f"backward: gradient has shape {cotangent.shape}, and the tensor has shape {output.shape}"
+        )
+    if cotangent.dtype != output.dtype:
+        if not np.can_cast(cotangent.dtype, output.dtype, "same_kind"):
+            raise DTypeError(
+                f"backward: gradient has dtype {cotangent.dtype}, and the tensor has dtype "
+                f"{output.dtype}"
+            )
+        return one_with(CAST, cotangent, (output.dtype,))
+    return cotangent
+
+
+cdef dict walk_back(
+    list outputs, list gradients, list inputs, bint retain_graph, bint create_graph
+):
+    """Return the cotangents of the leaves, or of `inputs` (by position) if they are given."""
+    cdef Walk walk = Walk()
+    cdef Tensor tensor
+    cdef list seeds = [seed(output, gradient) for output, gradient in zip(outputs, gradients)]
+    cdef bint before = set_recording(create_graph)
+    try:
+        if inputs is not None:
+            walk.wanted = {(<Tensor> x).node: None for x in inputs if (<Tensor> x).node is not None}
+        for tensor in outputs:
+            if tensor.node is not None:
+                if (<Node> tensor.node).freed:
+                    raise GraphError(
+                        f"backward: the graph of this tensor was freed by an earlier backward (at "
+                        f"{(<Node> tensor.node).op.name}): call that one with retain_graph=True, or compute "
+                        "the forward pass anew"
+                    )
+                (<Node> tensor.node).consumers += 1      # this walk; its cotangent arrives beside others
+        for tensor, cotangent in zip(outputs, seeds):
+            walk.arrive(tensor if tensor.node is None else tensor.node, cotangent)
+        walk.go(retain_graph, create_graph)
+    finally:
+        set_recording(before)
+    if inputs is None:
+        return walk.leaves
+    return {
+        position: walk.leaves.get(x) if (<Tensor> x).node is None else walk.wanted[(<Tensor> x).node]
+        for position, x in enumerate(inputs)
+    }
+
+
+def gradients(outputs, inputs, cotangents, retain_graph, create_graph):
+    """Return the gradient of the sum of `outputs`, weighted by `cotangents`, for each of `inputs`.
+
+    The engine's own form of ``autograd.grad``: lists of tensors in, a list of tensors out, with
+    None for an input that no output depends on.
+    """
+    cdef dict found = walk_back(outputs, cotangents, inputs, retain_graph or create_graph, create_graph)
+    return [found[position] for position in range(len(inputs))]

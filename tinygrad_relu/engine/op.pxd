@@ -1,0 +1,45 @@
+from cpython.ref cimport PyObject
+
+from tinygrad_relu.engine.graph cimport Node
+from tinygrad_relu.engine.tensor cimport Tensor
+from tinygrad_relu.kernels.kernel cimport Kernel
+
+# Which op answers Python's operators on a Tensor, and what the walk back itself calls.
+cdef enum:
+    NEGATIVE, ABSOLUTE, INVERT
+    ADD, SUBTRACT, MULTIPLY, DIVIDE, FLOOR_DIVIDE, REMAINDER, POWER, MATMUL, AND, OR, XOR
+    LESS, LESS_EQUAL, EQUAL, NOT_EQUAL, GREATER, GREATER_EQUAL
+    ITEM, TRANSPOSE, SWAP, CAST, SUM_TO, COPY
+    SLOTS
+
+cdef Tensor one(int slot, object x)
+cdef Tensor one_with(int slot, object x, tuple statics)
+cdef object two(int slot, object a, object b)
+
+cdef class Op:
+    cdef void* vectorcall       # how Python calls an Op; see `allow_vectorcall`
+    cdef dict __dict__
+    cdef readonly str name
+    cdef public object __signature__
+    cdef readonly Kernel kernel
+    cdef readonly int inputs            # how many; -1: any number
+    cdef readonly int required          # how many inputs must be given
+    cdef readonly tuple names           # of the inputs, then of the static parameters
+    cdef readonly tuple static_defaults
+    cdef readonly tuple defaults        # the same; None where a static parameter must be given
+    cdef readonly bint gathers          # the last static takes all further positional arguments
+    cdef readonly tuple rules           # for each input a function, or None: always zero
+    cdef tuple plans                    # for each rule what its parameters are, as RuleNames
+    cdef unsigned long long[8] saves    # for each rule a bit for each input that it names
+    cdef unsigned long long zeros       # a bit for each input whose rule is always zero
+
+    cdef Tensor apply(self, PyObject** arguments, Py_ssize_t count, tuple statics)
+    cdef int record(
+        self, PyObject** arguments, PyObject** arrays, Py_ssize_t count, tuple statics,
+        unsigned long long active, Tensor output
+    ) except -1
+    cdef tuple keep(
+        self, Node node, PyObject** arguments, PyObject** arrays, Py_ssize_t count,
+        unsigned long long saves
+    )
+    cdef object bind(self, PyObject** arguments, Py_ssize_t count, PyObject* keywords)

@@ -1,0 +1,423 @@
+"""`Op`: how a differentiable function is called, and what it records.
+
+Design
+------
+a) A call with all arguments by position and no option runs no Python frame: Python's vectorcall
+   reaches `Op.apply`, which hands pointers to the kernel and records a node.
+b) All else (keywords, options, sequences, missing arguments) is sorted out once, in `Op.call`.
+c) An error of a kernel is raised as one of ours, with the name of the op and what it was given.
+"""
+
+import inspect
+from types import MethodType
+
+import numpy as np
+
+cimport cython
+cimport numpy as cnp
+from cpython.float cimport PyFloat_CheckExact
+from cpython.long cimport PyLong_CheckExact
+from cpython.object cimport PyObject_GenericSetAttr
+from cpython.ref cimport Py_INCREF, PyObject
+from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_New, PyTuple_SET_ITEM
+from numpy cimport ndarray
+
+from tinygrad_relu.engine.graph cimport OUTPUT_BIT, Node, is_recording, new_node
+from tinygrad_relu.engine.tensor cimport Tensor, carries_gradient, wrap
+from tinygrad_relu.kernels.kernel cimport Function, Kernel
+
+from tinygrad_relu.errors import (
+    ArgumentError,
+    DeclarationError,
+    DTypeError,
+    IndexingError,
+    ShapeError,
+)
+
+cnp.import_array()
+
+cdef extern from "Python.h":
+    ctypedef struct PyTypeObject:
+        Py_ssize_t tp_vectorcall_offset
+        unsigned long tp_flags
+        void* tp_call
+    unsigned long Py_TPFLAGS_HAVE_VECTORCALL
+    unsigned long Py_TPFLAGS_METHOD_DESCRIPTOR
+    void* PyVectorcall_Call
+    Py_ssize_t PyVectorcall_NARGS(size_t)
+    void PyType_Modified(PyTypeObject* kind)
+
+
+# --------------------------------------------------------------------- the ops behind operators
+
+SLOT_NAMES = (
+    "__neg__", "__abs__", "__invert__",
+    "__add__", "__sub__", "__mul__", "__truediv__", "__floordiv__", "__mod__", "__pow__",
+    "__matmul__", "__and__", "__or__", "__xor__",
+    "__lt__", "__le__", "__eq__", "__ne__", "__gt__", "__ge__",
+    "__getitem__", "transpose", "swapaxes", "cast", "sum_to", "copy",
+)
+cdef PyObject* slots[SLOTS]
+for position in range(SLOTS):
+    slots[position] = NULL
+
+
+def install(operators, methods):
+    """Give Tensor its operators and methods, once, when the op table has been read.
+
+    Parameters
+    ----------
+    operators : dict of str to Op
+        The op of every slot in `SLOT_NAMES`.
+    methods : dict of str to callable
+        What ``tensor.name(...)`` calls, with the tensor as first argument.
+    """
+    for index, name in enumerate(SLOT_NAMES):
+        op = operators[name]
+        Py_INCREF(op)
+        slots[index] = <PyObject*> op
+    for name, method in methods.items():
+        # An extension type takes no attributes from Python, but its maker may give it some.
+        PyObject_GenericSetAttr(Tensor, name, method)
+    PyType_Modified(<PyTypeObject*> Tensor)
+
+
+cdef Tensor one(int slot, object x):
+    cdef PyObject* arguments[1]
+    arguments[0] = <PyObject*> x
+    return (<Op> slots[slot]).apply(arguments, 1, ())
+
+
+cdef Tensor one_with(int slot, object x, tuple statics):
+    cdef PyObject* arguments[1]
+    arguments[0] = <PyObject*> x
+    return (<Op> slots[slot]).apply(arguments, 1, statics)
+
+
+cdef object two(int slot, object a, object b):
+    cdef PyObject* arguments[2]
+    if not (takes_part(a) and takes_part(b)):
+        return NotImplemented
+    arguments[0] = <PyObject*> a
+    arguments[1] = <PyObject*> b
+    return (<Op> slots[slot]).apply(arguments, 2, ())
+
+
+cdef inline bint takes_part(object value):
+    """Tell whether an operator takes `value`; others may know how to take a Tensor themselves."""
+    if type(value) is Tensor or PyFloat_CheckExact(value) or PyLong_CheckExact(value):
+        return True
+    return isinstance(value, (Tensor, np.ndarray, np.generic, int, float, complex, list, tuple))
+
+
+# --------------------------------------------------------------------------------------------- Op
+
+# PyTorch's words for what the table calls by the array API standard's.
+SYNONYMS = {"dim": "axis", "dims": "axes", "keepdim": "keepdims", "dim0": "axis1", "dim1": "axis2"}
+
+
+@cython.final
+cdef class Op:
+    """A differentiable function of tensors: one kernel, and one rule for each input.
+
+    Made by `tinygrad_relu.ops.table.op`, which reads the signature and checks the laws of the table.
+    """
+
+    def __init__(
+        self, name, kernel, inputs, required, names, static_defaults, gathers, rules, plans, saves
+    ):
+        self.vectorcall = <void*> call_op
+        self.name = name
+        self.kernel = kernel if isinstance(kernel, Kernel) else Function(kernel)
+        self.inputs = inputs
+        self.required = required
+        self.names = names
+        self.static_defaults = static_defaults
+        self.defaults = None if inspect.Parameter.empty in static_defaults else static_defaults
+        self.gathers = gathers
+        self.rules = rules
+        self.plans = plans
+        if len(rules) > 8:
+            raise DeclarationError(f"{name}: an op has at most 8 named inputs, got {len(rules)}")
+        self.zeros = 0
+        for k in range(len(rules)):
+            self.saves[k] = saves[k]
+            if rules[k] is None:
+                self.zeros |= <unsigned long long> 1 << k
+
+    def __repr__(self):
+        return f"<op {self.name}{self.__signature__}>"
+
+    def __reduce__(self):
+        return self.name
+
+    def __get__(self, instance, owner):
+        return self if instance is None else MethodType(self, instance)
+
+    def input_name(self, k):
+        """Return the name of input `k`."""
+        return self.names[k] if self.inputs >= 0 else f"{self.names[0]}[{k}]"
+
+    cdef Tensor apply(self, PyObject** arguments, Py_ssize_t count, tuple statics):
+        """Compute, and record where an input needs a gradient."""
+        cdef PyObject* few[8]
+        cdef PyObject** arrays = few
+        cdef unsigned long long active = 0
+        cdef bint needs_gradient = False
+        cdef Py_ssize_t i
+        cdef object argument, converted, result
+        cdef list held = None
+        cdef bytes many
+        cdef Tensor output
+        if count > 8:
+            many = bytes(count * sizeof(void*))
+            arrays = <PyObject**> <char*> many
+        for i in range(count):
+            argument = <object> arguments[i]
+            if type(argument) is Tensor:
+                arrays[i] = <PyObject*> (<Tensor> argument).array
+                if (<Tensor> argument).needs_gradient:
+                    needs_gradient = True
+                    active |= <unsigned long long> 1 << (i & 63)
+            elif PyFloat_CheckExact(argument) or PyLong_CheckExact(argument):
+                arrays[i] = arguments[i]
+            elif isinstance(argument, Tensor):
+                arrays[i] = <PyObject*> (<Tensor> argument).array
+                if (<Tensor> argument).needs_gradient:
+                    needs_gradient = True
+                    active |= <unsigned long long> 1 << (i & 63)
+            else:
+                if held is None:
+                    held = []
+                converted = self.operand(argument, i)
+                held.append(converted)
+                arrays[i] = <PyObject*> converted
+        try:
+            result = self.kernel.run(arrays, count, statics)
+        except (ValueError, TypeError, IndexError) as error:
+            raise self.explained(
+                error, [<object> arguments[i] for i in range(count)], statics
+            ) from error
+        if type(result) is not ndarray:
+            result = np.asarray(result)
+        output = wrap(<ndarray> result)
+        if cnp.PyArray_BASE(<ndarray> result) is not NULL or <PyObject*> result is arrays[0]:
+            if isinstance(<object> arguments[0], Tensor):
+                output.owner = (<Tensor> arguments[0]).memory()
+        if needs_gradient and is_recording() and carries_gradient(cnp.PyArray_TYPE(<ndarray> result)):
+            self.record(arguments, arrays, count, statics, active, output)
+        return output
+
+    cdef int record(
+        self, PyObject** arguments, PyObject** arrays, Py_ssize_t count, tuple statics,
+        unsigned long long active, Tensor output,
+    ) except -1:
+        cdef Node node = new_node()
+        cdef unsigned long long saves = 0
+        cdef tuple parents = PyTuple_New(count)
+        cdef Py_ssize_t i
+        cdef object parent
+        cdef Tensor tensor
+        cdef bint flows
+        if active & ~self.zeros:
+            active &= ~self.zeros       # a zero beside others adds nothing
+        for i in range(count):
+            parent = None
+            if self.inputs >= 0:
+                flows = (active >> i) & 1
+            else:
+                flows = isinstance(<object> arguments[i], Tensor) and (
+                    (<Tensor> arguments[i]).needs_gradient
+                )
+            if flows:
+                tensor = <Tensor> arguments[i]
+                saves |= self.saves[i if self.inputs >= 0 else 0]
+                if tensor.node is None:
+                    parent = tensor
+                else:
+                    parent = tensor.node
+                    (<Node> tensor.node).consumers += 1
+            Py_INCREF(parent)
+            PyTuple_SET_ITEM(parents, i, parent)
+        node.op = self
+        node.statics = statics
+        node.parents = parents
+        node.remember_shape(output.array)
+        if saves:
+            if saves >> OUTPUT_BIT:
+                node.output = output.array
+            saves &= ~(<unsigned long long> 1 << OUTPUT_BIT)
+            if saves:
+                node.saved = self.keep(node, arguments, arrays, count, saves)
+        output.node = node
+        output.needs_gradient = True
+        return 0
+
+    cdef tuple keep(
+        self, Node node, PyObject** arguments, PyObject** arrays, Py_ssize_t count,
+        unsigned long long saves,
+    ):
+        """Return the inputs that rules will ask for; the user's own arrays are copied."""
+        cdef tuple saved = PyTuple_New(count)
+        cdef Py_ssize_t i
+        cdef object value
+        for i in range(count):
+            value = None
+            if (saves >> i) & 1:
+                value = <object> arguments[i]
+                if isinstance(value, Tensor):
+                    node.versions += (<Tensor> value).memory().version
+                elif type(<object> arrays[i]) is ndarray:
+                    value = <object> arrays[i]
+                    value = wrap(value.copy() if cnp.PyArray_ISWRITEABLE(<ndarray> value) else value)
+            Py_INCREF(value)
+            PyTuple_SET_ITEM(saved, i, value)
+        return saved
+
+    def operand(self, argument, position):
+        """Return an argument that is neither Tensor nor plain number in the form kernels take."""
+        if argument is None and self.required <= position < self.inputs or isinstance(argument, bool):
+            return argument
+        if type(argument) is ndarray:
+            array = argument
+        elif argument is None:
+            raise ArgumentError(
+                f"{self.name}: {self.input_name(position)} is None: a tensor, array or number is needed"
+            )
+        else:
+            try:
+                array = np.asarray(argument)
+            except ValueError as error:
+                raise ShapeError(f"{self.name}: {self.input_name(position)}: {error}") from error
+        if array.dtype.kind not in "biuf":
+            raise DTypeError(
+                f"{self.name}: {self.input_name(position)} is a {type(argument).__name__} of dtype "
+                f"{array.dtype}: pass a tensor, array or sequence of real numbers"
+            )
+        return array
+
+    def explained(self, error, arguments, statics):
+        """Return the error of a kernel as one of ours, with the op and its arguments."""
+        parts = [
+            f"{self.input_name(k)} of shape {np.shape(x.detach() if isinstance(x, Tensor) else x)}"
+            for k, x in enumerate(arguments[:6])
+            if x is not None
+        ]
+        statics_from = len(self.names) - len(statics)
+        parts += [f"{self.names[statics_from + k]}={value!r}" for k, value in enumerate(statics)]
+        kind = DTypeError
+        if isinstance(error, ValueError):
+            kind = ShapeError
+        elif isinstance(error, IndexError):
+            kind = IndexingError
+        return kind(f"{self.name}: {error} (with {', '.join(parts)})")
+
+    cdef object bind(self, PyObject** arguments, Py_ssize_t count, PyObject* keywords):
+        """Sort arguments into inputs and static parameters as the signature has them."""
+        cdef list given = [<object> arguments[i] for i in range(count)]
+        cdef dict named = {}
+        cdef Py_ssize_t i
+        if keywords is not NULL:
+            for i in range(len(<tuple> keywords)):
+                word = (<tuple> keywords)[i]
+                named[self.known(word)] = <object> arguments[count + i]
+        return self.call(given, named)
+
+    def known(self, word):
+        """Return the parameter that a keyword stands for."""
+        if word in self.names:
+            return word
+        synonym = SYNONYMS.get(word)
+        if synonym in self.names:
+            return synonym
+        if word == "input" and self.inputs > 0:
+            return self.names[0]
+        if word == "other" and self.inputs > 1:
+            return self.names[1]
+        raise ArgumentError(
+            f"{self.name}: unknown keyword {word!r}: the signature is "
+            f"{self.name}{self.__signature__}"
+        )
+
+    def call(self, list given, dict named):
+        """Apply the op to arguments by position and by name."""
+        cdef PyObject* pointers[8]
+        cdef tuple inputs, statics
+        cdef bytes many
+        cdef PyObject** all_pointers = pointers
+        cdef Py_ssize_t i, count = self.inputs
+        signature = f"the signature is {self.name}{self.__signature__}"
+        if count < 0:
+            count = len(given)
+            if count == 0:
+                raise ArgumentError(f"{self.name}: at least one tensor is needed: {signature}")
+            inputs, rest = tuple(given), []
+            static_names = self.names[1:]
+        else:
+            static_names = self.names[count:]
+            taken = given[:count]
+            rest = given[count:]
+            for name in self.names[len(taken):count]:
+                if name in named:
+                    taken.append(named.pop(name))
+                elif len(taken) >= self.required:
+                    taken.append(None)
+                else:
+                    raise ArgumentError(f"{self.name}: {name} is missing: {signature}")
+            inputs = tuple(taken)
+        if self.gathers and rest:
+            before = len(static_names) - 1
+            tail = rest[before:]
+            if len(tail) == 1 and isinstance(tail[0], (tuple, list)):
+                tail = tail[0]
+            rest = rest[:before] + [tuple(tail)]
+        if len(rest) > len(static_names):
+            raise ArgumentError(f"{self.name}: {len(given)} arguments are too many: {signature}")
+        values = list(self.static_defaults)
+        for i in range(len(static_names)):
+            name = static_names[i]
+            if i < len(rest):
+                if name in named:
+                    raise ArgumentError(f"{self.name}: {name} is given twice: {signature}")
+                values[i] = rest[i]
+            elif name in named:
+                values[i] = named.pop(name)
+            if values[i] is inspect.Parameter.empty:
+                raise ArgumentError(f"{self.name}: {name} is missing: {signature}")
+            if isinstance(values[i], list):
+                values[i] = tuple(values[i])
+        if named:
+            raise ArgumentError(
+                f"{self.name}: {', '.join(named)} {'is' if len(named) == 1 else 'are'} given twice: "
+                f"{signature}"
+            )
+        statics = tuple(values)
+        if count > 8:
+            many = bytes(count * sizeof(void*))
+            all_pointers = <PyObject**> <char*> many
+        for i in range(count):
+            all_pointers[i] = PyTuple_GET_ITEM(inputs, i)
+        return self.apply(all_pointers, count, statics)
+
+
+cdef object call_op(object op, PyObject** arguments, size_t flags, PyObject* keywords):
+    cdef Py_ssize_t count = PyVectorcall_NARGS(flags)
+    if keywords is NULL and count == (<Op> op).inputs and (<Op> op).defaults is not None:
+        return (<Op> op).apply(arguments, count, (<Op> op).defaults)
+    return (<Op> op).bind(arguments, count, keywords)
+
+
+def allow_vectorcall():
+    """Let Python call an Op, and a method that is one, without building a tuple.
+
+    It is the protocol of PEP 590, which Cython offers for its functions but not for its classes.
+    """
+    cdef PyTypeObject* kind = <PyTypeObject*> Op
+    cdef Op sample = Op.__new__(Op)
+    kind.tp_vectorcall_offset = <char*> &sample.vectorcall - <char*> <void*> sample
+    kind.tp_call = <void*> PyVectorcall_Call
+    kind.tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR
+    PyType_Modified(kind)
+
+
+allow_vectorcall()

@@ -1,0 +1,16 @@
+from numpy cimport ndarray
+
+cdef class Tensor:
+    cdef ndarray array
+    cdef object node            # the Node that recorded it; None for a leaf
+    cdef object gradient        # Tensor or None
+    cdef bint needs_gradient
+    cdef Tensor owner           # whose memory this is a view of; None if its own
+    cdef Py_ssize_t version     # how often the memory was changed in place
+    cdef object __weakref__
+
+    cdef Tensor memory(self)
+    cdef int changed(self) except -1
+
+cdef Tensor wrap(ndarray array)
+cdef bint carries_gradient(int dtype) noexcept

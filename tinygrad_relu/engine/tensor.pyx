@@ -1,0 +1,530 @@
+"""`Tensor`: an array that remembers how it was computed."""
+
+import numpy as np
+
+cimport cython
+cimport numpy as cnp
+from cpython.ref cimport Py_REFCNT
+from numpy cimport ndarray
+
+from tinygrad_relu.engine.graph cimport Node, is_recording, walk_back
+from tinygrad_relu.engine.op cimport (
+    ABSOLUTE, ADD, AND, CAST, COPY, DIVIDE, EQUAL, FLOOR_DIVIDE, GREATER, GREATER_EQUAL, INVERT,
+    ITEM, LESS, LESS_EQUAL, MATMUL, MULTIPLY, NEGATIVE, NOT_EQUAL, OR, POWER, REMAINDER, SUBTRACT,
+    SWAP, TRANSPOSE, XOR, one, one_with, two,
+)
+from tinygrad_relu.kernels.kernel cimport plain
+
+from tinygrad_relu.errors import ArgumentError, DTypeError, GraphError, IndexingError, ShapeError
+
+cnp.import_array()
+
+
+cdef bint carries_gradient(int dtype) noexcept:
+    """Tell whether a dtype, by its number, is one that gradients are taken in."""
+    return dtype in (cnp.NPY_DOUBLE, cnp.NPY_FLOAT, cnp.NPY_FLOAT16, cnp.NPY_LONGDOUBLE)
+
+
+cdef Tensor wrap(ndarray array):
+    cdef Tensor tensor = Tensor.__new__(Tensor)
+    tensor.array = array
+    return tensor
+
+
+@cython.freelist(512)
+@cython.trashcan(True)
+cdef class Tensor:
+    """An array that remembers how it was computed.
+
+    Make one with `tinygrad_relu.tensor` (copies) or `tinygrad_relu.asarray` (shares memory).
+    ``Tensor(data)`` is the same as ``tensor(data)``.
+
+    Parameters
+    ----------
+    data : array_like
+        Copied.
+    requires_grad : bool, default False
+        Whether gradients with respect to it are wanted.  Only floating dtypes can carry one.
+    dtype : dtype, optional
+        As in NumPy: what `data` has, and float64 for Python floats.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> x = tg.tensor([1.0, -2.0, 3.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([ 2., -4.,  6.], dtype=float64)
+    """
+
+    __array_ufunc__ = None      # ``ndarray * tensor`` is then left to Tensor
+
+    def __init__(self, data, requires_grad=False, dtype=None):
+        if isinstance(data, Tensor):
+            data = (<Tensor> data).array
+        array = np.array(data, dtype=dtype, order="C")
+        if array.dtype.kind not in "biuf":
+            raise DTypeError(
+                f"tensor: {array.dtype} data cannot be computed with: pass booleans, integers or "
+                "real floating-point numbers, in a rectangular shape"
+            )
+        self.array = array
+        self.requires_grad = requires_grad
+
+    # ------------------------------------------------------------------------------ what it is
+
+    @property
+    def shape(self):
+        """tuple of int: The length of each axis."""
+        return (<object> self.array).shape
+
+    @property
+    def ndim(self):
+        """int: How many axes there are."""
+        return cnp.PyArray_NDIM(self.array)
+
+    @property
+    def size(self):
+        """int: How many elements there are (NumPy's `size`; PyTorch's ``numel()``)."""
+        return cnp.PyArray_SIZE(self.array)
+
+    @property
+    def dtype(self):
+        """numpy.dtype: The type of the elements."""
+        return self.array.dtype
+
+    @property
+    def is_leaf(self):
+        """bool: Whether it was made by the user rather than recorded as the result of an op."""
+        return self.node is None
+
+    @property
+    def grad_fn(self):
+        """Node or None: The recorded op that it came from."""
+        return self.node
+
+    @property
+    def requires_grad(self):
+        """bool: Whether ops on it are recorded.  Can be set on leaves of floating dtype."""
+        return self.needs_gradient
+
+    @requires_grad.setter
+    def requires_grad(self, value):
+        if value and not carries_gradient(cnp.PyArray_TYPE(self.array)):
+            raise DTypeError(
+                f"requires_grad: a tensor of dtype {self.array.dtype} cannot carry a gradient: make "
+                "it of a floating dtype, such as tensor(data, dtype=float64)"
+            )
+        if self.node is not None and not value:
+            raise GraphError(
+                "requires_grad: only that of a leaf can be turned off: use tensor.detach() for a "
+                "tensor outside of the graph"
+            )
+        self.needs_gradient = value
+
+    @property
+    def grad(self):
+        """Tensor or None: The sum of the gradients that backward passes have left here."""
+        return self.gradient
+
+    @grad.setter
+    def grad(self, value):
+        if value is None:
+            self.gradient = None
+            return
+        if not isinstance(value, Tensor):
+            raise ArgumentError(f"grad: a {type(value).__name__} was given: set a Tensor or None")
+        if (<object> (<Tensor> value).array).shape != (<object> self.array).shape:
+            raise ShapeError(
+                f"grad: shape {(<Tensor> value).shape} was given for a tensor of shape {self.shape}"
+            )
+        if (<Tensor> value).array.dtype != self.array.dtype:
+            raise DTypeError(
+                f"grad: dtype {(<Tensor> value).dtype} was given for a tensor of dtype {self.dtype}"
+            )
+        self.gradient = value
+
+    @property
+    def T(self):
+        """Tensor: The axes in reverse order, as in NumPy."""
+        return one_with(TRANSPOSE, self, (tuple(range(self.ndim - 1, -1, -1)),))
+
+    @property
+    def mT(self):
+        """Tensor: The last two axes swapped."""
+        return one_with(SWAP, self, (-2, -1))
+
+    @property
+    def data(self):
+        """Tensor: The same memory outside of the graph, as `detach`."""
+        return self.detach()
+
+    @data.setter
+    def data(self, value):
+        array = value.array if isinstance(value, Tensor) else np.asarray(value, self.array.dtype)
+        if array.shape != (<object> self.array).shape or array.dtype != self.array.dtype:
+            raise ShapeError(
+                f"data: shape {array.shape} and dtype {array.dtype} were given for a tensor of "
+                f"shape {self.shape} and dtype {self.dtype}"
+            )
+        self.array = array
+        self.changed()
+
+    # ------------------------------------------------------------------------- what it holds
+
+    def numpy(self):
+        """Return the array itself, without copying; changes to it are not seen by the engine."""
+        if self.needs_gradient:
+            raise GraphError(
+                "numpy: the array would leave the graph, and with it the gradient: say so with "
+                "tensor.detach().numpy()"
+            )
+        return self.array
+
+    def __array__(self, dtype=None, copy=None):
+        if self.needs_gradient:
+            raise GraphError(
+                "a tensor that requires a gradient was about to become a NumPy array, and its "
+                "gradient would be lost: use an op of tinygrad_relu, or tensor.detach() if that is meant"
+            )
+        return np.array(self.array, dtype=dtype, copy=copy)
+
+    def detach(self):
+        """Return a tensor on the same memory that is outside of the graph."""
+        cdef Tensor tensor = wrap(self.array)
+        tensor.owner = self.memory()
+        return tensor
+
+    def clone(self):
+        """Return a recorded copy."""
+        return one(COPY, self)
+
+    def item(self):
+        """Return the only element as a Python number."""
+        if self.size != 1:
+            raise ShapeError(
+                f"item: a tensor of shape {self.shape} has {self.size} elements: only one element "
+                "is a number; reduce it first, or use tolist()"
+            )
+        return self.array.item()
+
+    def tolist(self):
+        """Return the elements as (nested lists of) Python numbers."""
+        return self.array.tolist()
+
+    def __repr__(self):
+        state = ""
+        if self.node is not None:
+            state = f", grad_fn=<{(<Node> self.node).op.name}>"
+        elif self.needs_gradient:
+            state = ", requires_grad=True"
+        values = np.array2string(self.array, separator=", ", prefix="tensor(", threshold=200)
+        return f"tensor({values}, dtype={self.array.dtype.name}{state})"
+
+    def __format__(self, spec):
+        return format(self.array.item() if self.size == 1 else str(self), spec)
+
+    def __len__(self):
+        if self.ndim == 0:
+            raise ArgumentError("len: a tensor without axes has no length")
+        return cnp.PyArray_DIM(self.array, 0)
+
+    def __iter__(self):
+        if self.ndim == 0:
+            raise ArgumentError("iteration over a tensor without axes: use item() for its number")
+        return (self[index] for index in range(len(self)))
+
+    def __bool__(self):
+        if self.size != 1:
+            raise ShapeError(
+                f"bool: a tensor of shape {self.shape} is not true or false as a whole: use "
+                ".all() or .any()"
+            )
+        return bool(self.array.item())
+
+    def __float__(self):
+        return float(self.item())
+
+    def __int__(self):
+        return int(self.item())
+
+    def __index__(self):
+        if self.array.dtype.kind not in "iu" or self.size != 1:
+            raise ArgumentError(
+                f"a tensor of dtype {self.dtype} and shape {self.shape} is no index: only one "
+                "integer is"
+            )
+        return self.array.item()
+
+    def __hash__(self):
+        return <Py_ssize_t> <void*> self >> 4
+
+    def __reduce__(self):
+        if self.node is not None:
+            raise GraphError(
+                "copying or pickling a recorded tensor would lose its graph: use tensor.detach() or "
+                "tensor.clone()"
+            )
+        return type(self), (self.array, self.needs_gradient)
+
+    def __deepcopy__(self, memory):
+        kind, arguments = self.__reduce__()
+        return kind(*arguments)
+
+    # ----------------------------------------------------------------------- the walk back
+
+    def backward(self, gradient=None, retain_graph=False, create_graph=False):
+        """Add the gradient of this tensor to the ``.grad`` of every leaf it was computed from.
+
+        Parameters
+        ----------
+        gradient : Tensor or array_like, optional
+            The gradient of what is wanted with respect to this tensor, of its shape.  A tensor of
+            one element needs none: it is then 1.
+        retain_graph : bool, default False
+            Keep what was saved, so that backward can be called again.
+        create_graph : bool, default False
+            Record the backward pass itself, so that the gradients can be differentiated.
+
+        Raises
+        ------
+        GraphError
+            The tensor was not recorded, its graph was freed by an earlier backward, or it has more
+            than one element and no `gradient` was given.
+        ShapeError, DTypeError
+            `gradient` does not fit.  In each case all ``.grad`` are as they were.
+        """
+        cdef dict leaves = walk_back(
+            [self], [gradient], None, retain_graph or create_graph, create_graph
+        )
+        cdef Tensor leaf, cotangent
+        while leaves:
+            leaf, cotangent = leaves.popitem()
+            if leaf.gradient is None:
+                leaf.gradient = cotangent if create_graph else alone(cotangent)
+            elif create_graph:
+                leaf.gradient = two(ADD, leaf.gradient, cotangent)
+            else:
+                target = (<Tensor> leaf.gradient).array
+                np.add(target, cotangent.array, out=target)
+                (<Tensor> leaf.gradient).changed()
+
+    cdef Tensor memory(self):
+        return self if self.owner is None else self.owner
+
+    cdef int changed(self) except -1:
+        """Note that the memory was changed in place."""
+        cdef Tensor owner = self.memory()
+        owner.version += 1
+        if owner.node is not None:
+            (<Node> owner.node).output_changed = True
+        if self.node is not None:
+            (<Node> self.node).output_changed = True
+        return 0
+
+    # ----------------------------------------------------------------------------- operators
+
+    def __neg__(self):
+        return one(NEGATIVE, self)
+
+    def __pos__(self):
+        return self
+
+    def __abs__(self):
+        return one(ABSOLUTE, self)
+
+    def __invert__(self):
+        return one(INVERT, self)
+
+    def __add__(a, b):
+        return two(ADD, a, b)
+
+    def __radd__(a, b):
+        return two(ADD, b, a)
+
+    def __sub__(a, b):
+        return two(SUBTRACT, a, b)
+
+    def __rsub__(a, b):
+        return two(SUBTRACT, b, a)
+
+    def __mul__(a, b):
+        return two(MULTIPLY, a, b)
+
+    def __rmul__(a, b):
+        return two(MULTIPLY, b, a)
+
+    def __truediv__(a, b):
+        return two(DIVIDE, a, b)
+
+    def __rtruediv__(a, b):
+        return two(DIVIDE, b, a)
+
+    def __floordiv__(a, b):
+        return two(FLOOR_DIVIDE, a, b)
+
+    def __rfloordiv__(a, b):
+        return two(FLOOR_DIVIDE, b, a)
+
+    def __mod__(a, b):
+        return two(REMAINDER, a, b)
+
+    def __rmod__(a, b):
+        return two(REMAINDER, b, a)
+
+    def __divmod__(a, b):
+        return a // b, a % b
+
+    def __rdivmod__(a, b):
+        return b // a, b % a
+
+    def __pow__(a, b, modulus):
+        return two(POWER, a, b)
+
+    def __rpow__(a, b, modulus):
+        return two(POWER, b, a)
+
+    def __matmul__(a, b):
+        return two(MATMUL, a, b)
+
+    def __rmatmul__(a, b):
+        return two(MATMUL, b, a)
+
+    def __and__(a, b):
+        return two(AND, a, b)
+
+    def __rand__(a, b):
+        return two(AND, b, a)
+
+    def __or__(a, b):
+        return two(OR, a, b)
+
+    def __ror__(a, b):
+        return two(OR, b, a)
+
+    def __xor__(a, b):
+        return two(XOR, a, b)
+
+    def __rxor__(a, b):
+        return two(XOR, b, a)
+
+    def __lt__(a, b):
+        return two(LESS, a, b)
+
+    def __le__(a, b):
+        return two(LESS_EQUAL, a, b)
+
+    def __eq__(a, b):
+        return two(EQUAL, a, b)
+
+    def __ne__(a, b):
+        return two(NOT_EQUAL, a, b)
+
+    def __gt__(a, b):
+        return two(GREATER, a, b)
+
+    def __ge__(a, b):
+        return two(GREATER_EQUAL, a, b)
+
+    def __iadd__(self, other):
+        return in_place(ADD, self, other)
+
+    def __isub__(self, other):
+        return in_place(SUBTRACT, self, other)
+
+    def __imul__(self, other):
+        return in_place(MULTIPLY, self, other)
+
+    def __itruediv__(self, other):
+        return in_place(DIVIDE, self, other)
+
+    def __getitem__(self, key):
+        return one_with(ITEM, self, (frozen_key(key),))
+
+    def __setitem__(self, key, value):
+        if is_recording() and (
+            self.needs_gradient or isinstance(value, Tensor) and (<Tensor> value).needs_gradient
+        ):
+            raise GraphError(
+                "assignment to elements of a tensor that takes part in the graph is not recorded: "
+                "build the result with where, concat or stack, or assign under no_grad()"
+            )
+        if isinstance(value, Tensor):
+            value = (<Tensor> value).array
+        try:
+            self.array[frozen_key(key)] = value
+        except IndexError as error:
+            raise IndexingError(f"assignment to a tensor of shape {self.shape}: {error}") from error
+        except ValueError as error:
+            raise ShapeError(f"assignment to a tensor of shape {self.shape}: {error}") from error
+        self.changed()
+
+
+cdef object in_place(int slot, Tensor self, object other):
+    """Answer ``self op= other``: in place where nothing is recorded, else with a new tensor."""
+    cdef bint recorded = is_recording() and (
+        self.needs_gradient or isinstance(other, Tensor) and (<Tensor> other).needs_gradient
+    )
+    if recorded and self.needs_gradient and self.node is None:
+        raise GraphError(
+            "a leaf that requires a gradient was about to be changed in place while recording: "
+            "write x = x + y for a new tensor, or update it under no_grad()"
+        )
+    result = two(slot, self, other)
+    if recorded or result is NotImplemented:
+        return result
+    if (<Tensor> result).shape != self.shape:
+        raise ShapeError(
+            f"in place: the result of shape {result.shape} does not fit into the tensor of shape "
+            f"{self.shape}"
+        )
+    try:
+        np.copyto(self.array, (<Tensor> result).array, casting="same_kind")
+    except TypeError as error:
+        raise DTypeError(f"in place: {error}") from error
+    except ValueError as error:
+        raise ShapeError(f"in place: {error}") from error
+    self.changed()
+    return self
+
+
+cdef object frozen_key(object key):
+    """Return an index that nobody else can change: tensors become arrays, arrays are copied."""
+    if isinstance(key, tuple):
+        return tuple([frozen_key(part) for part in key])
+    if isinstance(key, Tensor):
+        return (<Tensor> key).array.copy()
+    if isinstance(key, (np.ndarray, list)):
+        return np.array(key) if len(key) else np.array(key, dtype=np.intp)
+    return key
+
+
+cdef Tensor alone(Tensor cotangent):
+    """Return `cotangent` if nobody else holds it or its memory, else a copy: grads never alias."""
+    cdef ndarray array = cotangent.array
+    if (
+        Py_REFCNT(cotangent) <= 2       # the caller's variable and, it may be, this function's
+        and Py_REFCNT(array) <= 2
+        and cnp.PyArray_BASE(array) is NULL
+        and cnp.PyArray_ISWRITEABLE(array)
+        and plain(array)
+    ):
+        return cotangent
+    return wrap(np.array(array, order="C"))
+
+
+def open_for_update(list parameters):
+    """Return the arrays of `parameters` and those of their gradients, None where there is none.
+
+    The arrays are there to be changed in place: each with a gradient counts as changed from now on.
+    """
+    cdef list arrays = [], gradients = []
+    cdef Tensor parameter
+    for parameter in parameters:
+        arrays.append(parameter.array)
+        if parameter.gradient is None:
+            gradients.append(None)
+        else:
+            gradients.append((<Tensor> parameter.gradient).array)
+            parameter.changed()
+    return arrays, gradients

@@ -1,0 +1,59 @@
+"""Every exception that the package raises.
+
+Each derives from `TensorError` and from the built-in exception that a caller would expect, so that
+``except ValueError`` catches a wrong shape and ``except TensorError`` catches all of ours.  A
+message says what is wrong, where, and what to do next.
+"""
+
+__all__ = [
+    "ArgumentError",
+    "DTypeError",
+    "DeclarationError",
+    "GradientError",
+    "GraphError",
+    "IndexingError",
+    "MutationError",
+    "RuleError",
+    "ShapeError",
+    "TensorError",
+]
+
+
+class TensorError(Exception):
+    """The base of every exception of this package."""
+
+
+class ShapeError(TensorError, ValueError):
+    """Shapes, axes or sizes do not fit the op or each other."""
+
+
+class DTypeError(TensorError, TypeError):
+    """A dtype cannot be used here, such as an integer tensor that asks for a gradient."""
+
+
+class ArgumentError(TensorError, TypeError):
+    """An argument is missing, unknown, given twice or of the wrong kind."""
+
+
+class IndexingError(TensorError, IndexError):
+    """An index lies outside of its axis, or there are too many indices."""
+
+
+class GraphError(TensorError, RuntimeError):
+    """The recorded graph cannot be walked: it was freed, never recorded, or is not a scalar."""
+
+
+class MutationError(GraphError):
+    """A value that the backward pass still needs was changed after it had been recorded."""
+
+
+class RuleError(TensorError, RuntimeError):
+    """A derivative rule returned something that is no cotangent of its input."""
+
+
+class DeclarationError(TensorError, TypeError):
+    """An op was declared against the laws of the op table."""
+
+
+class GradientError(TensorError, RuntimeError):
+    """An analytic gradient differs from the numerical one."""

@@ -1,0 +1,20 @@
+"""Inner loops in NumPy's own calling convention, run on one thread or on several."""
+
+from numpy cimport npy_intp
+
+cdef enum:
+    MOST_OPERANDS = 8
+
+# One pass over `count[0]` elements; `operands[k]` advances by `strides[k]` bytes an element.
+# It is the convention of NumPy's ufuncs, so that their loops and ours are interchangeable.
+ctypedef void (*Loop)(
+    char** operands, npy_intp* count, npy_intp* strides, void* data
+) noexcept nogil
+
+cdef void run(
+    Loop loop, void* data, int operand_count, char** operands, npy_intp count, npy_intp* strides
+) noexcept
+
+cdef void run_without_gil(
+    Loop loop, void* data, int operand_count, char** operands, npy_intp count, npy_intp* strides
+) noexcept nogil

@@ -1,0 +1,17 @@
+from cpython.ref cimport PyObject
+from numpy cimport ndarray
+
+from tinygrad_relu.kernels._threads cimport Loop
+from tinygrad_relu.kernels.kernel cimport Kernel
+
+cdef class Elementwise(Kernel):
+    cdef readonly object ufunc
+    cdef int inputs
+    cdef Loop[2] loops            # for float and for double; NULL where there is none
+    cdef void* data[2]
+    cdef int[2] result_types
+    cdef ndarray unary(self, ndarray x, int slot)
+    cdef ndarray binary(self, ndarray a, ndarray b, int slot)
+    cdef ndarray with_number(self, ndarray x, double number, bint number_first, int slot)
+
+cdef int float_slot(ndarray x) noexcept

@@ -1,0 +1,250 @@
+"""Arithmetic, comparison and choice, elementwise and with NumPy's broadcasting."""
+
+import numpy as np
+
+from tinygrad_relu.kernels.elementwise import Elementwise
+from tinygrad_relu.ops.domain import (
+    between_multiples,
+    boolean,
+    elementwise,
+    real,
+    unit,
+    whole,
+)
+from tinygrad_relu.ops.table import ZERO, op
+
+# --------------------------------------------------------------------------------- arithmetic
+
+
+@op(Elementwise(np.add), domain=elementwise(real, real), a=lambda g: g, b=lambda g: g)
+def add(a, b, /):
+    """Sum, ``a + b``."""
+
+
+@op(Elementwise(np.subtract), domain=elementwise(real, real), a=lambda g: g, b=lambda g: -g)
+def subtract(a, b, /):
+    """Difference, ``a - b``."""
+
+
+@op(
+    Elementwise(np.multiply),
+    domain=elementwise(real, real),
+    a=lambda g, b: g * b,
+    b=lambda g, a: g * a,
+)
+def multiply(a, b, /):
+    """Product, ``a * b``."""
+
+
+@op(
+    Elementwise(np.divide),
+    domain=elementwise(real, real),
+    a=lambda g, b: g / b,
+    b=lambda g, b, y: -g * y / b,
+)
+def divide(a, b, /):
+    """Quotient, ``a / b``; integers give floats."""
+
+
+@op(Elementwise(np.floor_divide), domain=elementwise(between_multiples, unit), a=ZERO, b=ZERO)
+def floor_divide(a, b, /):
+    """Quotient rounded down, ``a // b``.  The derivative is 0, also where it jumps."""
+
+
+@op(
+    Elementwise(np.remainder),
+    domain=elementwise(between_multiples, unit),
+    a=lambda g: g,
+    b=lambda g, a, b: -g * (a // b),
+)
+def remainder(a, b, /):
+    """Remainder with the sign of the divisor, ``a % b == a - b * (a // b)``."""
+
+
+@op(Elementwise(np.negative), domain=elementwise(real), x=lambda g: -g)
+def negative(x, /):
+    """Negation, ``-x``."""
+
+
+@op(Elementwise(np.absolute), domain=elementwise(real), x=lambda g, x: g * sign(x))
+def absolute(x, /):
+    """Absolute value, ``abs(x)``.  The derivative at 0 is 0."""
+
+
+@op(Elementwise(np.sign), domain=elementwise(real), x=ZERO)
+def sign(x, /):
+    """Sign: -1, 0 or 1.  The derivative is 0, also at 0, where it jumps."""
+
+
+@op(Elementwise(np.floor), domain=elementwise(between_multiples), x=ZERO)
+def floor(x, /):
+    """Round down.  The derivative is 0, also where it jumps."""
+
+
+@op(Elementwise(np.ceil), domain=elementwise(between_multiples), x=ZERO)
+def ceil(x, /):
+    """Round up.  The derivative is 0, also where it jumps."""
+
+
+@op(Elementwise(np.rint), domain=elementwise(whole), x=ZERO)
+def rint(x, /):
+    """Round to the nearest whole number, halves to the even one.  The derivative is 0."""
+
+
+# ------------------------------------------------------------------------------------- choice
+
+
+@op(
+    Elementwise(np.maximum),
+    domain=elementwise(real, real),
+    a=lambda g, a, b: where(a < b, 0.0, where(a == b, g / 2, g)),
+    b=lambda g, a, b: where(b < a, 0.0, where(a == b, g / 2, g)),
+)
+def maximum(a, b, /):
+    """The larger of two; NaN where either is NaN.
+
+    Where ``a == b`` each takes half of the gradient, as in PyTorch.
+    """
+
+
+@op(
+    Elementwise(np.minimum),
+    domain=elementwise(real, real),
+    a=lambda g, a, b: where(b < a, 0.0, where(a == b, g / 2, g)),
+    b=lambda g, a, b: where(a < b, 0.0, where(a == b, g / 2, g)),
+)
+def minimum(a, b, /):
+    """The smaller of two; NaN where either is NaN.
+
+    Where ``a == b`` each takes half of the gradient, as in PyTorch.
+    """
+
+
+@op(
+    Elementwise(np.maximum),
+    domain=elementwise(real, real),
+    x=lambda g, x, low: where(x >= low, g, 0.0),
+    low=lambda g, x, low: where(x < low, g, 0.0),
+)
+def clamp_min(x, low, /):
+    """`x`, but at least `low`.  Where ``x == low`` the gradient is that of `x`, as in PyTorch."""
+
+
+@op(
+    Elementwise(np.minimum),
+    domain=elementwise(real, real),
+    x=lambda g, x, high: where(x <= high, g, 0.0),
+    high=lambda g, x, high: where(x > high, g, 0.0),
+)
+def clamp_max(x, high, /):
+    """`x`, but at most `high`.  Where ``x == high`` the gradient is that of `x`, as in PyTorch."""
+
+
+def clamp(x, min=None, max=None):
+    """Limit `x` to between `min` and `max`, either of which may be left out.
+
+    Parameters
+    ----------
+    x : Tensor
+    min, max : Tensor or float, optional
+        Broadcastable against `x`.  Where ``min > max``, the result is `max`.
+
+    Returns
+    -------
+    Tensor
+        At the limits the gradient passes to `x`; beyond them it is 0 for `x`, and passes to the
+        limit, as in PyTorch.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.clamp(tg.tensor([-2.0, 0.5, 9.0]), min=-1.0, max=1.0)
+    tensor([-1. ,  0.5,  1. ], dtype=float64)
+    """
+    if min is not None:
+        x = clamp_min(x, min)
+    if max is not None:
+        x = clamp_max(x, max)
+    return x
+
+
+@op(
+    np.where,
+    domain=elementwise(boolean, real, real),
+    condition=ZERO,
+    a=lambda g, condition: where(condition, g, 0.0),
+    b=lambda g, condition: where(condition, 0.0, g),
+)
+def where(condition, a, b, /):
+    """`a` where `condition` is true, `b` elsewhere.
+
+    No gradient reaches the side that was not chosen, not even as ``0 * inf``.
+    """
+
+
+# --------------------------------------------------------------------------------- comparison
+
+
+@op(Elementwise(np.less), domain=elementwise(real, real), a=ZERO, b=ZERO)
+def less(a, b, /):
+    """``a < b``, boolean."""
+
+
+@op(Elementwise(np.less_equal), domain=elementwise(real, real), a=ZERO, b=ZERO)
+def less_equal(a, b, /):
+    """``a <= b``, boolean."""
+
+
+@op(Elementwise(np.equal), domain=elementwise(real, real), a=ZERO, b=ZERO)
+def equal(a, b, /):
+    """``a == b``, boolean and elementwise."""
+
+
+@op(Elementwise(np.not_equal), domain=elementwise(real, real), a=ZERO, b=ZERO)
+def not_equal(a, b, /):
+    """``a != b``, boolean."""
+
+
+@op(Elementwise(np.greater), domain=elementwise(real, real), a=ZERO, b=ZERO)
+def greater(a, b, /):
+    """``a > b``, boolean."""
+
+
+@op(Elementwise(np.greater_equal), domain=elementwise(real, real), a=ZERO, b=ZERO)
+def greater_equal(a, b, /):
+    """``a >= b``, boolean."""
+
+
+@op(Elementwise(np.isnan), domain=elementwise(real), x=ZERO)
+def isnan(x, /):
+    """Whether each element is NaN, boolean."""
+
+
+@op(Elementwise(np.isinf), domain=elementwise(real), x=ZERO)
+def isinf(x, /):
+    """Whether each element is infinite, boolean."""
+
+
+@op(Elementwise(np.isfinite), domain=elementwise(real), x=ZERO)
+def isfinite(x, /):
+    """Whether each element is neither infinite nor NaN, boolean."""
+
+
+@op(Elementwise(np.bitwise_and), domain=elementwise(boolean, boolean), a=ZERO, b=ZERO)
+def bitwise_and(a, b, /):
+    """``a & b``, of booleans or integers."""
+
+
+@op(Elementwise(np.bitwise_or), domain=elementwise(boolean, boolean), a=ZERO, b=ZERO)
+def bitwise_or(a, b, /):
+    """``a | b``, of booleans or integers."""
+
+
+@op(Elementwise(np.bitwise_xor), domain=elementwise(boolean, boolean), a=ZERO, b=ZERO)
+def bitwise_xor(a, b, /):
+    """``a ^ b``, of booleans or integers."""
+
+
+@op(Elementwise(np.invert), domain=elementwise(boolean), x=ZERO)
+def invert(x, /):
+    """``~x``, of booleans or integers."""

@@ -1,0 +1,106 @@
+"""Powers, exponentials, logarithms, roots, and the functions made of them, elementwise."""
+
+import math
+
+import numpy as np
+
+from tinygrad_relu.kernels.elementwise import Elementwise, Power
+from tinygrad_relu.kernels.sigmoid import sigmoid_kernel
+from tinygrad_relu.ops.arithmetic import where
+from tinygrad_relu.ops.domain import elementwise, positive, real
+from tinygrad_relu.ops.table import op
+
+LOG_2 = math.log(2)
+LOG_10 = math.log(10)
+
+
+@op(Elementwise(np.exp), domain=elementwise(real), x=lambda g, y: g * y)
+def exp(x, /):
+    """Exponential, e to the power of `x`."""
+
+
+@op(Elementwise(np.expm1), domain=elementwise(real), x=lambda g, y: g * (y + 1))
+def expm1(x, /):
+    """``exp(x) - 1``, accurate near 0."""
+
+
+@op(Elementwise(np.exp2), domain=elementwise(real), x=lambda g, y: g * y * LOG_2)
+def exp2(x, /):
+    """2 to the power of `x`."""
+
+
+@op(Elementwise(np.log), domain=elementwise(positive), x=lambda g, x: g / x)
+def log(x, /):
+    """Natural logarithm: -inf at 0, NaN below."""
+
+
+@op(Elementwise(np.log1p), domain=elementwise(positive), x=lambda g, x: g / (x + 1))
+def log1p(x, /):
+    """``log(1 + x)``, accurate near 0."""
+
+
+@op(Elementwise(np.log2), domain=elementwise(positive), x=lambda g, x: g / (x * LOG_2))
+def log2(x, /):
+    """Logarithm to base 2."""
+
+
+@op(Elementwise(np.log10), domain=elementwise(positive), x=lambda g, x: g / (x * LOG_10))
+def log10(x, /):
+    """Logarithm to base 10."""
+
+
+def base_cotangent(g, a, b):
+    """Return the cotangent of the base of a power: exactly 0 where the exponent is 0."""
+    if isinstance(b, (int, float)):
+        return g * 0 if b == 0 else g * (b * a ** (b - 1))
+    return where(b == 0, 0.0, g * (b * a ** (b - 1)))
+
+
+def exponent_cotangent(g, a, b, y):
+    """Return the cotangent of the exponent: exactly 0 where the base is 0 and the exponent is not
+    negative, although log(0) is infinite."""
+    return where((a == 0) & (b >= 0), 0.0, g * (y * log(a)))
+
+
+@op(Power(), domain=elementwise(positive, real), a=base_cotangent, b=exponent_cotangent)
+def power(a, b, /):
+    """Power, ``a ** b``.
+
+    The derivatives at the edges are PyTorch's: with respect to `a` it is 0 where ``b == 0``; with
+    respect to `b` it is 0 where ``a == 0`` and ``b >= 0``, and NaN where ``a < 0``.
+    """
+
+
+@op(Elementwise(np.sqrt), domain=elementwise(positive), x=lambda g, y: g / (2 * y))
+def sqrt(x, /):
+    """Square root: NaN below 0.  The derivative at 0 is infinite, as in PyTorch."""
+
+
+@op(Elementwise(np.square), domain=elementwise(real), x=lambda g, x: g * (2 * x))
+def square(x, /):
+    """Square, ``x * x``."""
+
+
+@op(Elementwise(np.reciprocal), domain=elementwise(real), x=lambda g, y: -g * (y * y))
+def reciprocal(x, /):
+    """``1 / x``; an integer input follows NumPy's integer reciprocal."""
+
+
+@op(Elementwise(np.sin), domain=elementwise(real), x=lambda g, x: g * cos(x))
+def sin(x, /):
+    """Sine of an angle in radians."""
+
+
+@op(Elementwise(np.cos), domain=elementwise(real), x=lambda g, x: -g * sin(x))
+def cos(x, /):
+    """Cosine of an angle in radians."""
+
+
+@op(Elementwise(np.tanh), domain=elementwise(real), x=lambda g, y: g * (1 - y * y))
+def tanh(x, /):
+    """Hyperbolic tangent."""
+
+
+@op(sigmoid_kernel, domain=elementwise(real), x=lambda g, y: g * (y * (1 - y)))
+def sigmoid(x, /):
+    """Logistic function, ``1 / (1 + exp(-x))``, without overflow and accurate in both tails."""

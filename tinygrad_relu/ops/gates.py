@@ -1,0 +1,136 @@
+"""The ReLU family: one gate, and the functions that it spells.
+
+At ``x == t0`` the gate is shut, and the derivative there is that of the shut side: 0 for `relu`, as
+in PyTorch and JAX.  NaN stays NaN, and its gradient passes.  See `tinygrad_relu.kernels.gate` for
+the whole truth table.
+"""
+
+from tinygrad_relu.engine import Tensor
+from tinygrad_relu.errors import ShapeError
+from tinygrad_relu.kernels.gate import Gate, relu_kernel
+from tinygrad_relu.ops.arithmetic import where
+from tinygrad_relu.ops.domain import case, elementwise, real
+from tinygrad_relu.ops.table import ZERO, op
+
+
+@op(
+    Gate(),
+    domain=[
+        *elementwise(real, real, real, real, real),
+        case(real(2, 3), real(2, 3), 0.1, 0.0, 1.0),
+        case(real(2, 3), real(2, 3), -0.1, 0.5, 0.0),
+    ],
+    signal=lambda g, control, t0, a0, a1: gate(g, control, t0, a0, a1),
+    control=ZERO,
+    t0=ZERO,
+    a0=lambda g, signal, control, t0: gate(g * signal, control, t0, 1.0, 0.0),
+    a1=lambda g, signal, control, t0: gate(g * signal, control, t0, 0.0, 1.0),
+)
+def gate(signal, control, t0, a0, a1, /):
+    """``signal * a1`` where ``control > t0``, and ``signal * a0`` elsewhere.
+
+    Linear in `signal` and in the slopes, flat in `control` and `t0`.  A slope of exactly 0 gives
+    exactly 0 whatever the signal, a slope of exactly 1 gives the signal.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.gate(tg.tensor([1.0, 2.0, 3.0]), tg.tensor([-1.0, 0.0, 1.0]), 0.0, 0.5, 1.0)
+    tensor([0.5, 1. , 3. ], dtype=float64)
+    """
+
+
+@op(relu_kernel, domain=elementwise(real), x=lambda g, y: gate(g, y, 0.0, 0.0, 1.0))
+def relu(x, /):
+    """Rectify: `x` where ``x > 0``, else +0.0.
+
+    The derivative at 0 is 0, as in PyTorch and JAX.  What is kept for it is the output, which the
+    next layer keeps anyway, and not the input.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> x = tg.tensor([-1.0, 0.0, 2.0], requires_grad=True)
+    >>> tg.relu(x).sum().backward()
+    >>> x.grad
+    tensor([0., 0., 1.], dtype=float64)
+    """
+
+
+def thresholded_relu(x, t0, a0=0.0, a1=1.0):
+    """``x * a1`` where ``x > t0``, and ``x * a0`` elsewhere.
+
+    Parameters
+    ----------
+    x : Tensor
+    t0 : Tensor or float
+        The threshold, broadcastable against `x`.  The function jumps there, so that `t0` gets no
+        gradient: its derivative is 0 wherever it exists.
+    a0, a1 : Tensor or float
+        The slopes, broadcastable against `x`; differentiable.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.thresholded_relu(tg.tensor([-2.0, 1.0, 3.0]), t0=1.0, a0=0.1, a1=2.0)
+    tensor([-0.2,  0.1,  6. ], dtype=float64)
+    """
+    return gate(x, x, t0, a0, a1)
+
+
+def leaky_relu(x, negative_slope=0.01):
+    """`x` where ``x > 0``, else ``x * negative_slope``, which is also the slope at 0.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.leaky_relu(tg.tensor([-2.0, 3.0]), negative_slope=0.5)
+    tensor([-1.,  3.], dtype=float64)
+    """
+    return gate(x, x, 0.0, negative_slope, 1.0)
+
+
+def prelu(x, weight):
+    """`x` where ``x > 0``, else ``x * weight``: leaky ReLU with a learned slope.
+
+    Parameters
+    ----------
+    x : Tensor
+        With channels along axis 1, or along axis 0 if there is only one axis.
+    weight : Tensor
+        One slope, or one for each channel.
+
+    Notes
+    -----
+    He, Zhang, Ren and Sun, "Delving deep into rectifiers", 2015.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.prelu(tg.tensor([[-2.0, -2.0]]), tg.tensor([0.1, 0.5]))
+    tensor([[-0.2, -1. ]], dtype=float64)
+    """
+    weight = weight if isinstance(weight, Tensor) else Tensor(weight)
+    if weight.size != 1:
+        channels = x.shape[min(1, x.ndim - 1)] if x.ndim else 1
+        if weight.ndim != 1 or weight.size != channels:
+            raise ShapeError(
+                f"prelu: weight has shape {weight.shape}, and x of shape {x.shape} has {channels} "
+                f"channels: pass one slope, or {channels} of them in one axis"
+            )
+        weight = weight.reshape(-1, *[1] * (x.ndim - 2))
+    return gate(x, x, 0.0, weight, 1.0)
+
+
+def threshold(x, threshold, value):
+    """`x` where ``x > threshold``, else `value`, as PyTorch's ``threshold``.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.threshold(tg.tensor([-2.0, 1.0, 3.0]), 1.0, 20.0)
+    tensor([20., 20.,  3.], dtype=float64)
+    """
+    return where(x <= threshold, value, x)
+
+

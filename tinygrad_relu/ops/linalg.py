@@ -1,0 +1,88 @@
+"""Matrix products."""
+
+from tinygrad_relu.kernels.linalg import Affine, MatrixProduct
+from tinygrad_relu.ops.domain import case, real
+from tinygrad_relu.ops.shapes import reshape
+from tinygrad_relu.ops.table import op
+
+
+def left_cotangent(g, a, b):
+    """Return the cotangent of `a` in ``a @ b``, before the engine sums over broadcast axes."""
+    if b.ndim == 1:
+        return (reshape(g, *g.shape, 1) if a.ndim > 1 else g) * b
+    if a.ndim == 1:
+        return reshape(b @ reshape(g, *g.shape, 1), *b.shape[:-1])
+    return g @ b.mT
+
+
+def right_cotangent(g, a, b):
+    """Return the cotangent of `b` in ``a @ b``, before the engine sums over broadcast axes."""
+    if b.ndim == 1:
+        return (reshape(g, *g.shape, 1) if a.ndim > 1 else g) * a
+    if a.ndim == 1:
+        return reshape(a, -1, 1) * reshape(g, *g.shape[:-1], 1, g.shape[-1])
+    return a.mT @ g
+
+
+@op(
+    MatrixProduct(),
+    domain=[
+        case(real(2, 3), real(3, 4)),
+        case(real(3), real(3)),
+        case(real(3), real(3, 2)),
+        case(real(2, 3), real(3)),
+        case(real(4, 2, 3), real(3, 2)),
+        case(real(2, 3), real(4, 3, 2)),
+        case(real(2, 1, 2, 3), real(3, 3, 1)),
+        case(real(3), real(2, 3, 2)),
+        case(real(2, 2, 3), real(3)),
+    ],
+    a=left_cotangent,
+    b=right_cotangent,
+)
+def matmul(a, b, /):
+    """Matrix product over the last two axes, ``a @ b``, with NumPy's rules for vectors and stacks.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.tensor([[1.0, 2.0], [3.0, 4.0]]) @ tg.tensor([1.0, 1.0])
+    tensor([3., 7.], dtype=float64)
+    """
+
+
+def rows(x):
+    """Return `x` as a matrix whose rows are its last axis."""
+    return x if x.ndim == 2 else reshape(x, -1, x.shape[-1])
+
+
+@op(
+    Affine(),
+    domain=[
+        case(real(4, 3), real(2, 3), real(2)),
+        case(real(4, 3), real(2, 3), None),
+        case(real(2, 2, 3), real(4, 3), real(4)),
+        case(real(3), real(2, 3), real(2)),
+    ],
+    x=lambda g, weight: g @ weight,
+    weight=lambda g, x: rows(g).mT @ rows(x),
+    bias=lambda g: g,
+)
+def linear(x, weight, bias=None, /):
+    """``x @ weight.mT + bias``, in one pass after the product.
+
+    Parameters
+    ----------
+    x : Tensor
+        Shape (..., inputs).
+    weight : Tensor
+        Shape (outputs, inputs), as in PyTorch.
+    bias : Tensor, optional
+        Shape (outputs,).
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.linear(tg.tensor([[1.0, 2.0]]), tg.tensor([[3.0, 4.0]]), tg.tensor([0.5]))
+    tensor([[11.5]], dtype=float64)
+    """

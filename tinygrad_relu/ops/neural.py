@@ -1,0 +1,130 @@
+"""Softmax and losses: compositions."""
+
+import numpy as np
+
+from tinygrad_relu.engine import Tensor
+from tinygrad_relu.errors import ArgumentError, DTypeError, IndexingError, ShapeError
+from tinygrad_relu.ops.arithmetic import where
+from tinygrad_relu.ops.exponential import exp, square
+from tinygrad_relu.ops.indexing import take_along_axis
+from tinygrad_relu.ops.reductions import amax, logsumexp, mean, sum
+from tinygrad_relu.ops.shapes import reshape, unsqueeze
+
+
+def softmax(x, axis):
+    """``exp(x) / sum(exp(x))`` along `axis`, without overflow.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.softmax(tg.tensor([0.0, 0.0]), axis=0)
+    tensor([0.5, 0.5], dtype=float64)
+    """
+    e = exp(x - amax(x.detach(), axis, keepdims=True))
+    return e / sum(e, axis, keepdims=True)
+
+
+def log_softmax(x, axis):
+    """``log(softmax(x))`` along `axis`, accurate where the softmax is near 0.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.log_softmax(tg.tensor([0.0, 1000.0]), axis=0)
+    tensor([-1000.,     0.], dtype=float64)
+    """
+    return x - logsumexp(x, axis, keepdims=True)
+
+
+def reduced(name, losses, reduction):
+    """Return the mean or the sum of `losses`, or `losses` themselves."""
+    if reduction == "mean":
+        return mean(losses)
+    if reduction == "sum":
+        return sum(losses)
+    if reduction == "none":
+        return losses
+    raise ArgumentError(f"{name}: reduction is {reduction!r}: it is 'mean', 'sum' or 'none'")
+
+
+def mse_loss(input, target, reduction="mean"):
+    """Squared difference, averaged, summed or elementwise.
+
+    Parameters
+    ----------
+    input, target : Tensor
+        Of one shape: broadcasting a loss is a mistake more often than not, so it raises.
+    reduction : {'mean', 'sum', 'none'}
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.mse_loss(tg.tensor([1.0, 3.0]), tg.tensor([1.0, 1.0]))
+    tensor(2., dtype=float64)
+    """
+    if input.shape != np.shape(target):
+        raise ShapeError(
+            f"mse_loss: input has shape {input.shape}, target has shape {np.shape(target)}: reshape "
+            "one to the other"
+        )
+    return reduced("mse_loss", square(input - target), reduction)
+
+
+def cross_entropy(input, target, reduction="mean"):
+    """Negative log-likelihood of the right classes under a softmax over the scores.
+
+    Parameters
+    ----------
+    input : Tensor
+        Scores (logits) of shape (rows, classes, ...), or (classes,).
+    target : Tensor or ndarray
+        Either the numbers of the right classes, integers of the shape of `input` less its class
+        axis; or probabilities, of the shape of `input`.
+    reduction : {'mean', 'sum', 'none'}
+
+    Returns
+    -------
+    Tensor
+        'mean' divides by the number of predictions, as in PyTorch.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.cross_entropy(tg.tensor([[0.0, 0.0], [9.0, 9.0]]), tg.tensor([0, 1]))
+    tensor(0.69314718, dtype=float64)
+    """
+    if input.ndim == 0:
+        raise ShapeError("cross_entropy: input has no axis of classes")
+    target = target if isinstance(target, Tensor) else Tensor(target)
+    axis = 0 if input.ndim == 1 else 1
+    logs = log_softmax(input, axis)
+    if target.dtype.kind == "f":
+        if target.shape != input.shape:
+            raise ShapeError(
+                f"cross_entropy: target probabilities have shape {target.shape}, and input has shape "
+                f"{input.shape}: give them one shape, or pass integer classes"
+            )
+        # A probability of 0 counts for nothing, also against a score of -inf.
+        losses = -sum(where(target == 0, 0.0, target * logs), axis)
+    else:
+        losses = -reshape(take_along_axis(logs, checked_classes(input, target, axis), axis), *target.shape)
+    return reduced("cross_entropy", losses, reduction)
+
+
+def checked_classes(input, target, axis):
+    """Return class numbers with an axis for the class, or raise if one does not exist."""
+    shape, classes = input.shape, input.shape[axis]
+    if target.dtype.kind not in "iu":
+        raise DTypeError(f"cross_entropy: target is {target.dtype}: pass integers or probabilities")
+    if target.shape != shape[:axis] + shape[axis + 1 :]:
+        raise ShapeError(
+            f"cross_entropy: target has shape {target.shape}, and input of shape {shape} asks for "
+            f"{shape[:axis] + shape[axis + 1 :]}"
+        )
+    numbers = target.detach().numpy()
+    if numbers.size and not 0 <= numbers.min() <= numbers.max() < classes:
+        raise IndexingError(
+            f"cross_entropy: target has classes from {numbers.min()} to {numbers.max()}, and input has "
+            f"{classes} classes, from 0 to {classes - 1}"
+        )
+    return unsqueeze(target, axis)

@@ -1,0 +1,231 @@
+"""Shapes: other axes over the same elements, repetition, and joining."""
+
+import math
+
+import numpy as np
+
+from tinygrad_relu.engine import Tensor
+from tinygrad_relu.errors import ArgumentError, ShapeError
+from tinygrad_relu.kernels.reduce import Broadcast, SumTo
+from tinygrad_relu.ops.domain import case, real
+from tinygrad_relu.ops.indexing import index
+from tinygrad_relu.ops.table import op
+
+
+@op(
+    lambda x, shape: np.reshape(x, shape),
+    domain=[case(real(2, 3), shape=(3, 2)), case(real(2, 3), shape=(-1,)), case(real(), shape=(1, 1))],
+    x=lambda g, x_shape: reshape(g, *x_shape),
+)
+def reshape(x, /, *shape):
+    """The same elements in row-major order in another shape; one length may be -1.
+
+    A view of the memory of `x` where that is possible.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.arange(6).reshape(2, -1)
+    tensor([[0, 1, 2],
+            [3, 4, 5]], dtype=int64)
+    """
+
+
+@op(
+    lambda x, axes: np.transpose(x, axes or None),
+    domain=[case(real(2, 3, 4), axes=(2, 0, 1)), case(real(2, 3), axes=(-1, 0))],
+    x=lambda g, axes: permute(g, *inverse(axes)),
+)
+def permute(x, /, *axes):
+    """The axes in another order; in reverse order if none is given.  A view."""
+
+
+def inverse(axes):
+    """Return the order of axes that undoes `axes`."""
+    return tuple(int(k) for k in np.argsort([axis % len(axes) for axis in axes]))
+
+
+@op(
+    np.swapaxes,
+    domain=[case(real(2, 3, 4), axis1=0, axis2=-1)],
+    x=lambda g, axis1, axis2: swapaxes(g, axis1, axis2),
+)
+def swapaxes(x, /, axis1, axis2):
+    """Two axes exchanged: PyTorch's ``transpose(dim0, dim1)``.  A view."""
+
+
+@op(
+    Broadcast(),
+    domain=[case(real(3), shape=(2, 3)), case(real(2, 1), shape=(4, 2, 3)), case(real(), shape=(2,))],
+    x=lambda g, x_shape: sum_to(g, x_shape),
+)
+def broadcast_to(x, /, shape):
+    """Repeat `x` into a larger shape by the rules of broadcasting, in memory of its own."""
+
+
+@op(
+    SumTo(),
+    domain=[case(real(2, 3), shape=(3,)), case(real(4, 2, 3), shape=(2, 1)), case(real(2), shape=())],
+    x=lambda g, x_shape: broadcast_to(g, x_shape),
+)
+def sum_to(x, /, shape):
+    """Sum over the axes along which something of `shape` was broadcast: the reverse of that."""
+
+
+def expand(x, *shape):
+    """Repeat `x` into a larger shape, as PyTorch's ``expand``; -1 keeps a length.
+
+    Unlike PyTorch's, the result has memory of its own.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.tensor([[1.0], [2.0]]).expand(-1, 3)
+    tensor([[1., 1., 1.],
+            [2., 2., 2.]], dtype=float64)
+    """
+    if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
+        shape = tuple(shape[0])
+    if -1 in shape:
+        new = len(shape) - x.ndim
+        if new < 0 or -1 in shape[:new]:
+            raise ShapeError(
+                f"expand: -1 keeps the length of an axis that is there, and x of shape {x.shape} has "
+                f"none at that place of {shape}"
+            )
+        shape = tuple(x.shape[k - new] if n == -1 else n for k, n in enumerate(shape))
+    return broadcast_to(x, shape)
+
+
+@op(
+    lambda x: np.array(x, order="C"),
+    domain=[case(real(2, 3))],
+    x=lambda g: g,
+)
+def copy(x, /):
+    """The same values in memory of their own."""
+
+
+@op(
+    lambda x, dtype: np.asarray(x).astype(dtype),
+    domain=[case(real(2, 3), dtype=np.dtype(np.float64))],
+    x=lambda g: g,
+)
+def cast(x, /, dtype):
+    """The same values in another dtype.  Integers carry no gradient."""
+
+
+def flatten(x, start_axis=0, end_axis=-1):
+    """Merge the axes from `start_axis` to `end_axis`, both included, into one.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.zeros(2, 3, 4).flatten(1).shape
+    (2, 12)
+    """
+    if x.ndim == 0:
+        return reshape(x, 1)
+    first, last = checked_axis("flatten", start_axis, x.ndim), checked_axis("flatten", end_axis, x.ndim)
+    if first > last:
+        raise ShapeError(f"flatten: axis {start_axis} comes after axis {end_axis}")
+    merged = math.prod(x.shape[first : last + 1])
+    return reshape(x, *x.shape[:first], merged, *x.shape[last + 1 :])
+
+
+def squeeze(x, axis=None):
+    """Remove axes of length 1: all, or those named, which are left alone if they are longer.
+
+    NumPy raises where a named axis is longer; this follows PyTorch.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.zeros(1, 3, 1).squeeze().shape
+    (3,)
+    """
+    if axis is None:
+        axes = range(x.ndim)
+    else:
+        axes = [checked_axis("squeeze", k, x.ndim) for k in np.atleast_1d(axis).tolist()]
+    return reshape(x, *[n for k, n in enumerate(x.shape) if n != 1 or k not in axes])
+
+
+def unsqueeze(x, axis):
+    """Insert an axis of length 1 so that it becomes `axis`: NumPy's ``expand_dims``.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.zeros(2, 3).unsqueeze(1).shape
+    (2, 1, 3)
+    """
+    position = checked_axis("unsqueeze", axis, x.ndim + 1)
+    return reshape(x, *x.shape[:position], 1, *x.shape[position:])
+
+
+@op(
+    lambda *arguments: np.concatenate(arguments[:-2], axis=arguments[-2]),
+    domain=[
+        case(real(2, 3), real(1, 3), axis=0, stops=(2, 3)),
+        case(real(2, 1), real(2, 2), real(2, 3), axis=-1, stops=(1, 3, 6)),
+    ],
+    tensors=lambda g, i, axis, stops: part(g, axis, stops[i - 1] if i else 0, stops[i]),
+)
+def join(*tensors, axis, stops):
+    """Tensors end to end along `axis`, each up to its stop: what `concat` records."""
+
+
+def part(x, axis, start, stop):
+    """Return the elements of `x` from `start` to before `stop` along `axis`."""
+    return index(x, (slice(None),) * (axis % x.ndim) + (slice(start, stop),))
+
+
+def concat(tensors, axis=0):
+    """Tensors end to end along an axis that is there: PyTorch's ``cat``, NumPy's ``concatenate``.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.cat([tg.tensor([1.0, 2.0]), tg.tensor([3.0])])
+    tensor([1., 2., 3.], dtype=float64)
+    """
+    tensors = sequence_of_tensors("concat", tensors)
+    lengths = [t.shape[checked_axis("concat", axis, t.ndim)] for t in tensors]
+    stops = tuple(int(stop) for stop in np.cumsum(lengths))
+    return join(*tensors, axis=axis, stops=stops)
+
+
+def stack(tensors, axis=0):
+    """Tensors of one shape beside each other along a new axis.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.stack([tg.tensor([1.0, 2.0]), tg.tensor([3.0, 4.0])], axis=1)
+    tensor([[1., 3.],
+            [2., 4.]], dtype=float64)
+    """
+    tensors = sequence_of_tensors("stack", tensors)
+    if any(t.shape != tensors[0].shape for t in tensors):
+        raise ShapeError(
+            f"stack: the tensors have different shapes {[t.shape for t in tensors]}: use concat to "
+            "join them along an axis that they have"
+        )
+    return concat([unsqueeze(t, axis) for t in tensors], axis)
+
+
+def sequence_of_tensors(name, tensors):
+    """Return a list of tensors from a sequence of tensors and arrays."""
+    if isinstance(tensors, (Tensor, np.ndarray)):
+        tensors = list(tensors)
+    if not isinstance(tensors, (list, tuple)) or not tensors:
+        raise ArgumentError(f"{name}: pass a list of at least one tensor")
+    return [t if isinstance(t, Tensor) else Tensor(t) for t in tensors]
+
+
+def checked_axis(name, axis, ndim):
+    """Return `axis` counted from the front, or raise."""
+    if not -ndim <= axis < ndim:
+        raise ShapeError(f"{name}: axis {axis} is out of bounds for {ndim} axes")
+    return axis % ndim

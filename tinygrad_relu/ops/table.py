@@ -1,0 +1,128 @@
+"""How an op is declared, and the table of all that were.
+
+An op is one declaration: the forward kernel, one derivative rule per input, a domain, a docstring.
+
+    @op(Elementwise(np.exp), domain=elementwise(real), x=lambda g, y: g * y)
+    def exp(x, /):
+        \"\"\"Elementwise exponential.\"\"\"
+
+Parameters before the ``/`` (or a leading ``*parameters``) are inputs, tensors all of them; those
+after it are static.  A rule gives the cotangent of its input from what its own parameters name:
+
+    g            the cotangent of the output
+    y            the output
+    i            the position of the input, for an op with ``*parameters``
+    an input     its value
+    a static     its value
+    <own>_shape  the shape of the input whose rule it is
+
+What no rule names is not kept alive.  A rule calls ops only, so it can be differentiated in turn.
+It does not sum over broadcast axes and does not mind dtypes: the engine does both, in one place.
+A derivative that is always zero is written `ZERO`.
+"""
+
+import inspect
+
+from tinygrad_relu.engine import Op
+from tinygrad_relu.engine.graph import RuleName
+from tinygrad_relu.errors import DeclarationError
+
+ZERO = "zero"
+
+#: Every op, by name.
+TABLE = {}
+
+
+def op(kernel, *, domain, **rules):
+    """Declare an op: the decorated function gives its name, its signature and its docstring.
+
+    Parameters
+    ----------
+    kernel : Kernel or callable
+        Takes the input arrays, then the static parameters, and returns an array.
+    domain : list of Case
+        Where the rules are checked against finite differences; see `tinygrad_relu.ops.domain`.
+    **rules : callable or ZERO
+        For each input its derivative rule.
+
+    Raises
+    ------
+    DeclarationError
+        An input has no rule, a rule has no input, or a rule names something unknown.
+    """
+
+    def declare(function):
+        name = function.__name__
+        signature = inspect.signature(function)
+        parameters = list(signature.parameters.values())
+        variadic = parameters[0].kind is inspect.Parameter.VAR_POSITIONAL
+        inputs = parameters[:1] if variadic else [
+            p for p in parameters if p.kind is inspect.Parameter.POSITIONAL_ONLY
+        ]
+        statics = parameters[len(inputs):]
+        names = [p.name for p in inputs]
+        if set(rules) != set(names):
+            raise DeclarationError(
+                f"op {name}: the rules are for {sorted(rules)} and the inputs are {sorted(names)}: "
+                "write one rule for each, or ZERO where the derivative is always zero"
+            )
+        if not domain:
+            raise DeclarationError(f"op {name}: no domain is stated, so no test would check it")
+        plans = [
+            None if rules[own] is ZERO else plan(name, own, rules[own], inputs, statics)
+            for own in names
+        ]
+        declared = Op(
+            name,
+            kernel,
+            -1 if variadic else len(inputs),
+            sum(p.default is inspect.Parameter.empty for p in inputs),
+            tuple(p.name for p in parameters),
+            tuple(() if p.kind is inspect.Parameter.VAR_POSITIONAL else p.default for p in statics),
+            bool(statics) and statics[-1].kind is inspect.Parameter.VAR_POSITIONAL,
+            tuple(None if rules[own] is ZERO else rules[own] for own in names),
+            tuple(plans),
+            [saved_bits(codes, len(names)) for codes in plans],
+        )
+        declared.__signature__ = signature
+        for attribute in ("__name__", "__qualname__", "__module__", "__doc__"):
+            setattr(declared, attribute, getattr(function, attribute))
+        declared.domain = domain
+        if name in TABLE:
+            raise DeclarationError(f"op {name}: the name is taken by {TABLE[name].__module__}")
+        TABLE[name] = declared
+        return declared
+
+    return declare
+
+
+def plan(name, own, rule, inputs, statics):
+    """Return what each parameter of `rule` stands for, as the engine's codes."""
+    codes = {"g": RuleName.COTANGENT, "y": RuleName.OUTPUT, "i": RuleName.POSITION}
+    codes[f"{own}_shape"] = RuleName.OWN_SHAPE
+    known = [*inputs, *statics] if inputs[0].kind is inspect.Parameter.POSITIONAL_ONLY else statics
+    for p in known:
+        first = RuleName.FIRST_INPUT if p in inputs else RuleName.FIRST_STATIC
+        if p.name in codes:
+            raise DeclarationError(f"op {name}: {p.name} is the name of something else in a rule")
+        codes[p.name] = first + (inputs if p in inputs else statics).index(p)
+    wanted = list(inspect.signature(rule).parameters)
+    for word in wanted:
+        if word not in codes:
+            raise DeclarationError(
+                f"op {name}: the rule of {own} names {word}, and knows {', '.join(codes)}"
+            )
+    if len(wanted) > RuleName.MOST_RULE_NAMES:
+        raise DeclarationError(f"op {name}: the rule of {own} names more than it can be given")
+    return tuple(int(codes[word]) for word in wanted)
+
+
+def saved_bits(codes, count):
+    """Return a bit for each input that a rule names, and one for the output."""
+    bits = 0
+    for code in codes or ():
+        if code == RuleName.OUTPUT:
+            bits |= 1 << RuleName.OUTPUT_BIT
+        elif RuleName.FIRST_INPUT <= code < RuleName.FIRST_INPUT + count:
+            bits |= 1 << (code - RuleName.FIRST_INPUT)
+    return bits

@@ -1,0 +1,55 @@
+"""Adam."""
+
+from tinygrad_relu.engine import open_for_update
+from tinygrad_relu.kernels.update import adam
+from tinygrad_relu.optim.optimizer import Optimizer, checked
+
+
+class Adam(Optimizer):
+    """Steps in proportion to the mean of the gradient over the root of its mean square.
+
+    Parameters
+    ----------
+    params : iterable of Tensor
+    lr : float, default 1e-3
+    betas : tuple of two floats, default (0.9, 0.999)
+        How much of the running mean and of the running mean square to keep at each step.
+    eps : float, default 1e-8
+        Added to the root, so that nothing is divided by 0.
+    weight_decay : float, default 0
+        Adds ``weight_decay * p`` to the gradient.
+
+    Notes
+    -----
+    Kingma and Ba, "Adam: a method for stochastic optimization", 2015, in PyTorch's form.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> w = tg.tensor([4.0], requires_grad=True)
+    >>> optimizer = tg.optim.Adam([w], lr=0.5)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> round(w.item(), 6)
+    3.5
+    """
+
+    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
+        super().__init__(params)
+        infinity = float("inf")
+        checked(
+            self, lr=(lr, 0, infinity), beta1=(betas[0], 0, 1), beta2=(betas[1], 0, 1),
+            eps=(eps, 0, infinity), weight_decay=(weight_decay, 0, infinity),
+        )
+        self.lr, self.betas, self.eps, self.weight_decay = lr, tuple(betas), eps, weight_decay
+        self.means, self.squares = self.remembered(), self.remembered()
+        self.steps = 0
+
+    def step(self):
+        """Update each parameter that has a gradient."""
+        self.steps += 1
+        arrays, gradients = open_for_update(self.params)
+        adam(
+            arrays, gradients, self.means, self.squares, self.steps,
+            self.lr, *self.betas, self.eps, self.weight_decay,
+        )

@@ -1,0 +1,58 @@
+"""`Optimizer`: what all of them share."""
+
+import numpy as np
+
+from tinygrad_relu.engine import Tensor
+from tinygrad_relu.errors import ArgumentError, DTypeError, GraphError
+
+
+class Optimizer:
+    """Holds parameters, and updates them in place from their ``.grad``.
+
+    Parameters
+    ----------
+    params : iterable of Tensor
+        Leaves that require a gradient, float32 or float64.
+    """
+
+    def __init__(self, params):
+        name = type(self).__name__
+        if isinstance(params, Tensor):
+            raise ArgumentError(f"{name}: params is one tensor: pass a list, such as [w]")
+        self.params = list(params)
+        if not self.params:
+            raise ArgumentError(f"{name}: params is empty: pass model.parameters() or a list of tensors")
+        for k, p in enumerate(self.params):
+            if not isinstance(p, Tensor):
+                raise ArgumentError(f"{name}: params[{k}] is a {type(p).__name__}: pass tensors")
+            if not p.is_leaf or not p.requires_grad:
+                raise GraphError(
+                    f"{name}: params[{k}] is not a leaf that requires a gradient, so none will be left "
+                    "in it: make it with requires_grad=True, and do not pass the result of an op"
+                )
+            if p.dtype not in (np.float32, np.float64):
+                raise DTypeError(f"{name}: params[{k}] is {p.dtype}: float32 and float64 are updated")
+        if len({id(p) for p in self.params}) != len(self.params):
+            raise ArgumentError(f"{name}: a parameter was given twice, and would be updated twice")
+
+    def zero_grad(self):
+        """Forget the gradients, so that the next backward pass begins anew."""
+        for p in self.params:
+            p.grad = None
+
+    def remembered(self):
+        """Return one array of zeros for each parameter, of its shape and dtype."""
+        return [np.zeros(p.shape, p.dtype) for p in self.params]
+
+    def step(self):
+        """Update each parameter that has a gradient."""
+        raise NotImplementedError
+
+
+def checked(optimizer, **settings):
+    """Raise if a setting, given as ``name=(value, low, high)``, lies outside of ``low <= value < high``."""
+    for name, (value, low, high) in settings.items():
+        if not low <= value < high:
+            raise ArgumentError(
+                f"{type(optimizer).__name__}: {name} is {value!r}: it lies from {low} to before {high}"
+            )
