@@ -24,6 +24,7 @@ MODULES = [
     "tinygrad_relu.kernels.reduce",
     "tinygrad_relu.kernels.linalg",
     "tinygrad_relu.kernels.update",
+    "tinygrad_relu.kernels.view",
     "tinygrad_relu.engine.tensor",
     "tinygrad_relu.engine.graph",
     "tinygrad_relu.engine.op",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor
+from tinygrad_relu.engine import Tensor, sharing
 from tinygrad_relu.errors import ArgumentError, DTypeError
 
 _settings = {"dtype": np.dtype(np.float64), "generator": np.random.default_rng()}
@@ -91,9 +91,7 @@ def asarray(data, requires_grad=False, dtype=None):
         if requires_grad:
             data.requires_grad = True
         return data
-    array = np.asarray(data, dtype=dtype)
-    result = Tensor(np.empty(0, array.dtype))
-    result.data = array
+    result = sharing(np.asarray(data, dtype=dtype))
     result.requires_grad = requires_grad
     return result
 

@@ -4,7 +4,7 @@ Three files, which know each other: `tensor` (what a user holds), `graph` (what 
 the walk back) and `op` (how an op is called, and how it records).
 """
 
-from tinygrad_relu.engine.tensor import Tensor, open_for_update
+from tinygrad_relu.engine.tensor import Tensor, open_for_update, sharing
 from tinygrad_relu.engine.graph import Node, gradients, recording, set_recording
 from tinygrad_relu.engine.op import SLOT_NAMES, Op, install
 
@@ -18,4 +18,5 @@ __all__ = [
     "open_for_update",
     "recording",
     "set_recording",
+    "sharing",
 ]

@@ -340,10 +340,14 @@ cdef Tensor pulled_back(Node node, Py_ssize_t k, object parent, Tensor cotangent
 
 cdef Tensor summed_to(Tensor cotangent, tuple shape, Op op, Py_ssize_t k):
     """Sum over the axes along which an input of `shape` was broadcast."""
-    try:
-        fits = np.broadcast_shapes(shape, cotangent.shape) == cotangent.shape
-    except ValueError:
-        fits = False
+    cdef Py_ssize_t axis, leading = cotangent.ndim - len(shape)
+    cdef bint fits = leading >= 0
+    cdef npy_intp length
+    if fits:
+        for axis in range(len(shape)):
+            length = shape[axis]
+            if length != 1 and length != cnp.PyArray_DIM(cotangent.array, leading + axis):
+                fits = False
     if not fits:
         raise RuleError(
             f"{op.name}: the rule of {op.input_name(k)} returned a cotangent of shape "
@@ -362,6 +366,21 @@ cdef int dtype_of(object target):
     return cnp.PyArray_TYPE((<Tensor> target).array)
 
 
+cdef Tensor one_like(ndarray array):
+    """Return 1 in the shape and dtype of an array of one element."""
+    cdef ndarray result
+    if cnp.PyArray_TYPE(array) not in (cnp.NPY_DOUBLE, cnp.NPY_FLOAT):
+        return wrap(np.ones_like(array))
+    result = cnp.PyArray_EMPTY(
+        cnp.PyArray_NDIM(array), cnp.PyArray_DIMS(array), cnp.PyArray_TYPE(array), 0
+    )
+    if cnp.PyArray_TYPE(array) == cnp.NPY_DOUBLE:
+        (<double*> cnp.PyArray_DATA(result))[0] = 1
+    else:
+        (<float*> cnp.PyArray_DATA(result))[0] = 1
+    return wrap(result)
+
+
 cdef Tensor seed(Tensor output, object gradient):
     """Return the cotangent with which a walk back begins at `output`."""
     cdef Tensor cotangent
@@ -376,7 +395,7 @@ cdef Tensor seed(Tensor output, object gradient):
                 f"backward: a tensor of shape {output.shape} has no single gradient: reduce it to "
                 "one number, such as .sum(), or pass gradient= of its shape"
             )
-        return wrap(np.ones_like(output.array, subok=False))
+        return one_like(output.array)
     cotangent = gradient if isinstance(gradient, Tensor) else wrap(np.array(gradient))
     if cotangent.shape != output.shape:
         raise ShapeError(

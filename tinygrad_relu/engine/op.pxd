@@ -42,4 +42,5 @@ cdef class Op:
         self, Node node, PyObject** arguments, PyObject** arrays, Py_ssize_t count,
         unsigned long long saves
     )
+    cdef object by_position(self, PyObject** arguments, Py_ssize_t count)
     cdef object bind(self, PyObject** arguments, Py_ssize_t count, PyObject* keywords)

@@ -112,6 +112,8 @@ cdef inline bint takes_part(object value):
 
 # --------------------------------------------------------------------------------------------- Op
 
+cdef object MISSING = inspect.Parameter.empty
+
 # PyTorch's words for what the table calls by the array API standard's.
 SYNONYMS = {"dim": "axis", "dims": "axes", "keepdim": "keepdims", "dim0": "axis1", "dim1": "axis2"}
 
@@ -133,7 +135,7 @@ cdef class Op:
         self.required = required
         self.names = names
         self.static_defaults = static_defaults
-        self.defaults = None if inspect.Parameter.empty in static_defaults else static_defaults
+        self.defaults = None if MISSING in static_defaults else static_defaults
         self.gathers = gathers
         self.rules = rules
         self.plans = plans
@@ -187,6 +189,9 @@ cdef class Op:
                     needs_gradient = True
                     active |= <unsigned long long> 1 << (i & 63)
             else:
+                if argument is None and self.required <= i < self.inputs:
+                    arrays[i] = arguments[i]
+                    continue
                 if held is None:
                     held = []
                 converted = self.operand(argument, i)
@@ -276,7 +281,7 @@ cdef class Op:
 
     def operand(self, argument, position):
         """Return an argument that is neither Tensor nor plain number in the form kernels take."""
-        if argument is None and self.required <= position < self.inputs or isinstance(argument, bool):
+        if isinstance(argument, bool):
             return argument
         if type(argument) is ndarray:
             array = argument
@@ -311,6 +316,36 @@ cdef class Op:
         elif isinstance(error, IndexError):
             kind = IndexingError
         return kind(f"{self.name}: {error} (with {', '.join(parts)})")
+
+    cdef object by_position(self, PyObject** arguments, Py_ssize_t count):
+        """Sort positional arguments into inputs and statics, with the default of what is missing."""
+        cdef PyObject* inputs[8]
+        cdef Py_ssize_t k, extra = count - self.inputs, wanted = len(self.static_defaults)
+        cdef tuple statics = self.defaults
+        cdef object value
+        for k in range(self.inputs):
+            inputs[k] = arguments[k] if k < count else <PyObject*> None
+        if extra > 0 and self.gathers and wanted == 1:
+            value = <object> arguments[self.inputs]
+            if extra > 1 or not isinstance(value, (tuple, list)):
+                value = [<object> arguments[self.inputs + k] for k in range(extra)]
+            statics = (tuple(value),)
+        elif 0 < extra <= wanted and not self.gathers:
+            statics = PyTuple_New(wanted)
+            for k in range(wanted):
+                if k < extra:
+                    value = <object> arguments[self.inputs + k]
+                else:
+                    value = self.static_defaults[k]
+                    if value is MISSING:
+                        return self.bind(arguments, count, NULL)
+                if type(value) is list:
+                    value = tuple(value)
+                Py_INCREF(value)
+                PyTuple_SET_ITEM(statics, k, value)
+        elif extra > 0 or statics is None:
+            return self.bind(arguments, count, NULL)
+        return self.apply(inputs, self.inputs, statics)
 
     cdef object bind(self, PyObject** arguments, Py_ssize_t count, PyObject* keywords):
         """Sort arguments into inputs and static parameters as the signature has them."""
@@ -382,7 +417,7 @@ cdef class Op:
                 values[i] = rest[i]
             elif name in named:
                 values[i] = named.pop(name)
-            if values[i] is inspect.Parameter.empty:
+            if values[i] is MISSING:
                 raise ArgumentError(f"{self.name}: {name} is missing: {signature}")
             if isinstance(values[i], list):
                 values[i] = tuple(values[i])
@@ -401,9 +436,12 @@ cdef class Op:
 
 
 cdef object call_op(object op, PyObject** arguments, size_t flags, PyObject* keywords):
+    """Answer ``op(...)``: the entry of the vectorcall protocol."""
     cdef Py_ssize_t count = PyVectorcall_NARGS(flags)
     if keywords is NULL and count == (<Op> op).inputs and (<Op> op).defaults is not None:
         return (<Op> op).apply(arguments, count, (<Op> op).defaults)
+    if keywords is NULL and (<Op> op).required <= count and (<Op> op).inputs > 0:
+        return (<Op> op).by_position(arguments, count)
     return (<Op> op).bind(arguments, count, keywords)
 
 

@@ -13,6 +13,7 @@ from tinygrad_relu.engine.op cimport (
     ITEM, LESS, LESS_EQUAL, MATMUL, MULTIPLY, NEGATIVE, NOT_EQUAL, OR, POWER, REMAINDER, SUBTRACT,
     SWAP, TRANSPOSE, XOR, one, one_with, two,
 )
+from tinygrad_relu.kernels.elementwise cimport add_into
 from tinygrad_relu.kernels.kernel cimport plain
 
 from tinygrad_relu.errors import ArgumentError, DTypeError, GraphError, IndexingError, ShapeError
@@ -62,13 +63,7 @@ cdef class Tensor:
     def __init__(self, data, requires_grad=False, dtype=None):
         if isinstance(data, Tensor):
             data = (<Tensor> data).array
-        array = np.array(data, dtype=dtype, order="C")
-        if array.dtype.kind not in "biuf":
-            raise DTypeError(
-                f"tensor: {array.dtype} data cannot be computed with: pass booleans, integers or "
-                "real floating-point numbers, in a rectangular shape"
-            )
-        self.array = array
+        self.array = computable(np.array(data, dtype=dtype, order="C"))
         self.requires_grad = requires_grad
 
     # ------------------------------------------------------------------------------ what it is
@@ -305,8 +300,7 @@ cdef class Tensor:
             elif create_graph:
                 leaf.gradient = two(ADD, leaf.gradient, cotangent)
             else:
-                target = (<Tensor> leaf.gradient).array
-                np.add(target, cotangent.array, out=target)
+                add_into((<Tensor> leaf.gradient).array, cotangent.array)
                 (<Tensor> leaf.gradient).changed()
 
     cdef Tensor memory(self):
@@ -458,6 +452,22 @@ cdef class Tensor:
         except ValueError as error:
             raise ShapeError(f"assignment to a tensor of shape {self.shape}: {error}") from error
         self.changed()
+
+
+cdef ndarray computable(ndarray array):
+    """Return `array` if there are ops for its dtype, or raise."""
+    dtype = (<object> array).dtype
+    if dtype.kind not in "biuf":
+        raise DTypeError(
+            f"tensor: {dtype} data cannot be computed with: pass booleans, integers or real "
+            "floating-point numbers, in a rectangular shape"
+        )
+    return array
+
+
+def sharing(ndarray array):
+    """Return a tensor on the memory of `array`."""
+    return wrap(computable(array))
 
 
 cdef object in_place(int slot, Tensor self, object other):

@@ -15,3 +15,4 @@ cdef class Elementwise(Kernel):
     cdef ndarray with_number(self, ndarray x, double number, bint number_first, int slot)
 
 cdef int float_slot(ndarray x) noexcept
+cdef int add_into(ndarray target, ndarray x) except -1

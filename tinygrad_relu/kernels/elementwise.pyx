@@ -202,6 +202,24 @@ cdef npy_intp tiled(ndarray larger, ndarray smaller) noexcept:
     return cnp.PyArray_SIZE(smaller)
 
 
+cdef Elementwise adding = Elementwise(np.add)
+
+
+cdef int add_into(ndarray target, ndarray x) except -1:
+    """Add `x` to `target`, in place; both are of one shape and dtype."""
+    cdef int slot = float_slot(target)
+    cdef char* operands[3]
+    cdef npy_intp[3] strides
+    if slot < 0 or float_slot(x) != slot:
+        np.add(target, x, out=target)
+        return 0
+    operands[0] = operands[2] = cnp.PyArray_BYTES(target)
+    operands[1] = cnp.PyArray_BYTES(x)
+    strides[:] = [ITEM_SIZES[slot], ITEM_SIZES[slot], ITEM_SIZES[slot]]
+    run(adding.loops[slot], adding.data[slot], 3, operands, cnp.PyArray_SIZE(target), strides)
+    return 0
+
+
 @cython.final
 cdef class Power(Kernel):
     """Power, with the exponents that a processor has an instruction for taken out of the general way.

@@ -4,8 +4,6 @@ A `Kernel` is called from C with borrowed pointers to its operands (arrays, or P
 take the dtype of the arrays they meet) and with the static parameters of the op.
 """
 
-import numpy as np
-
 cimport numpy as cnp
 from cpython.ref cimport PyObject
 from numpy cimport ndarray
@@ -42,5 +40,4 @@ cdef class Function(Kernel):
     cdef object run(self, PyObject** arrays, Py_ssize_t count, tuple statics):
         cdef Py_ssize_t i
         cdef list arguments = [<object> arrays[i] for i in range(count)]
-        with np.errstate(all="ignore"):
-            return self.function(*arguments, *statics)
+        return self.function(*arguments, *statics)

@@ -10,20 +10,16 @@ import numpy as np
 cimport cython
 cimport numpy as cnp
 from cpython.ref cimport PyObject
+from cython cimport floating
 from numpy cimport ndarray, npy_intp
 
-from tinygrad_relu.kernels._threads cimport Loop
-from tinygrad_relu.kernels.elementwise cimport Elementwise, float_slot
+from tinygrad_relu.kernels.elementwise cimport float_slot
 from tinygrad_relu.kernels.kernel cimport Kernel
-
-from tinygrad_relu.kernels.elementwise import Elementwise
 
 cnp.import_array()
 
 cdef extern from "numpy/arrayobject.h":
     ndarray PyArray_MatrixProduct2(object a, object b, ndarray out)
-
-cdef Elementwise adding = Elementwise(np.add)
 
 
 cdef bint fitting(object a, object b, int contracted) noexcept:
@@ -73,7 +69,7 @@ cdef class Affine(Kernel):
         if fitting(x, weight, 1) and (bias is None or self.takes(weight, bias)):
             y = product(<ndarray> x, <ndarray> cnp.PyArray_Transpose(<ndarray> weight, NULL))
             if bias is not None:
-                self.add_rows(y, <ndarray> bias)
+                add_rows(y, <ndarray> bias)
             return y
         with np.errstate(all="ignore"):
             if np.ndim(weight) != 2:
@@ -92,16 +88,28 @@ cdef class Affine(Kernel):
             and cnp.PyArray_DIM(<ndarray> bias, 0) == cnp.PyArray_DIM(weight, 0)
         )
 
-    cdef void add_rows(self, ndarray y, ndarray bias) noexcept:
-        """Add `bias` to each row of `y`, in place, while the rows are still in cache."""
-        cdef int slot = float_slot(bias)
-        cdef npy_intp item = cnp.PyArray_ITEMSIZE(y)
-        cdef npy_intp width = cnp.PyArray_DIM(y, 1)
-        cdef npy_intp[3] strides = [item, item, item]
-        cdef char* operands[3]
-        cdef char* row = cnp.PyArray_BYTES(y)
-        for _ in range(cnp.PyArray_DIM(y, 0)):
-            operands[0] = operands[2] = row
-            operands[1] = cnp.PyArray_BYTES(bias)
-            adding.loops[slot](operands, &width, strides, adding.data[slot])
-            row += width * item
+
+cdef void add_rows(ndarray y, ndarray bias) noexcept:
+    """Add `bias` to each row of `y`, in place."""
+    if cnp.PyArray_TYPE(y) == cnp.NPY_DOUBLE:
+        add_rows_loop(
+            <double*> cnp.PyArray_DATA(y), <double*> cnp.PyArray_DATA(bias),
+            cnp.PyArray_DIM(y, 0), cnp.PyArray_DIM(y, 1),
+        )
+    else:
+        add_rows_loop(
+            <float*> cnp.PyArray_DATA(y), <float*> cnp.PyArray_DATA(bias),
+            cnp.PyArray_DIM(y, 0), cnp.PyArray_DIM(y, 1),
+        )
+
+
+cdef void add_rows_loop(
+    floating* y,            # IN, OUT  rows * width
+    const floating* bias,   # IN       width
+    npy_intp rows, npy_intp width,
+) noexcept nogil:
+    cdef npy_intp row, k
+    for row in range(rows):
+        for k in range(width):
+            y[k] += bias[k]
+        y += width

@@ -15,6 +15,7 @@ cimport cython
 cimport numpy as cnp
 from cpython.long cimport PyLong_AsLong
 from cpython.ref cimport PyObject
+from cython cimport floating
 from libc.string cimport memcpy
 from numpy cimport ndarray, npy_intp
 
@@ -120,6 +121,39 @@ cdef class Reduction(Kernel):
 cdef Reduction adding = Reduction(np.add)
 
 
+cdef ndarray column_sums(ndarray x, int leading):
+    """Sum a plain array that is not empty over its `leading` axes, row by row."""
+    cdef int rest = cnp.PyArray_NDIM(x) - leading
+    cdef ndarray y = cnp.PyArray_EMPTY(
+        rest, cnp.PyArray_DIMS(x) + leading, cnp.PyArray_TYPE(x), 0
+    )
+    cdef npy_intp width = cnp.PyArray_SIZE(y)
+    if cnp.PyArray_TYPE(x) == cnp.NPY_DOUBLE:
+        column_sums_loop(
+            <double*> cnp.PyArray_DATA(x), <double*> cnp.PyArray_DATA(y),
+            cnp.PyArray_SIZE(x) // width, width,
+        )
+    else:
+        column_sums_loop(
+            <float*> cnp.PyArray_DATA(x), <float*> cnp.PyArray_DATA(y),
+            cnp.PyArray_SIZE(x) // width, width,
+        )
+    return y
+
+
+cdef void column_sums_loop(
+    const floating* x,      # IN   rows * width
+    floating* y,            # OUT  width
+    npy_intp rows, npy_intp width,
+) noexcept nogil:
+    cdef npy_intp row, k
+    memcpy(y, x, width * sizeof(floating))
+    for row in range(1, rows):
+        x += width
+        for k in range(width):
+            y[k] += x[k]
+
+
 @cython.final
 cdef class SumTo(Kernel):
     """Sum over the axes along which an array of a shape was broadcast; static: (shape,)."""
@@ -135,7 +169,9 @@ cdef class SumTo(Kernel):
                 if cnp.PyArray_DIM(x, axis) != <npy_intp> shape[axis - leading]:
                     break
             else:
-                return adding.fold(<ndarray> x, 0, leading, False, slot)
+                if len(shape) == 0:
+                    return adding.fold(<ndarray> x, 0, leading, False, slot)
+                return column_sums(<ndarray> x, leading)
         leading = np.ndim(x) - len(shape)
         axes = tuple(range(leading)) + tuple(
             [axis + leading for axis in range(len(shape)) if shape[axis] == 1]

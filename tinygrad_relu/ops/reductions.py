@@ -12,7 +12,7 @@ from tinygrad_relu.ops.arithmetic import isfinite, maximum, minimum, where
 from tinygrad_relu.ops.domain import boolean, case, distinct, real
 from tinygrad_relu.ops.exponential import exp, log, sqrt, square
 from tinygrad_relu.ops.indexing import take_along_axis
-from tinygrad_relu.ops.shapes import expand, permute, reshape
+from tinygrad_relu.ops.shapes import broadcast_to, permute, reshape
 from tinygrad_relu.ops.table import ZERO, op
 
 # Each way of naming axes, for the tables of the ops below.
@@ -29,13 +29,15 @@ def axes_of(axis, ndim):
 def spread(v, shape, axis, keepdims):
     """Repeat `v`, reduced over `axis` from `shape`, along the axes that it lost."""
     if axis is None or keepdims:
-        return expand(v, *shape)
+        return broadcast_to(v, shape)
     lost = axes_of(axis, len(shape))
-    return expand(reshape(v, *[1 if k in lost else n for k, n in enumerate(shape)]), *shape)
+    return broadcast_to(reshape(v, *[1 if k in lost else n for k, n in enumerate(shape)]), shape)
 
 
 def count_along(x, axis):
     """Return how many elements of `x` one element of its reduction over `axis` is made of."""
+    if axis is None:
+        return x.size
     return math.prod(x.shape[k] for k in axes_of(axis, x.ndim))
 
 

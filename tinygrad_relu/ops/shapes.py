@@ -7,13 +7,14 @@ import numpy as np
 from tinygrad_relu.engine import Tensor
 from tinygrad_relu.errors import ArgumentError, ShapeError
 from tinygrad_relu.kernels.reduce import Broadcast, SumTo
+from tinygrad_relu.kernels.view import Permute, Reshape, SwapAxes
 from tinygrad_relu.ops.domain import case, real
 from tinygrad_relu.ops.indexing import index
 from tinygrad_relu.ops.table import op
 
 
 @op(
-    lambda x, shape: np.reshape(x, shape),
+    Reshape(),
     domain=[case(real(2, 3), shape=(3, 2)), case(real(2, 3), shape=(-1,)), case(real(), shape=(1, 1))],
     x=lambda g, x_shape: reshape(g, *x_shape),
 )
@@ -32,7 +33,7 @@ def reshape(x, /, *shape):
 
 
 @op(
-    lambda x, axes: np.transpose(x, axes or None),
+    Permute(),
     domain=[case(real(2, 3, 4), axes=(2, 0, 1)), case(real(2, 3), axes=(-1, 0))],
     x=lambda g, axes: permute(g, *inverse(axes)),
 )
@@ -46,7 +47,7 @@ def inverse(axes):
 
 
 @op(
-    np.swapaxes,
+    SwapAxes(),
     domain=[case(real(2, 3, 4), axis1=0, axis2=-1)],
     x=lambda g, axis1, axis2: swapaxes(g, axis1, axis2),
 )
