@@ -9,7 +9,11 @@ b) A node keeps alive just what the derivative rules of its inputs name.  The wa
    that it has passed.
 c) Gradients reach the leaves together, at the end: a walk that fails leaves every ``.grad`` as it
    was.
-d) A value saved for the walk back is saved with the version of its memory.  A change in place
+d) Nodes and tensors take no part in Python's garbage collection, which would visit a large graph
+   again and again while it grows: building one is six times faster.  The graph has no cycle, but
+   for one that a user may close: a ``.grad`` that was itself recorded (``create_graph=True``) holds
+   its leaf.  Setting it to None opens it; `autograd.grad` never closes it.
+e) A value saved for the walk back is saved with the version of its memory.  A change in place
    raises the version, and the walk refuses to go on with a value that is not what was recorded.
 """
 
@@ -68,11 +72,33 @@ def set_recording(bint mode):
 cdef Py_ssize_t clock = 0
 
 
+# A node that goes takes along the nodes before it, if nobody else holds them.  Beyond a few levels
+# what they held is put aside and let go of in a loop, so that no chain is too long for the stack.
+cdef enum:
+    DEEPEST = 64
+cdef list put_aside = []
+cdef int depth = 0
+
+
 @cython.freelist(512)
-@cython.trashcan(True)
+@cython.no_gc
 @cython.final
 cdef class Node:
     """A recorded op: what it was, what it came from, and what its derivative rules need."""
+
+    def __dealloc__(self):
+        global depth
+        if depth == DEEPEST:
+            put_aside.append(self.parents)
+            put_aside.append(self.saved)
+            return
+        depth += 1
+        self.parents = None
+        self.saved = None
+        if depth == 1:
+            while put_aside:
+                put_aside.pop()
+        depth -= 1
 
     @property
     def name(self):

@@ -45,6 +45,7 @@ cdef extern from "Python.h":
     unsigned long Py_TPFLAGS_METHOD_DESCRIPTOR
     void* PyVectorcall_Call
     Py_ssize_t PyVectorcall_NARGS(size_t)
+    void PyObject_GC_UnTrack(void*)
     void PyType_Modified(PyTypeObject* kind)
 
 
@@ -244,6 +245,7 @@ cdef class Op:
                     (<Node> tensor.node).consumers += 1
             Py_INCREF(parent)
             PyTuple_SET_ITEM(parents, i, parent)
+        PyObject_GC_UnTrack(<void*> parents)
         node.op = self
         node.statics = statics
         node.parents = parents
@@ -277,6 +279,7 @@ cdef class Op:
                     value = wrap(value.copy() if cnp.PyArray_ISWRITEABLE(<ndarray> value) else value)
             Py_INCREF(value)
             PyTuple_SET_ITEM(saved, i, value)
+        PyObject_GC_UnTrack(<void*> saved)
         return saved
 
     def operand(self, argument, position):

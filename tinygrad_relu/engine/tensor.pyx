@@ -33,7 +33,7 @@ cdef Tensor wrap(ndarray array):
 
 
 @cython.freelist(512)
-@cython.trashcan(True)
+@cython.no_gc
 cdef class Tensor:
     """An array that remembers how it was computed.
 
@@ -279,7 +279,9 @@ cdef class Tensor:
         retain_graph : bool, default False
             Keep what was saved, so that backward can be called again.
         create_graph : bool, default False
-            Record the backward pass itself, so that the gradients can be differentiated.
+            Record the backward pass itself, so that the gradients can be differentiated.  A leaf and
+            its recorded ``.grad`` then hold each other until ``.grad`` is set to None: use
+            `autograd.grad`, which leaves nothing behind.
 
         Raises
         ------

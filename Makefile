@@ -1,0 +1,34 @@
+# Each target makes what it needs, in .venv, and does its whole job on a machine that has only
+# Python >= 3.11, a C compiler and a package index.
+
+PYTHON ?= python3
+VENV = .venv
+BIN = $(VENV)/bin
+SOURCES = setup.py pyproject.toml $(wildcard tinygrad_relu/*/*.pyx tinygrad_relu/*/*.pxd)
+
+.PHONY: demo test lint bench clean
+
+demo: $(VENV)/demo.stamp
+	$(BIN)/python -m tinygrad_relu demo
+
+test: lint $(VENV)/test.stamp
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/cython-lint tinygrad_relu
+
+bench: $(VENV)/demo.stamp .venv-peers/peers.stamp
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf $(VENV) .venv-peers build dist *.egg-info demo_pictures benchmarks/results
+	find tinygrad_relu \( -name '*.c' -o -name '*.so' -o -name '*.html' \) -delete
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/%.stamp: $(SOURCES) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[$*]"
+	touch $@
