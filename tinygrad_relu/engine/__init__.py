@@ -6,7 +6,7 @@ the walk back) and `op` (how an op is called, and how it records).
 
 from tinygrad_relu.engine.tensor import Tensor, open_for_update, sharing
 from tinygrad_relu.engine.graph import Node, gradients, recording, set_recording
-from tinygrad_relu.engine.op import SLOT_NAMES, Op, install
+from tinygrad_relu.engine.op import SLOT_NAMES, Op, install, parameter_for
 
 __all__ = [
     "SLOT_NAMES",
@@ -16,6 +16,7 @@ __all__ = [
     "gradients",
     "install",
     "open_for_update",
+    "parameter_for",
     "recording",
     "set_recording",
     "sharing",

@@ -32,6 +32,7 @@ cdef class Op:
     cdef tuple plans                    # for each rule what its parameters are, as RuleNames
     cdef unsigned long long[8] saves    # for each rule a bit for each input that it names
     cdef unsigned long long zeros       # a bit for each input whose rule is always zero
+    cdef bint only_zeros                # so it is for all of them, and zeros flow back
 
     cdef Tensor apply(self, PyObject** arguments, Py_ssize_t count, tuple statics)
     cdef int record(

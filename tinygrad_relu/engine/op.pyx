@@ -119,6 +119,21 @@ cdef object MISSING = inspect.Parameter.empty
 SYNONYMS = {"dim": "axis", "dims": "axes", "keepdim": "keepdims", "dim0": "axis1", "dim1": "axis2"}
 
 
+def parameter_for(word, names, function):
+    """Return which of the parameters `names` a keyword stands for, in PyTorch's words or the table's."""
+    if word in names:
+        return word
+    if SYNONYMS.get(word) in names:
+        return SYNONYMS[word]
+    for position, general in enumerate(("input", "other")):
+        if word == general and position < len(names):
+            return names[position]
+    raise ArgumentError(
+        f"{function.__name__}: unknown keyword {word!r}: the signature is "
+        f"{function.__name__}{inspect.signature(function)}"
+    )
+
+
 @cython.final
 cdef class Op:
     """A differentiable function of tensors: one kernel, and one rule for each input.
@@ -147,6 +162,7 @@ cdef class Op:
             self.saves[k] = saves[k]
             if rules[k] is None:
                 self.zeros |= <unsigned long long> 1 << k
+        self.only_zeros = all(rule is None for rule in rules)
 
     def __repr__(self):
         return f"<op {self.name}{self.__signature__}>"
@@ -210,6 +226,9 @@ cdef class Op:
         if cnp.PyArray_BASE(<ndarray> result) is not NULL or <PyObject*> result is arrays[0]:
             if isinstance(<object> arguments[0], Tensor):
                 output.owner = (<Tensor> arguments[0]).memory()
+        if not self.only_zeros:
+            active &= ~self.zeros
+            needs_gradient = needs_gradient and (active != 0 or self.inputs < 0)
         if needs_gradient and is_recording() and carries_gradient(cnp.PyArray_TYPE(<ndarray> result)):
             self.record(arguments, arrays, count, statics, active, output)
         return output
@@ -225,8 +244,6 @@ cdef class Op:
         cdef object parent
         cdef Tensor tensor
         cdef bint flows
-        if active & ~self.zeros:
-            active &= ~self.zeros       # a zero beside others adds nothing
         for i in range(count):
             parent = None
             if self.inputs >= 0:
@@ -358,24 +375,8 @@ cdef class Op:
         if keywords is not NULL:
             for i in range(len(<tuple> keywords)):
                 word = (<tuple> keywords)[i]
-                named[self.known(word)] = <object> arguments[count + i]
+                named[parameter_for(word, self.names, self)] = <object> arguments[count + i]
         return self.call(given, named)
-
-    def known(self, word):
-        """Return the parameter that a keyword stands for."""
-        if word in self.names:
-            return word
-        synonym = SYNONYMS.get(word)
-        if synonym in self.names:
-            return synonym
-        if word == "input" and self.inputs > 0:
-            return self.names[0]
-        if word == "other" and self.inputs > 1:
-            return self.names[1]
-        raise ArgumentError(
-            f"{self.name}: unknown keyword {word!r}: the signature is "
-            f"{self.name}{self.__signature__}"
-        )
 
     def call(self, list given, dict named):
         """Apply the op to arguments by position and by name."""

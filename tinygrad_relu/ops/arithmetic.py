@@ -7,11 +7,11 @@ from tinygrad_relu.ops.domain import (
     between_multiples,
     boolean,
     elementwise,
+    near_whole,
     real,
     unit,
-    whole,
 )
-from tinygrad_relu.ops.table import ZERO, op
+from tinygrad_relu.ops.table import ZERO, composition, op
 
 # --------------------------------------------------------------------------------- arithmetic
 
@@ -86,7 +86,7 @@ def ceil(x, /):
     """Round up.  The derivative is 0, also where it jumps."""
 
 
-@op(Elementwise(np.rint), domain=elementwise(whole), x=ZERO)
+@op(Elementwise(np.rint), domain=elementwise(near_whole), x=ZERO)
 def rint(x, /):
     """Round to the nearest whole number, halves to the even one.  The derivative is 0."""
 
@@ -140,6 +140,7 @@ def clamp_max(x, high, /):
     """`x`, but at most `high`.  Where ``x == high`` the gradient is that of `x`, as in PyTorch."""
 
 
+@composition
 def clamp(x, min=None, max=None):
     """Limit `x` to between `min` and `max`, either of which may be left out.
 

@@ -48,7 +48,7 @@ def apart(rng, shape, gap, low, high):
 # Real numbers off zero, so that products, quotients and signs are well away from their kinks.
 real = Draw(lambda rng, shape: rng.uniform(0.3, 2.0, shape) * rng.choice([-1.0, 1.0], shape))
 positive = Draw(lambda rng, shape: rng.uniform(0.3, 2.5, shape))
-whole = Draw(lambda rng, shape: rng.integers(-4, 5, shape))
+near_whole = Draw(lambda rng, shape: rng.integers(-4, 5, shape) + rng.uniform(-0.3, 0.3, shape))
 boolean = Draw(lambda rng, shape: rng.random(shape) < 0.5)
 distinct = Draw(lambda rng, shape: apart(rng, shape, 0.2, -1.0, -0.9))
 # Quotients by this stay away from whole numbers, where a remainder jumps.

@@ -4,7 +4,7 @@ import numpy as np
 
 from tinygrad_relu.kernels.view import Index
 from tinygrad_relu.ops.domain import Draw, case, real
-from tinygrad_relu.ops.table import ZERO, op
+from tinygrad_relu.ops.table import ZERO, composition, op
 
 KEYS = [
     (0,),
@@ -106,6 +106,7 @@ def add_along_axis(x, indices, /, shape, axis):
     """Zeros of `shape` with `x` added at `indices` along `axis`: the reverse of taking."""
 
 
+@composition
 def gather(x, axis, indices):
     """``x`` at `indices` along `axis`, with the arguments in PyTorch's order."""
     return take_along_axis(x, indices, axis)
