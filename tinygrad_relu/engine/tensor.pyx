@@ -156,8 +156,11 @@ cdef class Tensor:
 
     @data.setter
     def data(self, value):
-        array = value.array if isinstance(value, Tensor) else np.asarray(value, self.array.dtype)
-        if array.shape != (<object> self.array).shape or array.dtype != self.array.dtype:
+        if isinstance(value, Tensor):
+            array = (<Tensor> value).array
+        else:
+            array = np.array(value, dtype=self.array.dtype)
+        if array.shape != self.shape or array.dtype != self.array.dtype:
             raise ShapeError(
                 f"data: shape {array.shape} and dtype {array.dtype} were given for a tensor of "
                 f"shape {self.shape} and dtype {self.dtype}"

@@ -1,0 +1,356 @@
+"""The walk back."""
+
+import gc
+import threading
+import weakref
+
+import numpy as np
+import pytest
+
+import tinygrad_relu as tg
+from tinygrad_relu.errors import GraphError, RuleError, ShapeError
+from tinygrad_relu.ops.domain import elementwise, real
+from tinygrad_relu.ops.table import TABLE, op
+
+
+def test_gradients_add_up_over_paths_and_calls():
+    x = tg.tensor([2.0, 3.0], requires_grad=True)
+    h = x * x
+    (h * x + h + x).sum().backward()
+    assert x.grad.tolist() == [3 * 4 + 4 + 1, 27 + 6 + 1]
+    first = x.grad
+    (2 * x).sum().backward()
+    assert x.grad is first and x.grad.tolist() == [19, 36]
+
+
+def test_a_leaf_can_be_its_own_output():
+    x = tg.tensor(2.0, requires_grad=True)
+    x.backward()
+    assert x.grad.item() == 1
+
+
+def test_broadcast_inputs_get_gradients_of_their_own_shape_and_dtype():
+    a = tg.tensor(np.ones((2, 1), np.float32), requires_grad=True)
+    b = tg.tensor(np.ones((4, 1, 3)), requires_grad=True)
+    c = tg.tensor(2.0, requires_grad=True)
+    (a * b + c).sum().backward()
+    assert a.grad.shape == (2, 1) and a.grad.dtype == np.float32 and a.grad.tolist() == [[12], [12]]
+    assert b.grad.shape == (4, 1, 3) and b.grad.dtype == np.float64
+    assert c.grad.shape == () and c.grad.item() == 24
+
+
+def test_gradient_argument_weights_the_outputs():
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    (x * x).backward(gradient=tg.tensor([10.0, 100.0]))
+    assert x.grad.tolist() == [20, 400]
+    (x * x).backward([1, 1])
+    assert x.grad.tolist() == [22, 404]
+
+
+def test_grads_never_alias_each_other_or_the_gradient_given():
+    x, y = (tg.tensor([1.0, 2.0], requires_grad=True) for _ in range(2))
+    given = tg.tensor([1.0, 1.0])
+    (x + y).backward(given)
+    x.grad *= 5
+    assert y.grad.tolist() == given.tolist() == [1, 1]
+    x.grad = None
+    x.sum().backward()
+    x.grad += 1
+    assert x.grad.tolist() == [2, 2]
+    w = tg.zeros(2, 3, requires_grad=True)
+    w.mT.backward(np.arange(6.0).reshape(3, 2))
+    assert w.grad.numpy().flags.c_contiguous and w.grad.tolist() == [[0, 2, 4], [1, 3, 5]]
+
+
+@pytest.mark.parametrize(
+    ("make", "gradient", "kind", "words"),
+    [
+        (lambda x: x * 2, None, GraphError, "has no single gradient"),
+        (lambda x: x.detach().sum(), None, GraphError, "nothing was recorded"),
+        (lambda x: x * 2, np.ones(3), ShapeError, r"\(3,\).*\(2,\)"),
+        (lambda x: x * 2, np.ones(2, complex), TypeError, "complex"),
+    ],
+)
+def test_backward_that_cannot_begin_changes_nothing(make, gradient, kind, words):
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(kind, match=words):
+        make(x).backward(gradient)
+    assert x.grad is None
+
+
+def test_backward_twice_needs_retain_graph():
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    y = (x * x).sum()
+    y.backward(retain_graph=True)
+    y.backward()
+    assert x.grad.tolist() == [4, 8]
+    with pytest.raises(RuntimeError, match="retain_graph=True"):
+        y.backward()
+    assert x.grad.tolist() == [4, 8]
+    shared = x * x
+    shared.sum().backward()
+    with pytest.raises(GraphError, match="multiply"):
+        shared.mean().backward()
+    assert x.grad.tolist() == [6, 12]
+
+
+def test_a_walk_that_fails_leaves_all_grads_alone():
+    try:
+        @op(np.positive, domain=elementwise(real), x=lambda g: g.reshape(1, -1) if g.size else None)
+        def misshapen(x, /):
+            """A rule that returns a wrong shape."""
+
+        a, b = (tg.tensor([1.0, 2.0], requires_grad=True) for _ in range(2))
+        y = (b * 3 + misshapen(a.exp().expand(3, 2))).sum()
+        with pytest.raises(RuleError, match=r"misshapen: the rule of x .*\(1, 6\).*\(3, 2\)"):
+            y.backward()
+        assert a.grad is None and b.grad is None
+    finally:
+        TABLE.pop("misshapen", None)
+
+
+def test_a_rule_that_returns_no_tensor_is_named():
+    try:
+        @op(np.positive, domain=elementwise(real), x=lambda g: None)
+        def forgetful(x, /):
+            """A rule that forgets to return."""
+
+        with pytest.raises(RuleError, match="forgetful: the rule of x returned a NoneType"):
+            forgetful(tg.tensor([1.0], requires_grad=True)).backward()
+    finally:
+        TABLE.pop("forgetful", None)
+
+
+def test_second_and_third_derivatives():
+    x = tg.tensor(2.0, requires_grad=True)
+    y = x**4
+    expected = [4 * 8.0, 12 * 4.0, 24 * 2.0, 24.0]
+    for value in expected:
+        (y,) = tg.autograd.grad(y, x, create_graph=True)
+        assert y.item() == pytest.approx(value)
+
+
+def test_create_graph_leaves_recorded_grads():
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    (x**3).sum().backward(create_graph=True)
+    first, x.grad = x.grad, None
+    first.sum().backward()
+    assert first.tolist() == [3, 12] and x.grad.tolist() == [6, 12]
+
+
+def test_autograd_grad_of_inner_values_several_outputs_and_unused_inputs():
+    x, unused = tg.tensor([1.0, 2.0], requires_grad=True), tg.zeros(1, requires_grad=True)
+    h = x * x
+    y = h.sum()
+    (inner,) = tg.autograd.grad(y, h, retain_graph=True)
+    assert inner.tolist() == [1, 1] and x.grad is None
+    (both,) = tg.autograd.grad([y, h], [x], [None, tg.tensor([10.0, 0.0])], retain_graph=True)
+    assert both.tolist() == [22, 4]
+    (through,) = tg.autograd.grad([h.exp().sum(), h.sum()], h)
+    np.testing.assert_allclose(through.numpy(), np.exp([1, 4]) + 1)
+    y = (x * 2).sum()
+    with pytest.raises(GraphError, match=r"inputs\[1\]"):
+        tg.autograd.grad(y, [x, unused], retain_graph=True)
+    assert tg.autograd.grad(y, [x, unused], allow_unused=True)[1] is None
+    with pytest.raises(GraphError, match=r"inputs\[0\]"):
+        tg.autograd.grad(x.sum(), tg.zeros(1))
+
+
+def test_many_inputs():
+    parts = [tg.full((1,), float(k), requires_grad=True) for k in range(100)]
+    (tg.cat(parts) * np.arange(100.0)).sum().backward()
+    assert [p.grad.item() for p in parts] == list(range(100))
+
+
+def test_more_axes_than_nodes_hold_inline():
+    x = tg.ones((1,) * 12 + (2,), requires_grad=True)
+    (x * 3 * tg.ones(2)).sum().backward()
+    assert x.grad.shape == x.shape and x.grad.tolist() == (x.detach() * 3).tolist()
+
+
+def test_a_chain_of_a_million_ops_is_built_walked_and_freed():
+    for walked in (True, False):
+        x = tg.tensor(1.0, requires_grad=True)
+        y = x
+        for _ in range(1_000_000):
+            y = y * 1.0
+        if walked:
+            y.backward()
+            assert x.grad.item() == 1
+        del y
+
+
+def test_a_wide_graph_is_walked_in_order(rng):
+    x = tg.tensor(rng.standard_normal(50), requires_grad=True)
+    layer = list(x)
+    for _ in range(6):
+        order = rng.permutation(50)
+        layer = [layer[k] * 0.5 + layer[j] for k, j in enumerate(order)]
+    total = tg.stack(layer).sum()
+    total.backward()
+    assert x.grad.sum().item() == pytest.approx(50 * 1.5**6)
+
+
+def test_graphs_are_freed_without_the_garbage_collector():
+    gc.disable()
+    try:
+        x = tg.tensor([1.0, 2.0], requires_grad=True)
+        inner = x.exp()
+        reference = weakref.ref(inner)
+        y = (inner * inner).sum()
+        del inner
+        assert reference() is not None      # multiply keeps it
+        y.backward()
+        assert reference() is None          # and lets go as it is passed
+        inner = x.exp()
+        reference = weakref.ref(inner)
+        y = (inner * inner).sum()
+        del inner, y
+        assert reference() is None
+    finally:
+        gc.enable()
+
+
+def test_threads_differentiate_their_own_and_a_shared_graph(rng):
+    w = tg.tensor(rng.standard_normal((20, 20)), requires_grad=True)
+    shared = (w @ w).relu()
+    expected = [tg.autograd.grad(shared[k].sum(), w, retain_graph=True)[0].numpy() for k in range(8)]
+    found = [None] * 8
+
+    def work(k):
+        for _ in range(10):
+            (found[k],) = tg.autograd.grad(shared[k].sum(), w, retain_graph=True)
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for a, b in zip(expected, found):
+        np.testing.assert_array_equal(a, b.numpy())
+
+
+# ------------------------------------------------------------------------------------------ modes
+
+
+def test_no_grad_and_enable_grad_as_contexts_and_decorators():
+    x = tg.tensor([1.0], requires_grad=True)
+
+    @tg.no_grad
+    def bare():
+        return x * 2
+
+    @tg.no_grad()
+    def called():
+        with tg.enable_grad():
+            inner = x * 2
+        return x * 2, inner
+
+    assert not bare().requires_grad
+    outer, inner = called()
+    assert not outer.requires_grad and inner.requires_grad
+    assert tg.is_grad_enabled() and (x * 2).requires_grad
+    with pytest.raises(ZeroDivisionError), tg.no_grad():
+        raise ZeroDivisionError
+    assert tg.is_grad_enabled()
+    mode = tg.no_grad()
+    with mode, mode:
+        assert not tg.is_grad_enabled()
+    assert tg.is_grad_enabled()
+
+
+def test_set_grad_enabled_as_call_context_and_decorator():
+    x = tg.tensor([1.0], requires_grad=True)
+    tg.set_grad_enabled(False)
+    assert not (x * 2).requires_grad
+    tg.set_grad_enabled(True)
+    with tg.set_grad_enabled(False):
+        assert not tg.is_grad_enabled()
+    assert tg.is_grad_enabled()
+
+    @tg.set_grad_enabled(False)
+    def f():
+        return x * 2
+
+    assert tg.is_grad_enabled() and not f().requires_grad and tg.is_grad_enabled()
+
+
+def test_the_mode_is_each_threads_own():
+    seen = []
+    with tg.no_grad():
+        thread = threading.Thread(target=lambda: seen.append(tg.is_grad_enabled()))
+        thread.start()
+        thread.join()
+    assert seen == [True]
+
+
+# ------------------------------------------------------------- kinks, ties and edges, as documented
+
+
+def gradient_at(f, *values):
+    inputs = [tg.tensor(v, requires_grad=True) for v in values]
+    f(*inputs).sum().backward()
+    return [x.grad.tolist() for x in inputs]
+
+
+def test_conventions_at_kinks_and_ties():
+    assert gradient_at(tg.relu, [0.0, -0.0, np.inf, -np.inf]) == [[0, 0, 1, 0]]
+    assert gradient_at(lambda x: tg.leaky_relu(x, 0.5), [0.0]) == [[0.5]]
+    assert gradient_at(lambda x: tg.thresholded_relu(x, 1.0, 0.25, 2.0), [1.0]) == [[0.25]]
+    assert gradient_at(abs, [0.0]) == [[0]]
+    assert gradient_at(tg.sign, [0.0, 2.0]) == [[0, 0]]
+    assert gradient_at(tg.maximum, [1.0, 2.0], [1.0, 0.0]) == [[0.5, 1], [0.5, 0]]
+    assert gradient_at(tg.minimum, [1.0], [1.0]) == [[0.5], [0.5]]
+    assert gradient_at(lambda x: x.max(), [3.0, 1.0, 3.0]) == [[0.5, 0, 0.5]]
+    assert gradient_at(lambda x: x.max(0).values, [3.0, 1.0, 3.0]) == [[1, 0, 0]]
+    assert gradient_at(lambda x: x.clamp(0.0, 1.0), [-1.0, 0.0, 1.0, 2.0]) == [[0, 1, 1, 0]]
+    assert gradient_at(tg.sqrt, [0.0]) == [[np.inf]]
+    assert gradient_at(lambda x: x**2, [0.0]) == [[0]]
+    assert gradient_at(lambda x: x**0, [0.0]) == [[0]]
+    assert gradient_at(tg.pow, [0.0, 2.0], [2.0, 0.0]) == [[0, 0], [0, np.log(2)]]
+
+
+def test_nan_passes_relu_and_so_does_its_gradient():
+    x = tg.tensor([np.nan], requires_grad=True)
+    y = x.relu()
+    y.backward()
+    assert np.isnan(y.item()) and x.grad.item() == 1
+
+
+def test_where_lets_no_nan_through_from_the_other_side():
+    x = tg.tensor([0.0, 4.0], requires_grad=True)
+    tg.where(x > 0, tg.where(x > 0, x, 1.0).log(), 0.0).sum().backward()
+    assert x.grad.tolist() == [0, 0.25]
+    x = tg.tensor([0.0, 4.0], requires_grad=True)
+    y = tg.where(tg.tensor([False, True]), x, 5.0)
+    y.backward([np.inf, 1.0])
+    assert x.grad.tolist() == [0, 1]
+
+
+def test_prod_with_zeros_is_right_at_every_order():
+    for values in ([2.0, 0.0, 3.0], [0.0, 0.0, 3.0], [2.0, 3.0, 4.0]):
+        x = tg.tensor(values, requires_grad=True)
+        assert tg.gradcheck(lambda v: v.prod(), x)
+        assert tg.gradgradcheck(lambda v: v.prod(), x)
+    x = tg.tensor([[2.0, 0.0], [3.0, 4.0], [0.0, 5.0]], requires_grad=True)
+    for axis in (0, 1, (0, 1), None, -1):
+        assert tg.gradcheck(lambda v, a=axis: v.prod(a), x)
+
+
+def test_zero_size():
+    x = tg.zeros(0, 3, requires_grad=True)
+    w = tg.ones(2, 3, requires_grad=True)
+    (tg.relu(tg.linear(x, w)).sum() + x.sum(0).sum() + tg.cat([x, x]).sum()).backward()
+    assert x.grad.shape == (0, 3) and w.grad.tolist() == [[0, 0, 0]] * 2
+    assert np.isnan(tg.zeros(0).mean().item()) and tg.zeros(0).sum().item() == 0
+
+
+def test_logsumexp_and_softmax_at_extremes():
+    x = tg.tensor([-np.inf, 0.0, 1000.0], requires_grad=True)
+    y = x.logsumexp(0)
+    y.backward()
+    assert y.item() == 1000 and x.grad.tolist() == [0, 0, 1]
+    assert tg.tensor([-np.inf, -np.inf]).logsumexp(0).item() == -np.inf
+    assert tg.softmax(tg.tensor([1e308, 0.0]), 0).tolist() == [1, 0]
+    loss = tg.cross_entropy(tg.tensor([[1000.0, -1000.0]], requires_grad=True), tg.tensor([1]))
+    assert loss.item() == 2000

@@ -1,0 +1,136 @@
+"""Elementwise, reducing and product kernels, against NumPy and mpmath."""
+
+import mpmath
+import numpy as np
+import pytest
+
+import tinygrad_relu as tg
+from tinygrad_relu.kernels.elementwise import Elementwise
+from tinygrad_relu.kernels.reduce import Broadcast, Reduction, SumTo
+from tinygrad_relu.kernels.sigmoid import sigmoid_kernel, sigmoid_ufunc
+
+SHAPES = [
+    ((), ()), ((3,), ()), ((), (2, 3)), ((2, 3), (3,)), ((3,), (2, 3)), ((2, 3), (1, 3)),
+    ((2, 1), (1, 3)), ((1, 3), (2, 3)), ((2, 3, 4), (3, 1)), ((1, 1), (1,)), ((1,), (1, 1, 1)),
+    ((0, 3), (3,)), ((0, 3), (1, 3)), ((3, 0), (1,)), ((1, 1, 4), (2, 3, 4)), ((4, 1), (4,)),
+    ((3, 1), (1, 4)), ((1, 2), (1, 1, 2)), ((1,), (0,)), ((1, 3), (0, 3)),
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+@pytest.mark.parametrize(("a_shape", "b_shape"), SHAPES)
+@pytest.mark.parametrize("ufunc", [np.subtract, np.less, np.arctan2])
+def test_broadcasting_is_numpys(a_shape, b_shape, dtype, ufunc, rng):
+    a, b = (rng.integers(1, 9, shape).astype(dtype) for shape in (a_shape, b_shape))
+    ours, theirs = np.asarray(Elementwise(ufunc)(a, b)), np.asarray(ufunc(a, b))
+    assert ours.shape == theirs.shape and ours.dtype == theirs.dtype
+    np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.float16])
+@pytest.mark.parametrize("number", [2, 0.5, -1.0, True, 1 << 30, np.float64(0.5), np.float32(3)])
+def test_python_numbers_are_weak_as_in_numpy(dtype, number):
+    x = np.array([1, 2, 3], dtype)
+    if dtype == np.float16 and number == 1 << 30:
+        return      # overflows to infinity there
+    for arguments in ((x, number), (number, x)):
+        ours, theirs = Elementwise(np.subtract)(*arguments), np.subtract(*arguments)
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_large_broadcast_and_parallel_elementwise(rng):
+    a, row = rng.standard_normal((300, 500)), rng.standard_normal(500)
+    for x, y in ((a, a), (a, row), (row, a), (a, 2.5)):
+        first = x if isinstance(x, np.ndarray) else np.asarray(x)
+        np.testing.assert_array_equal(Elementwise(np.divide)(x, y), np.divide(first, y))
+    np.testing.assert_array_equal(Elementwise(np.exp)(a), np.exp(a))
+
+
+def test_floating_point_events_do_not_warn_on_any_path():
+    zero = tg.tensor([0.0, 1.0])
+    assert np.isinf((1 / zero).numpy()[0])
+    assert np.isinf((1 / zero[::-1]).numpy()[1])
+    assert np.isnan((zero.log() * 0).numpy()[0])
+    assert np.isinf((tg.tensor([1e300]) * 1e300).item())
+
+
+def test_layouts_that_are_not_contiguous(rng):
+    a = rng.standard_normal((4, 6))
+    for view in (a.T, a[::-1], a[:, ::2], a.astype(">f8")):
+        np.testing.assert_array_equal(Elementwise(np.add)(view, view), view + view)
+        np.testing.assert_allclose(Reduction(np.add)(view, statics=(0, False)), view.sum(0))
+
+
+@pytest.mark.parametrize("ufunc", [np.add, np.multiply, np.maximum, np.minimum])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+@pytest.mark.parametrize("axis", [None, 0, 1, 2, -1, (0, 2), (1,), ()])
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_reductions_are_numpys(ufunc, dtype, axis, keepdims, rng):
+    x = rng.standard_normal((3, 4, 5)).astype(dtype)
+    ours = np.asarray(Reduction(ufunc)(x, statics=(axis, keepdims)))
+    theirs = np.asarray(ufunc.reduce(x, axis=axis, keepdims=keepdims))
+    assert ours.shape == theirs.shape and ours.dtype == theirs.dtype
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6 if dtype == np.float32 else 1e-14)
+
+
+def test_long_sums_are_pairwise():
+    x = np.full(1_000_000, 0.1, np.float32)
+    assert abs(float(Reduction(np.add)(x, statics=(None, False))) - 1e5) < 1.0
+
+
+def test_empty_reductions():
+    empty = np.zeros((0, 3))
+    np.testing.assert_array_equal(Reduction(np.add)(empty, statics=(0, False)), np.zeros(3))
+    np.testing.assert_array_equal(Reduction(np.multiply)(empty, statics=(0, False)), np.ones(3))
+    with pytest.raises(ValueError, match="zero-size"):
+        Reduction(np.maximum)(empty, statics=(0, False))
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (1, 3), (2, 1), (2, 3), (1, 1), (4, 1, 1)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_sum_to_is_the_adjoint_of_broadcasting(shape, dtype, rng):
+    large = rng.integers(-9, 9, (4, 2, 3)).astype(dtype)
+    small = rng.integers(-9, 9, shape).astype(dtype)
+    summed = np.asarray(SumTo()(large, statics=(shape,)))
+    assert summed.shape == shape and summed.dtype == dtype
+    repeated = Broadcast()(small, statics=(large.shape,))
+    np.testing.assert_array_equal(repeated, np.broadcast_to(small, large.shape))
+    assert np.vdot(large, repeated) == np.vdot(summed, small)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sigmoid_is_accurate_in_both_tails(dtype):
+    x = np.concatenate([np.linspace(-80, 80, 161), [-1e-8, 1e-8, 0.0]]).astype(dtype)
+    exact = np.array([float(1 / (1 + mpmath.exp(-mpmath.mpf(float(v))))) for v in x])
+    for y in (sigmoid_kernel(x), sigmoid_ufunc(np.repeat(x, 2)[::2])):
+        assert y.dtype == dtype
+        np.testing.assert_allclose(y, exact, rtol=8 * np.finfo(dtype).eps)
+
+
+def test_sigmoid_of_special_values_and_of_blocks(rng):
+    y = sigmoid_kernel(np.array([np.nan, np.inf, -np.inf]))
+    assert np.isnan(y[0]) and y[1] == 1 and y[2] == 0
+    x = rng.standard_normal(1537)
+    np.testing.assert_allclose(sigmoid_kernel(x), 1 / (1 + np.exp(-x)), rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_matrix_products_of_any_layout(dtype, rng):
+    a, b = (rng.integers(-5, 5, shape).astype(dtype) for shape in ((6, 4), (4, 5)))
+    for x, y in ((a, b), (b.T, a.T), (a[::2], b[:, ::-1]), (a[:, :0], b[:0]), (a[:0], b)):
+        product = (tg.asarray(x) @ tg.asarray(y)).numpy()
+        assert product.dtype == dtype
+        np.testing.assert_array_equal(product, x @ y)
+
+
+def test_linear_of_any_layout(rng):
+    x, weight, bias = rng.standard_normal((6, 4)), rng.standard_normal((5, 4)), rng.standard_normal(5)
+    for i, w, b in (
+        (x, weight, bias), (x[::-1], weight[:, ::-1], bias[::-1]), (x[:0], weight, bias),
+        (x.astype("f4"), weight.astype("f4"), bias.astype("f4")),
+        (x.astype("f4"), weight, bias), (x.reshape(2, 3, 4), weight, bias), (x[0], weight, bias),
+    ):
+        result = tg.linear(i, w, b)
+        assert result.dtype == np.result_type(i, w, b)
+        np.testing.assert_allclose(result.numpy(), i @ w.T + b, rtol=1e-5, atol=1e-6)
