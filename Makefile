@@ -16,7 +16,7 @@ test: lint $(VENV)/test.stamp
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
-	$(BIN)/cython-lint tinygrad_relu
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint tinygrad_relu
 
 bench: $(VENV)/demo.stamp .venv-peers/peers.stamp
 	$(BIN)/python benchmarks/run.py

@@ -80,7 +80,7 @@ def test_every_file_imports_from_lower_floors_only():
                 continue
             found += 1
             below, entry = place(target.removeprefix("tinygrad_relu").lstrip("."))
-            assert below < floor or entry == own or entry.startswith(f"{own}.") and own, (
+            assert below < floor or entry == own or (entry.startswith(f"{own}.") and own), (
                 f"{module or '__init__'} (floor {floor}) imports {target} (floor {below})"
             )
     assert found > 100

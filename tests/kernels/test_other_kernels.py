@@ -3,11 +3,11 @@
 import mpmath
 import numpy as np
 import pytest
-
-import tinygrad_relu as tg
 from tinygrad_relu.kernels.elementwise import Elementwise
 from tinygrad_relu.kernels.reduce import Broadcast, Reduction, SumTo
 from tinygrad_relu.kernels.sigmoid import sigmoid_kernel, sigmoid_ufunc
+
+import tinygrad_relu as tg
 
 SHAPES = [
     ((), ()), ((3,), ()), ((), (2, 3)), ((2, 3), (3,)), ((3,), (2, 3)), ((2, 3), (1, 3)),

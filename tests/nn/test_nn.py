@@ -13,7 +13,9 @@ from tinygrad_relu.errors import ArgumentError, TensorError
 def net(seed=0, sizes=(3, 5, 2)):
     rng = np.random.default_rng(seed)
     return nn.Sequential(
-        nn.Linear(sizes[0], sizes[1], generator=rng), nn.ReLU(), nn.Linear(sizes[1], sizes[2], generator=rng)
+        nn.Linear(sizes[0], sizes[1], generator=rng),
+        nn.ReLU(),
+        nn.Linear(sizes[1], sizes[2], generator=rng),
     )
 
 

@@ -11,7 +11,8 @@ def trajectory(make, dtype, steps=50):
     """Minimise a fixed function and return where the parameters went."""
     rng = np.random.default_rng(7)
     params = [
-        tg.tensor(rng.standard_normal(shape).astype(dtype), requires_grad=True) for shape in ((3, 4), (5,))
+        tg.tensor(rng.standard_normal(shape).astype(dtype), requires_grad=True)
+        for shape in ((3, 4), (5,))
     ]
     optimizer = make(params)
     seen = []

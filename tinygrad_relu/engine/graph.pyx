@@ -383,7 +383,7 @@ cdef Tensor summed_to(Tensor cotangent, tuple shape, Op op, Py_ssize_t k):
 
 
 cdef tuple shape_of(object target):
-    return (<Node> target).shape_tuple() if type(target) is Node else (<object> (<Tensor> target).array).shape
+    return (<Node> target).shape_tuple() if type(target) is Node else target.shape
 
 
 cdef int dtype_of(object target):
@@ -453,10 +453,11 @@ cdef dict walk_back(
                 if (<Node> tensor.node).freed:
                     raise GraphError(
                         f"backward: the graph of this tensor was freed by an earlier backward (at "
-                        f"{(<Node> tensor.node).op.name}): call that one with retain_graph=True, or compute "
-                        "the forward pass anew"
+                        f"{(<Node> tensor.node).op.name}): call that one with retain_graph=True, or "
+                        "compute the forward pass anew"
                     )
-                (<Node> tensor.node).consumers += 1      # this walk; its cotangent arrives beside others
+                # This walk: its cotangent arrives beside those of recorded consumers.
+                (<Node> tensor.node).consumers += 1
         for tensor, cotangent in zip(outputs, seeds):
             walk.arrive(tensor if tensor.node is None else tensor.node, cotangent)
         walk.go(retain_graph, create_graph)

@@ -9,7 +9,7 @@ from numpy cimport ndarray
 
 from tinygrad_relu.engine.graph cimport Node, is_recording, walk_back
 from tinygrad_relu.engine.op cimport (
-    ABSOLUTE, ADD, AND, CAST, COPY, DIVIDE, EQUAL, FLOOR_DIVIDE, GREATER, GREATER_EQUAL, INVERT,
+    ABSOLUTE, ADD, AND, COPY, DIVIDE, EQUAL, FLOOR_DIVIDE, GREATER, GREATER_EQUAL, INVERT,
     ITEM, LESS, LESS_EQUAL, MATMUL, MULTIPLY, NEGATIVE, NOT_EQUAL, OR, POWER, REMAINDER, SUBTRACT,
     SWAP, TRANSPOSE, XOR, one, one_with, two,
 )

@@ -11,10 +11,10 @@ ctypedef void (*Loop)(
     char** operands, npy_intp* count, npy_intp* strides, void* data
 ) noexcept nogil
 
-cdef void run(
+cdef void run_loop(
     Loop loop, void* data, int operand_count, char** operands, npy_intp count, npy_intp* strides
 ) noexcept
 
-cdef void run_without_gil(
+cdef void run_loop_without_gil(
     Loop loop, void* data, int operand_count, char** operands, npy_intp count, npy_intp* strides
 ) noexcept nogil

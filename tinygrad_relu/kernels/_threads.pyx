@@ -41,7 +41,7 @@ cdef void _run_part(
         loop(shifted, &count, strides, data)
 
 
-cdef void run_without_gil(
+cdef void run_loop_without_gil(
     Loop loop,              # IN
     void* data,             # IN   handed to the loop
     int operand_count,      # IN   inputs and outputs
@@ -64,15 +64,15 @@ cdef void run_without_gil(
         )
 
 
-cdef void run(
+cdef void run_loop(
     Loop loop, void* data, int operand_count, char** operands, npy_intp count, npy_intp* strides
 ) noexcept:
-    """Do as `run_without_gil` for a caller who holds the GIL: large work lets go of it."""
+    """Do as `run_loop_without_gil` for a caller who holds the GIL: large work lets go of it."""
     if count < GRAIN:
         loop(operands, &count, strides, data)
         return
     with nogil:
-        run_without_gil(loop, data, operand_count, operands, count, strides)
+        run_loop_without_gil(loop, data, operand_count, operands, count, strides)
 
 
 def openmp_threads():

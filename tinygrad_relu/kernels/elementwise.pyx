@@ -22,7 +22,7 @@ from cpython.long cimport PyLong_AsLongAndOverflow, PyLong_CheckExact
 from cpython.ref cimport PyObject
 from numpy cimport ndarray, npy_intp
 
-from tinygrad_relu.kernels._threads cimport Loop, run
+from tinygrad_relu.kernels._threads cimport Loop, run_loop
 from tinygrad_relu.kernels.kernel cimport Kernel, plain
 
 cnp.import_array()
@@ -120,7 +120,7 @@ cdef class Elementwise(Kernel):
         operands[1] = cnp.PyArray_BYTES(y)
         strides[0] = ITEM_SIZES[slot]
         strides[1] = cnp.PyArray_ITEMSIZE(y)
-        run(self.loops[slot], self.data[slot], 2, operands, cnp.PyArray_SIZE(y), strides)
+        run_loop(self.loops[slot], self.data[slot], 2, operands, cnp.PyArray_SIZE(y), strides)
         return y
 
     cdef ndarray binary(self, ndarray a, ndarray b, int slot):
@@ -137,7 +137,7 @@ cdef class Elementwise(Kernel):
             operands[0] = cnp.PyArray_BYTES(a)
             operands[1] = cnp.PyArray_BYTES(b)
             operands[2] = cnp.PyArray_BYTES(y)
-            run(self.loops[slot], self.data[slot], 3, operands, cnp.PyArray_SIZE(y), strides)
+            run_loop(self.loops[slot], self.data[slot], 3, operands, cnp.PyArray_SIZE(y), strides)
             return y
         larger = a
         if cnp.PyArray_NDIM(b) > cnp.PyArray_NDIM(a) or (
@@ -164,7 +164,7 @@ cdef class Elementwise(Kernel):
             operands[1] = cnp.PyArray_BYTES(b)
             operands[2] = cnp.PyArray_BYTES(y) + row * width * strides[2]
             operands[0 if larger is a else 1] += row * width * ITEM_SIZES[slot]
-            run(self.loops[slot], self.data[slot], 3, operands, width, strides)
+            run_loop(self.loops[slot], self.data[slot], 3, operands, width, strides)
         return y
 
     cdef ndarray with_number(self, ndarray x, double number, bint number_first, int slot):
@@ -180,7 +180,7 @@ cdef class Elementwise(Kernel):
         strides[0] = 0 if number_first else ITEM_SIZES[slot]
         strides[1] = ITEM_SIZES[slot] if number_first else 0
         strides[2] = cnp.PyArray_ITEMSIZE(y)
-        run(self.loops[slot], self.data[slot], 3, operands, cnp.PyArray_SIZE(y), strides)
+        run_loop(self.loops[slot], self.data[slot], 3, operands, cnp.PyArray_SIZE(y), strides)
         return y
 
 
@@ -216,7 +216,7 @@ cdef int add_into(ndarray target, ndarray x) except -1:
     operands[0] = operands[2] = cnp.PyArray_BYTES(target)
     operands[1] = cnp.PyArray_BYTES(x)
     strides[:] = [ITEM_SIZES[slot], ITEM_SIZES[slot], ITEM_SIZES[slot]]
-    run(adding.loops[slot], adding.data[slot], 3, operands, cnp.PyArray_SIZE(target), strides)
+    run_loop(adding.loops[slot], adding.data[slot], 3, operands, cnp.PyArray_SIZE(target), strides)
     return 0
 
 

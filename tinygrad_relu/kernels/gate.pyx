@@ -27,7 +27,7 @@ from cpython.ref cimport PyObject
 from cython cimport floating
 from numpy cimport ndarray, npy_intp
 
-from tinygrad_relu.kernels._threads cimport Loop, run, run_without_gil
+from tinygrad_relu.kernels._threads cimport run_loop, run_loop_without_gil
 from tinygrad_relu.kernels.elementwise cimport Elementwise, float_slot
 from tinygrad_relu.kernels.kernel cimport Kernel
 
@@ -95,14 +95,14 @@ cdef inline void gate_strided(
     cdef char* a0 = operands[3]
     cdef char* a1 = operands[4]
     cdef char* result = operands[5]
-    cdef npy_intp i, item = sizeof(floating)
+    cdef npy_intp item = sizeof(floating)
     if strides[2] == strides[3] == strides[4] == 0 and strides[0] == strides[1] == strides[5] == item:
         gate_uniform[floating](
             <floating*> signal, <floating*> control, <floating*> result, count,
             (<floating*> t0)[0], (<floating*> a0)[0], (<floating*> a1)[0],
         )
         return
-    for i in range(count):
+    for _ in range(count):
         (<floating*> result)[0] = gate_one[floating](
             (<floating*> signal)[0], (<floating*> control)[0],
             (<floating*> t0)[0], (<floating*> a0)[0], (<floating*> a1)[0],
@@ -225,7 +225,7 @@ cdef void gate_plain(
     ]
     if not double_precision:
         operands[2:5] = [<char*> &singles[0], <char*> &singles[1], <char*> &singles[2]]
-    run(
+    run_loop(
         gate_double if double_precision else gate_float, NULL, 6, operands,
         cnp.PyArray_SIZE(signal), strides,
     )
@@ -301,9 +301,9 @@ cpdef int gate_view(
         <char*> &result[0],
     ]
     if floating is double:
-        run_without_gil(gate_double, NULL, 6, operands, count, strides)
+        run_loop_without_gil(gate_double, NULL, 6, operands, count, strides)
     else:
-        run_without_gil(gate_float, NULL, 6, operands, count, strides)
+        run_loop_without_gil(gate_float, NULL, 6, operands, count, strides)
     return 0
 
 
@@ -393,7 +393,9 @@ def relu(x, out=None):
     try:
         return np.asarray(np.maximum(x, 0)) if out is None else np.maximum(x, 0, out=out)
     except ValueError as error:
-        raise ShapeError(f"relu: x has shape {x.shape}, out has shape {np.shape(out)}: {error}") from error
+        raise ShapeError(
+            f"relu: x has shape {x.shape}, out has shape {np.shape(out)}: {error}"
+        ) from error
 
 
 def relu_backward(dout, x, out=None):

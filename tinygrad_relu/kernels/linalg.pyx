@@ -23,7 +23,7 @@ cdef extern from "numpy/arrayobject.h":
 
 
 cdef bint fitting(object a, object b, int contracted) noexcept:
-    """Tell whether `a` and `b` are matrices of one float dtype, with a.shape[1] == b.shape[contracted]."""
+    """Tell whether `a` and `b` are matrices of one float dtype that fit, `b` along axis `contracted`."""
     cdef int number
     if type(a) is not ndarray or type(b) is not ndarray:
         return False
@@ -108,8 +108,8 @@ cdef void add_rows_loop(
     const floating* bias,   # IN       width
     npy_intp rows, npy_intp width,
 ) noexcept nogil:
-    cdef npy_intp row, k
-    for row in range(rows):
+    cdef npy_intp k
+    for _ in range(rows):
         for k in range(width):
             y[k] += bias[k]
         y += width

@@ -19,7 +19,6 @@ from cython cimport floating
 from libc.string cimport memcpy
 from numpy cimport ndarray, npy_intp
 
-from tinygrad_relu.kernels._threads cimport Loop
 from tinygrad_relu.kernels.elementwise cimport Elementwise, float_slot
 from tinygrad_relu.kernels.kernel cimport Kernel
 
@@ -146,9 +145,9 @@ cdef void column_sums_loop(
     floating* y,            # OUT  width
     npy_intp rows, npy_intp width,
 ) noexcept nogil:
-    cdef npy_intp row, k
+    cdef npy_intp k
     memcpy(y, x, width * sizeof(floating))
-    for row in range(1, rows):
+    for _ in range(1, rows):
         x += width
         for k in range(width):
             y[k] += x[k]

@@ -112,7 +112,8 @@ def cross_entropy(input, target, reduction="mean"):
         # A probability of 0 counts for nothing, also against a score of -inf.
         losses = -sum(where(target == 0, 0.0, target * logs), axis)
     else:
-        losses = -reshape(take_along_axis(logs, checked_classes(input, target, axis), axis), *target.shape)
+        numbers = checked_classes(input, target, axis)
+        losses = -reshape(take_along_axis(logs, numbers, axis), *target.shape)
     return reduced("cross_entropy", losses, reduction)
 
 

@@ -50,7 +50,7 @@ class Optimizer:
 
 
 def checked(optimizer, **settings):
-    """Raise if a setting, given as ``name=(value, low, high)``, lies outside of ``low <= value < high``."""
+    """Raise if a setting ``name=(value, low, high)`` is not one with ``low <= value < high``."""
     for name, (value, low, high) in settings.items():
         if not low <= value < high:
             raise ArgumentError(

@@ -1,0 +1,88 @@
+"""The command line: ``python -m tinygrad_relu COMMAND``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+# What `demo` needs beside NumPy: the module to import, and the package that brings it.
+DEMO_PACKAGES = {"matplotlib": "matplotlib", "rich": "rich", "sklearn": "scikit-learn"}
+
+
+def main(arguments=None):
+    """Run the command that `arguments` (by default those of the process) name.
+
+    Returns
+    -------
+    int
+        The exit status: 0 for success.
+    """
+    parser = command_line()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return 0
+    return options.run(options)
+
+
+def command_line():
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tinygrad_relu",
+        description="A Cython-accelerated autograd mini-engine for NumPy people.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    add_demo(commands)
+    return parser
+
+
+def add_demo(commands):
+    """Add ``demo`` to `commands`."""
+    purpose = "train a ReLU net on handwritten digits, check and time it, and draw what it learned"
+    parser = commands.add_parser("demo", help=purpose, description=f"{purpose.capitalize()}.")
+    parser.add_argument(
+        "--seed", type=whole_number_from(0), default=0, metavar="N",
+        help="of the split, the initial weights and the batches (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--epochs", type=whole_number_from(1), metavar="N",
+        help="passes over the training digits (default: 60, or 8 with --quick)",
+    )
+    parser.add_argument(
+        "--output", type=Path, default=Path("demo_pictures"), metavar="FOLDER",
+        help="where the pictures go; made if it is not there (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="a smaller net and fewer epochs: a second or two"
+    )
+    parser.set_defaults(run=run_demo)
+
+
+def whole_number_from(least):
+    """Return the reader of an argument that is a whole number, `least` or larger."""
+
+    def read(text):
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} up")
+        return int(text)
+
+    return read
+
+
+def run_demo(options):
+    """Run ``demo``, or say which package it misses."""
+    try:
+        # Here, so that neither the package nor another command needs what the demo needs.
+        from tinygrad_relu.demo import run
+    except ModuleNotFoundError as error:
+        package = DEMO_PACKAGES.get((error.name or "").partition(".")[0])
+        if package is None:
+            raise
+        print(
+            f'demo: {package} is not installed: pip install "tinygrad_relu[demo]"', file=sys.stderr
+        )
+        return 1
+    return run(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
