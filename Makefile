@@ -4,6 +4,9 @@
 PYTHON ?= python3
 VENV = .venv
 BIN = $(VENV)/bin
+# The libraries we are compared with live apart, and we beside them; what does not install is missing.
+PEERS = .venv-peers
+PEER_PACKAGES = torch==2.13.0
 SOURCES = setup.py pyproject.toml $(wildcard tinygrad_relu/*/*.pyx tinygrad_relu/*/*.pxd)
 
 .PHONY: demo test lint bench clean
@@ -18,11 +21,11 @@ lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint tinygrad_relu
 
-bench: $(VENV)/demo.stamp .venv-peers/peers.stamp
-	$(BIN)/python benchmarks/run.py
+bench: $(PEERS)/peers.stamp
+	$(PEERS)/bin/python benchmarks/run.py
 
 clean:
-	rm -rf $(VENV) .venv-peers build dist *.egg-info demo_pictures benchmarks/results
+	rm -rf $(VENV) $(PEERS) build dist *.egg-info demo_pictures benchmarks/results
 	find tinygrad_relu \( -name '*.c' -o -name '*.so' -o -name '*.html' \) -delete
 
 $(BIN)/python:
@@ -31,4 +34,11 @@ $(BIN)/python:
 
 $(VENV)/%.stamp: $(SOURCES) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[$*]"
+	touch $@
+
+$(PEERS)/peers.stamp: $(SOURCES)
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --upgrade pip
+	for package in $(PEER_PACKAGES); do $(PEERS)/bin/python -m pip install --quiet $$package || true; done
+	$(PEERS)/bin/python -m pip install --quiet --editable ".[demo]"
 	touch $@

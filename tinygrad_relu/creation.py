@@ -5,7 +5,8 @@ import numpy as np
 from tinygrad_relu.engine import Tensor, sharing
 from tinygrad_relu.errors import ArgumentError, DTypeError
 
-_settings = {"dtype": np.dtype(np.float64), "generator": np.random.default_rng()}
+# The generator is made when it is first asked for: NumPy loads its random module only then.
+_settings = {"dtype": np.dtype(np.float64), "generator": None}
 
 
 def set_default_dtype(dtype):
@@ -42,6 +43,8 @@ def manual_seed(seed):
 
 def default_generator():
     """Return the generator that is used where none is given."""
+    if _settings["generator"] is None:
+        _settings["generator"] = np.random.default_rng()
     return _settings["generator"]
 
 

@@ -5,14 +5,12 @@ the edges of a domain by much more than the step of a finite difference; what ha
 stated in the docstring of the op, and has tests of its own.
 """
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 
-@dataclass(frozen=True)
-class Draw:
+class Draw(NamedTuple):
     """Values of one kind in one shape."""
 
     values: Any
@@ -20,19 +18,18 @@ class Draw:
 
     def __call__(self, *shape):
         """Return the same kind of values in another shape."""
-        return replace(self, shape=shape)
+        return Draw(self.values, shape)
 
     def sample(self, rng):
         """Return an array drawn with the generator `rng`."""
         return np.asarray(self.values(rng, self.shape))
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(NamedTuple):
     """One call of an op: a Draw, a fixed value or None per input, and its static parameters."""
 
     inputs: tuple
-    statics: dict = field(default_factory=dict)
+    statics: dict
 
     def sample(self, rng):
         """Return the inputs, drawn with the generator `rng`."""

@@ -1,0 +1,86 @@
+"""Draw the house, floor by floor, as the picture in ARCHITECTURE.md.
+
+    python docs/draw_house.py          (writes docs/house.png)
+
+The floors are those that `tests/house/test_house.py` holds the imports to.
+"""
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.patches import FancyBboxPatch
+
+# From the top: the name of a floor, its colour, and its rooms with what they are for.
+FLOORS = [
+    ("6  dialect and\ncommands", "#f5d6c6", [
+        ("__init__", "PyTorch's names"), ("demo", "the page and\nits pictures"), ("__main__", "commands"),
+    ]),
+    ("5  checking", "#f8e5c0", [("gradcheck/", "finite differences\nagainst the graph")]),
+    ("4  training", "#f2efc7", [
+        ("nn/", "modules, layers,\ninitialisation"), ("optim/", "SGD, Adam"),
+        ("autograd", "gradients\nas values"),
+    ]),
+    ("3  the op table", "#d5ead0", [
+        ("ops/", "one declaration per op: kernel, rules, domain"),
+        ("creation", "tensors from data,\nfilled, drawn"), ("grad_mode", "no_grad"),
+    ]),
+    ("2  engine", "#cfe3ee", [
+        ("engine.tensor", "what a user holds"), ("engine.graph", "what was recorded,\nthe walk back"),
+        ("engine.op", "how an op is\ncalled, and records"),
+    ]),
+    ("1  kernels", "#d7d5ec", [
+        ("gate", "the ReLU family"), ("elementwise", "ufunc loops"), ("reduce", "sums"), ("sigmoid", "both tails"),
+        ("linalg", "BLAS"), ("view", "other views"), ("update", "optimizer\nsteps"),
+    ]),
+    ("0  ground", "#e0dcd8", [
+        ("_threads", "the only file\nthat speaks OpenMP"), ("errors", "every exception,\nwith what to do next"),
+    ]),
+]
+LEFT, WIDTH, HEIGHT = 1.75, 10.0, 1.0
+
+
+def draw_floor(axes, level, label, colour, rooms):
+    """Draw one floor: a band with its label, and its rooms side by side."""
+    axes.add_patch(FancyBboxPatch(
+        (LEFT, level), WIDTH, HEIGHT - 0.12, boxstyle="round,pad=0,rounding_size=0.06",
+        facecolor=colour, edgecolor="none",
+    ))
+    axes.text(LEFT - 0.15, level + 0.44, label, ha="right", va="center", fontsize=10, color="#333333")
+    shares = [max(len(role.split("\n")[0]), len(name)) + 6 for name, role in rooms]
+    x = LEFT
+    for (name, role), share in zip(rooms, shares):
+        room = WIDTH * share / sum(shares)
+        axes.add_patch(FancyBboxPatch(
+            (x + 0.08, level + 0.08), room - 0.16, HEIGHT - 0.28,
+            boxstyle="round,pad=0,rounding_size=0.05", facecolor="white", edgecolor="#8a8a8a",
+            linewidth=0.8,
+        ))
+        axes.text(x + room / 2, level + 0.66, name, ha="center", va="center", fontsize=10,
+                  fontweight="bold", color="#222222")
+        axes.text(x + room / 2, level + 0.33, role, ha="center", va="center", fontsize=7.5,
+                  color="#444444", linespacing=1.05)
+        x += room
+
+
+def main():
+    """Write the picture."""
+    figure, axes = plt.subplots(figsize=(11, 6.6), layout="constrained")
+    for level, (label, colour, rooms) in enumerate(reversed(FLOORS)):
+        draw_floor(axes, level * HEIGHT, label, colour, rooms)
+    axes.annotate(
+        "", (LEFT + WIDTH + 0.3, 0.1), (LEFT + WIDTH + 0.3, len(FLOORS) * HEIGHT - 0.2),
+        arrowprops={"arrowstyle": "-|>", "color": "#555555", "linewidth": 1.4},
+    )
+    axes.text(LEFT + WIDTH + 0.42, len(FLOORS) * HEIGHT / 2, "imports go down only", rotation=270,
+              va="center", fontsize=9, color="#555555")
+    axes.set_xlim(0, LEFT + WIDTH + 0.8)
+    axes.set_ylim(-0.1, len(FLOORS) * HEIGHT)
+    axes.axis("off")
+    figure.savefig(Path(__file__).with_name("house.png"), dpi=130)
+
+
+if __name__ == "__main__":
+    main()
