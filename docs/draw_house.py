@@ -32,11 +32,13 @@ FLOORS = [
         ("engine.op", "how an op is\ncalled, and records"),
     ]),
     ("1  kernels", "#d7d5ec", [
-        ("gate", "the ReLU family"), ("elementwise", "ufunc loops"), ("reduce", "sums"), ("sigmoid", "both tails"),
+        ("gate", "the ReLU family"), ("elementwise", "ufunc loops"), ("reduce", "sums"),
+        ("sigmoid", "both tails"),
         ("linalg", "BLAS"), ("view", "other views"), ("update", "optimizer\nsteps"),
     ]),
     ("0  ground", "#e0dcd8", [
-        ("_threads", "the only file\nthat speaks OpenMP"), ("errors", "every exception,\nwith what to do next"),
+        ("_threads", "the only file\nthat speaks OpenMP"),
+        ("errors", "every exception,\nwith what to do next"),
     ]),
 ]
 LEFT, WIDTH, HEIGHT = 1.75, 10.0, 1.0

@@ -1,12 +1,13 @@
 """PyTorch's ``torch.autograd``: gradients as values, not left in ``.grad``."""
 
-from tinygrad_relu.engine import Tensor, gradients
+from tinygrad_relu.engine import Tensor, checked_call, gradients
 from tinygrad_relu.errors import ArgumentError, GraphError
 from tinygrad_relu.grad_mode import enable_grad, no_grad, set_grad_enabled
 
 __all__ = ["enable_grad", "grad", "no_grad", "set_grad_enabled"]
 
 
+@checked_call
 def grad(
     outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False
 ):

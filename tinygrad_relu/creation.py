@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, sharing
+from tinygrad_relu.engine import Tensor, checked_call, sharing
 from tinygrad_relu.errors import ArgumentError, DTypeError
 
 # The generator is made when it is first asked for: NumPy loads its random module only then.
@@ -48,6 +48,7 @@ def default_generator():
     return _settings["generator"]
 
 
+@checked_call
 def tensor(data, requires_grad=False, dtype=None):
     """Make a tensor of its own memory from numbers, nested sequences or an array.
 
@@ -72,6 +73,7 @@ def tensor(data, requires_grad=False, dtype=None):
     return Tensor(data, requires_grad, dtype)
 
 
+@checked_call
 def asarray(data, requires_grad=False, dtype=None):
     """Return a tensor that shares memory with an array where it can; a Tensor is returned as it is.
 
@@ -99,6 +101,7 @@ def asarray(data, requires_grad=False, dtype=None):
     return result
 
 
+@checked_call
 def from_numpy(array):
     """Return a tensor that shares memory with `array`; see `asarray`."""
     if not isinstance(array, np.ndarray):
@@ -117,47 +120,56 @@ def _filled(name, fill, shape, requires_grad, dtype):
     return asarray(fill(tuple(shape), dtype or get_default_dtype()), requires_grad)
 
 
+@checked_call
 def zeros(*shape, requires_grad=False, dtype=None):
     """Return zeros of a shape, given as numbers or as one tuple."""
     return _filled("zeros", np.zeros, shape, requires_grad, dtype)
 
 
+@checked_call
 def ones(*shape, requires_grad=False, dtype=None):
     """Return ones of a shape, given as numbers or as one tuple."""
     return _filled("ones", np.ones, shape, requires_grad, dtype)
 
 
+@checked_call
 def full(shape, fill_value, requires_grad=False, dtype=None):
     """Return a tensor of a shape, filled with one number."""
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
     return asarray(np.full(shape, fill_value, dtype), requires_grad)
 
 
+@checked_call
 def zeros_like(x, requires_grad=False, dtype=None):
     """Return zeros of the shape and dtype of `x`."""
     return zeros(x.shape, requires_grad=requires_grad, dtype=dtype or x.dtype)
 
 
+@checked_call
 def ones_like(x, requires_grad=False, dtype=None):
     """Return ones of the shape and dtype of `x`."""
     return ones(x.shape, requires_grad=requires_grad, dtype=dtype or x.dtype)
 
 
+@checked_call
 def arange(*limits, requires_grad=False, dtype=None):
     """Return evenly spaced numbers: ``arange(stop)`` or ``arange(start, stop[, step])``."""
     return asarray(np.arange(*limits, dtype=dtype), requires_grad)
 
 
+@checked_call
 def linspace(start, stop, steps=50, requires_grad=False, dtype=None):
     """Return `steps` evenly spaced numbers from `start` to `stop`, both included."""
     return asarray(np.linspace(start, stop, steps, dtype=dtype or get_default_dtype()), requires_grad)
 
 
+@checked_call
 def eye(rows, columns=None, requires_grad=False, dtype=None):
     """Return a matrix with ones on its diagonal."""
     return asarray(np.eye(rows, columns, dtype=dtype or get_default_dtype()), requires_grad)
 
 
+@checked_call
 def rand(*shape, generator=None, requires_grad=False, dtype=None):
     """Return numbers drawn evenly from 0 (included) to 1.
 
@@ -171,17 +183,20 @@ def rand(*shape, generator=None, requires_grad=False, dtype=None):
     return _filled("rand", lambda n, kind: draw(n).astype(kind), shape, requires_grad, dtype)
 
 
+@checked_call
 def randn(*shape, generator=None, requires_grad=False, dtype=None):
     """Return numbers drawn from the standard normal distribution; see `rand`."""
     draw = (generator or default_generator()).standard_normal
     return _filled("randn", lambda n, kind: np.asarray(draw(n)).astype(kind), shape, requires_grad, dtype)
 
 
+@checked_call
 def randint(low, high, shape, generator=None):
     """Return whole numbers drawn evenly from `low` to before `high`."""
     return asarray((generator or default_generator()).integers(low, high, shape))
 
 
+@checked_call
 def randperm(count, generator=None):
     """Return the numbers from 0 to before `count` in random order."""
     return asarray((generator or default_generator()).permutation(count))

@@ -403,6 +403,14 @@ def test_calls_that_do_not_fit_the_signature():
         (lambda: x.mean(axes=1), "mean: unknown keyword 'axes'"),
         (lambda: tg.softmax(x), "softmax: missing a required argument: 'axis'"),
         (lambda: tg.cat([]), "at least one"),
+        (lambda: tg.tensor([1.0], device="cpu"), "tensor: unknown keyword 'device'"),
+        (lambda: tg.tensor(), "tensor: missing"),
+        (lambda: tg.zeros(2, gradient=True), "zeros: unknown keyword"),
+        (lambda: tg.nn.Linear(2, 3, biases=False), r"Linear: unknown keyword 'biases'"),
+        (lambda: tg.optim.SGD([x], rate=0.1), "SGD: unknown keyword 'rate'"),
+        (lambda: tg.gradcheck(tg.exp, x, tolerance=1), "gradcheck: unknown keyword"),
+        (lambda: x.sum().backward(keep_graph=True), "backward: unknown keyword keep_graph"),
+        (lambda: tg.autograd.grad(x, x, keep=True), "grad: unknown keyword"),
     ]:
         with pytest.raises(ArgumentError, match=words):
             call()

@@ -26,6 +26,7 @@ from tinygrad_relu.engine.graph cimport OUTPUT_BIT, Node, is_recording, new_node
 from tinygrad_relu.engine.tensor cimport Tensor, carries_gradient, wrap
 from tinygrad_relu.kernels.kernel cimport Function, Kernel
 
+from tinygrad_relu.engine.calling import parameter_for
 from tinygrad_relu.errors import (
     ArgumentError,
     DeclarationError,
@@ -114,24 +115,6 @@ cdef inline bint takes_part(object value):
 # --------------------------------------------------------------------------------------------- Op
 
 cdef object MISSING = inspect.Parameter.empty
-
-# PyTorch's words for what the table calls by the array API standard's.
-SYNONYMS = {"dim": "axis", "dims": "axes", "keepdim": "keepdims", "dim0": "axis1", "dim1": "axis2"}
-
-
-def parameter_for(word, names, function):
-    """Return which of the parameters `names` a keyword stands for, in PyTorch's words or the table's."""
-    if word in names:
-        return word
-    if SYNONYMS.get(word) in names:
-        return SYNONYMS[word]
-    for position, general in enumerate(("input", "other")):
-        if word == general and position < len(names):
-            return names[position]
-    raise ArgumentError(
-        f"{function.__name__}: unknown keyword {word!r}: the signature is "
-        f"{function.__name__}{inspect.signature(function)}"
-    )
 
 
 @cython.final
@@ -375,7 +358,9 @@ cdef class Op:
         if keywords is not NULL:
             for i in range(len(<tuple> keywords)):
                 word = (<tuple> keywords)[i]
-                named[parameter_for(word, self.names, self)] = <object> arguments[count + i]
+                named[parameter_for(
+                    word, self.names, self.name, self.__signature__
+                )] = <object> arguments[count + i]
         return self.call(given, named)
 
     def call(self, list given, dict named):

@@ -271,7 +271,7 @@ cdef class Tensor:
 
     # ----------------------------------------------------------------------- the walk back
 
-    def backward(self, gradient=None, retain_graph=False, create_graph=False):
+    def backward(self, gradient=None, retain_graph=False, create_graph=False, **unknown):
         """Add the gradient of this tensor to the ``.grad`` of every leaf it was computed from.
 
         Parameters
@@ -294,7 +294,13 @@ cdef class Tensor:
         ShapeError, DTypeError
             `gradient` does not fit.  In each case all ``.grad`` are as they were.
         """
-        cdef dict leaves = walk_back(
+        cdef dict leaves
+        if unknown:
+            raise ArgumentError(
+                f"backward: unknown keyword {', '.join(unknown)}: the signature is "
+                "backward(gradient=None, retain_graph=False, create_graph=False)"
+            )
+        leaves = walk_back(
             [self], [gradient], None, retain_graph or create_graph, create_graph
         )
         cdef Tensor leaf, cotangent

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from tinygrad_relu.creation import get_default_dtype
+from tinygrad_relu.engine import checked_call
 from tinygrad_relu.errors import ArgumentError
 from tinygrad_relu.nn import init
 from tinygrad_relu.nn.module import Module, Parameter
@@ -37,6 +38,7 @@ class Linear(Module):
     (5, 3)
     """
 
+    @checked_call
     def __init__(self, in_features, out_features, bias=True, dtype=None, generator=None):
         super().__init__()
         for name, value in (("in_features", in_features), ("out_features", out_features)):

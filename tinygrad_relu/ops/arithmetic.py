@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tinygrad_relu.engine import checked_call
 from tinygrad_relu.kernels.elementwise import Elementwise
 from tinygrad_relu.ops.domain import (
     between_multiples,
@@ -11,7 +12,7 @@ from tinygrad_relu.ops.domain import (
     real,
     unit,
 )
-from tinygrad_relu.ops.table import ZERO, composition, op
+from tinygrad_relu.ops.table import ZERO, op
 
 # --------------------------------------------------------------------------------- arithmetic
 
@@ -140,7 +141,7 @@ def clamp_max(x, high, /):
     """`x`, but at most `high`.  Where ``x == high`` the gradient is that of `x`, as in PyTorch."""
 
 
-@composition
+@checked_call
 def clamp(x, min=None, max=None):
     """Limit `x` to between `min` and `max`, either of which may be left out.
 

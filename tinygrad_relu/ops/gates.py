@@ -5,12 +5,12 @@ in PyTorch and JAX.  NaN stays NaN, and its gradient passes.  See `tinygrad_relu
 the whole truth table.
 """
 
-from tinygrad_relu.engine import Tensor
+from tinygrad_relu.engine import Tensor, checked_call
 from tinygrad_relu.errors import ShapeError
 from tinygrad_relu.kernels.gate import Gate, relu_kernel
 from tinygrad_relu.ops.arithmetic import where
 from tinygrad_relu.ops.domain import case, elementwise, real
-from tinygrad_relu.ops.table import ZERO, composition, op
+from tinygrad_relu.ops.table import ZERO, op
 
 
 @op(
@@ -57,7 +57,7 @@ def relu(x, /):
     """
 
 
-@composition
+@checked_call
 def thresholded_relu(x, t0, a0=0.0, a1=1.0):
     """``x * a1`` where ``x > t0``, and ``x * a0`` elsewhere.
 
@@ -79,7 +79,7 @@ def thresholded_relu(x, t0, a0=0.0, a1=1.0):
     return gate(x, x, t0, a0, a1)
 
 
-@composition
+@checked_call
 def leaky_relu(x, negative_slope=0.01):
     """`x` where ``x > 0``, else ``x * negative_slope``, which is also the slope at 0.
 
@@ -92,7 +92,7 @@ def leaky_relu(x, negative_slope=0.01):
     return gate(x, x, 0.0, negative_slope, 1.0)
 
 
-@composition
+@checked_call
 def prelu(x, weight):
     """`x` where ``x > 0``, else ``x * weight``: leaky ReLU with a learned slope.
 
@@ -125,7 +125,7 @@ def prelu(x, weight):
     return gate(x, x, 0.0, weight, 1.0)
 
 
-@composition
+@checked_call
 def threshold(x, threshold, value):
     """`x` where ``x > threshold``, else `value`, as PyTorch's ``threshold``.
 

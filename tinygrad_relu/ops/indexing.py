@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from tinygrad_relu.engine import checked_call
 from tinygrad_relu.kernels.view import Index
 from tinygrad_relu.ops.domain import Draw, case, real
-from tinygrad_relu.ops.table import ZERO, composition, op
+from tinygrad_relu.ops.table import ZERO, op
 
 KEYS = [
     (0,),
@@ -106,7 +107,7 @@ def add_along_axis(x, indices, /, shape, axis):
     """Zeros of `shape` with `x` added at `indices` along `axis`: the reverse of taking."""
 
 
-@composition
+@checked_call
 def gather(x, axis, indices):
     """``x`` at `indices` along `axis`, with the arguments in PyTorch's order."""
     return take_along_axis(x, indices, axis)

@@ -2,17 +2,16 @@
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor
+from tinygrad_relu.engine import Tensor, checked_call
 from tinygrad_relu.errors import ArgumentError, DTypeError, IndexingError, ShapeError
 from tinygrad_relu.ops.arithmetic import where
 from tinygrad_relu.ops.exponential import exp, square
 from tinygrad_relu.ops.indexing import take_along_axis
 from tinygrad_relu.ops.reductions import amax, logsumexp, mean, sum
 from tinygrad_relu.ops.shapes import reshape, unsqueeze
-from tinygrad_relu.ops.table import composition
 
 
-@composition
+@checked_call
 def softmax(x, axis):
     """``exp(x) / sum(exp(x))`` along `axis`, without overflow.
 
@@ -26,7 +25,7 @@ def softmax(x, axis):
     return e / sum(e, axis, keepdims=True)
 
 
-@composition
+@checked_call
 def log_softmax(x, axis):
     """``log(softmax(x))`` along `axis`, accurate where the softmax is near 0.
 
@@ -50,7 +49,7 @@ def reduced(name, losses, reduction):
     raise ArgumentError(f"{name}: reduction is {reduction!r}: it is 'mean', 'sum' or 'none'")
 
 
-@composition
+@checked_call
 def mse_loss(input, target, reduction="mean"):
     """Squared difference, averaged, summed or elementwise.
 
@@ -74,7 +73,7 @@ def mse_loss(input, target, reduction="mean"):
     return reduced("mse_loss", square(input - target), reduction)
 
 
-@composition
+@checked_call
 def cross_entropy(input, target, reduction="mean"):
     """Negative log-likelihood of the right classes under a softmax over the scores.
 

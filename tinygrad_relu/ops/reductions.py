@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor
+from tinygrad_relu.engine import Tensor, checked_call
 from tinygrad_relu.errors import ArgumentError, ShapeError
 from tinygrad_relu.kernels.reduce import Reduction
 from tinygrad_relu.ops.arithmetic import isfinite, maximum, minimum, where
@@ -13,7 +13,7 @@ from tinygrad_relu.ops.domain import boolean, case, distinct, real
 from tinygrad_relu.ops.exponential import exp, log, sqrt, square
 from tinygrad_relu.ops.indexing import take_along_axis
 from tinygrad_relu.ops.shapes import broadcast_to, permute, reshape
-from tinygrad_relu.ops.table import ZERO, composition, op
+from tinygrad_relu.ops.table import ZERO, op
 
 # Each way of naming axes, for the tables of the ops below.
 AXES = [{}, {"axis": 0}, {"axis": -1, "keepdims": True}, {"axis": (0, 2)}, {"axis": 1}]
@@ -149,7 +149,7 @@ def any(x, /, axis=None, keepdims=False):
     """Whether any element is true (not zero), boolean."""
 
 
-@composition
+@checked_call
 def mean(x, axis=None, keepdims=False):
     """Arithmetic mean over `axis`; NaN over no elements.
 
@@ -162,7 +162,7 @@ def mean(x, axis=None, keepdims=False):
     return sum(x, axis, keepdims) / count_along(x, axis)
 
 
-@composition
+@checked_call
 def var(x, axis=None, correction=1, keepdims=False):
     """Variance over `axis`, with the sum of squares divided by ``n - correction``.
 
@@ -179,7 +179,7 @@ def var(x, axis=None, correction=1, keepdims=False):
     return total / (freedom if freedom > 0 else 0.0)
 
 
-@composition
+@checked_call
 def std(x, axis=None, correction=1, keepdims=False):
     """Standard deviation: the square root of `var`.  The derivative at 0 is infinite or NaN.
 
@@ -192,7 +192,7 @@ def std(x, axis=None, correction=1, keepdims=False):
     return sqrt(var(x, axis, correction, keepdims))
 
 
-@composition
+@checked_call
 def logsumexp(x, axis=None, keepdims=False):
     """``log(sum(exp(x)))``, without overflow; -inf where all elements are -inf.
 
@@ -215,7 +215,7 @@ class Extremum(NamedTuple):
     indices: Tensor
 
 
-@composition
+@checked_call
 def largest(x, axis=None, keepdims=False):
     """Largest element of all; or along one axis, with indices; or of two tensors, elementwise.
 
@@ -242,7 +242,7 @@ def largest(x, axis=None, keepdims=False):
     return extremum(x, axis, keepdims, amax, argmax, maximum)
 
 
-@composition
+@checked_call
 def smallest(x, axis=None, keepdims=False):
     """Smallest element of all; or along one axis, with indices; or of two tensors, elementwise.
 

@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor
+from tinygrad_relu.engine import Tensor, checked_call
 from tinygrad_relu.errors import ArgumentError, ShapeError
 from tinygrad_relu.kernels.reduce import Broadcast, SumTo
 from tinygrad_relu.kernels.view import Permute, Reshape, SwapAxes
 from tinygrad_relu.ops.domain import case, real
 from tinygrad_relu.ops.indexing import index
-from tinygrad_relu.ops.table import composition, op
+from tinygrad_relu.ops.table import op
 
 
 @op(
@@ -116,7 +116,7 @@ def cast(x, /, dtype):
     """The same values in another dtype.  Integers carry no gradient."""
 
 
-@composition
+@checked_call
 def flatten(x, start_axis=0, end_axis=-1):
     """Merge the axes from `start_axis` to `end_axis`, both included, into one.
 
@@ -135,7 +135,7 @@ def flatten(x, start_axis=0, end_axis=-1):
     return reshape(x, *x.shape[:first], merged, *x.shape[last + 1 :])
 
 
-@composition
+@checked_call
 def squeeze(x, axis=None):
     """Remove axes of length 1: all, or those named, which are left alone if they are longer.
 
@@ -154,7 +154,7 @@ def squeeze(x, axis=None):
     return reshape(x, *[n for k, n in enumerate(x.shape) if n != 1 or k not in axes])
 
 
-@composition
+@checked_call
 def unsqueeze(x, axis):
     """Insert an axis of length 1 so that it becomes `axis`: NumPy's ``expand_dims``.
 
@@ -185,7 +185,7 @@ def part(x, axis, start, stop):
     return index(x, (slice(None),) * (axis % x.ndim) + (slice(start, stop),))
 
 
-@composition
+@checked_call
 def concat(tensors, axis=0):
     """Tensors end to end along an axis that is there: PyTorch's ``cat``, NumPy's ``concatenate``.
 
@@ -201,7 +201,7 @@ def concat(tensors, axis=0):
     return join(*tensors, axis=axis, stops=stops)
 
 
-@composition
+@checked_call
 def stack(tensors, axis=0):
     """Tensors of one shape beside each other along a new axis.
 

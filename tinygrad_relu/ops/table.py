@@ -21,15 +21,14 @@ It does not sum over broadcast axes and does not mind dtypes: the engine does bo
 A derivative that is always zero is written `ZERO`: such an input is no reason to record, and gets no
 gradient, unless the rules of all inputs are `ZERO`, as for `sign`: then zeros flow back.
 
-A composition of ops is a plain function, marked with `composition` so that it takes the same keywords.
+A composition of ops is a plain function under `checked_call`, so that it takes the same keywords.
 """
 
-import functools
 import inspect
 
-from tinygrad_relu.engine import Op, parameter_for
+from tinygrad_relu.engine import Op
 from tinygrad_relu.engine.graph import RuleName
-from tinygrad_relu.errors import ArgumentError, DeclarationError
+from tinygrad_relu.errors import DeclarationError
 
 ZERO = "zero"
 
@@ -130,29 +129,3 @@ def saved_bits(codes, count):
         elif RuleName.FIRST_INPUT <= code < RuleName.FIRST_INPUT + count:
             bits |= 1 << (code - RuleName.FIRST_INPUT)
     return bits
-
-
-def composition(function):
-    """Let a function of tensors take ``dim`` for ``axis``, and so on, as ops do.
-
-    A call that does not fit the signature raises `ArgumentError`.
-    """
-    signature = inspect.signature(function)
-    names = tuple(signature.parameters)
-
-    @functools.wraps(function)
-    def composed(*arguments, **keywords):
-        if keywords:
-            keywords = {parameter_for(word, names, composed): v for word, v in keywords.items()}
-        try:
-            return function(*arguments, **keywords)
-        except TypeError as error:
-            try:
-                signature.bind(*arguments, **keywords)
-            except TypeError as misfit:
-                raise ArgumentError(
-                    f"{function.__name__}: {misfit}: the signature is {function.__name__}{signature}"
-                ) from error
-            raise
-
-    return composed

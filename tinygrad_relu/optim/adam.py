@@ -1,6 +1,6 @@
 """Adam."""
 
-from tinygrad_relu.engine import open_for_update
+from tinygrad_relu.engine import checked_call, open_for_update
 from tinygrad_relu.kernels.update import adam
 from tinygrad_relu.optim.optimizer import Optimizer, checked
 
@@ -34,6 +34,7 @@ class Adam(Optimizer):
     3.5
     """
 
+    @checked_call
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
         super().__init__(params)
         infinity = float("inf")

@@ -1,0 +1,52 @@
+"""How arguments find their parameters, for ops and for plain functions alike."""
+
+import functools
+import inspect
+
+from tinygrad_relu.errors import ArgumentError
+
+# PyTorch's words for what is called here by the array API standard's.
+SYNONYMS = {"dim": "axis", "dims": "axes", "keepdim": "keepdims", "dim0": "axis1", "dim1": "axis2"}
+
+
+def parameter_for(word, names, title, signature):
+    """Return which of the parameters `names` a keyword stands for, in PyTorch's words or ours."""
+    if word in names:
+        return word
+    if SYNONYMS.get(word) in names:
+        return SYNONYMS[word]
+    for position, general in enumerate(("input", "other")):
+        if word == general and position < len(names):
+            return names[position]
+    raise ArgumentError(
+        f"{title}: unknown keyword {word!r}: the signature is {title}{signature}"
+    )
+
+
+def checked_call(function):
+    """Let a function take ``dim`` for ``axis`` and so on, and say how it is called when it is not.
+
+    A call that does not fit the signature raises `ArgumentError`.
+    """
+    signature = inspect.signature(function)
+    title = function.__qualname__.removesuffix(".__init__")
+    names = tuple(name for name in signature.parameters if name != "self")
+
+    @functools.wraps(function)
+    def checked(*arguments, **keywords):
+        if keywords:
+            keywords = {
+                parameter_for(word, names, title, signature): value for word, value in keywords.items()
+            }
+        try:
+            return function(*arguments, **keywords)
+        except TypeError as error:
+            try:
+                signature.bind(*arguments, **keywords)
+            except TypeError as misfit:
+                raise ArgumentError(
+                    f"{title}: {misfit}: the signature is {title}{signature}"
+                ) from error
+            raise
+
+    return checked
