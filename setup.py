@@ -23,6 +23,8 @@ MODULES = [
     "tinygrad_relu.kernels.sigmoid",
     "tinygrad_relu.kernels.reduce",
     "tinygrad_relu.kernels.linalg",
+    "tinygrad_relu.kernels.softmax",
+    "tinygrad_relu.kernels.gather",
     "tinygrad_relu.kernels.update",
     "tinygrad_relu.kernels.view",
     "tinygrad_relu.engine.tensor",

@@ -401,7 +401,7 @@ def test_calls_that_do_not_fit_the_signature():
         (lambda: tg.matmul(x, b=None), "unknown keyword|None"),
         (lambda: tg.transpose(x, 0), "axis2 is missing"),
         (lambda: x.mean(axes=1), "mean: unknown keyword 'axes'"),
-        (lambda: tg.softmax(x), "softmax: missing a required argument: 'axis'"),
+        (lambda: tg.softmax(x), "softmax: axis is missing"),
         (lambda: tg.cat([]), "at least one"),
         (lambda: tg.tensor([1.0], device="cpu"), "tensor: unknown keyword 'device'"),
         (lambda: tg.tensor(), "tensor: missing"),

@@ -1,6 +1,7 @@
 """The gate against its definition, written here once more in plain Python."""
 
 import math
+import os
 import threading
 from array import array
 
@@ -217,6 +218,17 @@ def test_large_arrays_around_the_grain(dtype, size, rng):
     assert same_bits(kernels.relu(x), np.where(x <= 0, dtype(0), x))
     slopes = np.where(x <= 0.5, dtype(0.25), dtype(2))
     assert same_bits(kernels.thresholded_relu(x, 0.5, 0.25, 2.0), x * slopes)
+
+
+@pytest.mark.skipif("TINYGRAD_RELU_LARGE" not in os.environ, reason="takes 9 GB: set TINYGRAD_RELU_LARGE")
+def test_more_elements_than_32_bits_can_count():
+    x = np.zeros(2**31 + 11, np.float32)
+    x[[5, 2**31 - 1, 2**31 + 1, -1]] = [-4, -3, 7, NAN]
+    kernels.relu(x, out=x)
+    assert x[5] == x[2**31 - 1] == 0 and x[2**31 + 1] == 7 and np.isnan(x[-1])
+    kernels.thresholded_relu(x, 1.0, 0.5, 2.0, out=x)
+    kernels.gate_view(x, x, x, 0.0, 0.0, 0.5)
+    assert x[2**31 + 1] == 7 and np.isnan(x[-1])
 
 
 def test_kernels_run_in_several_threads_at_once(rng):

@@ -4,8 +4,10 @@ import mpmath
 import numpy as np
 import pytest
 from tinygrad_relu.kernels.elementwise import Elementwise
+from tinygrad_relu.kernels.gather import AddAlong, TakeAlong
 from tinygrad_relu.kernels.reduce import Broadcast, Reduction, SumTo
 from tinygrad_relu.kernels.sigmoid import sigmoid_kernel, sigmoid_ufunc
+from tinygrad_relu.kernels.softmax import LogSoftmax, Softmax
 
 import tinygrad_relu as tg
 
@@ -134,3 +136,64 @@ def test_linear_of_any_layout(rng):
         result = tg.linear(i, w, b)
         assert result.dtype == np.result_type(i, w, b)
         np.testing.assert_allclose(result.numpy(), i @ w.T + b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, np.int64])
+@pytest.mark.parametrize("shape", [(3, 5), (4,), (2, 3, 4), (2, 0), (0, 3), (1, 1)])
+def test_softmax_by_rows_and_in_general(shape, dtype, rng):
+    x = (rng.standard_normal(shape) * 30).astype(dtype)
+    for axis in range(-len(shape), len(shape)):
+        exact = x.astype(np.float64)
+        if exact.size:
+            exact = exact - exact.max(axis, keepdims=True)
+        logs = exact - np.log(np.exp(exact).sum(axis, keepdims=True)) if exact.size else exact
+        for kernel, expected in ((LogSoftmax(), logs), (Softmax(), np.exp(logs))):
+            result = kernel(x, statics=(axis,))
+            assert result.shape == shape
+            assert result.dtype == (dtype if dtype != np.int64 else np.float64)
+            tolerance = 8 * float(np.finfo(result.dtype).eps)
+            np.testing.assert_allclose(result, expected, rtol=tolerance, atol=tolerance * 10)
+
+
+def test_softmax_of_infinities_and_nan():
+    x = np.array([[-np.inf, 0.0, 0.0], [-np.inf] * 3, [np.nan, 0.0, 1.0], [1e308, -1e308, 1e308]])
+    p = Softmax()(x, statics=(1,))
+    assert p[0].tolist() == [0, 0.5, 0.5] and np.isnan(p[1]).all() and np.isnan(p[2]).all()
+    assert p[3].tolist() == [0.5, 0, 0.5]
+    np.testing.assert_array_equal(LogSoftmax()(x, statics=(1,))[0], [-np.inf, -np.log(2), -np.log(2)])
+
+
+def test_wide_rows_of_float32_are_summed_in_double():
+    x = np.zeros((1, 1_000_000), np.float32)
+    np.testing.assert_allclose(LogSoftmax()(x, statics=(1,))[0, 0], -np.log(1e6), rtol=1e-7)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, -1])
+@pytest.mark.parametrize("kind", [np.intp, np.int32, np.uint8])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64])
+def test_taking_and_adding_along_an_axis(axis, kind, dtype, rng):
+    x = rng.integers(-9, 9, (3, 4, 5)).astype(dtype)
+    shape = list(x.shape)
+    shape[axis] = 7
+    indices = rng.integers(0, x.shape[axis], shape).astype(kind)
+    taken = TakeAlong()(x, indices, statics=(axis,))
+    np.testing.assert_array_equal(taken, np.take_along_axis(x, indices.astype(np.intp), axis))
+    added = AddAlong()(taken, indices, statics=(x.shape, axis))
+    values = rng.integers(-9, 9, x.shape).astype(dtype)
+    assert added.dtype == dtype
+    assert np.vdot(added, values) == np.vdot(taken, np.take_along_axis(values, indices.astype(int), axis))
+
+
+def test_taking_fewer_along_the_other_axes_as_pytorch_allows(rng):
+    x = rng.standard_normal((4, 5))
+    indices = np.array([[3, 0]])
+    np.testing.assert_array_equal(TakeAlong()(x, indices, statics=(0,)), [[x[3, 0], x[0, 1]]])
+
+
+@pytest.mark.parametrize("indices", [[[0], [3]], [[-1], [0]]])
+@pytest.mark.parametrize("kind", [np.intp, np.int8])
+def test_indices_out_of_bounds_are_refused_and_negative_ones_too(indices, kind):
+    with pytest.raises(IndexError, match="out of bounds for an axis of length 3"):
+        TakeAlong()(np.zeros((2, 3)), np.array(indices, kind), statics=(1,))
+    with pytest.raises(IndexError, match="out of bounds for an axis of length 3"):
+        AddAlong()(np.zeros((2, 1)), np.array(indices, kind), statics=((2, 3), 1))

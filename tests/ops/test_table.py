@@ -86,6 +86,8 @@ NUMPY = {
     "relu": lambda x: np.maximum(x, 0), "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "gate": lambda signal, control, t0, a0, a1: np.where(control > t0, signal * a1, signal * a0),
     "linear": lambda x, weight, bias: x @ weight.T + (0 if bias is None else bias),
+    "softmax": lambda x, axis: np.exp(x) / np.exp(x).sum(axis, keepdims=True),
+    "log_softmax": lambda x, axis: x - np.log(np.exp(x).sum(axis, keepdims=True)),
     "take_along_axis": None,    # NumPy broadcasts the indices, PyTorch and we do not; see below
     "scatter": None, "add_along_axis": None, "sum_to": None,    # adjoints: checked as such below
 }
@@ -105,7 +107,7 @@ def test_values_are_numpys(name):
         result = entry(*values, *gathered, **statics)
         assert result.shape == np.shape(expected)
         assert result.dtype == np.asarray(expected).dtype
-        np.testing.assert_allclose(result.numpy(), expected, rtol=1e-14)
+        np.testing.assert_allclose(result.numpy(), expected, rtol=1e-14, atol=1e-15)
 
 
 @pytest.mark.parametrize(

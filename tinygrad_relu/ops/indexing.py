@@ -3,6 +3,7 @@
 import numpy as np
 
 from tinygrad_relu.engine import checked_call
+from tinygrad_relu.kernels.gather import AddAlong, TakeAlong
 from tinygrad_relu.kernels.view import Index
 from tinygrad_relu.ops.domain import Draw, case, real
 from tinygrad_relu.ops.table import ZERO, op
@@ -60,22 +61,8 @@ def scatter(x, /, shape, key):
 indices_of_three = Draw(lambda rng, shape: rng.integers(0, 3, shape))
 
 
-def added_along(g, indices, shape, axis):
-    """Return zeros of `shape` with `g` added at `indices` along `axis`."""
-    x = np.zeros(shape, g.dtype)
-    np.add.at(x, open_grid(indices, axis), g)
-    return x
-
-
-def open_grid(indices, axis):
-    """Return the key that names, for each element of `indices`, the element at it along `axis`."""
-    grid = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
-    grid[axis] = indices
-    return tuple(grid)
-
-
 @op(
-    lambda x, indices, axis: x[open_grid(indices, axis)],
+    TakeAlong(),
     domain=[
         case(real(2, 3), indices_of_three(2, 4), axis=1),
         case(real(3, 2), indices_of_three(1, 2), axis=0),
@@ -86,7 +73,8 @@ def open_grid(indices, axis):
 def take_along_axis(x, indices, /, axis):
     """``x`` at `indices` along `axis`: PyTorch's ``gather``.
 
-    `indices` has as many axes as `x`, and is no longer than it along the others.
+    `indices` has as many axes as `x`, and is no longer than it along the others.  They count from 0;
+    a negative index raises, as in PyTorch and unlike in NumPy.
 
     Examples
     --------
@@ -98,7 +86,7 @@ def take_along_axis(x, indices, /, axis):
 
 
 @op(
-    added_along,
+    AddAlong(),
     domain=[case(real(2, 4), indices_of_three(2, 4), shape=(2, 3), axis=1)],
     x=lambda g, indices, axis: take_along_axis(g, indices, axis),
     indices=ZERO,

@@ -1,18 +1,28 @@
-"""Softmax and losses: compositions."""
+"""Softmax, and losses made of it."""
 
 import numpy as np
 
 from tinygrad_relu.engine import Tensor, checked_call
 from tinygrad_relu.errors import ArgumentError, DTypeError, IndexingError, ShapeError
+from tinygrad_relu.kernels.softmax import LogSoftmax, Softmax
 from tinygrad_relu.ops.arithmetic import where
+from tinygrad_relu.ops.domain import case, real
 from tinygrad_relu.ops.exponential import exp, square
 from tinygrad_relu.ops.indexing import take_along_axis
-from tinygrad_relu.ops.reductions import amax, logsumexp, mean, sum
+from tinygrad_relu.ops.reductions import mean, sum
 from tinygrad_relu.ops.shapes import reshape, unsqueeze
+from tinygrad_relu.ops.table import op
 
 
-@checked_call
-def softmax(x, axis):
+AXES = [case(real(2, 3), axis=-1), case(real(2, 3, 2), axis=1), case(real(3), axis=0)]
+
+
+@op(
+    Softmax(),
+    domain=AXES,
+    x=lambda g, y, axis: y * (g - sum(g * y, axis, True)),
+)
+def softmax(x, /, axis):
     """``exp(x) / sum(exp(x))`` along `axis`, without overflow.
 
     Examples
@@ -21,12 +31,14 @@ def softmax(x, axis):
     >>> tg.softmax(tg.tensor([0.0, 0.0]), axis=0)
     tensor([0.5, 0.5], dtype=float64)
     """
-    e = exp(x - amax(x.detach(), axis, keepdims=True))
-    return e / sum(e, axis, keepdims=True)
 
 
-@checked_call
-def log_softmax(x, axis):
+@op(
+    LogSoftmax(),
+    domain=AXES,
+    x=lambda g, y, axis: g - exp(y) * sum(g, axis, True),
+)
+def log_softmax(x, /, axis):
     """``log(softmax(x))`` along `axis`, accurate where the softmax is near 0.
 
     Examples
@@ -35,7 +47,6 @@ def log_softmax(x, axis):
     >>> tg.log_softmax(tg.tensor([0.0, 1000.0]), axis=0)
     tensor([-1000.,     0.], dtype=float64)
     """
-    return x - logsumexp(x, axis, keepdims=True)
 
 
 def reduced(name, losses, reduction):
@@ -111,14 +122,13 @@ def cross_entropy(input, target, reduction="mean"):
         # A probability of 0 counts for nothing, also against a score of -inf.
         losses = -sum(where(target == 0, 0.0, target * logs), axis)
     else:
-        numbers = checked_classes(input, target, axis)
-        losses = -reshape(take_along_axis(logs, numbers, axis), *target.shape)
+        losses = -reshape(at_classes(logs, target, axis), *target.shape)
     return reduced("cross_entropy", losses, reduction)
 
 
-def checked_classes(input, target, axis):
-    """Return class numbers with an axis for the class, or raise if one does not exist."""
-    shape, classes = input.shape, input.shape[axis]
+def at_classes(logs, target, axis):
+    """Return `logs` at the right class of each prediction, or raise if there is none such."""
+    shape, classes = logs.shape, logs.shape[axis]
     if target.dtype.kind not in "iu":
         raise DTypeError(f"cross_entropy: target is {target.dtype}: pass integers or probabilities")
     if target.shape != shape[:axis] + shape[axis + 1 :]:
@@ -126,10 +136,11 @@ def checked_classes(input, target, axis):
             f"cross_entropy: target has shape {target.shape}, and input of shape {shape} asks for "
             f"{shape[:axis] + shape[axis + 1 :]}"
         )
-    numbers = target.detach().numpy()
-    if numbers.size and not 0 <= numbers.min() <= numbers.max() < classes:
+    try:
+        return take_along_axis(logs, unsqueeze(target, axis), axis)
+    except IndexingError:
+        numbers = target.detach().numpy()
         raise IndexingError(
             f"cross_entropy: target has classes from {numbers.min()} to {numbers.max()}, and input has "
             f"{classes} classes, from 0 to {classes - 1}"
-        )
-    return unsqueeze(target, axis)
+        ) from None
