@@ -32,9 +32,9 @@ FLOORS = [
         ("engine.op", "how an op is\ncalled, and records"),
     ]),
     ("1  kernels", "#d7d5ec", [
-        ("gate", "the ReLU family"), ("elementwise", "ufunc loops"), ("reduce", "sums"),
-        ("sigmoid", "both tails"),
-        ("linalg", "BLAS"), ("view", "other views"), ("update", "optimizer\nsteps"),
+        ("gate", "the ReLU\nfamily"), ("elementwise", "ufunc\nloops"), ("reduce", "sums"),
+        ("linalg", "BLAS"), ("view", "axes,\nindices"), ("gather", "picking"),
+        ("softmax", "row by row"), ("sigmoid", "both tails"), ("update", "optimizer\nsteps"),
     ]),
     ("0  ground", "#e0dcd8", [
         ("_threads", "the only file\nthat speaks OpenMP"),
@@ -60,8 +60,8 @@ def draw_floor(axes, level, label, colour, rooms):
             boxstyle="round,pad=0,rounding_size=0.05", facecolor="white", edgecolor="#8a8a8a",
             linewidth=0.8,
         ))
-        axes.text(x + room / 2, level + 0.66, name, ha="center", va="center", fontsize=10,
-                  fontweight="bold", color="#222222")
+        axes.text(x + room / 2, level + 0.66, name, ha="center", va="center",
+                  fontsize=10 if len(rooms) < 7 else 8.5, fontweight="bold", color="#222222")
         axes.text(x + room / 2, level + 0.33, role, ha="center", va="center", fontsize=7.5,
                   color="#444444", linespacing=1.05)
         x += room
