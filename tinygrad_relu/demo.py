@@ -8,6 +8,7 @@ import copy
 import statistics
 import sys
 from dataclasses import dataclass, field
+from itertools import pairwise
 from time import perf_counter
 
 import numpy as np
@@ -27,6 +28,7 @@ AGREEMENT_STEPS = 20    # over which engine and NumPy are compared number by num
 CHECKED_ROWS = 16       # digits in the loss whose derivatives are checked
 # Central differences in float64 are good to about 1e-10 here; this leaves them a margin.
 CHECK_ATOL, CHECK_RTOL = 1e-8, 1e-6
+STEP = np.cbrt(np.finfo(np.float64).eps)    # of these differences, at parameters up to 1
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,15 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class Check:
+    """What a gradient check that passed has looked at."""
+
+    derivatives: int
+    not_zero: int
+    kink: float             # how far the nearest input of a ReLU lies from 0
+
+
+@dataclass(frozen=True)
 class Timing:
     """Microseconds per step, round by round."""
 
@@ -73,9 +84,19 @@ class Timing:
     by_hand: list
 
     @property
-    def speedup(self):
-        """How many steps of the engine take as long as one by hand."""
+    def speed(self):
+        """How many steps the engine takes in the time of one by hand."""
         return statistics.median(self.by_hand) / statistics.median(self.engine)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a run found."""
+
+    check: Check
+    differences: tuple      # the largest between both kinds of step: of losses, of parameters
+    timing: Timing
+    curves: tuple           # on the rows to train on, on those held out
 
 
 def digit_rows(generator):
@@ -88,7 +109,7 @@ def digit_rows(generator):
 
 def digit_net(widths, generator):
     """Return linear layers of the given widths, with a ReLU between each two."""
-    layers = [tg.nn.Linear(a, b, generator=generator) for a, b in zip(widths, widths[1:])]
+    layers = [tg.nn.Linear(a, b, generator=generator) for a, b in pairwise(widths)]
     between = [part for layer in layers for part in (layer, tg.nn.ReLU())]
     return tg.nn.Sequential(*between[:-1])
 
@@ -246,70 +267,82 @@ def distances_to_kinks(net, rows):
     return nearest
 
 
+def loss_by_parameters(net, pixels, digits):
+    """Return the loss of `net` as a function of all its parameters, in their order."""
+    net = copy.deepcopy(net)        # the one that is given keeps its own parameters
+    layers = [layer for layer in net if isinstance(layer, tg.nn.Linear)]
+
+    def loss(*parameters):
+        for layer, weight, bias in zip(layers, parameters[::2], parameters[1::2]):
+            layer.weight, layer.bias = weight, bias
+        return tg.cross_entropy(net(tg.asarray(pixels)), tg.asarray(digits))
+
+    return loss
+
+
 def check_gradients(net, rows, after_loss):
-    """Check every derivative of the loss of `net`, and return the distance to the nearest kink.
+    """Check every derivative of the loss of `net`; a wrong one raises.
 
     The rows checked are those farthest from any kink of a ReLU, where the loss has a derivative
     that a difference can confirm.
     """
     distances = distances_to_kinks(net, rows)
     chosen = np.argsort(distances)[-CHECKED_ROWS:]
-    pixels, digits = tg.asarray(rows.pixels[chosen]), tg.asarray(rows.digits[chosen])
-    parameters = list(net.parameters())
-    changed = copy.deepcopy(net)
-    layers = [layer for layer in changed if isinstance(layer, tg.nn.Linear)]
+    loss = loss_by_parameters(net, rows.pixels[chosen], rows.digits[chosen])
 
-    def loss(*values):
-        for layer, weight, bias in zip(layers, values[::2], values[1::2]):
-            layer.weight, layer.bias = weight, bias
+    def counted(*parameters):
         after_loss()
-        return tg.cross_entropy(changed(pixels), digits)
+        return loss(*parameters)
 
-    tg.gradcheck(loss, parameters, atol=CHECK_ATOL, rtol=CHECK_RTOL)
-    return distances[chosen].min()
+    parameters = list(net.parameters())
+    tg.gradcheck(counted, parameters, atol=CHECK_ATOL, rtol=CHECK_RTOL)
+    gradients = tg.autograd.grad(loss(*parameters), parameters)
+    return Check(
+        sum(gradient.size for gradient in gradients),
+        sum(np.count_nonzero(gradient.numpy()) for gradient in gradients),
+        distances[chosen].min(),
+    )
 
 
 # ------------------------------------------------------------------------------------- the page
 
 
-def page(settings, parts, net, kink, curves, differences, timing, pictures, seconds):
+def page(settings, parts, findings, pictures, seconds):
     """Return the page; its headings stand at the margin."""
-    training, held_out = parts
-    count = sum(parameter.size for parameter in net.parameters())
-    shape = "-".join(map(str, settings.widths))
-    trained, unseen = (curve.accuracy[-1] for curve in curves)
-    right = round(unseen / 100 * len(held_out))
+    check, timing = findings.check, findings.timing
+    trained, unseen = (curve.accuracy[-1] for curve in findings.curves)
+    training, held_out = map(len, parts)
     return f"""\
-tinygrad_relu {tg.__version__}: a ReLU net learns handwritten digits
+tinygrad_relu {tg.__version__}: a ReLU net learns to read handwritten digits
 
 Data and net
-  {len(training):,} digits of 8 x 8 pixels to train on, {len(held_out)} held out (UCI, by scikit-learn)
-  {shape} with ReLU between the layers: {count:,} parameters, float64
+  {training:,} digits of 8 x 8 pixels to train on, {held_out} held out (UCI, by scikit-learn)
+  {"-".join(map(str, settings.widths))} with ReLU between the layers: \
+{check.derivatives:,} parameters, float64
   SGD with momentum {MOMENTUM}, rate {RATE} falling to 0, {settings.epochs} epochs in batches of \
 {BATCH}, seed {settings.seed}
 
 Gradient check: passed
-  all {count:,} derivatives of the net's loss on {CHECKED_ROWS} digits, before training,
-  each against a central difference; allowed: {CHECK_ATOL:g} + {CHECK_RTOL:g} of its size
-  nearest kink of a ReLU: {kink:.1g} away; step of the difference: {step_of_difference():.1g}
+  the loss of the whole net on {CHECKED_ROWS} digits, before training: all {check.derivatives:,} \
+derivatives
+  ({check.not_zero:,} of them not 0), one by one, against central differences
+  each agrees within {CHECK_ATOL:g} + {CHECK_RTOL:g} of its size; the step was {STEP:.0e}, the \
+nearest
+  input of a ReLU {check.kink:.0e} from its kink
 
 Held-out accuracy: {unseen:.1f} %
-  {right} of {len(held_out)} digits that the net has not seen; {trained:.1f} % of those it trained on
+  {round(unseen / 100 * held_out)} of {held_out} digits that the net has never seen; \
+{trained:.1f} % of those that it trained on
 
-Time per training step: {timing.speedup:.2f} times the speed of NumPy by hand
+Time per training step: {timing.speed:.2f} times the speed of NumPy by hand
 {timing_lines(timing)}
-  the same step: over {AGREEMENT_STEPS} steps losses differ by at most {differences[0]:.0e}, \
-parameters by {differences[1]:.0e}
+  the same step: in {AGREEMENT_STEPS} steps losses differ by at most \
+{findings.differences[0]:.0e}, parameters by {findings.differences[1]:.0e}
 
 Pictures
 {picture_lines(pictures)}
 
 Done in {seconds:.1f} s"""
-
-
-def step_of_difference():
-    """Return the step that `gradcheck` takes at parameters up to 1."""
-    return np.cbrt(np.finfo(np.float64).eps)
 
 
 def timing_lines(timing):
@@ -327,20 +360,20 @@ def picture_lines(pictures):
     return "\n".join(f"  {path!s:{width}}  {shows}" for path, shows in pictures.items())
 
 
-def draw(folder, net, held_out, curves):
+def draw(folder, net, untrained, held_out, curves):
     """Draw all pictures into `folder`, and return what each shows, by its path."""
     with tg.no_grad():
         answers = tg.softmax(net(tg.asarray(held_out.pixels)), 1).numpy()
-    paths = {
+    pictures = {
         folder / "learning_curves.png": "loss and accuracy, epoch by epoch",
-        folder / "answers.png": "digits with the net's answers, its mistakes among them",
+        folder / "answers.png": "digits with the net's answers, right and wrong",
         folder / "first_layer.png": "what each unit of the first layer looks for",
     }
-    to_curves, to_answers, to_weights = paths
+    to_curves, to_answers, to_weights = pictures
     draw_curves(to_curves, *curves)
     draw_answers(to_answers, held_out, answers)
-    draw_weights(to_weights, net[0].weight.detach().numpy())
-    return paths
+    draw_weights(to_weights, *(each[0].weight.detach().numpy() for each in (net, untrained)))
+    return pictures
 
 
 def progress_bars():
@@ -364,26 +397,35 @@ def run(options):
         return 1
     settings = Settings.of(options)
     generator = np.random.default_rng(settings.seed)
-    training, held_out = digit_rows(generator)
+    parts = digit_rows(generator)
     net = digit_net(settings.widths, generator)
+    untrained = copy.deepcopy(net)
+    findings = find_out(settings, net, *parts, generator)
+    pictures = draw(options.output, net, untrained, parts[1], findings.curves)
+    show(page(settings, parts, findings, pictures, perf_counter() - started))
+    return 0
+
+
+def find_out(settings, net, training, held_out, generator):
+    """Check, time and train `net`, with a bar for each."""
     count = sum(parameter.size for parameter in net.parameters())
     with progress_bars() as bars:
-        # In central differences each derivative takes the loss twice.
-        checking = bars.add_task("Gradient check", total=2 * count)
-        timing_steps = bars.add_task("Timing", total=settings.rounds)
-        learning = bars.add_task("Training", total=settings.epochs)
-        kink = check_gradients(net, training, lambda: bars.advance(checking))
-        differences = largest_differences(net, training)
-        timing = time_steps(net, training, settings.rounds, lambda: bars.advance(timing_steps))
-        curves = train(
-            net, training, held_out, settings.epochs, generator, lambda: bars.advance(learning)
+        # A central difference takes two losses, and the derivatives themselves one.
+        checks = bars.add_task("Gradient check", total=2 * count + 1)
+        rounds = bars.add_task("Timing", total=settings.rounds)
+        epochs = bars.add_task("Training", total=settings.epochs)
+        return Findings(
+            check_gradients(net, training, lambda: bars.advance(checks)),
+            largest_differences(net, training),
+            time_steps(net, training, settings.rounds, lambda: bars.advance(rounds)),
+            train(
+                net, training, held_out, settings.epochs, generator, lambda: bars.advance(epochs)
+            ),
         )
-    pictures = draw(options.output, net, held_out, curves)
-    text = page(
-        settings, (training, held_out), net, kink, curves, differences, timing, pictures,
-        perf_counter() - started,
-    )
+
+
+def show(text):
+    """Print the page, with its headings in bold on a terminal."""
     console = Console(highlight=False)
     for line in text.splitlines():
         console.print(Text(line, style="" if line.startswith(" ") else "bold"), soft_wrap=True)
-    return 0

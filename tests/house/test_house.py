@@ -33,9 +33,10 @@ FLOORS = {
     "nn": 4,
     "optim": 4,
     "gradcheck": 5,
-    "demo": 6,
+    "demo_pictures": 6,
     "": 6,
-    "__main__": 7,
+    "demo": 7,
+    "__main__": 8,
 }
 
 
