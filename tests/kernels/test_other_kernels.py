@@ -42,7 +42,7 @@ def test_python_numbers_are_weak_as_in_numpy(dtype, number):
 
 
 def test_large_broadcast_and_parallel_elementwise(rng):
-    a, row = rng.standard_normal((300, 500)), rng.standard_normal(500)
+    a, row = rng.standard_normal((600, 500)), rng.standard_normal(500)
     for x, y in ((a, a), (a, row), (row, a), (a, 2.5)):
         first = x if isinstance(x, np.ndarray) else np.asarray(x)
         np.testing.assert_array_equal(Elementwise(np.divide)(x, y), np.divide(first, y))

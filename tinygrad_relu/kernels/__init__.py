@@ -4,6 +4,18 @@ The ReLU family can be used alone, on any NumPy array.  Other Cython code can ``
 from ``tinygrad_relu.kernels.gate`` and call them without the GIL.
 """
 
+import os
+
+# OpenMP reads its settings once, when it is loaded, which importing `_threads` does.  Waiting threads
+# have to sleep: spinning, they take the processor from BLAS, and a small net from 2 to 8 milliseconds.
+_chosen = "OMP_WAIT_POLICY" in os.environ
+if not _chosen:
+    os.environ["OMP_WAIT_POLICY"] = "passive"
+from tinygrad_relu.kernels import _threads
+
+if not _chosen:
+    del os.environ["OMP_WAIT_POLICY"]
+
 from tinygrad_relu.kernels.gate import (
     gate_view,
     relu,
@@ -13,6 +25,7 @@ from tinygrad_relu.kernels.gate import (
 )
 
 __all__ = [
+    "_threads",
     "gate_view",
     "relu",
     "relu_backward",

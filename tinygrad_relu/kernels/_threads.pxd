@@ -4,6 +4,10 @@ from numpy cimport npy_intp
 
 cdef enum:
     MOST_OPERANDS = 8
+    # How many elements a loop has before it is worth waking a thread, which takes some 40
+    # microseconds: of loops as cheap as an addition, and of those with a function like exp.
+    GRAIN = 262144
+    COSTLY_GRAIN = 65536
 
 # One pass over `count[0]` elements; `operands[k]` advances by `strides[k]` bytes an element.
 # It is the convention of NumPy's ufuncs, so that their loops and ours are interchangeable.
@@ -12,9 +16,11 @@ ctypedef void (*Loop)(
 ) noexcept nogil
 
 cdef void run_loop(
-    Loop loop, void* data, int operand_count, char** operands, npy_intp count, npy_intp* strides
+    Loop loop, void* data, int operand_count, char** operands, npy_intp count, npy_intp* strides,
+    npy_intp grain=*
 ) noexcept
 
 cdef void run_loop_without_gil(
-    Loop loop, void* data, int operand_count, char** operands, npy_intp count, npy_intp* strides
+    Loop loop, void* data, int operand_count, char** operands, npy_intp count, npy_intp* strides,
+    npy_intp grain=*
 ) noexcept nogil

@@ -2,8 +2,8 @@
 
 Design
 ------
-a) Work below `GRAIN` elements is done by the caller.  An explicit branch costs nothing, where
-   ``prange`` with a condition that turns it off still costs 0.6 microseconds.
+a) Work below a grain is done by the caller.  An explicit branch costs nothing, where ``prange`` with a
+   condition that turns it off still costs 0.6 microseconds.
 b) Each thread takes one contiguous chunk whose ends are multiples of `CHUNK_ALIGNMENT` elements, so
    that no two threads write into the same cache line.
 c) Without OpenMP ``prange`` compiles to a plain loop, and there is one thread.
@@ -24,7 +24,6 @@ cdef extern from *:
     int tgr_threads() noexcept nogil
 
 cdef enum:
-    GRAIN = 65536
     CHUNK_ALIGNMENT = 64
 
 
@@ -48,9 +47,10 @@ cdef void run_loop_without_gil(
     char** operands,        # IN   first element of each; the loop may change this array
     npy_intp count,         # IN
     npy_intp* strides,      # IN   bytes
+    npy_intp grain=GRAIN,   # IN   elements below which one thread does it
 ) noexcept nogil:
     """Run `loop` over all elements, on several threads where there is enough to do."""
-    cdef int threads = 1 if count < GRAIN else tgr_threads()
+    cdef int threads = 1 if count < grain else tgr_threads()
     cdef int k
     cdef npy_intp chunk
     if threads == 1:
@@ -65,14 +65,15 @@ cdef void run_loop_without_gil(
 
 
 cdef void run_loop(
-    Loop loop, void* data, int operand_count, char** operands, npy_intp count, npy_intp* strides
+    Loop loop, void* data, int operand_count, char** operands, npy_intp count, npy_intp* strides,
+    npy_intp grain=GRAIN,
 ) noexcept:
     """Do as `run_loop_without_gil` for a caller who holds the GIL: large work lets go of it."""
-    if count < GRAIN:
+    if count < grain:
         loop(operands, &count, strides, data)
         return
     with nogil:
-        run_loop_without_gil(loop, data, operand_count, operands, count, strides)
+        run_loop_without_gil(loop, data, operand_count, operands, count, strides, grain)
 
 
 def openmp_threads():

@@ -1,12 +1,12 @@
 from cpython.ref cimport PyObject
-from numpy cimport ndarray
+from numpy cimport ndarray, npy_intp
 
 from tinygrad_relu.kernels._threads cimport Loop
 from tinygrad_relu.kernels.kernel cimport Kernel
 
 cdef class Elementwise(Kernel):
     cdef readonly object ufunc
-    cdef int inputs
+    cdef npy_intp grain           # elements below which one thread does it
     cdef Loop[2] loops            # for float and for double; NULL where there is none
     cdef void* data[2]
     cdef int[2] result_types

@@ -22,12 +22,17 @@ from cpython.long cimport PyLong_AsLongAndOverflow, PyLong_CheckExact
 from cpython.ref cimport PyObject
 from numpy cimport ndarray, npy_intp
 
-from tinygrad_relu.kernels._threads cimport Loop, run_loop
+from tinygrad_relu.kernels._threads cimport COSTLY_GRAIN, GRAIN, Loop, run_loop
 from tinygrad_relu.kernels.kernel cimport Kernel, plain
 
 cnp.import_array()
 cnp.import_ufunc()
 
+# Ufuncs that take several times as long as an addition.
+COSTLY = frozenset(
+    "exp exp2 expm1 log log1p log2 log10 sin cos tan sinh cosh tanh arcsin arccos arctan arctan2 "
+    "arcsinh arccosh arctanh power sigmoid logaddexp remainder floor_divide hypot cbrt".split()
+)
 cdef int[2] FLOAT_TYPES = [cnp.NPY_FLOAT, cnp.NPY_DOUBLE]
 cdef npy_intp[2] ITEM_SIZES = [sizeof(float), sizeof(double)]
 
@@ -63,7 +68,7 @@ cdef class Elementwise(Kernel):
     def __init__(self, cnp.ufunc ufunc):
         cdef int row, k, slot, width = ufunc.nin + ufunc.nout
         self.ufunc = ufunc
-        self.inputs = ufunc.nin
+        self.grain = COSTLY_GRAIN if ufunc.__name__ in COSTLY else GRAIN
         for slot in range(2):
             self.loops[slot] = NULL
             for row in range(ufunc.ntypes):
@@ -120,7 +125,7 @@ cdef class Elementwise(Kernel):
         operands[1] = cnp.PyArray_BYTES(y)
         strides[0] = ITEM_SIZES[slot]
         strides[1] = cnp.PyArray_ITEMSIZE(y)
-        run_loop(self.loops[slot], self.data[slot], 2, operands, cnp.PyArray_SIZE(y), strides)
+        run_loop(self.loops[slot], self.data[slot], 2, operands, cnp.PyArray_SIZE(y), strides, self.grain)
         return y
 
     cdef ndarray binary(self, ndarray a, ndarray b, int slot):
@@ -137,7 +142,9 @@ cdef class Elementwise(Kernel):
             operands[0] = cnp.PyArray_BYTES(a)
             operands[1] = cnp.PyArray_BYTES(b)
             operands[2] = cnp.PyArray_BYTES(y)
-            run_loop(self.loops[slot], self.data[slot], 3, operands, cnp.PyArray_SIZE(y), strides)
+            run_loop(
+                self.loops[slot], self.data[slot], 3, operands, cnp.PyArray_SIZE(y), strides, self.grain
+            )
             return y
         larger = a
         if cnp.PyArray_NDIM(b) > cnp.PyArray_NDIM(a) or (
@@ -164,7 +171,7 @@ cdef class Elementwise(Kernel):
             operands[1] = cnp.PyArray_BYTES(b)
             operands[2] = cnp.PyArray_BYTES(y) + row * width * strides[2]
             operands[0 if larger is a else 1] += row * width * ITEM_SIZES[slot]
-            run_loop(self.loops[slot], self.data[slot], 3, operands, width, strides)
+            run_loop(self.loops[slot], self.data[slot], 3, operands, width, strides, self.grain)
         return y
 
     cdef ndarray with_number(self, ndarray x, double number, bint number_first, int slot):
@@ -180,7 +187,7 @@ cdef class Elementwise(Kernel):
         strides[0] = 0 if number_first else ITEM_SIZES[slot]
         strides[1] = ITEM_SIZES[slot] if number_first else 0
         strides[2] = cnp.PyArray_ITEMSIZE(y)
-        run_loop(self.loops[slot], self.data[slot], 3, operands, cnp.PyArray_SIZE(y), strides)
+        run_loop(self.loops[slot], self.data[slot], 3, operands, cnp.PyArray_SIZE(y), strides, self.grain)
         return y
 
 

@@ -14,7 +14,9 @@ a) A slope that is exactly 0 writes +0.0 whatever the signal, so ``relu(-inf)`` 
 b) The comparison is ``control <= t0`` for *shut*, so that a NaN finds the gate open and passes.
    A NaN in `control` multiplies out even where ``a1 == 0``: it is never turned into a number.
 c) The choice between slopes is made once for a whole loop, so that each loop has one comparison,
-   at most one multiplication a side, and no branch: compilers turn all of them into SIMD.
+   at most one multiplication a side, and no branch: compilers turn all of them into SIMD.  They do
+   so only if both sides are at hand before the comparison, which is why `value` is read first: read
+   behind the comparison it is a branch, and on random data six times as slow.
 d) When signal, control and result are one array, as in ``relu(x, out=x)``, the loop is written on
    one pointer, because a compiler cannot know that three pointers are equal.
 """
@@ -58,29 +60,35 @@ cdef void gate_uniform(
     floating t0, floating a0, floating a1,
 ) noexcept nogil:
     cdef Py_ssize_t i
-    cdef floating zero = 0
+    cdef floating zero = 0, value
     if a0 == 0 and a1 == 1:
         if result == signal and result == control:
             for i in range(count):
-                result[i] = zero if result[i] <= t0 else result[i]
+                value = result[i]
+                result[i] = zero if value <= t0 else value
         elif signal == control:
             for i in range(count):
-                result[i] = zero if signal[i] <= t0 else signal[i]
+                value = signal[i]
+                result[i] = zero if value <= t0 else value
         elif result == signal:
             for i in range(count):
-                result[i] = zero if control[i] <= t0 else result[i]
+                value = result[i]
+                result[i] = zero if control[i] <= t0 else value
         else:
             for i in range(count):
-                result[i] = zero if control[i] <= t0 else signal[i]
+                value = signal[i]
+                result[i] = zero if control[i] <= t0 else value
     elif a0 == 0 or a1 == 0:
         for i in range(count):
             result[i] = gate_one(signal[i], control[i], t0, a0, a1)
     elif result == signal and result == control:
         for i in range(count):
-            result[i] = result[i] * (a0 if result[i] <= t0 else a1)
+            value = result[i]
+            result[i] = value * (a0 if value <= t0 else a1)
     else:
         for i in range(count):
-            result[i] = signal[i] * (a0 if control[i] <= t0 else a1)
+            value = signal[i]
+            result[i] = value * (a0 if control[i] <= t0 else a1)
 
 
 # --------------------------------------------------------------- any stride, slopes per element

@@ -61,9 +61,9 @@ cdef npy_intp move(
     bint picking,
 ) noexcept nogil:
     """Copy from `whole` into `part`, or add `part` to `whole`; return -1, or where an index is off."""
-    cdef npy_intp o, p, i, place, position = 0
+    cdef npy_intp o, i, place, position = 0
     for o in range(layout.outer):
-        for p in range(layout.picked):
+        for _ in range(layout.picked):
             for i in range(layout.inner):
                 if not 0 <= indices[position] < layout.length:
                     return position

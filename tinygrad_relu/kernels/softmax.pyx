@@ -178,5 +178,6 @@ cdef void exponentiate(ndarray y, ndarray e, int slot) noexcept:
     cdef char* operands[2]
     operands[0], operands[1] = cnp.PyArray_BYTES(y), cnp.PyArray_BYTES(e)
     run_loop(
-        exponential.loops[slot], exponential.data[slot], 2, operands, cnp.PyArray_SIZE(y), strides
+        exponential.loops[slot], exponential.data[slot], 2, operands, cnp.PyArray_SIZE(y), strides,
+        exponential.grain,
     )

@@ -13,7 +13,6 @@ from tinygrad_relu.ops.reductions import mean, sum
 from tinygrad_relu.ops.shapes import reshape, unsqueeze
 from tinygrad_relu.ops.table import op
 
-
 AXES = [case(real(2, 3), axis=-1), case(real(2, 3, 2), axis=1), case(real(3), axis=0)]
 
 
