@@ -321,6 +321,7 @@ Data and net
 {check.derivatives:,} parameters, float64
   SGD with momentum {MOMENTUM}, rate {RATE} falling to 0, {settings.epochs} epochs in batches of \
 {BATCH}, seed {settings.seed}
+  each time with new noise of standard deviation {NOISE} on the pixels (black is 1)
 
 Gradient check: passed
   the loss of the whole net on {CHECKED_ROWS} digits, before training: all {check.derivatives:,} \
