@@ -11,17 +11,17 @@ SOURCES = setup.py pyproject.toml $(wildcard tinygrad_relu/*/*.pyx tinygrad_relu
 
 .PHONY: demo test lint bench clean
 
-demo: $(VENV)/demo.stamp
+demo: $(VENV)/ready
 	$(BIN)/python -m tinygrad_relu demo
 
-test: lint $(VENV)/test.stamp
+test: lint
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/test.stamp
+lint: $(VENV)/ready
 	$(BIN)/ruff check .
 	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint tinygrad_relu
 
-bench: $(PEERS)/peers.stamp
+bench: $(PEERS)/ready
 	$(PEERS)/bin/python benchmarks/run.py
 
 clean:
@@ -32,11 +32,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
-$(VENV)/%.stamp: $(SOURCES) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable ".[$*]"
+$(VENV)/ready: $(SOURCES) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[test]"
 	touch $@
 
-$(PEERS)/peers.stamp: $(SOURCES)
+$(PEERS)/ready: $(SOURCES)
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --upgrade pip
 	for package in $(PEER_PACKAGES); do $(PEERS)/bin/python -m pip install --quiet $$package || true; done
