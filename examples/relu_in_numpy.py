@@ -41,7 +41,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tinygrad_relu import kernels
-from tinygrad_relu.kernels import _threads
+from tinygrad_relu.kernels import get_num_threads
 
 # Inside the range of the timed input, so that both sides of the threshold are timed.
 T0, A0, A1 = 0.25, 0.1, 2.0
@@ -552,7 +552,7 @@ def main(arguments=None):
     conditions = (
         f"{options.size} x {options.size} float64, median of {options.rounds} interleaved rounds, "
         f"fresh input per call ({baseline * 1e3:.1f} ms) subtracted;\n"
-        f"NumPy on 1 thread, our kernels on up to {_threads.openmp_threads()}"
+        f"NumPy on 1 thread, our kernels on up to {get_num_threads()}"
     )
     console.print(f"{conditions}\n")
     console.print(closing_sentence(times, answers))

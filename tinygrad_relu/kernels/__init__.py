@@ -11,7 +11,7 @@ import os
 _chosen = "OMP_WAIT_POLICY" in os.environ
 if not _chosen:
     os.environ["OMP_WAIT_POLICY"] = "passive"
-from tinygrad_relu.kernels import _threads
+from tinygrad_relu.kernels._threads import get_num_threads, num_threads, set_num_threads
 
 if not _chosen:
     del os.environ["OMP_WAIT_POLICY"]
@@ -25,10 +25,12 @@ from tinygrad_relu.kernels.gate import (
 )
 
 __all__ = [
-    "_threads",
     "gate_view",
+    "get_num_threads",
+    "num_threads",
     "relu",
     "relu_backward",
+    "set_num_threads",
     "thresholded_relu",
     "thresholded_relu_backward",
 ]

@@ -7,21 +7,53 @@ a) Work below a grain is done by the caller.  An explicit branch costs nothing, 
 b) Each thread takes one contiguous chunk whose ends are multiples of `CHUNK_ALIGNMENT` elements, so
    that no two threads write into the same cache line.
 c) Without OpenMP ``prange`` compiles to a plain loop, and there is one thread.
+d) A process that was forked after its parent had woken threads inherits the record of them, but not
+   the threads, and OpenMP would wait for them for ever.  There the loops are serial.
 """
+
+import os
 
 from cython.parallel cimport prange
 from numpy cimport npy_intp
+
+from tinygrad_relu.errors import ArgumentError
 
 cdef extern from *:
     """
     #ifdef _OPENMP
     #include <omp.h>
-    #define tgr_threads() omp_get_max_threads()
     #else
-    #define tgr_threads() 1
+    #define omp_get_max_threads() 1
+    #define omp_set_num_threads(count) ((void) (count))
+    #endif
+
+    static int tgr_woken = 0;       /* whether this process has a pool of threads */
+    static int tgr_orphan = 0;      /* whether it believes so, and only its parent had one */
+    #ifndef _WIN32
+    #include <pthread.h>
+    static void tgr_after_fork(void) { tgr_orphan = tgr_woken; }
+    #define tgr_watch_forks() pthread_atfork(NULL, NULL, tgr_after_fork)
+    #else
+    #define tgr_watch_forks() 0
     #endif
     """
-    int tgr_threads() noexcept nogil
+    int omp_get_max_threads() noexcept nogil
+    void omp_set_num_threads(int count) noexcept nogil
+    int tgr_woken, tgr_orphan
+    int tgr_watch_forks()
+
+# The most threads that a loop is given, on top of what OpenMP would give it; 0 for no limit of ours.
+cdef int limit = 0
+
+tgr_watch_forks()
+
+
+cdef int available() noexcept nogil:
+    """Return on how many threads a large loop may run."""
+    cdef int threads = omp_get_max_threads()
+    if tgr_orphan:
+        return 1
+    return limit if 0 < limit < threads else threads
 
 cdef enum:
     CHUNK_ALIGNMENT = 64
@@ -50,12 +82,14 @@ cdef void run_loop_without_gil(
     npy_intp grain=GRAIN,   # IN   elements below which one thread does it
 ) noexcept nogil:
     """Run `loop` over all elements, on several threads where there is enough to do."""
-    cdef int threads = 1 if count < grain else tgr_threads()
+    cdef int threads = 1 if count < grain else available()
     cdef int k
     cdef npy_intp chunk
     if threads == 1:
         loop(operands, &count, strides, data)
         return
+    global tgr_woken
+    tgr_woken = 1
     chunk = (count + threads - 1) // threads
     chunk = (chunk + CHUNK_ALIGNMENT - 1) // CHUNK_ALIGNMENT * CHUNK_ALIGNMENT
     for k in prange(threads, schedule="static", num_threads=threads):
@@ -76,6 +110,79 @@ cdef void run_loop(
         run_loop_without_gil(loop, data, operand_count, operands, count, strides, grain)
 
 
-def openmp_threads():
-    """Return how many threads a large loop runs on: 1 where the build has no OpenMP."""
-    return tgr_threads()
+def get_num_threads():
+    """Return on how many threads a large kernel runs: 1 where the build has no OpenMP.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.get_num_threads() >= 1
+    True
+    """
+    return available()
+
+
+def set_num_threads(count):
+    """Set on how many threads a large kernel may run.
+
+    It begins as the value of the environment variable ``TINYGRAD_RELU_NUM_THREADS``, else as OpenMP has
+    it (``OMP_NUM_THREADS``, or all processors).  Small work is done by one thread in any case, and results
+    do not depend on the number.  The threads of BLAS are its own: see threadpoolctl, which sees ours, too.
+
+    Parameters
+    ----------
+    count : int
+        At least 1.
+    """
+    global limit
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise ArgumentError(f"set_num_threads: {count!r} was given: pass a whole number from 1 on")
+    limit = min(count, 1024)
+    omp_set_num_threads(limit)
+
+
+class num_threads:
+    """Set the number of threads within a ``with`` block; see `set_num_threads`.
+
+    Parameters
+    ----------
+    count : int
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> with tg.num_threads(1):
+    ...     tg.get_num_threads()
+    1
+    """
+
+    def __init__(self, count):
+        self.count = count
+        self.before = []
+
+    def __enter__(self):
+        cdef int openmp_before = omp_get_max_threads()
+        before = limit, openmp_before
+        set_num_threads(self.count)
+        self.before.append(before)
+        return self
+
+    def __exit__(self, *error):
+        global limit
+        limit, openmp_before = self.before.pop()
+        omp_set_num_threads(openmp_before)
+
+
+def read_environment():
+    """Take the number of threads from the environment, if it is there."""
+    wanted = os.environ.get("TINYGRAD_RELU_NUM_THREADS")
+    if wanted is None:
+        return
+    if not wanted.isdigit() or int(wanted) < 1:
+        raise ArgumentError(
+            f"TINYGRAD_RELU_NUM_THREADS is {wanted!r}: it is a whole number from 1 on"
+        )
+    set_num_threads(int(wanted))
+
+
+read_environment()
