@@ -125,9 +125,10 @@ def get_num_threads():
 def set_num_threads(count):
     """Set on how many threads a large kernel may run.
 
-    It begins as the value of the environment variable ``TINYGRAD_RELU_NUM_THREADS``, else as OpenMP has
-    it (``OMP_NUM_THREADS``, or all processors).  Small work is done by one thread in any case, and results
-    do not depend on the number.  The threads of BLAS are its own: see threadpoolctl, which sees ours, too.
+    It begins as the value of the environment variable ``TINYGRAD_RELU_NUM_THREADS``, else as OpenMP
+    has it (``OMP_NUM_THREADS``, or all processors).  Small work is done by one thread in any case, and
+    results do not depend on the number.  The threads of BLAS are its own: see threadpoolctl, which
+    sees ours, too.
 
     Parameters
     ----------
