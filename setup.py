@@ -17,6 +17,7 @@ from setuptools.command.build_ext import build_ext
 
 MODULES = [
     "tinygrad_relu.kernels._threads",
+    "tinygrad_relu.kernels._memory",
     "tinygrad_relu.kernels.kernel",
     "tinygrad_relu.kernels.elementwise",
     "tinygrad_relu.kernels.gate",

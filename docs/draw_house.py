@@ -37,6 +37,7 @@ FLOORS = [
         ("softmax", "row by row"), ("sigmoid", "both tails"), ("update", "optimizer\nsteps"),
     ]),
     ("0  ground", "#e0dcd8", [
+        ("_memory", "the only file that\nowns large buffers"),
         ("_threads", "the only file\nthat speaks OpenMP"),
         ("errors", "every exception,\nwith what to do next"),
     ]),

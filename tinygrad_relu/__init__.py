@@ -38,7 +38,14 @@ from tinygrad_relu.creation import (
 from tinygrad_relu.engine import Tensor
 from tinygrad_relu.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from tinygrad_relu.gradcheck import gradcheck, gradgradcheck
-from tinygrad_relu.kernels import get_num_threads, num_threads, set_num_threads
+from tinygrad_relu.kernels import (
+    empty_cache,
+    get_num_threads,
+    memory_stats,
+    num_threads,
+    set_cache_limit,
+    set_num_threads,
+)
 from tinygrad_relu.ops.arithmetic import absolute as abs
 from tinygrad_relu.ops.arithmetic import add, ceil, clamp, floor, isfinite, isinf, isnan, maximum
 from tinygrad_relu.ops.arithmetic import clamp as clip

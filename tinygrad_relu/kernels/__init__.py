@@ -11,6 +11,7 @@ import os
 _chosen = "OMP_WAIT_POLICY" in os.environ
 if not _chosen:
     os.environ["OMP_WAIT_POLICY"] = "passive"
+from tinygrad_relu.kernels._memory import empty_cache, memory_stats, set_cache_limit
 from tinygrad_relu.kernels._threads import get_num_threads, num_threads, set_num_threads
 
 if not _chosen:
@@ -25,11 +26,14 @@ from tinygrad_relu.kernels.gate import (
 )
 
 __all__ = [
+    "empty_cache",
     "gate_view",
     "get_num_threads",
+    "memory_stats",
     "num_threads",
     "relu",
     "relu_backward",
+    "set_cache_limit",
     "set_num_threads",
     "thresholded_relu",
     "thresholded_relu_backward",

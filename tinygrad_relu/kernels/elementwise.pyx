@@ -22,6 +22,7 @@ from cpython.long cimport PyLong_AsLongAndOverflow, PyLong_CheckExact
 from cpython.ref cimport PyObject
 from numpy cimport ndarray, npy_intp
 
+from tinygrad_relu.kernels._memory cimport empty
 from tinygrad_relu.kernels._threads cimport COSTLY_GRAIN, GRAIN, Loop, run_loop
 from tinygrad_relu.kernels.kernel cimport Kernel, plain
 
@@ -116,8 +117,8 @@ cdef class Elementwise(Kernel):
             return self.ufunc(*arrays)
 
     cdef ndarray unary(self, ndarray x, int slot):
-        cdef ndarray y = cnp.PyArray_EMPTY(
-            cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), self.result_types[slot], 0
+        cdef ndarray y = empty(
+            cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), self.result_types[slot]
         )
         cdef char* operands[2]
         cdef npy_intp strides[2]
@@ -134,8 +135,8 @@ cdef class Elementwise(Kernel):
         cdef npy_intp strides[3]
         cdef npy_intp row, rows, width
         if cnp.PyArray_SAMESHAPE(a, b):
-            y = cnp.PyArray_EMPTY(
-                cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a), self.result_types[slot], 0
+            y = empty(
+                cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a), self.result_types[slot]
             )
             strides[0] = strides[1] = ITEM_SIZES[slot]
             strides[2] = cnp.PyArray_ITEMSIZE(y)
@@ -155,8 +156,8 @@ cdef class Elementwise(Kernel):
         if width < 0:
             return self.general((a, b))
         # One number, or one row, against each row of the larger operand.
-        y = cnp.PyArray_EMPTY(
-            cnp.PyArray_NDIM(larger), cnp.PyArray_DIMS(larger), self.result_types[slot], 0
+        y = empty(
+            cnp.PyArray_NDIM(larger), cnp.PyArray_DIMS(larger), self.result_types[slot]
         )
         rows = cnp.PyArray_SIZE(y)
         if width == 1:
@@ -175,8 +176,8 @@ cdef class Elementwise(Kernel):
         return y
 
     cdef ndarray with_number(self, ndarray x, double number, bint number_first, int slot):
-        cdef ndarray y = cnp.PyArray_EMPTY(
-            cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), self.result_types[slot], 0
+        cdef ndarray y = empty(
+            cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), self.result_types[slot]
         )
         cdef float single = <float> number
         cdef char* operands[3]

@@ -29,6 +29,7 @@ from cpython.ref cimport PyObject
 from cython cimport floating
 from numpy cimport ndarray, npy_intp
 
+from tinygrad_relu.kernels._memory cimport empty
 from tinygrad_relu.kernels._threads cimport run_loop, run_loop_without_gil
 from tinygrad_relu.kernels.elementwise cimport Elementwise, float_slot
 from tinygrad_relu.kernels.kernel cimport Kernel
@@ -193,9 +194,9 @@ cdef class Gate(Kernel):
         cdef object a0 = <object> arrays[3]
         cdef object a1 = <object> arrays[4]
         if matching(signal, control) and numbers(t0, a0, a1):
-            result = cnp.PyArray_EMPTY(
+            result = empty(
                 cnp.PyArray_NDIM(<ndarray> signal), cnp.PyArray_DIMS(<ndarray> signal),
-                cnp.PyArray_TYPE(<ndarray> signal), 0,
+                cnp.PyArray_TYPE(<ndarray> signal)
             )
             gate_plain(<ndarray> signal, <ndarray> control, result, t0, a0, a1)
             return result
@@ -327,8 +328,8 @@ cdef object gated(str name, object signal, object control, object t0, object a0,
     if matching(signal, control) and numbers(t0, a0, a1):
         source, decider = signal, control
         if out is None:
-            result = cnp.PyArray_EMPTY(
-                cnp.PyArray_NDIM(source), cnp.PyArray_DIMS(source), cnp.PyArray_TYPE(source), 0
+            result = empty(
+                cnp.PyArray_NDIM(source), cnp.PyArray_DIMS(source), cnp.PyArray_TYPE(source)
             )
             gate_plain(source, decider, result, t0, a0, a1)
             return result

@@ -12,6 +12,7 @@ from cpython.ref cimport PyObject
 from cython cimport floating
 from numpy cimport ndarray, npy_intp
 
+from tinygrad_relu.kernels._memory cimport empty
 from tinygrad_relu.kernels.elementwise cimport float_slot
 from tinygrad_relu.kernels.kernel cimport Kernel, plain
 
@@ -127,9 +128,9 @@ cdef class TakeAlong(Kernel):
             type(x) is ndarray and float_slot(<ndarray> x) >= 0
             and lay_out(indices, x.shape, statics[0], &layout)
         ):
-            part = cnp.PyArray_EMPTY(
+            part = empty(
                 cnp.PyArray_NDIM(<ndarray> indices), cnp.PyArray_DIMS(<ndarray> indices),
-                cnp.PyArray_TYPE(<ndarray> x), 0,
+                cnp.PyArray_TYPE(<ndarray> x)
             )
             moved(<ndarray> x, part, <ndarray> indices, layout, True)
             return part

@@ -13,6 +13,7 @@ from cpython.ref cimport PyObject
 from cython cimport floating
 from numpy cimport ndarray, npy_intp
 
+from tinygrad_relu.kernels._memory cimport empty
 from tinygrad_relu.kernels.elementwise cimport float_slot
 from tinygrad_relu.kernels.kernel cimport Kernel
 
@@ -40,7 +41,7 @@ cdef bint fitting(object a, object b, int contracted) noexcept:
 
 cdef ndarray product(ndarray a, ndarray b):
     cdef npy_intp[2] shape = [cnp.PyArray_DIM(a, 0), cnp.PyArray_DIM(b, 1)]
-    cdef ndarray y = cnp.PyArray_EMPTY(2, shape, cnp.PyArray_TYPE(a), 0)
+    cdef ndarray y = empty(2, shape, cnp.PyArray_TYPE(a))
     return PyArray_MatrixProduct2(a, b, y)
 
 

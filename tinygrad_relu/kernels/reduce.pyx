@@ -19,6 +19,7 @@ from cython cimport floating
 from libc.string cimport memcpy
 from numpy cimport ndarray, npy_intp
 
+from tinygrad_relu.kernels._memory cimport empty
 from tinygrad_relu.kernels.elementwise cimport Elementwise, float_slot
 from tinygrad_relu.kernels.kernel cimport Kernel
 
@@ -77,7 +78,7 @@ cdef class Reduction(Kernel):
                 inner *= cnp.PyArray_DIM(x, axis)
             shape[kept] = cnp.PyArray_DIM(x, axis)
             kept += 1
-        y = cnp.PyArray_EMPTY(kept, shape, cnp.PyArray_TYPE(x), 0)
+        y = empty(kept, shape, cnp.PyArray_TYPE(x))
         if inner == 1:
             self.fold_rows(cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(y), outer, length, slot)
         else:
@@ -123,8 +124,8 @@ cdef Reduction adding = Reduction(np.add)
 cdef ndarray column_sums(ndarray x, int leading):
     """Sum a plain array that is not empty over its `leading` axes, row by row."""
     cdef int rest = cnp.PyArray_NDIM(x) - leading
-    cdef ndarray y = cnp.PyArray_EMPTY(
-        rest, cnp.PyArray_DIMS(x) + leading, cnp.PyArray_TYPE(x), 0
+    cdef ndarray y = empty(
+        rest, cnp.PyArray_DIMS(x) + leading, cnp.PyArray_TYPE(x)
     )
     cdef npy_intp width = cnp.PyArray_SIZE(y)
     if cnp.PyArray_TYPE(x) == cnp.NPY_DOUBLE:
@@ -195,6 +196,6 @@ cdef class Broadcast(Kernel):
             lengths[axis] = shape[axis]
             if lengths[axis] < 0:
                 raise ValueError(f"negative lengths are not allowed: {shape}")
-        y = cnp.PyArray_EMPTY(len(shape), lengths, cnp.PyArray_TYPE(<ndarray> x), 0)
+        y = empty(len(shape), lengths, cnp.PyArray_TYPE(<ndarray> x))
         cnp.PyArray_CopyInto(y, <ndarray> x)
         return y

@@ -14,6 +14,7 @@ from cython cimport floating
 from libc.math cimport log
 from numpy cimport ndarray, npy_intp
 
+from tinygrad_relu.kernels._memory cimport empty
 from tinygrad_relu.kernels._threads cimport run_loop
 from tinygrad_relu.kernels.elementwise cimport Elementwise, float_slot
 from tinygrad_relu.kernels.kernel cimport Kernel
@@ -104,8 +105,8 @@ cdef class Rows(Kernel):
 
 cdef ndarray shifted(ndarray x, int slot):
     """Return `x` less the largest element of each row."""
-    cdef ndarray y = cnp.PyArray_EMPTY(
-        cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), cnp.PyArray_TYPE(x), 0
+    cdef ndarray y = empty(
+        cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), cnp.PyArray_TYPE(x)
     )
     cdef npy_intp width = cnp.PyArray_DIM(x, cnp.PyArray_NDIM(x) - 1)
     cdef npy_intp rows = cnp.PyArray_SIZE(x) // width
@@ -150,8 +151,8 @@ cdef class LogSoftmax(Rows):
 
     cdef ndarray by_rows(self, ndarray x, int slot):
         cdef ndarray y = shifted(x, slot)
-        cdef ndarray e = cnp.PyArray_EMPTY(
-            cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), cnp.PyArray_TYPE(x), 0
+        cdef ndarray e = empty(
+            cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), cnp.PyArray_TYPE(x)
         )
         cdef npy_intp width = cnp.PyArray_DIM(x, cnp.PyArray_NDIM(x) - 1)
         cdef npy_intp rows = cnp.PyArray_SIZE(x) // width

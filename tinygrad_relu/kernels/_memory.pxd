@@ -1,0 +1,5 @@
+"""Arrays for results, in memory that large results before them have given back."""
+
+from numpy cimport ndarray, npy_intp
+
+cdef ndarray empty(int ndim, npy_intp* shape, int dtype)
