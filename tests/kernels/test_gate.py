@@ -220,6 +220,29 @@ def test_large_arrays_around_the_grain(dtype, size, rng):
     assert same_bits(kernels.thresholded_relu(x, 0.5, 0.25, 2.0), x * slopes)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_results_that_are_written_past_the_cache(dtype, threads, rng):
+    size = (40 << 20) // np.dtype(dtype).itemsize + 13
+    x = rng.standard_normal(size + 5, dtype)
+    x[:: size // 11] = NAN
+    with kernels.num_threads(threads):
+        for offset in (0, 1, 5):        # of which some are not aligned for streaming
+            source = x[offset : offset + size]
+            expected = np.where(source <= 0, dtype(0), source)
+            assert np.array_equal(kernels.relu(source), expected, equal_nan=True)
+            out = np.empty(size + 5, dtype)[offset : offset + size]
+            assert np.array_equal(kernels.relu(source, out=out), expected, equal_nan=True)
+        slopes = np.where(x <= 0.5, dtype(0.25), dtype(2))
+        y = kernels.thresholded_relu(x, 0.5, 0.25, 2.0)
+        assert np.array_equal(y, x * slopes, equal_nan=True)
+        dx = kernels.relu_backward(x[::-1].copy(), x)
+        assert np.array_equal(dx, np.where(x <= 0, dtype(0), x[::-1]), equal_nan=True)
+        overlapping = x.copy()
+        kernels.relu(overlapping[:-3], out=overlapping[3:])
+        assert np.array_equal(overlapping[3:], np.where(x <= 0, dtype(0), x)[:-3], equal_nan=True)
+
+
 @pytest.mark.skipif("TINYGRAD_RELU_LARGE" not in os.environ, reason="takes 9 GB: set TINYGRAD_RELU_LARGE")
 def test_more_elements_than_32_bits_can_count():
     x = np.zeros(2**31 + 11, np.float32)

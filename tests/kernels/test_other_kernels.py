@@ -49,6 +49,14 @@ def test_large_broadcast_and_parallel_elementwise(rng):
     np.testing.assert_array_equal(Elementwise(np.exp)(a), np.exp(a))
 
 
+def test_elementwise_results_that_are_written_past_the_cache(rng):
+    a = rng.standard_normal(5_300_003)
+    np.testing.assert_array_equal(Elementwise(np.subtract)(a, a[::-1].copy()), a - a[::-1])
+    np.testing.assert_array_equal(Elementwise(np.subtract)(1.5, a), 1.5 - a)
+    np.testing.assert_array_equal(Elementwise(np.exp)(a), np.exp(a))
+    np.testing.assert_array_equal(Elementwise(np.less)(a, 0.5), a < 0.5)
+
+
 def test_floating_point_events_do_not_warn_on_any_path():
     zero = tg.tensor([0.0, 1.0])
     assert np.isinf((1 / zero).numpy()[0])

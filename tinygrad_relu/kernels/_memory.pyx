@@ -18,7 +18,6 @@ import os
 
 cimport numpy as cnp
 from cpython.pycapsule cimport PyCapsule_New
-from libc.stdint cimport uintptr_t
 from libc.string cimport memcpy, memmove, memset
 from numpy cimport ndarray, npy_intp
 
