@@ -4,6 +4,7 @@ import gc
 import statistics
 import time
 
+from rich.console import Console
 from rich.progress import Progress
 
 
@@ -37,7 +38,7 @@ def medians(contenders, rounds=15, seconds=0.03, label=""):
     names = list(contenders)
     calls = {name: calls_for(contenders[name], seconds) for name in names}
     times = {name: [] for name in names}
-    with Progress(transient=True) as progress:
+    with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(label, total=rounds)
         for turn in range(rounds):
             gc.collect()
