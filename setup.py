@@ -26,6 +26,7 @@ MODULES = [
     "tinygrad_relu.kernels.linalg",
     "tinygrad_relu.kernels.softmax",
     "tinygrad_relu.kernels.gather",
+    "tinygrad_relu.kernels.distance",
     "tinygrad_relu.kernels.update",
     "tinygrad_relu.kernels.view",
     "tinygrad_relu.engine.tensor",

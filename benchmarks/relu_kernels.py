@@ -18,8 +18,9 @@ T0, A0, A1 = 0.1, 0.2, 2.0
 
 def pin(threads):
     """Set the number of threads of everything that reads it from the environment."""
-    for name in ("OMP", "OPENBLAS", "MKL", "NUMBA", "NUMEXPR", "NUMEXPR_MAX"):
-        os.environ[f"{name}_NUM_THREADS" if name != "NUMEXPR_MAX" else "NUMEXPR_MAX_THREADS"] = str(threads)
+    for name in ("OMP", "OPENBLAS", "MKL", "NUMBA", "NUMEXPR"):
+        os.environ[f"{name}_NUM_THREADS"] = str(threads)
+    os.environ["NUMEXPR_MAX_THREADS"] = str(threads)
     os.environ["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen={str(threads > 1).lower()}"
 
 

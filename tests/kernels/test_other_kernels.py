@@ -3,6 +3,7 @@
 import mpmath
 import numpy as np
 import pytest
+from tinygrad_relu.kernels.distance import SquaredDistance
 from tinygrad_relu.kernels.elementwise import Elementwise
 from tinygrad_relu.kernels.gather import AddAlong, TakeAlong
 from tinygrad_relu.kernels.reduce import Broadcast, Reduction, SumTo
@@ -205,3 +206,21 @@ def test_indices_out_of_bounds_are_refused_and_negative_ones_too(indices, kind):
         TakeAlong()(np.zeros((2, 3)), np.array(indices, kind), statics=(1,))
     with pytest.raises(IndexError, match="out of bounds for an axis of length 3"):
         AddAlong()(np.zeros((2, 1)), np.array(indices, kind), statics=((2, 3), 1))
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 8, 511, 512, 513, 5000])
+def test_squared_distance_is_exact_to_rounding(size, rng):
+    a, b = rng.standard_normal((2, size)) * 10.0 ** rng.integers(-8, 8, (2, size))
+    exact = float(mpmath.fsum((mpmath.mpf(x) - mpmath.mpf(y)) ** 2 for x, y in zip(a, b)))
+    assert SquaredDistance()(a, b) == pytest.approx(exact, rel=1e-14)
+    singles = a.astype(np.float32), b.astype(np.float32)
+    assert SquaredDistance()(*singles).dtype == np.float32
+    mixed = SquaredDistance()(singles[0], b)
+    assert mixed.dtype == np.float64
+
+
+def test_squared_distance_of_infinities_and_other_shapes():
+    assert SquaredDistance()(np.array([np.inf, 1.0]), np.zeros(2)) == np.inf
+    assert np.isnan(SquaredDistance()(np.array([np.inf]), np.array([np.inf])))
+    with pytest.raises(ValueError, match="shapes differ"):
+        SquaredDistance()(np.zeros(3), np.zeros(1))

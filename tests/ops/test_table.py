@@ -86,6 +86,7 @@ NUMPY = {
     "relu": lambda x: np.maximum(x, 0), "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "gate": lambda signal, control, t0, a0, a1: np.where(control > t0, signal * a1, signal * a0),
     "linear": lambda x, weight, bias: x @ weight.T + (0 if bias is None else bias),
+    "squared_distance": lambda a, b: np.sum((a - b) ** 2),
     "softmax": lambda x, axis: np.exp(x) / np.exp(x).sum(axis, keepdims=True),
     "log_softmax": lambda x, axis: x - np.log(np.exp(x).sum(axis, keepdims=True)),
     "take_along_axis": None,    # NumPy broadcasts the indices, PyTorch and we do not; see below
