@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, checked_call, sharing
+from tinygrad_relu.engine import Tensor, checked_call, own_errors, sharing
 from tinygrad_relu.errors import ArgumentError, DTypeError
 
 # The generator is made when it is first asked for: NumPy loads its random module only then.
 _settings = {"dtype": np.dtype(np.float64), "generator": None}
 
 
+@own_errors
 def set_default_dtype(dtype):
     """Set the dtype of tensors that are made without one, such as by `zeros` and `randn`.
 
@@ -26,6 +27,7 @@ def get_default_dtype():
     return _settings["dtype"]
 
 
+@own_errors
 def manual_seed(seed):
     """Seed the generator that is used where none is given, and return it.
 
@@ -49,6 +51,7 @@ def default_generator():
 
 
 @checked_call
+@own_errors
 def tensor(data, requires_grad=False, dtype=None):
     """Make a tensor of its own memory from numbers, nested sequences or an array.
 
@@ -74,6 +77,7 @@ def tensor(data, requires_grad=False, dtype=None):
 
 
 @checked_call
+@own_errors
 def asarray(data, requires_grad=False, dtype=None):
     """Return a tensor that shares memory with an array where it can; a Tensor is returned as it is.
 
@@ -102,6 +106,7 @@ def asarray(data, requires_grad=False, dtype=None):
 
 
 @checked_call
+@own_errors
 def from_numpy(array):
     """Return a tensor that shares memory with `array`; see `asarray`."""
     if not isinstance(array, np.ndarray):
@@ -121,18 +126,21 @@ def _filled(name, fill, shape, requires_grad, dtype):
 
 
 @checked_call
+@own_errors
 def zeros(*shape, requires_grad=False, dtype=None):
     """Return zeros of a shape, given as numbers or as one tuple."""
     return _filled("zeros", np.zeros, shape, requires_grad, dtype)
 
 
 @checked_call
+@own_errors
 def ones(*shape, requires_grad=False, dtype=None):
     """Return ones of a shape, given as numbers or as one tuple."""
     return _filled("ones", np.ones, shape, requires_grad, dtype)
 
 
 @checked_call
+@own_errors
 def full(shape, fill_value, requires_grad=False, dtype=None):
     """Return a tensor of a shape, filled with one number."""
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
@@ -140,36 +148,42 @@ def full(shape, fill_value, requires_grad=False, dtype=None):
 
 
 @checked_call
+@own_errors
 def zeros_like(x, requires_grad=False, dtype=None):
     """Return zeros of the shape and dtype of `x`."""
     return zeros(x.shape, requires_grad=requires_grad, dtype=dtype or x.dtype)
 
 
 @checked_call
+@own_errors
 def ones_like(x, requires_grad=False, dtype=None):
     """Return ones of the shape and dtype of `x`."""
     return ones(x.shape, requires_grad=requires_grad, dtype=dtype or x.dtype)
 
 
 @checked_call
+@own_errors
 def arange(*limits, requires_grad=False, dtype=None):
     """Return evenly spaced numbers: ``arange(stop)`` or ``arange(start, stop[, step])``."""
     return asarray(np.arange(*limits, dtype=dtype), requires_grad)
 
 
 @checked_call
+@own_errors
 def linspace(start, stop, steps=50, requires_grad=False, dtype=None):
     """Return `steps` evenly spaced numbers from `start` to `stop`, both included."""
     return asarray(np.linspace(start, stop, steps, dtype=dtype or get_default_dtype()), requires_grad)
 
 
 @checked_call
+@own_errors
 def eye(rows, columns=None, requires_grad=False, dtype=None):
     """Return a matrix with ones on its diagonal."""
     return asarray(np.eye(rows, columns, dtype=dtype or get_default_dtype()), requires_grad)
 
 
 @checked_call
+@own_errors
 def rand(*shape, generator=None, requires_grad=False, dtype=None):
     """Return numbers drawn evenly from 0 (included) to 1.
 
@@ -184,6 +198,7 @@ def rand(*shape, generator=None, requires_grad=False, dtype=None):
 
 
 @checked_call
+@own_errors
 def randn(*shape, generator=None, requires_grad=False, dtype=None):
     """Return numbers drawn from the standard normal distribution; see `rand`."""
     draw = (generator or default_generator()).standard_normal
@@ -191,12 +206,14 @@ def randn(*shape, generator=None, requires_grad=False, dtype=None):
 
 
 @checked_call
+@own_errors
 def randint(low, high, shape, generator=None):
     """Return whole numbers drawn evenly from `low` to before `high`."""
     return asarray((generator or default_generator()).integers(low, high, shape))
 
 
 @checked_call
+@own_errors
 def randperm(count, generator=None):
     """Return the numbers from 0 to before `count` in random order."""
     return asarray((generator or default_generator()).permutation(count))

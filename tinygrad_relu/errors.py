@@ -13,6 +13,7 @@ __all__ = [
     "GraphError",
     "IndexingError",
     "MutationError",
+    "RangeError",
     "RuleError",
     "ShapeError",
     "TensorError",
@@ -33,6 +34,10 @@ class DTypeError(TensorError, TypeError):
 
 class ArgumentError(TensorError, TypeError):
     """An argument is missing, unknown, given twice or of the wrong kind."""
+
+
+class RangeError(TensorError, ValueError):
+    """A number lies outside of what is allowed here, or of what its dtype can hold."""
 
 
 class IndexingError(TensorError, IndexError):

@@ -1,8 +1,10 @@
 """Whether this thread records: `no_grad`, `enable_grad`, `set_grad_enabled`."""
 
+import inspect
 from contextlib import ContextDecorator
 
 from tinygrad_relu.engine import recording, set_recording
+from tinygrad_relu.errors import ArgumentError
 
 
 class _Mode(ContextDecorator):
@@ -11,6 +13,19 @@ class _Mode(ContextDecorator):
     def __init__(self, mode):
         self.mode = mode
         self.before = []
+
+    def __call__(self, function):
+        """Decorate a function."""
+        if inspect.isgeneratorfunction(function):
+            raise ArgumentError(
+                f"{function.__name__} is a generator, which runs after the decorator is done: write "
+                "the mode as a with block inside of it"
+            )
+        return super().__call__(function)
+
+    def _recreate_cm(self):
+        # A decorated function may run in several threads at once, each with a mode of its own.
+        return _Mode(self.mode)
 
     def __enter__(self):
         self.before.append(set_recording(self.mode))

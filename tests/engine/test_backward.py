@@ -1,5 +1,6 @@
 """The walk back."""
 
+import contextlib
 import gc
 import threading
 import weakref
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_relu as tg
-from tinygrad_relu.errors import GraphError, RuleError, ShapeError
+from tinygrad_relu.errors import ArgumentError, GraphError, MutationError, RuleError, ShapeError
 from tinygrad_relu.ops.domain import elementwise, real
 from tinygrad_relu.ops.table import TABLE, op
 
@@ -60,6 +61,55 @@ def test_grads_never_alias_each_other_or_the_gradient_given():
     w = tg.zeros(2, 3, requires_grad=True)
     w.mT.backward(np.arange(6.0).reshape(3, 2))
     assert w.grad.numpy().flags.c_contiguous and w.grad.tolist() == [[0, 2, 4], [1, 3, 5]]
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_leaves_that_are_added_up_have_gradients_of_their_own(count, create_graph):
+    leaves = [tg.ones(3, requires_grad=True) for _ in range(count)]
+    for _ in range(2):
+        sum(leaves[1:], leaves[0]).sum().backward(create_graph=create_graph)
+    assert [x.grad.tolist() for x in leaves] == [[2] * 3] * count
+    for x in leaves:
+        x.grad = x.grad.detach().clone()
+    leaves[0].grad *= 5
+    assert leaves[1].grad.tolist() == [2] * 3
+    given = tg.ones(3)
+    leaves[0].grad = None
+    (leaves[0] + 1).backward(given, create_graph=create_graph)
+    (leaves[0] + 1).backward(given, create_graph=create_graph)
+    assert given.tolist() == [1] * 3 and leaves[0].grad.tolist() == [2] * 3
+
+
+def test_a_gradient_in_read_only_memory_is_replaced():
+    x = tg.zeros(4, requires_grad=True)
+    memory = bytes(np.ones(4))
+    x.grad = tg.asarray(np.frombuffer(memory))
+    (x * 3).sum().backward()
+    assert x.grad.tolist() == [4] * 4 and memory == bytes(np.ones(4))
+
+
+def test_the_users_arrays_are_never_shared_silently():
+    x = tg.ones(2, 3, requires_grad=True)
+    for view in (
+        lambda a: np.broadcast_to(a, (2, 3)), lambda a: tg.reshape(a, 1, 3), lambda a: tg.permute(a, 0),
+    ):
+        array = np.ones(3)
+        y = x * view(array)
+        array[:] = 7
+        (gradient,) = tg.autograd.grad(y.sum(), x)
+        assert gradient.tolist() == [[1] * 3] * 2
+
+
+def test_a_changed_output_is_found_at_second_order():
+    for f in (tg.relu, tg.exp, tg.tanh, tg.sigmoid, tg.sqrt):
+        x, w = tg.tensor([1.0, 2.0], requires_grad=True), tg.ones(2, requires_grad=True)
+        y = f(x)
+        (first,) = tg.autograd.grad((y * w).sum(), x, create_graph=True)
+        with tg.no_grad():
+            y[...] = 0.0
+        with pytest.raises(MutationError):
+            tg.autograd.grad((first * first).sum(), w)
 
 
 @pytest.mark.parametrize(
@@ -230,6 +280,60 @@ def test_threads_differentiate_their_own_and_a_shared_graph(rng):
         np.testing.assert_array_equal(a, b.numpy())
 
 
+def in_threads(work, count):
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_threads_add_to_one_large_leaf_without_losing_anything(create_graph):
+    for _ in range(5):
+        x = tg.ones(1_000_000, requires_grad=True)
+        barrier = threading.Barrier(4)
+
+        def work(k, x=x, barrier=barrier):
+            barrier.wait()
+            for _ in range(2):
+                (x * 2).sum().backward(create_graph=create_graph)
+
+        in_threads(work, 4)
+        assert (x.grad.detach().numpy() == 16).all()
+        x.grad = None
+
+
+def test_grads_may_be_forgotten_while_another_thread_walks():
+    x = tg.ones(500_000, requires_grad=True)
+    stop = []
+
+    def forget(k):
+        while not stop:
+            x.grad = None
+
+    thread = threading.Thread(target=forget, args=(0,))
+    thread.start()
+    for _ in range(50):
+        (x * 2).sum().backward()
+    stop.append(True)
+    thread.join()
+
+
+def test_threads_that_free_one_graph_raise_and_do_not_crash():
+    for _ in range(10):
+        h = tg.ones(100_000, requires_grad=True)
+        for _ in range(10):
+            h = tg.exp(h * 0.1) * h
+        losses = [h.sum(), (h * 2).sum()]
+
+        def work(k, losses=losses):
+            with contextlib.suppress(GraphError):
+                losses[k].backward()
+
+        in_threads(work, 2)
+
+
 # ------------------------------------------------------------------------------------------ modes
 
 
@@ -257,6 +361,35 @@ def test_no_grad_and_enable_grad_as_contexts_and_decorators():
     with mode, mode:
         assert not tg.is_grad_enabled()
     assert tg.is_grad_enabled()
+
+
+def test_a_decorated_function_keeps_the_modes_of_threads_apart():
+    inside, left = threading.Event(), threading.Event()
+    seen = {}
+
+    @tg.no_grad
+    def slow(name):
+        if name == "a":
+            inside.set()
+            left.wait(10)
+
+    def a():
+        slow("a")
+        seen["a"] = tg.is_grad_enabled()
+
+    thread = threading.Thread(target=a)
+    thread.start()
+    inside.wait(10)
+    with tg.no_grad():
+        slow("b")
+        left.set()
+        thread.join()
+        seen["b"] = tg.is_grad_enabled()
+    assert seen == {"a": True, "b": False}
+    with pytest.raises(ArgumentError, match="generator"):
+        @tg.no_grad
+        def numbers():
+            yield 1
 
 
 def test_set_grad_enabled_as_call_context_and_decorator():

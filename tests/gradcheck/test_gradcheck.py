@@ -32,8 +32,9 @@ def test_numerical_jacobian_of_a_known_function(rng):
     def f(x):
         return [matrix @ np.sin(x.detach().numpy())]
 
-    (jacobian,) = numerical_jacobian(f, [tg.tensor(at)], 0)
+    ((jacobian, noise),) = numerical_jacobian(f, [tg.tensor(at)], 0)
     np.testing.assert_allclose(jacobian, matrix * np.cos(at), rtol=1e-9)
+    assert (np.abs(jacobian - matrix * np.cos(at)) < 4 * noise + 1e-9).all() and (noise < 1e-9).all()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -99,6 +100,44 @@ def test_inputs_are_left_alone():
     y = tg.tensor([3.0, 4.0])
     tg.gradcheck(lambda a, b: a * b, [x, y])
     assert x.tolist() == [1, 2] and y.tolist() == [3, 4] and x.grad is None
+
+
+def test_functions_that_reach_the_input_by_another_way():
+    w = tg.tensor([[1.0, 2.0]], requires_grad=True)
+    assert tg.gradcheck(lambda p: (w * w).sum(), w)
+    with pytest.raises(GradientError):
+        tg.gradcheck(lambda p: (w * w.detach()).sum(), w)
+    assert w.tolist() == [[1, 2]]
+
+
+def test_inputs_are_restored_when_the_function_raises():
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    calls = []
+
+    def fails(v):
+        calls.append(1)
+        if len(calls) > 2:
+            raise ZeroDivisionError
+        return v * 1
+
+    with pytest.raises(ZeroDivisionError):
+        tg.gradcheck(fails, x)
+    assert x.tolist() == [1, 2]
+
+
+def test_large_offsets_and_steep_points():
+    x = tg.tensor([1.0, 0.3], requires_grad=True)
+    assert tg.gradcheck(lambda v: v.sin() + 1e9, x)
+    with pytest.raises(GradientError):
+        tg.gradcheck(lambda v: v.detach().sin() + 0 * v + 1e9, x)
+    assert tg.gradcheck(tg.log, tg.tensor([1e-8], requires_grad=True))
+    assert tg.gradcheck(tg.sqrt, tg.tensor([1e-9], requires_grad=True))
+
+
+def test_read_only_inputs():
+    frozen = np.array([1.0, 2.0])
+    frozen.flags.writeable = False
+    assert tg.gradcheck(tg.exp, tg.asarray(frozen, requires_grad=True))
 
 
 def test_zero_size_and_constant_functions():

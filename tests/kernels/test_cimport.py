@@ -1,11 +1,15 @@
 """Other Cython code can ``cimport`` the kernels and call them without the GIL."""
 
+import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
+
+import tinygrad_relu as tg
 
 pytest.importorskip("Cython")
 
@@ -46,6 +50,7 @@ def test_an_external_module_builds_and_runs(tmp_path, monkeypatch, rng):
     built = subprocess.run(
         [sys.executable, "setup.py", "-q", "build_ext", "--inplace"],
         cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(tg.__file__).parents[1])},
     )
     assert built.returncode == 0, built.stderr
     monkeypatch.syspath_prepend(tmp_path)

@@ -60,13 +60,10 @@ def test_the_gradient_of_a_whole_net(rng):
     target = np.array([0, 1, 1, 0])
 
     def loss(*parameters):
-        for (name, _), value in zip(named, parameters):
-            layer, attribute = name.split(".")
-            setattr(model[int(layer)], attribute, value)
         return nn.functional.cross_entropy(model(x), target)
 
-    named = list(model.named_parameters())
-    assert tg.gradcheck(loss, [p for _, p in named])
+    assert tg.gradcheck(loss, list(model.parameters()))
+    model[0].weight.grad = None
 
 
 def test_linear_is_numpys_affine_map(rng):
@@ -164,3 +161,30 @@ def test_cross_entropy_over_images_and_single_rows(rng):
     np.testing.assert_allclose(losses.numpy(), expected)
     assert tg.cross_entropy(tg.tensor(scores), target).item() == pytest.approx(expected.mean())
     assert tg.cross_entropy(tg.tensor([0.0, 0.0]), tg.tensor(1)).item() == pytest.approx(math.log(2))
+
+
+def test_a_parameter_is_not_replaced_by_what_is_none():
+    layer = nn.Linear(2, 3)
+    for value in (tg.ones(3, 2), np.ones((3, 2)), 5):
+        with pytest.raises(ArgumentError, match=r"Linear.weight is a parameter"):
+            layer.weight = value
+    layer.weight = nn.Parameter(np.ones((3, 2)))
+    layer.bias = None
+    assert [name for name, _ in layer.named_parameters()] == ["weight"]
+
+
+def test_losses_of_small_integers_do_not_wrap_around():
+    scores = tg.tensor(np.array([[1, 2]], np.uint8))
+    assert tg.cross_entropy(scores, [0]).item() == pytest.approx(np.log(1 + np.e))
+    assert tg.softmax(tg.tensor(np.array([-100, 100], np.int8)), 0).tolist() == pytest.approx([0, 1])
+    a, b = (tg.tensor(np.array(v, np.int8)) for v in ([-100, 100], [100, -100]))
+    assert tg.mse_loss(a, b).item() == 40000
+
+
+def test_a_probability_that_is_learned_has_its_gradient_at_0(rng):
+    scores = tg.tensor(rng.standard_normal((1, 3)))
+    target = tg.tensor([[0.0, 0.5, 0.5]], requires_grad=True)
+    tg.cross_entropy(scores, target).backward()
+    np.testing.assert_allclose(target.grad.numpy(), -tg.log_softmax(scores, 1).numpy())
+    certain = tg.tensor([[-np.inf, 0.0]])
+    assert tg.cross_entropy(certain, np.array([[0.0, 1.0]])).item() == 0

@@ -125,9 +125,39 @@ def test_bad_input():
             make()
     strided = tg.asarray(np.arange(6.0)[::2], requires_grad=True)
     strided.sum().backward()
-    with pytest.raises(DTypeError, match="contiguous"):
-        tg.optim.SGD([strided]).step()
-    assert strided.tolist() == [0, 2, 4]
+    with pytest.raises(ArgumentError, match=r"params\[0\] cannot be updated in place"):
+        tg.optim.SGD([strided])
+    with pytest.raises(ArgumentError, match="Linear"):
+        tg.optim.SGD(tg.nn.Linear(1, 1))
+    with pytest.raises(ArgumentError, match="NoneType"):
+        tg.optim.SGD(None)
+
+
+def test_a_step_that_cannot_be_taken_changes_no_parameter():
+    a, b = (tg.tensor([1.0, 2.0, 3.0], requires_grad=True) for _ in range(2))
+    for kind in (tg.optim.SGD, tg.optim.Adam):
+        optimizer = kind([a, b], lr=0.1)
+        (a + b).sum().backward()
+        kept = b.data
+        b.data = tg.asarray(np.arange(6.0)[::2])
+        with pytest.raises(DTypeError, match=r"parameter 1 .* as tensor\(\) makes them"):
+            optimizer.step()
+        assert a.tolist() == [1, 2, 3]
+        b.data = kept
+        optimizer.zero_grad()
+
+
+def test_adam_counts_the_steps_of_each_parameter():
+    a, b = (tg.tensor([1.0], requires_grad=True) for _ in range(2))
+    optimizer = tg.optim.Adam([a, b], lr=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        a.sum().backward()
+        optimizer.step()
+    optimizer.zero_grad()
+    b.sum().backward()
+    optimizer.step()
+    assert b.item() == pytest.approx(0.9)      # its first step is as long as the rate
 
 
 def test_a_small_net_learns_xor():

@@ -5,7 +5,7 @@ the walk back) and `op` (how an op is called, and how it records).  Beside them,
 arguments find their parameters.
 """
 
-from tinygrad_relu.engine.calling import checked_call
+from tinygrad_relu.engine.calling import checked_call, own_errors
 from tinygrad_relu.engine.tensor import Tensor, open_for_update, sharing
 from tinygrad_relu.engine.graph import Node, gradients, recording, set_recording
 from tinygrad_relu.engine.op import SLOT_NAMES, Op, install
@@ -19,6 +19,7 @@ __all__ = [
     "gradients",
     "install",
     "open_for_update",
+    "own_errors",
     "recording",
     "set_recording",
     "sharing",

@@ -3,10 +3,13 @@
 import functools
 import inspect
 
-from tinygrad_relu.errors import ArgumentError
+from tinygrad_relu.errors import ArgumentError, RangeError, TensorError
 
 # PyTorch's words for what is called here by the array API standard's.
 SYNONYMS = {"dim": "axis", "dims": "axes", "keepdim": "keepdims", "dim0": "axis1", "dim1": "axis2"}
+
+# Which op a NumPy ufunc stands for; filled by `install`.
+UFUNCS = {}
 
 
 def parameter_for(word, names, title, signature):
@@ -23,6 +26,34 @@ def parameter_for(word, names, title, signature):
     )
 
 
+def named_parameters(keywords, names, title, signature):
+    """Return keyword arguments under the names of the parameters that they stand for."""
+    named = {}
+    for word, value in keywords.items():
+        name = parameter_for(word, names, title, signature)
+        if name in named:
+            raise ArgumentError(f"{title}: {name} is given twice, by another word, too")
+        named[name] = value
+    return named
+
+
+def own_errors(function):
+    """Raise what NumPy finds wrong with arguments as an error of ours, with the name of the function."""
+
+    @functools.wraps(function)
+    def owned(*arguments, **keywords):
+        try:
+            return function(*arguments, **keywords)
+        except TensorError:
+            raise
+        except (ValueError, OverflowError, ZeroDivisionError) as error:
+            raise RangeError(f"{function.__name__}: {error}") from error
+        except (TypeError, AttributeError) as error:
+            raise ArgumentError(f"{function.__name__}: {error}") from error
+
+    return owned
+
+
 def checked_call(function):
     """Let a function take ``dim`` for ``axis`` and so on, and say how it is called when it is not.
 
@@ -35,9 +66,7 @@ def checked_call(function):
     @functools.wraps(function)
     def checked(*arguments, **keywords):
         if keywords:
-            keywords = {
-                parameter_for(word, names, title, signature): value for word, value in keywords.items()
-            }
+            keywords = named_parameters(keywords, names, title, signature)
         try:
             return function(*arguments, **keywords)
         except TypeError as error:

@@ -147,6 +147,9 @@ cdef class Node:
             for value in self.saved:
                 if isinstance(value, Tensor):
                     versions += (<Tensor> value).memory().version
+                    if is_changed_output(<Tensor> value):
+                        versions = -1
+                        break
         if versions != self.versions:
             what = "an input"
         elif self.output is not None and self.output_changed:
@@ -166,6 +169,15 @@ cdef class Node:
         return 0
 
 
+cdef bint is_changed_output(Tensor value) noexcept:
+    """Tell whether `value` is the saved output of a node, and that was changed since."""
+    cdef Node node
+    if value.node is None:
+        return False
+    node = <Node> value.node
+    return node.output_changed and node.output is value.array
+
+
 cdef Node new_node():
     """Return a node that is younger than all others."""
     global clock
@@ -176,6 +188,14 @@ cdef Node new_node():
 
 
 # -------------------------------------------------------------------------------- the walk back
+
+def freed_error(Node node):
+    """Return the error for a graph that is not whole any more."""
+    return GraphError(
+        f"backward: the graph was freed at {node.op.name}, by an earlier backward or by one that failed: "
+        "call the earlier one with retain_graph=True, or compute the forward pass anew"
+    )
+
 
 cdef struct Arrival:
     Py_ssize_t order
@@ -284,10 +304,7 @@ cdef class Walk:
             if self.wanted and node in self.wanted:
                 self.wanted[node] = cotangent
             if node.freed:
-                raise GraphError(
-                    f"backward: the graph was freed by an earlier backward at {node.op.name}: call "
-                    "that one with retain_graph=True, or compute the forward pass anew"
-                )
+                raise freed_error(node)
             node.check_unchanged()
             self.through(node, cotangent, create_graph)
             if not retain_graph:
@@ -299,20 +316,27 @@ cdef class Walk:
         cdef Py_ssize_t k
         cdef object parent
         cdef Tensor output = None
-        if node.output is not None:
-            output = wrap(node.output)
+        # Held here, because another thread that walks the same nodes may free them meanwhile.
+        cdef tuple parents = node.parents, saved = node.saved
+        cdef ndarray output_array = node.output
+        if node.freed:
+            raise freed_error(node)
+        if output_array is not None:
+            output = wrap(output_array)
             if create_graph:
                 output.node = node
                 output.needs_gradient = True
                 node.consumers += 1
-        for k in range(PyTuple_GET_SIZE(node.parents)):
-            parent = <object> PyTuple_GET_ITEM(node.parents, k)
+        for k in range(PyTuple_GET_SIZE(parents)):
+            parent = <object> PyTuple_GET_ITEM(parents, k)
             if parent is not None:
-                self.arrive(parent, pulled_back(node, k, parent, cotangent, output))
+                self.arrive(parent, pulled_back(node, saved, k, parent, cotangent, output))
         return 0
 
 
-cdef Tensor pulled_back(Node node, Py_ssize_t k, object parent, Tensor cotangent, Tensor output):
+cdef Tensor pulled_back(
+    Node node, tuple saved, Py_ssize_t k, object parent, Tensor cotangent, Tensor output
+):
     """Apply the rule of input `k`, and bring what it gives to the shape and dtype of that input."""
     cdef Op op = <Op> node.op
     cdef Py_ssize_t row = k if op.inputs >= 0 else 0
@@ -340,7 +364,7 @@ cdef Tensor pulled_back(Node node, Py_ssize_t k, object parent, Tensor cotangent
             extra = shape_of(parent)
             arguments[j] = <PyObject*> extra
         elif code < FIRST_STATIC:
-            arguments[j] = PyTuple_GET_ITEM(node.saved, code - FIRST_INPUT)
+            arguments[j] = PyTuple_GET_ITEM(saved, code - FIRST_INPUT)
         else:
             arguments[j] = PyTuple_GET_ITEM(node.statics, code - FIRST_STATIC)
     result = PyObject_Vectorcall(rule, arguments, PyTuple_GET_SIZE(plan), NULL)
@@ -451,11 +475,7 @@ cdef dict walk_back(
         for tensor in outputs:
             if tensor.node is not None:
                 if (<Node> tensor.node).freed:
-                    raise GraphError(
-                        f"backward: the graph of this tensor was freed by an earlier backward (at "
-                        f"{(<Node> tensor.node).op.name}): call that one with retain_graph=True, or "
-                        "compute the forward pass anew"
-                    )
+                    raise freed_error(<Node> tensor.node)
                 # This walk: its cotangent arrives beside those of recorded consumers.
                 (<Node> tensor.node).consumers += 1
         for tensor, cotangent in zip(outputs, seeds):

@@ -26,12 +26,13 @@ from tinygrad_relu.engine.graph cimport OUTPUT_BIT, Node, is_recording, new_node
 from tinygrad_relu.engine.tensor cimport Tensor, carries_gradient, wrap
 from tinygrad_relu.kernels.kernel cimport Function, Kernel
 
-from tinygrad_relu.engine.calling import parameter_for
+from tinygrad_relu.engine.calling import UFUNCS, named_parameters
 from tinygrad_relu.errors import (
     ArgumentError,
     DeclarationError,
     DTypeError,
     IndexingError,
+    RangeError,
     ShapeError,
 )
 
@@ -64,7 +65,7 @@ for position in range(SLOTS):
     slots[position] = NULL
 
 
-def install(operators, methods):
+def install(operators, methods, ufuncs):
     """Give Tensor its operators and methods, once, when the op table has been read.
 
     Parameters
@@ -73,7 +74,10 @@ def install(operators, methods):
         The op of every slot in `SLOT_NAMES`.
     methods : dict of str to callable
         What ``tensor.name(...)`` calls, with the tensor as first argument.
+    ufuncs : dict of numpy.ufunc to Op
+        What ``np.name(tensor)`` calls.
     """
+    UFUNCS.update(ufuncs)
     for index, name in enumerate(SLOT_NAMES):
         op = operators[name]
         Py_INCREF(op)
@@ -199,7 +203,7 @@ cdef class Op:
                 arrays[i] = <PyObject*> converted
         try:
             result = self.kernel.run(arrays, count, statics)
-        except (ValueError, TypeError, IndexError) as error:
+        except (ValueError, TypeError, IndexError, OverflowError) as error:
             raise self.explained(
                 error, [<object> arguments[i] for i in range(count)], statics
             ) from error
@@ -209,6 +213,9 @@ cdef class Op:
         if cnp.PyArray_BASE(<ndarray> result) is not NULL or <PyObject*> result is arrays[0]:
             if isinstance(<object> arguments[0], Tensor):
                 output.owner = (<Tensor> arguments[0]).memory()
+            else:
+                # The user's own array, of whose changes nobody would tell us.
+                output.array = output.array.copy()
         if not self.only_zeros:
             active &= ~self.zeros
             needs_gradient = needs_gradient and (active != 0 or self.inputs < 0)
@@ -276,7 +283,7 @@ cdef class Op:
                     node.versions += (<Tensor> value).memory().version
                 elif type(<object> arrays[i]) is ndarray:
                     value = <object> arrays[i]
-                    value = wrap(value.copy() if cnp.PyArray_ISWRITEABLE(<ndarray> value) else value)
+                    value = wrap(value.copy())
             Py_INCREF(value)
             PyTuple_SET_ITEM(saved, i, value)
         PyObject_GC_UnTrack(<void*> saved)
@@ -314,7 +321,9 @@ cdef class Op:
         statics_from = len(self.names) - len(statics)
         parts += [f"{self.names[statics_from + k]}={value!r}" for k, value in enumerate(statics)]
         kind = DTypeError
-        if isinstance(error, ValueError):
+        if isinstance(error, OverflowError):
+            kind = RangeError
+        elif isinstance(error, ValueError):
             kind = ShapeError
         elif isinstance(error, IndexError):
             kind = IndexingError
@@ -357,11 +366,8 @@ cdef class Op:
         cdef Py_ssize_t i
         if keywords is not NULL:
             for i in range(len(<tuple> keywords)):
-                word = (<tuple> keywords)[i]
-                named[parameter_for(
-                    word, self.names, self.name, self.__signature__
-                )] = <object> arguments[count + i]
-        return self.call(given, named)
+                named[(<tuple> keywords)[i]] = <object> arguments[count + i]
+        return self.call(given, named_parameters(named, self.names, self.name, self.__signature__))
 
     def call(self, list given, dict named):
         """Apply the op to arguments by position and by name."""

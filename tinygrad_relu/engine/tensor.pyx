@@ -1,5 +1,7 @@
 """`Tensor`: an array that remembers how it was computed."""
 
+import threading
+
 import numpy as np
 
 cimport cython
@@ -16,6 +18,7 @@ from tinygrad_relu.engine.op cimport (
 from tinygrad_relu.kernels.elementwise cimport add_into
 from tinygrad_relu.kernels.kernel cimport plain
 
+from tinygrad_relu.engine.calling import UFUNCS
 from tinygrad_relu.errors import ArgumentError, DTypeError, GraphError, IndexingError, ShapeError
 
 cnp.import_array()
@@ -58,9 +61,9 @@ cdef class Tensor:
     tensor([ 2., -4.,  6.], dtype=float64)
     """
 
-    __array_ufunc__ = None      # ``ndarray * tensor`` is then left to Tensor
-
     def __init__(self, data, requires_grad=False, dtype=None):
+        if self.array is not None:
+            raise ArgumentError("Tensor: it is made already: set its elements or its .data instead")
         if isinstance(data, Tensor):
             data = (<Tensor> data).array
         self.array = computable(np.array(data, dtype=dtype, order="C"))
@@ -187,6 +190,18 @@ cdef class Tensor:
             )
         return np.array(self.array, dtype=dtype, copy=copy)
 
+    def __array_ufunc__(self, ufunc, method, *inputs, **options):
+        """Answer ``np.exp(tensor)`` and ``ndarray * tensor`` by the op that the ufunc stands for."""
+        op = UFUNCS.get(ufunc) if method == "__call__" else None
+        if op is None or options:
+            how = "" if method == "__call__" else f".{method}"
+            raise ArgumentError(
+                f"np.{ufunc.__name__}{how}"
+                f"{f' with {chr(44).join(options)}=' if options else ''}: there is no op for it that "
+                "could be recorded: use a function of tinygrad_relu, or tensor.detach().numpy()"
+            )
+        return op(*inputs)
+
     def detach(self):
         """Return a tensor on the same memory that is outside of the graph."""
         cdef Tensor tensor = wrap(self.array)
@@ -303,16 +318,19 @@ cdef class Tensor:
         leaves = walk_back(
             [self], [gradient], None, retain_graph or create_graph, create_graph
         )
-        cdef Tensor leaf, cotangent
-        while leaves:
-            leaf, cotangent = leaves.popitem()
-            if leaf.gradient is None:
-                leaf.gradient = cotangent if create_graph else alone(cotangent)
-            elif create_graph:
-                leaf.gradient = two(ADD, leaf.gradient, cotangent)
-            else:
-                add_into((<Tensor> leaf.gradient).array, cotangent.array)
-                (<Tensor> leaf.gradient).changed()
+        cdef Tensor leaf, cotangent, sofar
+        # Large sums let go of the GIL between reading and writing.
+        with ACCUMULATION:
+            while leaves:
+                leaf, cotangent = leaves.popitem()
+                sofar = leaf.gradient
+                if sofar is None:
+                    leaf.gradient = alone(cotangent, create_graph)
+                elif create_graph or not cnp.PyArray_ISWRITEABLE(sofar.array):
+                    leaf.gradient = two(ADD, sofar, cotangent)
+                else:
+                    accumulate(sofar.array, cotangent.array)
+                    sofar.changed()
 
     cdef Tensor memory(self):
         return self if self.owner is None else self.owner
@@ -443,6 +461,24 @@ cdef class Tensor:
     def __itruediv__(self, other):
         return in_place(DIVIDE, self, other)
 
+    def __ifloordiv__(self, other):
+        return in_place(FLOOR_DIVIDE, self, other)
+
+    def __imod__(self, other):
+        return in_place(REMAINDER, self, other)
+
+    def __ipow__(self, other):
+        return in_place(POWER, self, other)
+
+    def __iand__(self, other):
+        return in_place(AND, self, other)
+
+    def __ior__(self, other):
+        return in_place(OR, self, other)
+
+    def __ixor__(self, other):
+        return in_place(XOR, self, other)
+
     def __getitem__(self, key):
         return one_with(ITEM, self, (frozen_key(key),))
 
@@ -463,6 +499,10 @@ cdef class Tensor:
         except ValueError as error:
             raise ShapeError(f"assignment to a tensor of shape {self.shape}: {error}") from error
         self.changed()
+
+
+# Held while gradients are added to what other walks have left in ``.grad``.
+ACCUMULATION = threading.RLock()
 
 
 cdef ndarray computable(ndarray array):
@@ -515,23 +555,31 @@ cdef object frozen_key(object key):
         return tuple([frozen_key(part) for part in key])
     if isinstance(key, Tensor):
         return (<Tensor> key).array.copy()
-    if isinstance(key, (np.ndarray, list)):
-        return np.array(key) if len(key) else np.array(key, dtype=np.intp)
+    if isinstance(key, np.ndarray):
+        return key.copy()
+    if isinstance(key, list):
+        return np.array(key) if key else np.array(key, dtype=np.intp)
     return key
 
 
-cdef Tensor alone(Tensor cotangent):
+cdef int accumulate(ndarray sofar, ndarray cotangent) except -1:
+    """Add into a gradient, holding both arrays for as long as it takes."""
+    return add_into(sofar, cotangent)
+
+
+cdef Tensor alone(Tensor cotangent, bint recorded):
     """Return `cotangent` if nobody else holds it or its memory, else a copy: grads never alias."""
-    cdef ndarray array = cotangent.array
+    if recorded:
+        return cotangent if Py_REFCNT(cotangent) == 1 else one(COPY, cotangent)
     if (
-        Py_REFCNT(cotangent) <= 2       # the caller's variable and, it may be, this function's
-        and Py_REFCNT(array) <= 2
-        and cnp.PyArray_BASE(array) is NULL
-        and cnp.PyArray_ISWRITEABLE(array)
-        and plain(array)
+        Py_REFCNT(cotangent) == 1               # the caller's variable
+        and Py_REFCNT(cotangent.array) == 1     # this tensor
+        and cnp.PyArray_BASE(cotangent.array) is NULL
+        and cnp.PyArray_ISWRITEABLE(cotangent.array)
+        and plain(cotangent.array)
     ):
         return cotangent
-    return wrap(np.array(array, order="C"))
+    return wrap(np.array(cotangent.array, order="C"))
 
 
 def open_for_update(list parameters):

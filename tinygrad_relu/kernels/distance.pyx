@@ -67,7 +67,10 @@ cdef class SquaredDistance(Kernel):
             raise ValueError("the shapes differ")
         if slot < 0 or type(b) is not ndarray or float_slot(<ndarray> b) != slot:
             with np.errstate(all="ignore"):
-                return np.sum(np.square(np.subtract(a, b)))
+                # Integers would wrap.
+                dtype = np.result_type(a, b)
+                dtype = dtype if dtype.kind == "f" else np.float64
+                return np.sum(np.square(np.subtract(a, b, dtype=dtype)))
         y = empty(0, NULL, cnp.PyArray_TYPE(<ndarray> a))
         if slot:
             (<double*> cnp.PyArray_DATA(y))[0] = squared_distance[double](

@@ -114,7 +114,10 @@ cdef class Elementwise(Kernel):
     def general(self, arrays):
         """Leave `arrays` to NumPy: any dtype, stride and broadcasting."""
         with np.errstate(all="ignore"):
-            return self.ufunc(*arrays)
+            result = self.ufunc(*arrays)
+        if len(arrays) == 1 and arrays[0].dtype == np.float16 and result.dtype == np.float32:
+            return result.astype(np.float16)    # a ufunc of ours has no loop for halves
+        return result
 
     cdef ndarray unary(self, ndarray x, int slot):
         cdef ndarray y = empty(
@@ -218,7 +221,7 @@ cdef int add_into(ndarray target, ndarray x) except -1:
     cdef int slot = float_slot(target)
     cdef char* operands[3]
     cdef npy_intp[3] strides
-    if slot < 0 or float_slot(x) != slot:
+    if slot < 0 or float_slot(x) != slot or not cnp.PyArray_ISWRITEABLE(target):
         np.add(target, x, out=target)
         return 0
     operands[0] = operands[2] = cnp.PyArray_BYTES(target)

@@ -178,8 +178,19 @@ relu_ufunc = cnp.PyUFunc_FromFuncAndData(
 
 # ------------------------------------------------------------------------ the engine's doors
 
-relu_kernel = Elementwise(relu_ufunc)
-cdef Elementwise _relu_kernel = relu_kernel
+cdef Elementwise _relu_kernel = Elementwise(relu_ufunc)
+
+
+@cython.final
+cdef class Rectify(Kernel):
+    """The kernel of the op `relu`: integers stay integers, as in `relu`."""
+
+    cdef object run(self, PyObject** arrays, Py_ssize_t count, tuple statics):
+        cdef object x = <object> arrays[0]
+        cdef int slot = float_slot(<ndarray> x) if type(x) is ndarray else -1
+        if slot >= 0:
+            return _relu_kernel.unary(<ndarray> x, slot)
+        return relu(x)
 
 
 @cython.final

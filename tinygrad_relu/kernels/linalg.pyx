@@ -75,6 +75,9 @@ cdef class Affine(Kernel):
         with np.errstate(all="ignore"):
             if np.ndim(weight) != 2:
                 raise ValueError(f"weight has {np.ndim(weight)} axes, 2 are needed: (outputs, inputs)")
+            features = np.shape(x)[np.ndim(x) - 1] if np.ndim(x) else "no"
+            if features != np.shape(weight)[1]:
+                raise ValueError(f"x has {features} features, the weight takes {np.shape(weight)[1]}")
             if bias is not None and np.shape(bias) != np.shape(weight)[:1]:
                 raise ValueError("bias needs the shape (outputs,)")
             product_ = np.matmul(x, np.transpose(weight))

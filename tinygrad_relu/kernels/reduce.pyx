@@ -9,6 +9,8 @@ a) A plain float array reduced over one axis is a block of shape (outer, axis, i
 b) Several axes, other dtypes and layouts, and empty axes are left to ``ufunc.reduce``.
 """
 
+from operator import index
+
 import numpy as np
 
 cimport cython
@@ -192,8 +194,10 @@ cdef class Broadcast(Kernel):
         cdef int axis
         if type(x) is not ndarray or len(shape) > 64:
             return np.broadcast_to(x, shape).copy()
+        if len(shape) < cnp.PyArray_NDIM(<ndarray> x):
+            raise ValueError(f"{len(shape)} axes are fewer than the array has")
         for axis in range(len(shape)):
-            lengths[axis] = shape[axis]
+            lengths[axis] = index(shape[axis])      # which refuses fractions
             if lengths[axis] < 0:
                 raise ValueError(f"negative lengths are not allowed: {shape}")
         y = empty(len(shape), lengths, cnp.PyArray_TYPE(<ndarray> x))

@@ -31,15 +31,13 @@ cdef void less_largest(
     floating* y,            # OUT  rows * width
     npy_intp rows, npy_intp width,
 ) noexcept nogil:
-    """Take off each row its largest element, if that is finite."""
+    """Take off each row its largest element."""
     cdef npy_intp k
     cdef floating top
     for _ in range(rows):
         top = x[0]
         for k in range(1, width):
             top = x[k] if x[k] > top else top
-        if top - top != 0:
-            top = 0
         for k in range(width):
             y[k] = x[k] - top
         x += width
@@ -93,7 +91,9 @@ cdef class Rows(Kernel):
         ):
             return self.by_rows(<ndarray> x, slot)
         with np.errstate(all="ignore"):
-            return self.general(np.asarray(x), axis)
+            # Integers would wrap when the largest is taken off.
+            x = np.asarray(x)
+            return self.general(x if x.dtype.kind == "f" else x.astype(np.float64), axis)
 
     cdef ndarray by_rows(self, ndarray x, int slot):
         raise NotImplementedError
@@ -121,8 +121,7 @@ cdef ndarray shifted(ndarray x, int slot):
 
 def shifted_general(x, axis):
     """Do as `shifted` along any axis, in NumPy."""
-    top = np.amax(x, axis=axis, keepdims=True) if x.size else x
-    return x - np.where(np.isfinite(top), top, top.dtype.type(0))
+    return x - np.amax(x, axis=axis, keepdims=True) if x.size else x
 
 
 @cython.final

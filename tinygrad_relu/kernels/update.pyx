@@ -18,17 +18,23 @@ from tinygrad_relu.errors import DTypeError
 cnp.import_array()
 
 
-cdef ndarray gradient_for(ndarray parameter, object gradient):
-    """Return `gradient` laid out in memory as `parameter` is, which has to be a plain array."""
-    if float_slot(parameter) < 0 or not cnp.PyArray_ISWRITEABLE(parameter):
-        raise DTypeError(
-            f"optimizer step: a parameter of dtype {(<object> parameter).dtype} and strides "
-            f"{(<object> parameter).strides} cannot be updated: parameters are contiguous, writable "
-            "float32 or float64 arrays"
-        )
-    if float_slot(<ndarray> gradient) == float_slot(parameter):
-        return gradient
-    return np.ascontiguousarray(gradient, dtype=(<object> parameter).dtype)
+cdef list laid_out(list parameters, list gradients):
+    """Return gradients laid out in memory as their parameters are, or raise before any is updated."""
+    cdef list fitting = []
+    cdef ndarray parameter
+    for k in range(len(parameters)):
+        parameter = parameters[k]
+        gradient = gradients[k]
+        if float_slot(parameter) < 0 or not cnp.PyArray_ISWRITEABLE(parameter):
+            raise DTypeError(
+                f"optimizer step: parameter {k} of dtype {(<object> parameter).dtype} and strides "
+                f"{(<object> parameter).strides} cannot be updated in place: parameters are contiguous, "
+                "writable float32 or float64 arrays, as tensor() makes them"
+            )
+        if gradient is not None and float_slot(<ndarray> gradient) != float_slot(parameter):
+            gradient = np.ascontiguousarray(gradient, dtype=(<object> parameter).dtype)
+        fitting.append(gradient)
+    return fitting
 
 
 cdef void sgd_loop(
@@ -62,11 +68,12 @@ def sgd(list parameters, list gradients, list velocities, double lr, double mome
     """
     cdef ndarray parameter, gradient
     cdef void* velocity
+    cdef list fitting = laid_out(parameters, gradients)
     for k in range(len(parameters)):
-        if gradients[k] is None:
+        if fitting[k] is None:
             continue
         parameter = parameters[k]
-        gradient = gradient_for(parameter, gradients[k])
+        gradient = fitting[k]
         velocity = NULL if velocities[k] is None else cnp.PyArray_DATA(<ndarray> velocities[k])
         if cnp.PyArray_TYPE(parameter) == cnp.NPY_DOUBLE:
             sgd_loop(
@@ -99,21 +106,26 @@ cdef void adam_loop(
         parameter[i] -= step * mean[i] / (<floating> sqrt(square[i]) / r + eps)
 
 
-def adam(list parameters, list gradients, list means, list squares, Py_ssize_t steps, double lr,
+def adam(list parameters, list gradients, list means, list squares, list steps, double lr,
          double beta1, double beta2, double eps, double weight_decay):
-    """Take step number `steps` (from 1) of Adam, in place.
+    """Take one step of Adam, in place, and count it in `steps` for each parameter that takes it.
 
     Kingma and Ba, "Adam: a method for stochastic optimization", 2015, algorithm 1, with the bias
     corrections and the place of `eps` as PyTorch has them.
     """
-    cdef double rate = lr / (1 - beta1 ** steps)
-    cdef double root = sqrt(1 - beta2 ** steps)
+    cdef double rate, root
+    cdef long taken
     cdef ndarray parameter, gradient
+    cdef list fitting = laid_out(parameters, gradients)
     for k in range(len(parameters)):
-        if gradients[k] is None:
+        if fitting[k] is None:
             continue
         parameter = parameters[k]
-        gradient = gradient_for(parameter, gradients[k])
+        taken = steps[k] + 1
+        steps[k] = taken
+        rate = lr / (1 - beta1 ** taken)
+        root = sqrt(1 - beta2 ** taken)
+        gradient = fitting[k]
         if cnp.PyArray_TYPE(parameter) == cnp.NPY_DOUBLE:
             adam_loop(
                 <double*> cnp.PyArray_DATA(parameter), <double*> cnp.PyArray_DATA(gradient),

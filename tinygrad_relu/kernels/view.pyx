@@ -8,6 +8,8 @@ from numpy cimport ndarray, npy_intp
 
 from tinygrad_relu.kernels.kernel cimport Kernel
 
+from operator import index
+
 import numpy as np
 
 cnp.import_array()
@@ -23,7 +25,7 @@ cdef int read_lengths(tuple lengths, cnp.PyArray_Dims* into) except -1:
     if len(lengths) > 64:
         raise ValueError(f"NumPy arrays have at most 64 axes, {len(lengths)} were asked for")
     for k in range(len(lengths)):
-        into.ptr[k] = lengths[k]
+        into.ptr[k] = index(lengths[k])     # which refuses fractions
     into.len = len(lengths)
     return 0
 
@@ -33,7 +35,9 @@ cdef class SwapAxes(Kernel):
     """Two axes exchanged; statics: (axis1, axis2)."""
 
     cdef object run(self, PyObject** arrays, Py_ssize_t count, tuple statics):
-        return cnp.PyArray_SwapAxes(as_array(<object> arrays[0]), statics[0], statics[1])
+        return cnp.PyArray_SwapAxes(
+            as_array(<object> arrays[0]), index(statics[0]), index(statics[1])
+        )
 
 
 @cython.final

@@ -45,6 +45,16 @@ class Module:
         # Nothing is needed before parameters are assigned: they are found by their type.
         pass
 
+    def __setattr__(self, name, value):
+        if isinstance(self.__dict__.get(name), Parameter) and not (
+            value is None or isinstance(value, Parameter)
+        ):
+            raise ArgumentError(
+                f"{type(self).__name__}.{name} is a parameter, a {type(value).__name__} would be none: "
+                "assign a Parameter or None, or change its values under no_grad()"
+            )
+        super().__setattr__(name, value)
+
     def __call__(self, *inputs, **options):
         return self.forward(*inputs, **options)
 

@@ -4,7 +4,10 @@ Read `table` for how an op is declared, then `arithmetic`, `exponential`, `gates
 `shapes`, `indexing`, `linalg`, `neural`.
 """
 
+import numpy as np
+
 from tinygrad_relu.engine import install
+from tinygrad_relu.kernels.elementwise import Elementwise
 from tinygrad_relu.ops import (
     arithmetic,
     exponential,
@@ -121,4 +124,15 @@ METHODS = {
     "view": shapes.reshape,
 }
 
-install(OPERATORS, METHODS)
+#: Which op ``np.name(tensor)`` calls: the one whose kernel is that ufunc.  The first declared is meant
+#: where several are, as `maximum` before `clamp_min`.
+UFUNCS = {
+    np.matmul: linalg.matmul,
+    np.power: exponential.power,
+    np.divmod: lambda a, b: (arithmetic.floor_divide(a, b), arithmetic.remainder(a, b)),
+}
+for entry in TABLE.values():
+    if isinstance(entry.kernel, Elementwise):
+        UFUNCS.setdefault(entry.kernel.ufunc, entry)
+
+install(OPERATORS, METHODS, UFUNCS)

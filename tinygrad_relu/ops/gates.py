@@ -7,7 +7,7 @@ the whole truth table.
 
 from tinygrad_relu.engine import Tensor, checked_call
 from tinygrad_relu.errors import ShapeError
-from tinygrad_relu.kernels.gate import Gate, relu_kernel
+from tinygrad_relu.kernels.gate import Gate, Rectify
 from tinygrad_relu.ops.arithmetic import where
 from tinygrad_relu.ops.domain import case, elementwise, real
 from tinygrad_relu.ops.table import ZERO, op
@@ -40,7 +40,7 @@ def gate(signal, control, t0, a0, a1, /):
     """
 
 
-@op(relu_kernel, domain=elementwise(real), x=lambda g, y: gate(g, y, 0.0, 0.0, 1.0))
+@op(Rectify(), domain=elementwise(real), x=lambda g, y: gate(g, y, 0.0, 0.0, 1.0))
 def relu(x, /):
     """Rectify: `x` where ``x > 0``, else +0.0.
 

@@ -1,5 +1,7 @@
 """Matrix products."""
 
+import math
+
 from tinygrad_relu.kernels.linalg import Affine, MatrixProduct
 from tinygrad_relu.ops.domain import case, real
 from tinygrad_relu.ops.shapes import reshape
@@ -53,7 +55,7 @@ def matmul(a, b, /):
 
 def rows(x):
     """Return `x` as a matrix whose rows are its last axis."""
-    return x if x.ndim == 2 else reshape(x, -1, x.shape[-1])
+    return x if x.ndim == 2 else reshape(x, math.prod(x.shape[:-1]), x.shape[-1])
 
 
 @op(

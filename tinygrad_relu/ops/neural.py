@@ -133,8 +133,11 @@ def cross_entropy(input, target, reduction="mean"):
                 f"cross_entropy: target probabilities have shape {target.shape}, and input has shape "
                 f"{input.shape}: give them one shape, or pass integer classes"
             )
-        # A probability of 0 counts for nothing, also against a score of -inf.
-        losses = -sum(where(target == 0, 0.0, target * logs), axis)
+        terms = target * logs
+        if not target.requires_grad:
+            # A probability of 0 counts for nothing, also against a score of -inf.
+            terms = where(target == 0, 0.0, terms)
+        losses = -sum(terms, axis)
     else:
         losses = -reshape(at_classes(logs, target, axis), *target.shape)
     return reduced("cross_entropy", losses, reduction)

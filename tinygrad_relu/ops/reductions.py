@@ -12,7 +12,7 @@ from tinygrad_relu.ops.arithmetic import isfinite, maximum, minimum, where
 from tinygrad_relu.ops.domain import boolean, case, distinct, real
 from tinygrad_relu.ops.exponential import exp, log, sqrt, square
 from tinygrad_relu.ops.indexing import take_along_axis
-from tinygrad_relu.ops.shapes import broadcast_to, permute, reshape
+from tinygrad_relu.ops.shapes import broadcast_to, cast, permute, reshape
 from tinygrad_relu.ops.table import ZERO, op
 
 # Each way of naming axes, for the tables of the ops below.
@@ -159,6 +159,8 @@ def mean(x, axis=None, keepdims=False):
     >>> tg.tensor([1.0, 2.0, 6.0]).mean()
     tensor(3., dtype=float64)
     """
+    if x.dtype == np.float16:       # a sum of which overflows soon
+        return cast(mean(cast(x, np.dtype(np.float32)), axis, keepdims), np.dtype(np.float16))
     return sum(x, axis, keepdims) / count_along(x, axis)
 
 
@@ -255,8 +257,10 @@ def extremum(x, axis, keepdims, over_all, position, of_two):
     """Answer the three forms of PyTorch's ``max`` and ``min``."""
     if axis is None:
         return over_all(x, None, keepdims)
-    if isinstance(axis, (Tensor, np.ndarray)):
+    if isinstance(axis, (Tensor, np.ndarray)) and (axis.ndim or axis.dtype.kind not in "iu"):
         return of_two(x, axis)
+    if isinstance(axis, (Tensor, np.ndarray, np.integer)):
+        axis = int(axis)
     if isinstance(axis, (tuple, list)):
         raise ArgumentError(
             "max and min along an axis return indices, so they take one axis: use amax or amin over "

@@ -1,6 +1,7 @@
 """Shapes: other axes over the same elements, repetition, and joining."""
 
 import math
+from operator import index as index_of
 
 import numpy as np
 
@@ -107,8 +108,17 @@ def copy(x, /):
     """The same values in memory of their own."""
 
 
+def converted(x, dtype):
+    """Return an array in another dtype that there are ops for."""
+    dtype = np.dtype(dtype)
+    if dtype.kind not in "biuf":
+        raise TypeError(f"{dtype} data cannot be computed with: take booleans, integers or real floats")
+    with np.errstate(all="ignore"):
+        return np.asarray(x).astype(dtype)
+
+
 @op(
-    lambda x, dtype: np.asarray(x).astype(dtype),
+    converted,
     domain=[case(real(2, 3), dtype=np.dtype(np.float64))],
     x=lambda g: g,
 )
@@ -197,6 +207,11 @@ def concat(tensors, axis=0):
     """
     tensors = sequence_of_tensors("concat", tensors)
     lengths = [t.shape[checked_axis("concat", axis, t.ndim)] for t in tensors]
+    others = {t.shape[: axis % t.ndim] + t.shape[axis % t.ndim + 1 :] for t in tensors}
+    if len(others) > 1:
+        raise ShapeError(
+            f"concat: the shapes {[t.shape for t in tensors]} differ along other axes than axis {axis}"
+        )
     stops = tuple(int(stop) for stop in np.cumsum(lengths))
     return join(*tensors, axis=axis, stops=stops)
 
@@ -232,6 +247,10 @@ def sequence_of_tensors(name, tensors):
 
 def checked_axis(name, axis, ndim):
     """Return `axis` counted from the front, or raise."""
+    try:
+        axis = index_of(axis)
+    except TypeError:
+        raise ArgumentError(f"{name}: axis is {axis!r}: it is a whole number") from None
     if not -ndim <= axis < ndim:
         raise ShapeError(f"{name}: axis {axis} is out of bounds for {ndim} axes")
     return axis % ndim

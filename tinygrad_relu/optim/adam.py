@@ -44,11 +44,10 @@ class Adam(Optimizer):
         )
         self.lr, self.betas, self.eps, self.weight_decay = lr, tuple(betas), eps, weight_decay
         self.means, self.squares = self.remembered(), self.remembered()
-        self.steps = 0
+        self.steps = [0] * len(self.params)
 
     def step(self):
         """Update each parameter that has a gradient."""
-        self.steps += 1
         arrays, gradients = open_for_update(self.params)
         adam(
             arrays, gradients, self.means, self.squares, self.steps,

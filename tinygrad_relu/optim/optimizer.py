@@ -1,5 +1,7 @@
 """`Optimizer`: what all of them share."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from tinygrad_relu.engine import Tensor
@@ -19,6 +21,10 @@ class Optimizer:
         name = type(self).__name__
         if isinstance(params, Tensor):
             raise ArgumentError(f"{name}: params is one tensor: pass a list, such as [w]")
+        if not isinstance(params, Iterable):
+            raise ArgumentError(
+                f"{name}: params is a {type(params).__name__}: pass model.parameters() or a list"
+            )
         self.params = list(params)
         if not self.params:
             raise ArgumentError(f"{name}: params is empty: pass model.parameters() or a list of tensors")
@@ -32,6 +38,12 @@ class Optimizer:
                 )
             if p.dtype not in (np.float32, np.float64):
                 raise DTypeError(f"{name}: params[{k}] is {p.dtype}: float32 and float64 are updated")
+            flags = p.detach().numpy().flags
+            if not (flags.c_contiguous and flags.writeable):
+                raise ArgumentError(
+                    f"{name}: params[{k}] cannot be updated in place, because its memory is not "
+                    "contiguous or not writable: make it with tensor(), which copies"
+                )
         if len({id(p) for p in self.params}) != len(self.params):
             raise ArgumentError(f"{name}: a parameter was given twice, and would be updated twice")
 
