@@ -6,7 +6,7 @@ import numpy as np
 
 cimport cython
 cimport numpy as cnp
-from cpython.ref cimport Py_REFCNT
+from cpython.ref cimport PyObject
 from numpy cimport ndarray
 
 from tinygrad_relu.engine.graph cimport Node, is_recording, walk_back
@@ -22,6 +22,10 @@ from tinygrad_relu.engine.calling import UFUNCS
 from tinygrad_relu.errors import ArgumentError, DTypeError, GraphError, IndexingError, ShapeError
 
 cnp.import_array()
+
+cdef extern from "Python.h":
+    # By pointer: an object handed over would be counted once more on the way.
+    Py_ssize_t references "Py_REFCNT"(PyObject*)
 
 
 cdef bint carries_gradient(int dtype) noexcept:
@@ -570,10 +574,10 @@ cdef int accumulate(ndarray sofar, ndarray cotangent) except -1:
 cdef Tensor alone(Tensor cotangent, bint recorded):
     """Return `cotangent` if nobody else holds it or its memory, else a copy: grads never alias."""
     if recorded:
-        return cotangent if Py_REFCNT(cotangent) == 1 else one(COPY, cotangent)
+        return cotangent if references(<PyObject*> cotangent) == 1 else one(COPY, cotangent)
     if (
-        Py_REFCNT(cotangent) == 1               # the caller's variable
-        and Py_REFCNT(cotangent.array) == 1     # this tensor
+        references(<PyObject*> cotangent) == 1              # the caller's variable
+        and references(<PyObject*> cotangent.array) == 1    # this tensor
         and cnp.PyArray_BASE(cotangent.array) is NULL
         and cnp.PyArray_ISWRITEABLE(cotangent.array)
         and plain(cotangent.array)

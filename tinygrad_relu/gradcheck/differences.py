@@ -100,6 +100,7 @@ def steadiest_jacobian(f, inputs, position):
         around = ((1, 1), (0, 0), (0, 0))
         changes = np.pad(np.abs(np.diff(values, axis=0)), around, constant_values=np.inf)
         changes = np.where(np.isnan(changes), np.inf, changes)
-        best = np.argmin(np.minimum(changes[:-1], changes[1:]) + noises, axis=0)[None]
+        doubt = np.minimum(changes[:-1], changes[1:]) + noises
+        best = np.argmin(np.where(np.isnan(doubt), np.inf, doubt), axis=0)[None]
         settled.append(tuple(np.take_along_axis(x, best, axis=0)[0] for x in (values, noises)))
     return settled
