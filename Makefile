@@ -6,7 +6,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 # The libraries we are compared with live apart, and we beside them; what does not install is missing.
 PEERS = .venv-peers
-PEER_PACKAGES = torch==2.13.0
+PEER_PACKAGES = torch==2.13.0 jax numba numexpr
 SOURCES = setup.py pyproject.toml $(wildcard tinygrad_relu/*/*.pyx tinygrad_relu/*/*.pxd)
 
 .PHONY: demo test lint bench clean
@@ -33,10 +33,12 @@ $(BIN)/python:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 $(VENV)/ready: $(SOURCES) | $(BIN)/python
+	@echo "Installing what is needed and compiling: about a minute, in silence."
 	$(BIN)/python -m pip install --quiet --editable ".[test]"
 	touch $@
 
 $(PEERS)/ready: $(SOURCES)
+	@echo "Installing the libraries to compare with, and compiling: a few minutes, in silence."
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --upgrade pip
 	for package in $(PEER_PACKAGES); do $(PEERS)/bin/python -m pip install --quiet $$package || true; done

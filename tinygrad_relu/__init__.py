@@ -79,7 +79,7 @@ from tinygrad_relu.ops.exponential import (
 )
 from tinygrad_relu.ops.exponential import power as pow
 from tinygrad_relu.ops.gates import gate, leaky_relu, prelu, relu, threshold, thresholded_relu
-from tinygrad_relu.ops.indexing import gather, take_along_axis
+from tinygrad_relu.ops.indexing import gather
 from tinygrad_relu.ops.linalg import linear, matmul
 from tinygrad_relu.ops.neural import cross_entropy, log_softmax, mse_loss, softmax
 from tinygrad_relu.ops.reductions import (
