@@ -3,8 +3,8 @@
     make bench          (makes the environment of peers first)
     python benchmarks/run.py [--output FOLDER]
 
-Contenders run in one process, take turns, and have one thread each, BLAS included.  What is not
-installed is named as missing.
+Contenders run in one process and take turns.  Small work has one thread, BLAS included; ReLU on one
+array is measured with one and with two.  What is not installed is named as missing.
 """
 
 import argparse
@@ -12,6 +12,8 @@ import importlib
 import json
 import os
 import platform
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -33,12 +35,25 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 # What is to be reached: (work, against whom, at most this share of their time).
-GOALS = [
+SMALL_GOALS = [
     ("a + c, 16 x 16", "NumPy", 1.0),
     ("relu(a), 16 x 16", "NumPy", 0.5),
     ("training step, 2-16-16-1", "NumPy by hand", 0.6),
     ("training step, 2-16-16-1", "PyTorch", 0.25),
 ]
+# The same for kernels on two threads: (work, dtype, elements, against whom, share).
+LARGE = 25_000_000
+KERNEL_GOALS = [
+    ("relu", "float64", LARGE, "np.maximum(x, 0)", 0.5),
+    ("relu", "float64", LARGE, "PyTorch", 0.3),
+    ("relu in place", "float64", LARGE, "np.maximum(x, 0, out=x)", 0.8),
+    ("relu backward", "float64", LARGE, "np.where(x > 0, dout, 0)", 0.15),
+    ("relu backward", "float64", LARGE, "PyTorch", 0.4),
+    ("thresholded relu", "float64", LARGE, "x*(x>t0)*a1 + x*(x<t0)*a0", 0.1),
+    ("relu", "float32", 1_000_000, "np.maximum(x, 0)", 0.25),
+    ("relu", "float64", 10, "np.maximum(x, 0)", 0.6),
+]
+COPY_GOAL = 1.15            # relu against the best plain copy of the same bytes
 IMPORT_GOAL = 0.025
 COLOURS = {"ours": "#c0392b", "NumPy": "#7f8c8d", "NumPy by hand": "#7f8c8d", "PyTorch": "#b0bec5"}
 
@@ -75,25 +90,64 @@ def times_table(results):
     return table
 
 
-def goals_table(results, import_seconds, chain_seconds):
+def kernels_measured(threads):
+    """Return what `relu_kernels.py` measures in a process of its own."""
+    program = Path(__file__).with_name("relu_kernels.py")
+    command = [sys.executable, str(program), "--threads", str(threads)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    return json.loads(done.stdout)
+
+
+def kernels_table(report):
+    """Return a table of the ways to write ReLU: their time as a multiple of ours, by size."""
+    threads = report["threads"]
+    table = Table(title=f"ReLU, float64, {threads} thread{'s' if threads > 1 else ''}: times ours")
+    sizes = list(report["times"]["relu"]["float64"])
+    for head in ("work", "way", *(f"{int(size):,}" for size in sizes)):
+        table.add_column(head, justify="left" if head in ("work", "way") else "right")
+    for work in ("relu", "relu in place", "relu backward", "thresholded relu"):
+        by_size = report["times"][work]["float64"]
+        table.add_row(
+            work, "ours, ms", *(f"{by_size[size]['ours'] * 1e3:.3g}" for size in sizes), style="bold"
+        )
+        for way in by_size[sizes[0]]:
+            if way != "ours":
+                ratios = (by_size[size][way] / by_size[size]["ours"] for size in sizes)
+                table.add_row("", way, *(f"{ratio:.2f}" for ratio in ratios))
+        table.add_section()
+    return table
+
+
+def goals_table(results, kernels, import_seconds, chain_seconds):
     """Return a table of what was to be reached and what was."""
     table = Table(title="Goals")
-    for head in ("what", "at most", "measured", ""):
+    for head in ("what", "against", "at most", "measured", ""):
         table.add_column(head, justify="right" if head in ("at most", "measured") else "left")
-    for work, against, most in GOALS:
-        times = results[work]
+
+    def compare(what, times, against, most):
         if against not in times:
-            table.add_row(f"{work}, against {against}", f"{most:.2f}", "-", f"{against} is missing")
-            continue
+            table.add_row(what, against, f"{most:.2f}", "-", "missing")
+            return
         ratio = times["ours"] / times[against]
-        table.add_row(f"{work}, against {against}", f"{most:.2f}", f"{ratio:.2f}", verdict(ratio, most))
+        table.add_row(what, against, f"{most:.2f}", f"{ratio:.2f}", verdict(ratio, most))
+
+    for work, against, most in SMALL_GOALS:
+        compare(work, results[work], against, most)
+    for work, dtype, size, against, most in KERNEL_GOALS:
+        compare(f"{work}, {size:,} {dtype}", kernels["times"][work][dtype][str(size)], against, most)
+    at_large = {name: times["float64"][str(LARGE)] for name, times in kernels["times"].items()}
+    copies = {"ours": at_large["relu"]["ours"], "best copy": min(at_large["copy"].values())}
+    compare(f"relu, {LARGE:,} float64", copies, "best copy", COPY_GOAL)
+    relus = {"ours": at_large["thresholded relu"]["ours"], "our relu": at_large["relu"]["ours"]}
+    compare(f"thresholded relu, {LARGE:,} float64", relus, "our relu", COPY_GOAL)
     table.add_row(
-        "import, beyond NumPy's", f"{IMPORT_GOAL * 1e3:.0f} ms", f"{import_seconds * 1e3:.1f} ms",
+        "import", "beyond NumPy's", f"{IMPORT_GOAL * 1e3:.0f} ms", f"{import_seconds * 1e3:.1f} ms",
         verdict(import_seconds, IMPORT_GOAL),
     )
     growth = chain_seconds[1_000_000] / chain_seconds[100_000]
     table.add_row(
-        "time per op, chain of 1,000,000 against 100,000", "1.25", f"{growth:.2f}", verdict(growth, 1.25)
+        "time per op, chain of 1,000,000", "chain of 100,000", "1.25", f"{growth:.2f}",
+        verdict(growth, 1.25),
     )
     return table
 
@@ -127,11 +181,39 @@ def plot(results, path):
     plt.close(figure)
 
 
-def save(results, import_seconds, chain_seconds, folder):
-    """Write the JSON file and the plot, each under its own name only when it is whole."""
+def plot_kernels(report, path):
+    """Draw the time per element of each way to write ReLU, over the size of the array."""
+    figure, panels = plt.subplots(1, 2, figsize=(10.5, 4.6), sharey=True, layout="constrained")
+    greys = plt.get_cmap("Greys")
+    for axes, work in zip(panels, ("relu", "relu backward")):
+        by_size = report["times"][work]["float64"]
+        sizes = [int(size) for size in by_size]
+        ways = [way for way in by_size[str(sizes[0])] if way != "ours, into dout"]
+        for k, way in enumerate(sorted(ways, key=lambda way: by_size[str(sizes[-1])][way])):
+            nanoseconds = [by_size[str(size)][way] / size * 1e9 for size in sizes]
+            mine = way == "ours"
+            axes.loglog(
+                sizes, nanoseconds, marker="o", markersize=4, label=way,
+                color="#c0392b" if mine else greys(0.35 + 0.55 * k / len(ways)),
+                linewidth=2.4 if mine else 1.2, linestyle="-" if mine or k % 2 else "--",
+                zorder=3 if mine else 2,
+            )
+        axes.set_title(work, loc="left")
+        axes.set_xlabel("elements, float64")
+        axes.legend(frameon=False, fontsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="y", alpha=0.25)
+    panels[0].set_ylabel(f"nanoseconds per element, {report['threads']} threads")
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def save(results, kernels, import_seconds, chain_seconds, folder):
+    """Write the JSON file and the plots, each under its own name only when it is whole."""
     folder.mkdir(parents=True, exist_ok=True)
     report = {
         "seconds": results,
+        "kernels": kernels,
         "import_seconds": import_seconds,
         "chain_seconds_per_op": chain_seconds,
         "python": platform.python_version(),
@@ -140,8 +222,9 @@ def save(results, import_seconds, chain_seconds, folder):
     }
     with tempfile.TemporaryDirectory(dir=folder) as draft:
         Path(draft, "benchmarks.json").write_text(json.dumps(report, indent=2) + "\n")
-        plot(results, Path(draft, "benchmarks.png"))
-        for name in ("benchmarks.json", "benchmarks.png"):
+        plot(results, Path(draft, "small_work.png"))
+        plot_kernels(kernels[-1], Path(draft, "relu_kernels.png"))
+        for name in ("benchmarks.json", "small_work.png", "relu_kernels.png"):
             os.replace(Path(draft, name), folder / name)
 
 
@@ -150,16 +233,22 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
     folder = parser.parse_args(arguments).output
-    console = Console()
+    # As wide as a file's reader needs it; `x[x < 0] = 0` is no markup.
+    console = Console(markup=False, width=None if sys.stdout.isatty() else 110)
+    kernels = [kernels_measured(threads) for threads in (1, 2)]
     peers, missing = installed_peers()
     results = measured(peers)
     import_seconds, chain_seconds = import_time.seconds(), chain.lengths()
     console.print(times_table(results))
-    console.print(goals_table(results, import_seconds, chain_seconds))
+    console.print(kernels_table(kernels[-1]))
+    console.print(goals_table(results, kernels[-1], import_seconds, chain_seconds))
+    missing = sorted({*missing, *kernels[-1]["missing"]})
     if missing:
         console.print(f"Missing, and not compared with: {', '.join(missing)}")
-    save(results, import_seconds, chain_seconds, folder)
-    console.print("Saved benchmarks.json and benchmarks.png in", str(folder), style="dim")
+    save(results, kernels, import_seconds, chain_seconds, folder)
+    console.print(
+        "Saved benchmarks.json, small_work.png and relu_kernels.png in", str(folder), style="dim"
+    )
 
 
 if __name__ == "__main__":
