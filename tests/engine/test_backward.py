@@ -2,7 +2,10 @@
 
 import contextlib
 import gc
+import os
+import signal
 import threading
+import time
 import weakref
 
 import numpy as np
@@ -169,6 +172,54 @@ def test_a_rule_that_returns_no_tensor_is_named():
             forgetful(tg.tensor([1.0], requires_grad=True)).backward()
     finally:
         TABLE.pop("forgetful", None)
+
+
+def test_a_rule_may_ask_for_its_shape_and_its_position():
+    asked = []
+
+    def rule(g, i, parts_shape):
+        asked.append((i, parts_shape))
+        return g
+
+    try:
+        @op(lambda *parts: np.add.reduce(parts), domain=elementwise(real), parts=rule)
+        def total(*parts):
+            """The sum of any number of parts."""
+
+        parts = [tg.ones(2, 3, requires_grad=True) for _ in range(20)]
+        total(*parts).sum().backward()
+        assert asked == [(i, (2, 3)) for i in range(20)]
+        assert all(part.grad.tolist() == [[1] * 3] * 2 for part in parts)
+    finally:
+        TABLE.pop("total", None)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_child_forked_while_another_thread_adds_gradients_does_not_hang():
+    x = tg.ones(4_000_000, requires_grad=True)
+    stop = []
+
+    def walk():
+        while not stop:
+            (x * 2.0).sum().backward()
+
+    thread = threading.Thread(target=walk)
+    thread.start()
+    try:
+        for _ in range(5):
+            time.sleep(0.02)
+            child = os.fork()
+            if child == 0:
+                signal.alarm(10)
+                y = tg.ones(1, requires_grad=True)
+                (y * 3).backward()
+                os._exit(0 if y.grad.item() == 3 else 1)
+            _, status = os.waitpid(child, 0)
+            assert os.waitstatus_to_exitcode(status) == 0
+    finally:
+        stop.append(True)
+        thread.join()
 
 
 def test_second_and_third_derivatives():

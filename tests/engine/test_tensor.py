@@ -381,6 +381,15 @@ def test_a_changed_value_that_no_rule_needs_does_not_raise():
     assert x.grad.tolist() == [1, 1]
 
 
+def test_what_is_assigned_to_data_is_not_shared():
+    x, a, b = tg.tensor([1.0, 2.0], requires_grad=True), tg.zeros(2), tg.tensor([5.0, 5.0])
+    a.data = b
+    y = (x * a).sum()
+    b += 1
+    y.backward()
+    assert x.grad.tolist() == [5, 5]
+
+
 def test_an_optimizer_step_between_forward_and_backward_is_found():
     w = tg.tensor([1.0], requires_grad=True)
     first, second = (w * w).sum(), (w * w).sum()

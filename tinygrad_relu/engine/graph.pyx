@@ -340,7 +340,7 @@ cdef Tensor pulled_back(
     """Apply the rule of input `k`, and bring what it gives to the shape and dtype of that input."""
     cdef Op op = <Op> node.op
     cdef Py_ssize_t row = k if op.inputs >= 0 else 0
-    cdef object rule = op.rules[row], result, extra = None
+    cdef object rule = op.rules[row], result, position = None, own_shape = None
     cdef tuple plan
     cdef PyObject* arguments[MOST_RULE_NAMES]
     cdef Py_ssize_t j, code
@@ -358,11 +358,11 @@ cdef Tensor pulled_back(
         elif code == OUTPUT:
             arguments[j] = <PyObject*> output
         elif code == POSITION:
-            extra = k
-            arguments[j] = <PyObject*> extra
+            position = k
+            arguments[j] = <PyObject*> position
         elif code == OWN_SHAPE:
-            extra = shape_of(parent)
-            arguments[j] = <PyObject*> extra
+            own_shape = shape_of(parent)
+            arguments[j] = <PyObject*> own_shape
         elif code < FIRST_STATIC:
             arguments[j] = PyTuple_GET_ITEM(saved, code - FIRST_INPUT)
         else:

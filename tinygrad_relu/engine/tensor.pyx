@@ -1,5 +1,6 @@
 """`Tensor`: an array that remembers how it was computed."""
 
+import os
 import threading
 
 import numpy as np
@@ -158,13 +159,13 @@ cdef class Tensor:
 
     @property
     def data(self):
-        """Tensor: The same memory outside of the graph, as `detach`."""
+        """Tensor: The same memory outside of the graph, as `detach`.  What is assigned is copied."""
         return self.detach()
 
     @data.setter
     def data(self, value):
         if isinstance(value, Tensor):
-            array = (<Tensor> value).array
+            array = (<Tensor> value).array.copy()
         else:
             array = np.array(value, dtype=self.array.dtype)
         if array.shape != self.shape or array.dtype != self.array.dtype:
@@ -507,6 +508,16 @@ cdef class Tensor:
 
 # Held while gradients are added to what other walks have left in ``.grad``.
 ACCUMULATION = threading.RLock()
+
+
+def renew_lock():
+    """Make the lock anew in a forked child: a thread that held it stayed behind in the parent."""
+    global ACCUMULATION
+    ACCUMULATION = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=renew_lock)
 
 
 cdef ndarray computable(ndarray array):

@@ -78,6 +78,7 @@ def gradcheck(f, inputs, eps=None, atol=None, rtol=None):
             y_name = f"output {number}" if len(outputs) > 1 else "the output"
             shapes = inputs[k].shape, y.shape
             compare(f"input {k}", y_name, shapes, analytic[number], numerical[number][0], allowed[number])
+            doubt(f"input {k}", y_name, analytic[number], *numerical[number], tolerances)
     return True
 
 
@@ -195,3 +196,17 @@ def compare(x_name, y_name, shapes, analytic, numerical, allowed):
         f"(difference {error[row, column]:.3g}, allowed {allowed[row, column]:.3g}).  "
         f"{int(wrong.sum())} of {wrong.size} derivatives disagree; this is the worst.  {hint}"
     )
+
+
+def doubt(x_name, y_name, analytic, numerical, noise, tolerances):
+    """Raise if a derivative agrees only because rounding hides what it is."""
+    atol, rtol = tolerances
+    proven = np.abs(analytic - numerical) <= atol + rtol * np.abs(numerical)
+    hidden = ~proven & (4 * noise > np.abs(numerical))
+    if hidden.any():
+        raise GradientError(
+            f"gradcheck: it cannot be told whether the derivative of {y_name} with respect to {x_name} "
+            f"is right: errors of rounding of up to {4 * noise[hidden].max():.3g} hide it at "
+            f"{int(hidden.sum())} of {hidden.size} places.  Take a large constant off the output, or "
+            "check in float64"
+        )
