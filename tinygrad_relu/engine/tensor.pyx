@@ -334,7 +334,7 @@ cdef class Tensor:
                 elif create_graph or not cnp.PyArray_ISWRITEABLE(sofar.array):
                     leaf.gradient = two(ADD, sofar, cotangent)
                 else:
-                    accumulate(sofar.array, cotangent.array)
+                    add_into(sofar.array, cotangent.array)
                     sofar.changed()
 
     cdef Tensor memory(self):
@@ -575,11 +575,6 @@ cdef object frozen_key(object key):
     if isinstance(key, list):
         return np.array(key) if key else np.array(key, dtype=np.intp)
     return key
-
-
-cdef int accumulate(ndarray sofar, ndarray cotangent) except -1:
-    """Add into a gradient, holding both arrays for as long as it takes."""
-    return add_into(sofar, cotangent)
 
 
 cdef Tensor alone(Tensor cotangent, bint recorded):
