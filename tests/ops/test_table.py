@@ -139,7 +139,7 @@ def test_take_along_axis_agrees_with_numpy_where_numpy_can(rng):
 
 @pytest.mark.parametrize("factor", [1.001, 0.999, 2.0, -1.0, 0.0])
 def test_a_wrong_rule_fails_at_first_order(factor):
-    name = f"wrong_cube_{factor}"
+    name = f"wrong_negation_{factor}"
     try:
         @op(np.negative, domain=elementwise(real), x=lambda g: -g * factor)
         def wrong(x, /):
