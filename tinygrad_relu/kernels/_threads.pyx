@@ -4,14 +4,19 @@ Design
 ------
 a) Work below a grain is done by the caller.  An explicit branch costs nothing, where ``prange`` with a
    condition that turns it off still costs 0.6 microseconds.
-b) Each thread takes one contiguous chunk whose ends are multiples of `CHUNK_ALIGNMENT` elements, so
-   that no two threads write into the same cache line.
+b) Each thread has one contiguous share, and does it chunk by chunk.  A thread that has done its own
+   takes chunks of others: so nothing waits for a thread that was woken late, where other programs
+   keep the processors busy.  No two threads write into the same cache line.
 c) Without OpenMP ``prange`` compiles to a plain loop, and there is one thread.
 d) A result larger than the cache is written past it: block by block into a buffer on the stack, and
    from there by streaming stores, which do not read first what they overwrite.  That is a third of
    the traffic of a pass over memory.
 e) A process that was forked after its parent had woken threads inherits the record of them, but not
    the threads, and OpenMP would wait for them for ever.  There the loops are serial.
+f) Where other programs keep the processors busy, a second thread may come late, or push the first one
+   aside, and OpenMP waits for it even when there is nothing left to do.  Time in which the caller
+   could not work is a debt, to be paid off `DEBT_RATE` times over by serial work before threads are
+   tried again: so little time is lost, however busy the machine is.
 """
 
 import os
@@ -62,6 +67,31 @@ cdef extern from *:
     #define omp_set_num_threads(count) ((void) (count))
     #endif
 
+    /* Seconds by the clock on the wall, and seconds in which this thread was at work. */
+    #if defined(_OPENMP) && !defined(_WIN32)
+    #include <time.h>
+    static double tgr_seconds(clockid_t clock) {
+        struct timespec now;
+        clock_gettime(clock, &now);
+        return (double) now.tv_sec + 1e-9 * (double) now.tv_nsec;
+    }
+    #define tgr_wall_time() tgr_seconds(CLOCK_MONOTONIC)
+    #define tgr_work_time() tgr_seconds(CLOCK_THREAD_CPUTIME_ID)
+    #else
+    #define tgr_wall_time() 0.0
+    #define tgr_work_time() 0.0
+    #endif
+
+    /* Adds 1 and returns what was there before, for one thread at a time. */
+    #if !defined(_OPENMP)
+    #define tgr_next(counter) ((*(counter))++)
+    #elif defined(_MSC_VER)
+    #include <intrin.h>
+    #define tgr_next(counter) _InterlockedExchangeAdd64((volatile __int64 *) (counter), 1)
+    #else
+    #define tgr_next(counter) __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED)
+    #endif
+
     static int tgr_woken = 0;       /* whether this process has a pool of threads */
     static int tgr_orphan = 0;      /* whether it believes so, and only its parent had one */
     #ifndef _WIN32
@@ -79,6 +109,9 @@ cdef extern from *:
         char bytes[8192]
     int omp_get_max_threads() noexcept nogil
     void omp_set_num_threads(int count) noexcept nogil
+    double tgr_wall_time() noexcept nogil
+    double tgr_work_time() noexcept nogil
+    npy_intp tgr_next(npy_intp* counter) noexcept nogil
     int tgr_woken, tgr_orphan
     int tgr_watch_forks()
 
@@ -96,8 +129,33 @@ cdef int available() noexcept nogil:
     return limit if 0 < limit < threads else threads
 
 cdef enum:
-    CHUNK_ALIGNMENT = 64
+    CACHE_LINE = 64
     BLOCK = 8192                # bytes that are computed before they are streamed
+    CHUNKS = 8                  # in the share of a thread, at the least
+    LARGEST_CHUNK = 1048576     # bytes of the result
+    MOST_THREADS = 64           # that have shares of their own
+    DEBT_RATE = 16
+
+# Seconds of serial work to be done before threads are tried again, and the most that they may be.
+cdef double debt = 0
+cdef double MOST_DEBT = 1.0
+
+cdef struct Taken:
+    npy_intp chunks             # of one share, also those that turned out to be beyond it
+    char[56] padding            # so that threads do not write into one cache line
+
+cdef struct Shares:             # one loop, cut up for threads
+    Loop loop
+    void* data
+    int operand_count
+    char** operands
+    npy_intp* strides
+    npy_intp count
+    bint streaming
+    int threads
+    npy_intp share              # elements for each thread
+    npy_intp chunk              # elements that are done at once
+    Taken[MOST_THREADS] taken
 
 # The size of a result from which on it is written past the cache.
 cdef npy_intp streamed_bytes = 16777216
@@ -108,13 +166,13 @@ cdef bint worth_streaming(
 ) noexcept nogil:
     """Tell whether the result, the last operand, is best written past the cache.
 
-    It has to be large, without gaps, aligned, and apart from what is read.
+    It has to be large, aligned, cut into blocks without a rest, and apart from what is read.
     """
     cdef char* result = operands[operand_count - 1]
     cdef npy_intp item = strides[operand_count - 1]
     cdef npy_intp size = count * item
     cdef int k
-    if not tgr_can_stream or size < streamed_bytes or not (item == 4 or item == 8):
+    if not tgr_can_stream or size < streamed_bytes or BLOCK % item != 0:
         return False
     if <size_t> result & 15:
         return False
@@ -164,36 +222,79 @@ cdef void run_part(
         loop(shifted, &count, strides, data)
 
 
+cdef void run_share(Shares* work, int own) noexcept nogil:
+    """Do the share of thread `own`, and then what is left of the shares of others."""
+    cdef npy_intp start, stop
+    cdef int k, owner
+    for k in range(work.threads):
+        owner = (own + k) % work.threads
+        stop = min((owner + 1) * work.share, work.count)
+        while True:
+            start = owner * work.share + tgr_next(&work.taken[owner].chunks) * work.chunk
+            if start >= stop:
+                break
+            run_part(
+                work.loop, work.data, work.operand_count, work.operands, start,
+                min(start + work.chunk, stop), work.strides, work.streaming,
+            )
+
+
+cdef void count_lost_time(double passed, double worked) noexcept nogil:
+    """Take note of the time in which the caller did not work, of all that passed.
+
+    A part is to be expected: some 30 microseconds are what waking a thread takes on a machine that has
+    nothing else to do.
+    """
+    global debt
+    cdef double lost = passed - 1.25 * worked - 3e-5
+    if lost > 0:
+        debt = min(DEBT_RATE * lost, MOST_DEBT)
+
+
 cdef void run_loop_without_gil(
     Loop loop,              # IN
     void* data,             # IN   handed to the loop
-    int operand_count,      # IN   inputs and outputs
+    int operand_count,      # IN   inputs and outputs; outputs in place are there twice
     char** operands,        # IN   first element of each; the loop may change this array
     npy_intp count,         # IN
-    npy_intp* strides,      # IN   bytes
+    npy_intp* strides,      # IN   bytes; the last operand, the result, has no gaps
     npy_intp grain=GRAIN,   # IN   elements below which one thread does it
 ) noexcept nogil:
     """Run `loop` over all elements, on several threads where there is enough to do."""
-    cdef int threads, k
-    cdef npy_intp chunk
-    cdef bint streaming
+    global tgr_woken, debt
+    cdef Shares work
+    cdef int k
+    cdef npy_intp item = max(strides[operand_count - 1], 1), alignment
+    cdef double start, work_start
     if count < grain:
         loop(operands, &count, strides, data)
         return
-    threads = available()
-    streaming = worth_streaming(operand_count, operands, count, strides)
-    if threads == 1:
-        run_part(loop, data, operand_count, operands, 0, count, strides, streaming)
+    work.threads = min(available(), MOST_THREADS)
+    work.streaming = worth_streaming(operand_count, operands, count, strides)
+    if work.threads == 1 or debt > 0:
+        start = tgr_wall_time()
+        run_part(loop, data, operand_count, operands, 0, count, strides, work.streaming)
+        debt = max(debt - (tgr_wall_time() - start), 0)
         return
-    global tgr_woken
+    alignment = CACHE_LINE if item < CACHE_LINE else 1
+    work.loop, work.data = loop, data
+    work.operand_count, work.operands, work.strides = operand_count, operands, strides
+    work.count = count
+    work.share = rounded_up((count + work.threads - 1) // work.threads, alignment)
+    work.chunk = rounded_up(
+        max(min(work.share // CHUNKS, LARGEST_CHUNK // item), 1), alignment
+    )
+    for k in range(work.threads):
+        work.taken[k].chunks = 0
     tgr_woken = 1
-    chunk = (count + threads - 1) // threads
-    chunk = (chunk + CHUNK_ALIGNMENT - 1) // CHUNK_ALIGNMENT * CHUNK_ALIGNMENT
-    for k in prange(threads, schedule="static", num_threads=threads):
-        run_part(
-            loop, data, operand_count, operands, k * chunk, min((k + 1) * chunk, count), strides,
-            streaming,
-        )
+    start, work_start = tgr_wall_time(), tgr_work_time()
+    for k in prange(work.threads, schedule="static", num_threads=work.threads):
+        run_share(&work, k)
+    count_lost_time(tgr_wall_time() - start, tgr_work_time() - work_start)
+
+
+cdef inline npy_intp rounded_up(npy_intp number, npy_intp step) noexcept nogil:
+    return (number + step - 1) // step * step
 
 
 cdef void run_loop(
