@@ -1,7 +1,8 @@
 """Build the compiled floors: kernels and engine.
 
 Everything else about the package stands in ``pyproject.toml``.  This file adds what has to be found
-out on the machine: where NumPy's headers are, and whether the compiler speaks OpenMP.
+out on the machine: where NumPy's headers are, and whether the compiler speaks OpenMP and which
+instruction sets it knows.
 """
 
 import os
@@ -18,6 +19,10 @@ from setuptools.command.build_ext import build_ext
 MODULES = [
     "tinygrad_relu.kernels._threads",
     "tinygrad_relu.kernels._memory",
+    "tinygrad_relu.kernels.instruction_set",
+    "tinygrad_relu.kernels.loops.baseline",
+    "tinygrad_relu.kernels.loops.avx2",
+    "tinygrad_relu.kernels.loops.avx512",
     "tinygrad_relu.kernels.kernel",
     "tinygrad_relu.kernels.elementwise",
     "tinygrad_relu.kernels.gate",
@@ -33,6 +38,21 @@ MODULES = [
     "tinygrad_relu.engine.graph",
     "tinygrad_relu.engine.op",
 ]
+
+# What the builds of the loops are compiled with beside the flags of all.  Without contraction to fused
+# multiply-adds all of them give the same bits.
+INSTRUCTION_SETS = {
+    "baseline": [],
+    "avx2": ["-mavx2"],
+    "avx512": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"],
+}
+INSTRUCTION_SET_PROGRAM = """
+#include <immintrin.h>
+#if !defined(__x86_64__)
+#error these instruction sets are those of x86-64
+#endif
+int main(void) { return 0; }
+"""
 
 OPENMP_PROGRAM = """
 #include <omp.h>
@@ -82,8 +102,21 @@ def openmp_flags(compiler):
     return [], []
 
 
-class BuildWithOpenMP(build_ext):
-    """Probe for OpenMP once, and give its flags to the one module that uses it."""
+def compiles(compiler, program, flags):
+    """Tell whether the compiler takes a program with these flags."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "probe.c")
+        source.write_text(program)
+        try:
+            compiler.compile([str(source)], output_dir=folder, extra_postargs=flags)
+        except Exception as error:  # each compiler front end raises its own kinds
+            print(f"probe of {flags}: {error}", file=sys.stderr)
+            return False
+    return True
+
+
+class BuildForMachine(build_ext):
+    """Probe for OpenMP and instruction sets, and give each module the flags that it needs."""
 
     def build_extensions(self):
         wanted = os.environ.get("TINYGRAD_RELU_OPENMP", "1") != "0"
@@ -95,7 +128,22 @@ class BuildWithOpenMP(build_ext):
             if extension.name.endswith("._threads"):
                 extension.extra_compile_args += compile_flags
                 extension.extra_link_args += link_flags
+        self.choose_instruction_sets()
         super().build_extensions()
+
+    def choose_instruction_sets(self):
+        """Leave out the builds of the loops that this compiler and machine do not have."""
+        kept = []
+        for extension in self.extensions:
+            floor, _, name = extension.name.rpartition(".")
+            if floor == "tinygrad_relu.kernels.loops":
+                flags = INSTRUCTION_SETS[name]
+                if flags and not compiles(self.compiler, INSTRUCTION_SET_PROGRAM, flags):
+                    continue
+                if self.compiler.compiler_type != "msvc":
+                    extension.extra_compile_args += [*flags, "-ffp-contract=off"]
+            kept.append(extension)
+        self.extensions = kept
 
 
 setup(
@@ -112,5 +160,5 @@ setup(
         compiler_directives=DIRECTIVES,
         annotate=bool(os.environ.get("TINYGRAD_RELU_ANNOTATE")),
     ),
-    cmdclass={"build_ext": BuildWithOpenMP},
+    cmdclass={"build_ext": BuildForMachine},
 )

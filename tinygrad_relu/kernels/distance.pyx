@@ -1,7 +1,7 @@
 """The sum of squared differences, in one pass.
 
-Differences are squared and summed in double precision, in eight running sums a block, and the blocks
-are added up with the compensation of Neumaier: the error does not grow with the length.
+Differences are squared and summed in double precision, by blocks of fixed length, so that the result
+does not depend on the number of threads.
 """
 
 import numpy as np
@@ -14,44 +14,67 @@ from libc.math cimport fabs
 from numpy cimport ndarray, npy_intp
 
 from tinygrad_relu.kernels._memory cimport empty
+from tinygrad_relu.kernels._threads cimport GRAIN, run_loop
 from tinygrad_relu.kernels.elementwise cimport float_slot
+from tinygrad_relu.kernels.instruction_set cimport own
 from tinygrad_relu.kernels.kernel cimport Kernel
+from tinygrad_relu.kernels.loops.table cimport DISTANCE_BLOCK
 
 cnp.import_array()
 
 cdef enum:
-    BLOCK = 512
+    FEW = 64                    # blocks whose sums are kept on the stack
 
 
-cdef double block_sum(const floating* a, const floating* b, npy_intp count) noexcept nogil:
-    cdef double[8] sums = [0, 0, 0, 0, 0, 0, 0, 0]
-    cdef double difference
-    cdef npy_intp i = 0
-    cdef int k
-    while i + 8 <= count:
-        for k in range(8):
-            difference = <double> a[i + k] - <double> b[i + k]
-            sums[k] += difference * difference
-        i += 8
-    while i < count:
+cdef double rest_sum(const floating* a, const floating* b, npy_intp count) noexcept nogil:
+    """Sum the squared differences of less than a block."""
+    cdef double total = 0, difference
+    cdef npy_intp i
+    for i in range(count):
         difference = <double> a[i] - <double> b[i]
-        sums[0] += difference * difference
-        i += 1
-    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]))
+        total += difference * difference
+    return total
 
 
-cdef double squared_distance(const floating* a, const floating* b, npy_intp count) noexcept nogil:
+cdef double compensated_sum(const double* parts, npy_intp count) noexcept nogil:
+    """Sum with the compensation of Neumaier: the error does not grow with the length."""
     cdef double total = 0, lost = 0, part, sum_
-    cdef npy_intp start = 0
-    while start < count:
-        part = block_sum(a + start, b + start, min(BLOCK, count - start))
+    cdef npy_intp k
+    for k in range(count):
+        part = parts[k]
         sum_ = total + part
         # Of two finite numbers the smaller one loses digits; infinite ones have none to lose.
         if sum_ - sum_ == 0:
             lost += (total - sum_) + part if fabs(total) >= fabs(part) else (part - sum_) + total
         total = sum_
-        start += BLOCK
     return total + lost
+
+
+cdef double squared_distance(ndarray a, ndarray b, int slot) except -1:
+    cdef npy_intp count = cnp.PyArray_SIZE(a), blocks = count // DISTANCE_BLOCK
+    cdef npy_intp item = cnp.PyArray_ITEMSIZE(a), step = DISTANCE_BLOCK * item
+    cdef npy_intp all_blocks = blocks + 1
+    cdef npy_intp[3] strides = [step, step, sizeof(double)]
+    cdef double[FEW] few
+    cdef double* sums = few
+    cdef ndarray many
+    cdef char* operands[3]
+    cdef char* a_rest = cnp.PyArray_BYTES(a) + blocks * step
+    cdef char* b_rest = cnp.PyArray_BYTES(b) + blocks * step
+    if all_blocks > FEW:
+        many = empty(1, &all_blocks, cnp.NPY_DOUBLE)
+        sums = <double*> cnp.PyArray_DATA(many)
+    operands[0], operands[1] = cnp.PyArray_BYTES(a), cnp.PyArray_BYTES(b)
+    operands[2] = <char*> sums
+    run_loop(
+        own.squared_distance[slot], NULL, 3, operands, blocks, strides, GRAIN // DISTANCE_BLOCK
+    )
+    count -= blocks * DISTANCE_BLOCK
+    if slot:
+        sums[blocks] = rest_sum(<double*> a_rest, <double*> b_rest, count)
+    else:
+        sums[blocks] = rest_sum(<float*> a_rest, <float*> b_rest, count)
+    return compensated_sum(sums, all_blocks)
 
 
 @cython.final
@@ -73,13 +96,9 @@ cdef class SquaredDistance(Kernel):
                 return np.sum(np.square(np.subtract(a, b, dtype=dtype)))
         y = empty(0, NULL, cnp.PyArray_TYPE(<ndarray> a))
         if slot:
-            (<double*> cnp.PyArray_DATA(y))[0] = squared_distance[double](
-                <double*> cnp.PyArray_DATA(<ndarray> a), <double*> cnp.PyArray_DATA(<ndarray> b),
-                cnp.PyArray_SIZE(<ndarray> a),
-            )
+            (<double*> cnp.PyArray_DATA(y))[0] = squared_distance(<ndarray> a, <ndarray> b, slot)
         else:
-            (<float*> cnp.PyArray_DATA(y))[0] = <float> squared_distance[float](
-                <float*> cnp.PyArray_DATA(<ndarray> a), <float*> cnp.PyArray_DATA(<ndarray> b),
-                cnp.PyArray_SIZE(<ndarray> a),
+            (<float*> cnp.PyArray_DATA(y))[0] = <float> squared_distance(
+                <ndarray> a, <ndarray> b, slot
             )
         return y

@@ -32,6 +32,7 @@ from numpy cimport ndarray, npy_intp
 from tinygrad_relu.kernels._memory cimport empty
 from tinygrad_relu.kernels._threads cimport run_loop, run_loop_without_gil
 from tinygrad_relu.kernels.elementwise cimport Elementwise, float_slot
+from tinygrad_relu.kernels.instruction_set cimport own
 from tinygrad_relu.kernels.kernel cimport Kernel
 
 from tinygrad_relu.errors import ArgumentError, DTypeError, ShapeError
@@ -41,125 +42,13 @@ cnp.import_array()
 cnp.import_ufunc()
 
 
-# ---------------------------------------------------------------------------------- one element
-
-cdef inline floating gate_one(
-    floating signal, floating control, floating t0, floating a0, floating a1
-) noexcept nogil:
-    if control <= t0:
-        return signal * a0 if a0 != 0 else <floating> 0
-    return signal * a1 if a1 != 0 or control != control else <floating> 0
-
-
-# ----------------------------------------------------------------- contiguous, one slope a side
-
-cdef void gate_uniform(
-    const floating* signal,     # IN
-    const floating* control,    # IN   may be signal
-    floating* result,           # OUT  may be signal, control or both
-    Py_ssize_t count,
-    floating t0, floating a0, floating a1,
-) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef floating zero = 0, value
-    if a0 == 0 and a1 == 1:
-        if result == signal and result == control:
-            for i in range(count):
-                value = result[i]
-                result[i] = zero if value <= t0 else value
-        elif signal == control:
-            for i in range(count):
-                value = signal[i]
-                result[i] = zero if value <= t0 else value
-        elif result == signal:
-            for i in range(count):
-                value = result[i]
-                result[i] = zero if control[i] <= t0 else value
-        else:
-            for i in range(count):
-                value = signal[i]
-                result[i] = zero if control[i] <= t0 else value
-    elif a0 == 0 or a1 == 0:
-        for i in range(count):
-            result[i] = gate_one(signal[i], control[i], t0, a0, a1)
-    elif result == signal and result == control:
-        for i in range(count):
-            value = result[i]
-            result[i] = value * (a0 if value <= t0 else a1)
-    else:
-        for i in range(count):
-            value = signal[i]
-            result[i] = value * (a0 if control[i] <= t0 else a1)
-
-
-# --------------------------------------------------------------- any stride, slopes per element
-
-cdef inline void gate_strided(
-    char** operands, npy_intp count, npy_intp* strides, floating* witness
-) noexcept nogil:
-    """Gate `count` elements; `witness` only tells Cython which of float and double is meant."""
-    cdef char* signal = operands[0]
-    cdef char* control = operands[1]
-    cdef char* t0 = operands[2]
-    cdef char* a0 = operands[3]
-    cdef char* a1 = operands[4]
-    cdef char* result = operands[5]
-    cdef npy_intp item = sizeof(floating)
-    if strides[2] == strides[3] == strides[4] == 0 and strides[0] == strides[1] == strides[5] == item:
-        gate_uniform[floating](
-            <floating*> signal, <floating*> control, <floating*> result, count,
-            (<floating*> t0)[0], (<floating*> a0)[0], (<floating*> a1)[0],
-        )
-        return
-    for _ in range(count):
-        (<floating*> result)[0] = gate_one[floating](
-            (<floating*> signal)[0], (<floating*> control)[0],
-            (<floating*> t0)[0], (<floating*> a0)[0], (<floating*> a1)[0],
-        )
-        signal += strides[0]
-        control += strides[1]
-        t0 += strides[2]
-        a0 += strides[3]
-        a1 += strides[4]
-        result += strides[5]
-
-
-cdef void gate_float(char** operands, npy_intp* n, npy_intp* strides, void* data) noexcept nogil:
-    gate_strided[float](operands, n[0], strides, NULL)
-
-
-cdef void gate_double(char** operands, npy_intp* n, npy_intp* strides, void* data) noexcept nogil:
-    gate_strided[double](operands, n[0], strides, NULL)
-
-
-cdef inline void relu_strided(
-    char** operands, npy_intp count, npy_intp* strides, floating* witness
-) noexcept nogil:
-    cdef floating t0 = 0, a0 = 0, a1 = 1
-    cdef char* all_operands[6]
-    cdef npy_intp all_strides[6]
-    all_operands[:] = [
-        operands[0], operands[0], <char*> &t0, <char*> &a0, <char*> &a1, operands[1]
-    ]
-    all_strides[:] = [strides[0], strides[0], 0, 0, 0, strides[1]]
-    gate_strided[floating](all_operands, count, all_strides, NULL)
-
-
-cdef void relu_float(char** operands, npy_intp* n, npy_intp* strides, void* data) noexcept nogil:
-    relu_strided[float](operands, n[0], strides, NULL)
-
-
-cdef void relu_double(char** operands, npy_intp* n, npy_intp* strides, void* data) noexcept nogil:
-    relu_strided[double](operands, n[0], strides, NULL)
-
-
 # -------------------------------------------------------------------------------- as ufuncs
 
 cdef cnp.PyUFuncGenericFunction[2] GATE_LOOPS = [
-    <cnp.PyUFuncGenericFunction> gate_float, <cnp.PyUFuncGenericFunction> gate_double
+    <cnp.PyUFuncGenericFunction> own.gate[0], <cnp.PyUFuncGenericFunction> own.gate[1]
 ]
 cdef cnp.PyUFuncGenericFunction[2] RELU_LOOPS = [
-    <cnp.PyUFuncGenericFunction> relu_float, <cnp.PyUFuncGenericFunction> relu_double
+    <cnp.PyUFuncGenericFunction> own.relu[0], <cnp.PyUFuncGenericFunction> own.relu[1]
 ]
 cdef enum:
     F = cnp.NPY_FLOAT
@@ -246,7 +135,7 @@ cdef void gate_plain(
     if not double_precision:
         operands[2:5] = [<char*> &singles[0], <char*> &singles[1], <char*> &singles[2]]
     run_loop(
-        gate_double if double_precision else gate_float, NULL, 6, operands,
+        own.gate[double_precision], NULL, 6, operands,
         cnp.PyArray_SIZE(signal), strides,
     )
 
@@ -282,7 +171,24 @@ def gate_general(signal, control, t0, a0, a1, out):
         return out
 
 
-# -------------------------------------------------------------------------- doors for people
+# --------------------------------------------------------------------- doors for other Cython code
+
+cdef void gate_uniform(
+    const floating* signal,     # IN
+    const floating* control,    # IN   may be signal
+    floating* result,           # OUT  may be signal, control or both
+    Py_ssize_t count,
+    floating t0, floating a0, floating a1,
+) noexcept nogil:
+    """Gate `count` elements in the caller's own thread."""
+    cdef npy_intp item = sizeof(floating), size = count
+    cdef char* operands[6]
+    cdef npy_intp[6] strides = [item, item, 0, 0, 0, item]
+    operands[:] = [
+        <char*> signal, <char*> control, <char*> &t0, <char*> &a0, <char*> &a1, <char*> result
+    ]
+    own.gate[floating is double](operands, &size, strides, NULL)
+
 
 cpdef int gate_view(
     const floating[::1] signal, const floating[::1] control, floating[::1] result,
@@ -320,10 +226,7 @@ cpdef int gate_view(
         <char*> &signal[0], <char*> &control[0], <char*> &t0, <char*> &a0, <char*> &a1,
         <char*> &result[0],
     ]
-    if floating is double:
-        run_loop_without_gil(gate_double, NULL, 6, operands, count, strides)
-    else:
-        run_loop_without_gil(gate_float, NULL, 6, operands, count, strides)
+    run_loop_without_gil(own.gate[floating is double], NULL, 6, operands, count, strides)
     return 0
 
 

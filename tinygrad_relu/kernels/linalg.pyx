@@ -10,12 +10,15 @@ import numpy as np
 cimport cython
 cimport numpy as cnp
 from cpython.ref cimport PyObject
-from cython cimport floating
 from numpy cimport ndarray, npy_intp
 
 from tinygrad_relu.kernels._memory cimport empty
+from tinygrad_relu.kernels._threads cimport GRAIN, run_loop
 from tinygrad_relu.kernels.elementwise cimport float_slot
+from tinygrad_relu.kernels.instruction_set cimport own
 from tinygrad_relu.kernels.kernel cimport Kernel
+
+from tinygrad_relu.kernels.gate import relu
 
 cnp.import_array()
 
@@ -60,7 +63,15 @@ cdef class MatrixProduct(Kernel):
 
 @cython.final
 cdef class Affine(Kernel):
-    """The kernel of `linear`, called with (x, weight, bias): ``x @ weight.T + bias``."""
+    """The kernel of `linear`, called with (x, weight, bias): ``x @ weight.T + bias``.
+
+    One pass over the product adds the bias, and rectifies as well if that is wanted.
+    """
+
+    cdef bint rectified
+
+    def __init__(self, bint rectified=False):
+        self.rectified = rectified
 
     cdef object run(self, PyObject** arrays, Py_ssize_t count, tuple statics):
         cdef object x = <object> arrays[0]
@@ -70,7 +81,9 @@ cdef class Affine(Kernel):
         if fitting(x, weight, 1) and (bias is None or self.takes(weight, bias)):
             y = product(<ndarray> x, <ndarray> cnp.PyArray_Transpose(<ndarray> weight, NULL))
             if bias is not None:
-                add_rows(y, <ndarray> bias)
+                self.finish(y, <ndarray> bias)
+            elif self.rectified:
+                relu(y, y)
             return y
         with np.errstate(all="ignore"):
             if np.ndim(weight) != 2:
@@ -81,7 +94,24 @@ cdef class Affine(Kernel):
             if bias is not None and np.shape(bias) != np.shape(weight)[:1]:
                 raise ValueError("bias needs the shape (outputs,)")
             product_ = np.matmul(x, np.transpose(weight))
-            return product_ if bias is None else product_ + bias
+            y_ = product_ if bias is None else product_ + bias
+            return relu(y_) if self.rectified else y_
+
+    cdef void finish(self, ndarray y, ndarray bias) noexcept:
+        """Add `bias` to each row of `y`, in place, and rectify it if that is wanted."""
+        cdef npy_intp rows = cnp.PyArray_DIM(y, 0), width = cnp.PyArray_DIM(y, 1)
+        cdef npy_intp row = width * cnp.PyArray_ITEMSIZE(y)
+        cdef int slot = float_slot(y)
+        cdef npy_intp[3] strides = [row, 0, row]
+        cdef char* operands[3]
+        if rows == 0 or width == 0:
+            return
+        operands[0] = operands[2] = cnp.PyArray_BYTES(y)
+        operands[1] = cnp.PyArray_BYTES(bias)
+        run_loop(
+            own.add_bias_relu[slot] if self.rectified else own.add_bias[slot], &width, 3,
+            operands, rows, strides, GRAIN // width + 1,
+        )
 
     cdef bint takes(self, ndarray weight, object bias) noexcept:
         return (
@@ -91,29 +121,3 @@ cdef class Affine(Kernel):
             and cnp.PyArray_NDIM(<ndarray> bias) == 1
             and cnp.PyArray_DIM(<ndarray> bias, 0) == cnp.PyArray_DIM(weight, 0)
         )
-
-
-cdef void add_rows(ndarray y, ndarray bias) noexcept:
-    """Add `bias` to each row of `y`, in place."""
-    if cnp.PyArray_TYPE(y) == cnp.NPY_DOUBLE:
-        add_rows_loop(
-            <double*> cnp.PyArray_DATA(y), <double*> cnp.PyArray_DATA(bias),
-            cnp.PyArray_DIM(y, 0), cnp.PyArray_DIM(y, 1),
-        )
-    else:
-        add_rows_loop(
-            <float*> cnp.PyArray_DATA(y), <float*> cnp.PyArray_DATA(bias),
-            cnp.PyArray_DIM(y, 0), cnp.PyArray_DIM(y, 1),
-        )
-
-
-cdef void add_rows_loop(
-    floating* y,            # IN, OUT  rows * width
-    const floating* bias,   # IN       width
-    npy_intp rows, npy_intp width,
-) noexcept nogil:
-    cdef npy_intp k
-    for _ in range(rows):
-        for k in range(width):
-            y[k] += bias[k]
-        y += width

@@ -6,7 +6,9 @@ a) A plain float array reduced over one axis is a block of shape (outer, axis, i
    is 1, each row is reduced by one call of the loop with an output stride of 0, which NumPy's loops
    know as a reduction (sums are pairwise, so their error grows with log n).  Where it is not, rows
    are folded into the result one after the other.  Both are what NumPy does, without its overhead.
-b) Several axes, other dtypes and layouts, and empty axes are left to ``ufunc.reduce``.
+b) Long rows are folded by blocks of fixed length, and columns side by side, on several threads: the
+   result is the same bits for any number of them.
+c) Several axes, other dtypes and layouts, and empty axes are left to ``ufunc.reduce``.
 """
 
 from operator import index
@@ -17,13 +19,15 @@ cimport cython
 cimport numpy as cnp
 from cpython.long cimport PyLong_AsLong
 from cpython.ref cimport PyObject
-from cython cimport floating
 from libc.string cimport memcpy
 from numpy cimport ndarray, npy_intp
 
 from tinygrad_relu.kernels._memory cimport empty
+from tinygrad_relu.kernels._threads cimport GRAIN, Loop, run_loop
 from tinygrad_relu.kernels.elementwise cimport Elementwise, float_slot
+from tinygrad_relu.kernels.instruction_set cimport own
 from tinygrad_relu.kernels.kernel cimport Kernel
+from tinygrad_relu.kernels.loops.table cimport Columns
 
 from tinygrad_relu.kernels.elementwise import Elementwise
 
@@ -87,37 +91,114 @@ cdef class Reduction(Kernel):
             self.fold_columns(cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(y), outer, length, inner, slot)
         return y
 
-    cdef void fold_rows(
+    cdef int fold_rows(
         self, char* x, char* y, npy_intp outer, npy_intp length, int slot
-    ) noexcept:
+    ) except -1:
         cdef npy_intp item = sizeof(double) if slot else sizeof(float)
-        cdef npy_intp rest = length - 1
-        cdef npy_intp[3] strides = [0, item, 0]
-        cdef char* operands[3]
+        cdef npy_intp row = length * item, blocks = length // FOLD_BLOCK, parts = blocks + 1
+        cdef Fold fold = Fold(self.elementwise.loops[slot], self.elementwise.data[slot], length, item)
+        cdef ndarray partial
+        cdef char* partial_data
+        if blocks < 2:
+            return run_fold(fold_rows, &fold, x, y, outer, row, item)
+        partial = empty(1, &parts, cnp.NPY_DOUBLE if slot else cnp.NPY_FLOAT)
+        partial_data = cnp.PyArray_BYTES(partial)
         for _ in range(outer):
-            memcpy(y, x, item)
-            if rest > 0:
-                operands[0] = operands[2] = y
-                operands[1] = x + item
-                self.elementwise.loops[slot](operands, &rest, strides, self.elementwise.data[slot])
-            x += length * item
+            fold.length = FOLD_BLOCK
+            run_fold(fold_rows, &fold, x, partial_data, blocks, FOLD_BLOCK * item, item)
+            fold.length = length - blocks * FOLD_BLOCK
+            parts = blocks
+            if fold.length > 0:
+                run_fold(
+                    fold_rows, &fold, x + blocks * FOLD_BLOCK * item, partial_data + blocks * item,
+                    1, row, item,
+                )
+                parts += 1
+            fold.length = parts
+            run_fold(fold_rows, &fold, partial_data, y, 1, parts * item, item)
+            x += row
             y += item
+        return 0
 
-    cdef void fold_columns(
+    cdef int fold_columns(
         self, char* x, char* y, npy_intp outer, npy_intp length, npy_intp inner, int slot
-    ) noexcept:
+    ) except -1:
         cdef npy_intp item = sizeof(double) if slot else sizeof(float)
-        cdef npy_intp[3] strides = [item, item, item]
-        cdef char* operands[3]
+        cdef Fold fold = Fold(
+            self.elementwise.loops[slot], self.elementwise.data[slot], length, inner * item
+        )
         for _ in range(outer):
-            memcpy(y, x, inner * item)
-            for _ in range(1, length):
-                x += inner * item
-                operands[0] = operands[2] = y
-                operands[1] = x
-                self.elementwise.loops[slot](operands, &inner, strides, self.elementwise.data[slot])
-            x += inner * item
+            run_fold(fold_columns, &fold, x, y, inner, item, item)
+            x += length * inner * item
             y += inner * item
+        return 0
+
+
+cdef enum:
+    # A longer row is folded block by block, on however many threads: so they make no difference.
+    FOLD_BLOCK = 32768
+    # Columns whose results stay in the first-level cache.
+    FEW_COLUMNS = 1024
+
+cdef struct Fold:
+    Loop loop                   # the reducing loop of a ufunc
+    void* data
+    npy_intp length             # how many elements go into one
+    npy_intp step               # bytes from one of them to the next
+
+
+cdef int run_fold(
+    Loop loop, Fold* fold, char* x, char* y, npy_intp count, npy_intp x_step, npy_intp y_step
+) except -1:
+    """Fold `count` rows or columns."""
+    cdef npy_intp[2] strides = [x_step, y_step]
+    cdef char* operands[2]
+    operands[0], operands[1] = x, y
+    run_loop(loop, fold, 2, operands, count, strides, GRAIN // fold.length + 1)
+    return 0
+
+
+cdef void fold_rows(
+    char** operands, npy_intp* count, npy_intp* strides, void* settings
+) noexcept nogil:
+    """A step is a row: what lies end to end is folded into one."""
+    cdef Fold* fold = <Fold*> settings
+    cdef char* x = operands[0]
+    cdef char* y = operands[1]
+    cdef npy_intp rest = fold.length - 1
+    cdef npy_intp[3] fold_strides = [0, fold.step, 0]
+    cdef char* fold_operands[3]
+    for _ in range(count[0]):
+        memcpy(y, x, fold.step)
+        if rest > 0:
+            fold_operands[0] = fold_operands[2] = y
+            fold_operands[1] = x + fold.step
+            fold.loop(fold_operands, &rest, fold_strides, fold.data)
+        x += strides[0]
+        y += strides[1]
+
+
+cdef void fold_columns(
+    char** operands, npy_intp* count, npy_intp* strides, void* settings
+) noexcept nogil:
+    """A step is a column: row after row is folded into the first one."""
+    cdef Fold* fold = <Fold*> settings
+    cdef npy_intp item = strides[0], start = 0, size
+    cdef npy_intp[3] fold_strides = [item, item, item]
+    cdef char* fold_operands[3]
+    cdef char* x
+    cdef char* y
+    while start < count[0]:
+        size = min(FEW_COLUMNS, count[0] - start)
+        x = operands[0] + start * item
+        y = operands[1] + start * item
+        memcpy(y, x, size * item)
+        for _ in range(1, fold.length):
+            x += fold.step
+            fold_operands[0] = fold_operands[2] = y
+            fold_operands[1] = x
+            fold.loop(fold_operands, &size, fold_strides, fold.data)
+        start += size
 
 
 cdef Reduction adding = Reduction(np.add)
@@ -129,31 +210,16 @@ cdef ndarray column_sums(ndarray x, int leading):
     cdef ndarray y = empty(
         rest, cnp.PyArray_DIMS(x) + leading, cnp.PyArray_TYPE(x)
     )
-    cdef npy_intp width = cnp.PyArray_SIZE(y)
-    if cnp.PyArray_TYPE(x) == cnp.NPY_DOUBLE:
-        column_sums_loop(
-            <double*> cnp.PyArray_DATA(x), <double*> cnp.PyArray_DATA(y),
-            cnp.PyArray_SIZE(x) // width, width,
-        )
-    else:
-        column_sums_loop(
-            <float*> cnp.PyArray_DATA(x), <float*> cnp.PyArray_DATA(y),
-            cnp.PyArray_SIZE(x) // width, width,
-        )
+    cdef npy_intp width = cnp.PyArray_SIZE(y), item = cnp.PyArray_ITEMSIZE(x)
+    cdef Columns columns = Columns(cnp.PyArray_SIZE(x) // width, width * item)
+    cdef npy_intp[2] strides = [item, item]
+    cdef char* operands[2]
+    operands[0], operands[1] = cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(y)
+    run_loop(
+        own.column_sums[item == sizeof(double)], &columns, 2, operands, width, strides,
+        GRAIN // columns.rows + 1,
+    )
     return y
-
-
-cdef void column_sums_loop(
-    const floating* x,      # IN   rows * width
-    floating* y,            # OUT  width
-    npy_intp rows, npy_intp width,
-) noexcept nogil:
-    cdef npy_intp k
-    memcpy(y, x, width * sizeof(floating))
-    for _ in range(1, rows):
-        x += width
-        for k in range(width):
-            y[k] += x[k]
 
 
 @cython.final

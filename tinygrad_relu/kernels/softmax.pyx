@@ -1,8 +1,8 @@
-"""Softmax and its logarithm along one axis, without overflow.
+"""Softmax, its logarithm, and the loss of a right class, without overflow, in one pass over memory.
 
 A plain float array whose axis is the last one is done row by row: the largest element is taken off,
-the exponential is NumPy's own loop over all rows at once, and the sum follows while the row is in
-cache, in double precision.  Other layouts go by the same formula in NumPy.
+the exponential is NumPy's own loop, and the sum follows while the row is in cache, in double precision.
+Other layouts go by the same formula in NumPy.
 """
 
 import numpy as np
@@ -10,14 +10,14 @@ import numpy as np
 cimport cython
 cimport numpy as cnp
 from cpython.ref cimport PyObject
-from cython cimport floating
-from libc.math cimport log
 from numpy cimport ndarray, npy_intp
 
 from tinygrad_relu.kernels._memory cimport empty
-from tinygrad_relu.kernels._threads cimport run_loop
+from tinygrad_relu.kernels._threads cimport COSTLY_GRAIN, Loop, run_loop
 from tinygrad_relu.kernels.elementwise cimport Elementwise, float_slot
+from tinygrad_relu.kernels.instruction_set cimport own
 from tinygrad_relu.kernels.kernel cimport Kernel
+from tinygrad_relu.kernels.loops.table cimport Rows
 
 from tinygrad_relu.kernels.elementwise import Elementwise
 
@@ -26,59 +26,24 @@ cnp.import_array()
 cdef Elementwise exponential = Elementwise(np.exp)
 
 
-cdef void less_largest(
-    const floating* x,      # IN   rows * width
-    floating* y,            # OUT  rows * width
-    npy_intp rows, npy_intp width,
-) noexcept nogil:
-    """Take off each row its largest element."""
-    cdef npy_intp k
-    cdef floating top
-    for _ in range(rows):
-        top = x[0]
-        for k in range(1, width):
-            top = x[k] if x[k] > top else top
-        for k in range(width):
-            y[k] = x[k] - top
-        x += width
-        y += width
+cdef void run_rows(
+    Loop* loops, int slot, int operand_count, char** operands, npy_intp rows, npy_intp width,
+    npy_intp* strides,
+) noexcept:
+    """Run a loop over `rows` rows, of which there is at least one, and not of width 0."""
+    cdef Rows settings
+    settings.width = width
+    settings.exp.loop, settings.exp.data = exponential.loops[slot], exponential.data[slot]
+    run_loop(
+        loops[slot], &settings, operand_count, operands, rows, strides,
+        COSTLY_GRAIN // width + 1,
+    )
 
 
-cdef void divide_by_sums(floating* e, npy_intp rows, npy_intp width) noexcept nogil:
-    """Divide each row by its sum, in place."""
-    cdef npy_intp k
-    cdef double total
-    for _ in range(rows):
-        total = 0
-        for k in range(width):
-            total += e[k]
-        for k in range(width):
-            e[k] = <floating> (e[k] / total)
-        e += width
+cdef class Normalised(Kernel):
+    """What softmax and its logarithm share; static: (axis,)."""
 
-
-cdef void less_log_sums(
-    floating* y,            # IN, OUT  rows * width
-    const floating* e,      # IN       exp(y)
-    npy_intp rows, npy_intp width,
-) noexcept nogil:
-    """Take off each row the logarithm of the sum of its exponentials, in place."""
-    cdef npy_intp k
-    cdef double total
-    cdef floating logarithm
-    for _ in range(rows):
-        total = 0
-        for k in range(width):
-            total += e[k]
-        logarithm = <floating> log(total)
-        for k in range(width):
-            y[k] -= logarithm
-        y += width
-        e += width
-
-
-cdef class Rows(Kernel):
-    """What both kernels share: which arrays they take row by row; static: (axis,)."""
+    cdef Loop* loops
 
     cdef object run(self, PyObject** arrays, Py_ssize_t count, tuple statics):
         cdef object x = <object> arrays[0]
@@ -93,91 +58,110 @@ cdef class Rows(Kernel):
         with np.errstate(all="ignore"):
             # Integers would wrap when the largest is taken off.
             x = np.asarray(x)
-            return self.general(x if x.dtype.kind == "f" else x.astype(np.float64), axis)
+            x = x if x.dtype.kind == "f" else x.astype(np.float64)
+            return self.general(x - np.amax(x, axis=axis, keepdims=True) if x.size else x, axis)
 
     cdef ndarray by_rows(self, ndarray x, int slot):
+        cdef ndarray y = empty(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), cnp.PyArray_TYPE(x))
+        cdef npy_intp width = cnp.PyArray_DIM(x, cnp.PyArray_NDIM(x) - 1)
+        cdef npy_intp row = width * cnp.PyArray_ITEMSIZE(x)
+        cdef npy_intp[2] strides = [row, row]
+        cdef char* operands[2]
+        operands[0], operands[1] = cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(y)
+        run_rows(self.loops, slot, 2, operands, cnp.PyArray_SIZE(x) // width, width, strides)
+        return y
+
+    def general(self, shifted, axis):
+        """Return the result for any layout, of which the largest element has been taken off."""
         raise NotImplementedError
-
-    def general(self, x, axis):
-        """Return the result for any layout and dtype."""
-        raise NotImplementedError
-
-
-cdef ndarray shifted(ndarray x, int slot):
-    """Return `x` less the largest element of each row."""
-    cdef ndarray y = empty(
-        cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), cnp.PyArray_TYPE(x)
-    )
-    cdef npy_intp width = cnp.PyArray_DIM(x, cnp.PyArray_NDIM(x) - 1)
-    cdef npy_intp rows = cnp.PyArray_SIZE(x) // width
-    if slot:
-        less_largest[double](
-            <double*> cnp.PyArray_DATA(x), <double*> cnp.PyArray_DATA(y), rows, width
-        )
-    else:
-        less_largest[float](<float*> cnp.PyArray_DATA(x), <float*> cnp.PyArray_DATA(y), rows, width)
-    return y
-
-
-def shifted_general(x, axis):
-    """Do as `shifted` along any axis, in NumPy."""
-    return x - np.amax(x, axis=axis, keepdims=True) if x.size else x
 
 
 @cython.final
-cdef class Softmax(Rows):
+cdef class Softmax(Normalised):
     """``exp(x) / sum(exp(x))``."""
 
-    cdef ndarray by_rows(self, ndarray x, int slot):
-        cdef ndarray e = shifted(x, slot)
-        cdef npy_intp width = cnp.PyArray_DIM(x, cnp.PyArray_NDIM(x) - 1)
-        cdef npy_intp rows = cnp.PyArray_SIZE(x) // width
-        exponentiate(e, e, slot)
-        if slot:
-            divide_by_sums[double](<double*> cnp.PyArray_DATA(e), rows, width)
-        else:
-            divide_by_sums[float](<float*> cnp.PyArray_DATA(e), rows, width)
-        return e
+    def __cinit__(self):
+        self.loops = own.softmax
 
-    def general(self, x, axis):
-        e = np.exp(shifted_general(x, axis))
+    def general(self, shifted, axis):
+        e = np.exp(shifted)
         return e / np.sum(e, axis=axis, keepdims=True)
 
 
 @cython.final
-cdef class LogSoftmax(Rows):
+cdef class LogSoftmax(Normalised):
     """``x - log(sum(exp(x)))``."""
 
-    cdef ndarray by_rows(self, ndarray x, int slot):
-        cdef ndarray y = shifted(x, slot)
-        cdef ndarray e = empty(
-            cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), cnp.PyArray_TYPE(x)
-        )
-        cdef npy_intp width = cnp.PyArray_DIM(x, cnp.PyArray_NDIM(x) - 1)
-        cdef npy_intp rows = cnp.PyArray_SIZE(x) // width
-        exponentiate(y, e, slot)
-        if slot:
-            less_log_sums[double](
-                <double*> cnp.PyArray_DATA(y), <double*> cnp.PyArray_DATA(e), rows, width
+    def __cinit__(self):
+        self.loops = own.log_softmax
+
+    def general(self, shifted, axis):
+        return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+
+
+cdef class Classes(Kernel):
+    """What the loss of a right class and its gradient share: x (rows, classes), target (rows,)."""
+
+    cdef tuple checked(self, object x, object target):
+        """Return both as arrays that loops can take, or raise."""
+        x = np.ascontiguousarray(x)
+        if x.dtype not in (np.float32, np.float64):
+            x = x.astype(np.float64)
+        if x.ndim != 2:
+            raise ValueError("x needs the axes (rows, classes)")
+        if np.shape(target) != x.shape[:1]:
+            raise ValueError("target needs one class for each row of x")
+        if target.dtype.kind not in "iu":
+            raise TypeError(f"target has dtype {target.dtype}, and classes are integers")
+        if target.size and not (0 <= target.min() and target.max() < x.shape[1]):
+            raise IndexError(
+                f"target has classes from {target.min()} to {target.max()}, and x has {x.shape[1]} "
+                f"classes, from 0 to {x.shape[1] - 1}"
             )
-        else:
-            less_log_sums[float](
-                <float*> cnp.PyArray_DATA(y), <float*> cnp.PyArray_DATA(e), rows, width
+        return x, np.ascontiguousarray(target, dtype=np.intp)
+
+
+@cython.final
+cdef class ClassLosses(Classes):
+    """``-log_softmax(x)`` at the class of each row."""
+
+    cdef object run(self, PyObject** arrays, Py_ssize_t count, tuple statics):
+        cdef ndarray x, target, losses
+        cdef char* operands[3]
+        cdef npy_intp[3] strides
+        cdef npy_intp width, item
+        x, target = self.checked(<object> arrays[0], <object> arrays[1])
+        losses = empty(1, cnp.PyArray_DIMS(x), cnp.PyArray_TYPE(x))
+        if cnp.PyArray_SIZE(x) > 0:
+            width, item = cnp.PyArray_DIM(x, 1), cnp.PyArray_ITEMSIZE(x)
+            strides[:] = [width * item, sizeof(npy_intp), item]
+            operands[0], operands[1] = cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(target)
+            operands[2] = cnp.PyArray_BYTES(losses)
+            run_rows(
+                own.class_losses, float_slot(x), 3, operands, cnp.PyArray_DIM(x, 0), width, strides
             )
+        return losses
+
+
+@cython.final
+cdef class LessClass(Classes):
+    """``(softmax(x) - one_hot(target)) * scale``, with one scale for each row."""
+
+    cdef object run(self, PyObject** arrays, Py_ssize_t count, tuple statics):
+        cdef ndarray x, target, scale, y
+        cdef char* operands[4]
+        cdef npy_intp[4] strides
+        cdef npy_intp width, row
+        x, target = self.checked(<object> arrays[0], <object> arrays[1])
+        scale = np.ascontiguousarray(<object> arrays[2], dtype=(<object> x).dtype)
+        if cnp.PyArray_NDIM(scale) != 1 or cnp.PyArray_DIM(scale, 0) != cnp.PyArray_DIM(x, 0):
+            raise ValueError("scale needs one number for each row of x")
+        y = empty(2, cnp.PyArray_DIMS(x), cnp.PyArray_TYPE(x))
+        if cnp.PyArray_SIZE(x) > 0:
+            width = cnp.PyArray_DIM(x, 1)
+            row = width * cnp.PyArray_ITEMSIZE(x)
+            strides[:] = [row, sizeof(npy_intp), cnp.PyArray_ITEMSIZE(x), row]
+            operands[0], operands[1] = cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(target)
+            operands[2], operands[3] = cnp.PyArray_BYTES(scale), cnp.PyArray_BYTES(y)
+            run_rows(own.less_class, float_slot(x), 4, operands, cnp.PyArray_DIM(x, 0), width, strides)
         return y
-
-    def general(self, x, axis):
-        y = shifted_general(x, axis)
-        return y - np.log(np.sum(np.exp(y), axis=axis, keepdims=True))
-
-
-cdef void exponentiate(ndarray y, ndarray e, int slot) noexcept:
-    """Write ``exp(y)`` into `e`, which may be `y`."""
-    cdef npy_intp item = cnp.PyArray_ITEMSIZE(y)
-    cdef npy_intp[2] strides = [item, item]
-    cdef char* operands[2]
-    operands[0], operands[1] = cnp.PyArray_BYTES(y), cnp.PyArray_BYTES(e)
-    run_loop(
-        exponential.loops[slot], exponential.data[slot], 2, operands, cnp.PyArray_SIZE(y), strides,
-        exponential.grain,
-    )

@@ -7,11 +7,13 @@ gradients (None for a parameter to leave alone) and what the optimizer remembers
 import numpy as np
 
 cimport numpy as cnp
-from cython cimport floating
 from libc.math cimport sqrt
-from numpy cimport ndarray
+from numpy cimport ndarray, npy_intp
 
+from tinygrad_relu.kernels._threads cimport MOST_OPERANDS, Loop, run_loop
 from tinygrad_relu.kernels.elementwise cimport float_slot
+from tinygrad_relu.kernels.instruction_set cimport own
+from tinygrad_relu.kernels.loops.table cimport AdamSettings, SgdSettings
 
 from tinygrad_relu.errors import DTypeError
 
@@ -37,26 +39,19 @@ cdef list laid_out(list parameters, list gradients):
     return fitting
 
 
-cdef void sgd_loop(
-    floating* parameter,        # IN, OUT
-    const floating* gradient,   # IN
-    floating* velocity,         # IN, OUT  NULL without momentum
-    Py_ssize_t count, double rate, double momentum, double decay, bint nesterov,
-) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef floating lr = <floating> rate, mu = <floating> momentum, wd = <floating> decay, step
-    if velocity is NULL:
-        if wd == 0:
-            for i in range(count):
-                parameter[i] -= lr * gradient[i]
-        else:
-            for i in range(count):
-                parameter[i] -= lr * (gradient[i] + wd * parameter[i])
-        return
-    for i in range(count):
-        step = gradient[i] + wd * parameter[i]
-        velocity[i] = mu * velocity[i] + step
-        parameter[i] -= lr * (step + mu * velocity[i] if nesterov else velocity[i])
+cdef void update(
+    ndarray parameter, Loop* loops, void* settings, int operand_count, char** operands
+) noexcept:
+    """Run a loop over all elements of a parameter and what goes with it."""
+    cdef npy_intp[MOST_OPERANDS] strides
+    cdef int k
+    for k in range(operand_count):
+        # What is not there has nowhere to go.
+        strides[k] = 0 if operands[k] is NULL else cnp.PyArray_ITEMSIZE(parameter)
+    run_loop(
+        loops[cnp.PyArray_TYPE(parameter) == cnp.NPY_DOUBLE], settings, operand_count,
+        operands, cnp.PyArray_SIZE(parameter), strides,
+    )
 
 
 def sgd(list parameters, list gradients, list velocities, double lr, double momentum,
@@ -66,77 +61,49 @@ def sgd(list parameters, list gradients, list velocities, double lr, double mome
     ``v = momentum * v + (g + weight_decay * p)``, then ``p -= lr * v`` (Nesterov: ``p -= lr *
     (g + weight_decay * p + momentum * v)``).  `velocities` holds None where there is no momentum.
     """
-    cdef ndarray parameter, gradient
-    cdef void* velocity
+    cdef ndarray parameter
+    cdef SgdSettings settings
+    cdef char* operands[4]
     cdef list fitting = laid_out(parameters, gradients)
+    settings.rate, settings.momentum = lr, momentum
+    settings.decay, settings.nesterov = weight_decay, nesterov
     for k in range(len(parameters)):
         if fitting[k] is None:
             continue
         parameter = parameters[k]
-        gradient = fitting[k]
-        velocity = NULL if velocities[k] is None else cnp.PyArray_DATA(<ndarray> velocities[k])
-        if cnp.PyArray_TYPE(parameter) == cnp.NPY_DOUBLE:
-            sgd_loop(
-                <double*> cnp.PyArray_DATA(parameter), <double*> cnp.PyArray_DATA(gradient),
-                <double*> velocity, cnp.PyArray_SIZE(parameter), lr, momentum, weight_decay, nesterov,
-            )
-        else:
-            sgd_loop(
-                <float*> cnp.PyArray_DATA(parameter), <float*> cnp.PyArray_DATA(gradient),
-                <float*> velocity, cnp.PyArray_SIZE(parameter), lr, momentum, weight_decay, nesterov,
-            )
-
-
-cdef void adam_loop(
-    floating* parameter,        # IN, OUT
-    const floating* gradient,   # IN
-    floating* mean,             # IN, OUT
-    floating* square,           # IN, OUT
-    Py_ssize_t count, double rate, double beta1, double beta2, double root, double epsilon,
-    double decay,
-) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef floating b1 = <floating> beta1, b2 = <floating> beta2, wd = <floating> decay
-    cdef floating c1 = <floating> (1 - beta1), c2 = <floating> (1 - beta2)
-    cdef floating step = <floating> rate, r = <floating> root, eps = <floating> epsilon, g
-    for i in range(count):
-        g = gradient[i] + wd * parameter[i]
-        mean[i] = b1 * mean[i] + c1 * g
-        square[i] = b2 * square[i] + c2 * g * g
-        parameter[i] -= step * mean[i] / (<floating> sqrt(square[i]) / r + eps)
+        operands[0] = cnp.PyArray_BYTES(<ndarray> fitting[k])
+        operands[1] = NULL if velocities[k] is None else cnp.PyArray_BYTES(<ndarray> velocities[k])
+        operands[2] = operands[3] = cnp.PyArray_BYTES(parameter)
+        update(parameter, own.sgd, &settings, 4, operands)
 
 
 def adam(list parameters, list gradients, list means, list squares, list steps, double lr,
-         double beta1, double beta2, double eps, double weight_decay):
+         double beta1, double beta2, double eps, double weight_decay, bint decoupled):
     """Take one step of Adam, in place, and count it in `steps` for each parameter that takes it.
 
     Kingma and Ba, "Adam: a method for stochastic optimization", 2015, algorithm 1, with the bias
-    corrections and the place of `eps` as PyTorch has them.
+    corrections and the place of `eps` as PyTorch has them.  Decoupled, the decay goes past the running
+    means, straight to the parameter: Loshchilov and Hutter, "Decoupled weight decay regularization",
+    2019.
     """
-    cdef double rate, root
     cdef long taken
-    cdef ndarray parameter, gradient
+    cdef ndarray parameter
+    cdef AdamSettings settings
+    cdef char* operands[5]
     cdef list fitting = laid_out(parameters, gradients)
+    settings.beta1, settings.beta2, settings.epsilon = beta1, beta2, eps
+    settings.decay = 0 if decoupled else weight_decay
+    settings.shrinkage = 1 - lr * weight_decay if decoupled else 1
     for k in range(len(parameters)):
         if fitting[k] is None:
             continue
         parameter = parameters[k]
         taken = steps[k] + 1
         steps[k] = taken
-        rate = lr / (1 - beta1 ** taken)
-        root = sqrt(1 - beta2 ** taken)
-        gradient = fitting[k]
-        if cnp.PyArray_TYPE(parameter) == cnp.NPY_DOUBLE:
-            adam_loop(
-                <double*> cnp.PyArray_DATA(parameter), <double*> cnp.PyArray_DATA(gradient),
-                <double*> cnp.PyArray_DATA(<ndarray> means[k]),
-                <double*> cnp.PyArray_DATA(<ndarray> squares[k]),
-                cnp.PyArray_SIZE(parameter), rate, beta1, beta2, root, eps, weight_decay,
-            )
-        else:
-            adam_loop(
-                <float*> cnp.PyArray_DATA(parameter), <float*> cnp.PyArray_DATA(gradient),
-                <float*> cnp.PyArray_DATA(<ndarray> means[k]),
-                <float*> cnp.PyArray_DATA(<ndarray> squares[k]),
-                cnp.PyArray_SIZE(parameter), rate, beta1, beta2, root, eps, weight_decay,
-            )
+        settings.rate = lr / (1 - beta1 ** taken)
+        settings.root = sqrt(1 - beta2 ** taken)
+        operands[0] = cnp.PyArray_BYTES(<ndarray> fitting[k])
+        operands[1] = cnp.PyArray_BYTES(<ndarray> means[k])
+        operands[2] = cnp.PyArray_BYTES(<ndarray> squares[k])
+        operands[3] = operands[4] = cnp.PyArray_BYTES(parameter)
+        update(parameter, own.adam, &settings, 5, operands)

@@ -34,6 +34,8 @@ class Adam(Optimizer):
     3.5
     """
 
+    decoupled = False       # whether the decay goes past the running means
+
     @checked_call
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
         super().__init__(params)
@@ -51,5 +53,39 @@ class Adam(Optimizer):
         arrays, gradients = open_for_update(self.params)
         adam(
             arrays, gradients, self.means, self.squares, self.steps,
-            self.lr, *self.betas, self.eps, self.weight_decay,
+            self.lr, *self.betas, self.eps, self.weight_decay, self.decoupled,
         )
+
+
+class AdamW(Adam):
+    """`Adam` whose weight decay shrinks the parameters themselves, by ``lr * weight_decay`` a step.
+
+    In `Adam` the decay is a part of the gradient, and is divided by its root mean square like it.
+
+    Parameters
+    ----------
+    params : iterable of Tensor
+    lr, betas, eps
+        As in `Adam`.
+    weight_decay : float, default 0.01
+
+    Notes
+    -----
+    Loshchilov and Hutter, "Decoupled weight decay regularization", 2019.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> w = tg.tensor([4.0], requires_grad=True)
+    >>> optimizer = tg.optim.AdamW([w], lr=0.5, weight_decay=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> round(w.item(), 6)
+    3.3
+    """
+
+    decoupled = True
+
+    @checked_call
+    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
+        super().__init__(params, lr, betas, eps, weight_decay)

@@ -1,0 +1,157 @@
+# The ReLU family: see `tinygrad_relu.kernels.gate` for what it computes and how it is written.
+
+
+cdef inline floating gate_one(
+    floating signal, floating control, floating t0, floating a0, floating a1
+) noexcept nogil:
+    if control <= t0:
+        return signal * a0 if a0 != 0 else <floating> 0
+    return signal * a1 if a1 != 0 or control != control else <floating> 0
+
+
+cdef inline void gate_contiguous(
+    const floating* signal,     # IN
+    const floating* control,    # IN   may be signal
+    floating* result,           # OUT  may be signal, control or both
+    npy_intp count,
+    floating t0, floating a0, floating a1,
+) noexcept nogil:
+    cdef npy_intp i
+    cdef floating zero = 0, value
+    if a0 == 0 and a1 == 1:
+        if result == signal and result == control:
+            for i in range(count):
+                value = result[i]
+                result[i] = zero if value <= t0 else value
+        elif signal == control:
+            for i in range(count):
+                value = signal[i]
+                result[i] = zero if value <= t0 else value
+        elif result == signal:
+            for i in range(count):
+                value = result[i]
+                result[i] = zero if control[i] <= t0 else value
+        else:
+            for i in range(count):
+                value = signal[i]
+                result[i] = zero if control[i] <= t0 else value
+    elif a0 == 0 or a1 == 0:
+        for i in range(count):
+            result[i] = gate_one(signal[i], control[i], t0, a0, a1)
+    elif result == signal and result == control:
+        for i in range(count):
+            value = result[i]
+            result[i] = value * (a0 if value <= t0 else a1)
+    else:
+        for i in range(count):
+            value = signal[i]
+            result[i] = value * (a0 if control[i] <= t0 else a1)
+
+
+cdef void gate(
+    floating** operands, npy_intp* count, npy_intp* strides, void* settings
+) noexcept nogil:
+    cdef char* signal = <char*> operands[0]
+    cdef char* control = <char*> operands[1]
+    cdef char* t0 = <char*> operands[2]
+    cdef char* a0 = <char*> operands[3]
+    cdef char* a1 = <char*> operands[4]
+    cdef char* result = <char*> operands[5]
+    cdef npy_intp item = sizeof(floating)
+    if strides[2] == strides[3] == strides[4] == 0 and strides[0] == strides[1] == strides[5] == item:
+        gate_contiguous(
+            operands[0], operands[1], operands[5], count[0],
+            operands[2][0], operands[3][0], operands[4][0],
+        )
+        return
+    for _ in range(count[0]):
+        (<floating*> result)[0] = gate_one(
+            (<floating*> signal)[0], (<floating*> control)[0],
+            (<floating*> t0)[0], (<floating*> a0)[0], (<floating*> a1)[0],
+        )
+        signal += strides[0]
+        control += strides[1]
+        t0 += strides[2]
+        a0 += strides[3]
+        a1 += strides[4]
+        result += strides[5]
+
+
+cdef void relu(
+    floating** operands, npy_intp* count, npy_intp* strides, void* settings
+) noexcept nogil:
+    cdef floating t0 = 0, a0 = 0, a1 = 1
+    cdef floating* all_operands[6]
+    cdef npy_intp[6] all_strides = [strides[0], strides[0], 0, 0, 0, strides[1]]
+    all_operands[:] = [operands[0], operands[0], &t0, &a0, &a1, operands[1]]
+    gate(all_operands, count, all_strides, settings)
+
+
+cdef void relu_with_mask(
+    floating** operands, npy_intp* count, npy_intp* strides, void* settings
+) noexcept nogil:
+    """Rectify, and set one bit for each element whose gate is open, the lowest bit first."""
+    cdef const floating* x = operands[0]
+    cdef unsigned char* mask = <unsigned char*> operands[1]
+    cdef floating* y = operands[2]
+    cdef floating value
+    cdef unsigned char bits
+    cdef npy_intp i
+    cdef int k
+    for i in range(count[0]):
+        bits = 0
+        for k in range(8):
+            value = x[k]
+            bits |= <unsigned char> (not value <= 0) << k
+            y[k] = 0 if value <= 0 else value
+        mask[i] = bits
+        x += 8
+        y += 8
+
+
+cdef void apply_mask(
+    floating** operands, npy_intp* count, npy_intp* strides, void* settings
+) noexcept nogil:
+    """Let the elements pass whose bits are set."""
+    cdef const floating* signal = operands[0]
+    cdef const unsigned char* mask = <unsigned char*> operands[1]
+    cdef floating* y = operands[2]
+    cdef floating value
+    cdef npy_intp i
+    cdef int k
+    for i in range(count[0]):
+        for k in range(8):
+            value = signal[k]
+            y[k] = value if mask[i] & (1 << k) else 0
+        signal += 8
+        y += 8
+
+
+cdef void sigmoid(
+    floating** operands, npy_intp* count, npy_intp* strides, void* settings
+) noexcept nogil:
+    """With ``e = exp(-|x|)``: ``1 / (1 + e)`` for ``x >= 0``, ``e / (1 + e)`` below.
+
+    No overflow, no cancellation; by blocks that stay in the first-level cache.
+    """
+    cdef Exponential* exp = <Exponential*> settings
+    cdef floating[512] block
+    cdef char* exp_operands[2]
+    cdef npy_intp[2] exp_strides = [sizeof(floating), sizeof(floating)]
+    cdef char* x = <char*> operands[0]
+    cdef char* y = <char*> operands[1]
+    cdef npy_intp i, size, left = count[0]
+    cdef floating value, e
+    while left > 0:
+        size = min(left, 512)
+        for i in range(size):
+            block[i] = -<floating> fabs((<floating*> (x + i * strides[0]))[0])
+        exp_operands[0] = exp_operands[1] = <char*> block
+        exp.loop(exp_operands, &size, exp_strides, exp.data)
+        for i in range(size):
+            value = (<floating*> (x + i * strides[0]))[0]
+            e = block[i]
+            (<floating*> (y + i * strides[1]))[0] = (1 if value >= 0 else e) / (1 + e)
+        x += size * strides[0]
+        y += size * strides[1]
+        left -= size

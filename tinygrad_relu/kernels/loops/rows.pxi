@@ -1,0 +1,236 @@
+# Row by row: bias, softmax and what is made of it, column sums, squared distance.
+
+
+cdef void add_bias(
+    floating** operands, npy_intp* count, npy_intp* strides, void* settings
+) noexcept nogil:
+    cdef const floating* bias = operands[1]
+    cdef floating* y = operands[2]
+    cdef npy_intp k, width = (<npy_intp*> settings)[0]
+    for _ in range(count[0]):
+        for k in range(width):
+            y[k] += bias[k]
+        y += width
+
+
+cdef void add_bias_relu(
+    floating** operands, npy_intp* count, npy_intp* strides, void* settings
+) noexcept nogil:
+    cdef const floating* bias = operands[1]
+    cdef floating* y = operands[2]
+    cdef floating value
+    cdef npy_intp k, width = (<npy_intp*> settings)[0]
+    for _ in range(count[0]):
+        for k in range(width):
+            value = y[k] + bias[k]
+            y[k] = 0 if value <= 0 else value
+        y += width
+
+
+cdef enum:
+    # Elements of rows whose exponentials are computed at once, by NumPy's own loop: many narrow rows,
+    # or a piece of a wide one.
+    PIECE = 1024
+
+
+cdef inline void exponentiate(
+    floating* x, floating* y, npy_intp count, const Exponential* exp
+) noexcept nogil:
+    cdef char* operands[2]
+    cdef npy_intp[2] strides = [sizeof(floating), sizeof(floating)]
+    operands[0], operands[1] = <char*> x, <char*> y
+    exp.loop(operands, &count, strides, exp.data)
+
+
+cdef inline floating largest(const floating* x, npy_intp width) noexcept nogil:
+    cdef npy_intp k
+    cdef floating top = x[0]
+    for k in range(1, width):
+        top = x[k] if x[k] > top else top
+    return top
+
+
+cdef inline double plain_sum(const floating* x, npy_intp width) noexcept nogil:
+    cdef npy_intp k
+    cdef double total = 0
+    for k in range(width):
+        total += x[k]
+    return total
+
+
+cdef npy_intp softmax_block(
+    const floating* x,      # IN   rows * width
+    floating* y,            # OUT  rows * width: exponentials of x less the largest of its row
+    double* sums,           # OUT  PIECE: of each row
+    npy_intp rows, const Rows* row,
+) noexcept nogil:
+    """Compute the exponentials of as many rows as fit into a piece, at least of one: return how many."""
+    cdef npy_intp k, r, start, done = min(rows, max(<npy_intp> PIECE // row.width, <npy_intp> 1))
+    cdef floating top
+    for r in range(done):
+        top = largest(x + r * row.width, row.width)
+        for k in range(r * row.width, (r + 1) * row.width):
+            y[k] = x[k] - top
+    exponentiate(y, y, done * row.width, &row.exp)
+    for r in range(done):
+        sums[r] = plain_sum(y + r * row.width, row.width)
+    return done
+
+
+cdef npy_intp logarithms(
+    const floating* x,      # IN   rows * width
+    floating* tops,         # OUT  PIECE: the largest of each row
+    floating* logs,         # OUT  PIECE: of the sum of exponentials of x less the largest
+    npy_intp rows, const Rows* row,
+) noexcept nogil:
+    """Do as `softmax_block`, and keep no exponential."""
+    cdef floating[PIECE] scratch
+    cdef double[PIECE] sums
+    cdef npy_intp k, r, start = 0, size, done = 1
+    if row.width <= PIECE:
+        done = softmax_block(x, scratch, sums, rows, row)
+        for r in range(done):
+            tops[r] = largest(x + r * row.width, row.width)
+            logs[r] = <floating> log(sums[r])
+        return done
+    tops[0] = largest(x, row.width)
+    sums[0] = 0
+    while start < row.width:
+        size = min(PIECE, row.width - start)
+        for k in range(size):
+            scratch[k] = x[start + k] - tops[0]
+        exponentiate(scratch, scratch, size, &row.exp)
+        sums[0] += plain_sum(scratch, size)
+        start += size
+    logs[0] = <floating> log(sums[0])
+    return done
+
+
+cdef void softmax(
+    floating** operands, npy_intp* count, npy_intp* strides, void* settings
+) noexcept nogil:
+    cdef Rows* row = <Rows*> settings
+    cdef const floating* x = operands[0]
+    cdef floating* y = operands[1]
+    cdef double[PIECE] sums
+    cdef npy_intp k, r, done, left = count[0]
+    while left > 0:
+        done = softmax_block(x, y, sums, left, row)
+        for r in range(done):
+            for k in range(r * row.width, (r + 1) * row.width):
+                y[k] = <floating> (y[k] / sums[r])
+        x += done * row.width
+        y += done * row.width
+        left -= done
+
+
+cdef void log_softmax(
+    floating** operands, npy_intp* count, npy_intp* strides, void* settings
+) noexcept nogil:
+    cdef Rows* row = <Rows*> settings
+    cdef const floating* x = operands[0]
+    cdef floating* y = operands[1]
+    cdef floating[PIECE] tops
+    cdef floating[PIECE] logs
+    cdef npy_intp k, r, done, left = count[0]
+    while left > 0:
+        done = logarithms(x, tops, logs, left, row)
+        for r in range(done):
+            for k in range(r * row.width, (r + 1) * row.width):
+                y[k] = (x[k] - tops[r]) - logs[r]
+        x += done * row.width
+        y += done * row.width
+        left -= done
+
+
+cdef void class_losses(
+    floating** operands, npy_intp* count, npy_intp* strides, void* settings
+) noexcept nogil:
+    """Minus the log-softmax of each row at its class, which is within bounds."""
+    cdef Rows* row = <Rows*> settings
+    cdef const floating* x = operands[0]
+    cdef const npy_intp* target = <npy_intp*> operands[1]
+    cdef floating* losses = operands[2]
+    cdef floating[PIECE] tops
+    cdef floating[PIECE] logs
+    cdef npy_intp r, done, left = count[0]
+    while left > 0:
+        done = logarithms(x, tops, logs, left, row)
+        for r in range(done):
+            losses[r] = logs[r] - (x[r * row.width + target[r]] - tops[r])
+        x += done * row.width
+        target += done
+        losses += done
+        left -= done
+
+
+cdef void less_class(
+    floating** operands, npy_intp* count, npy_intp* strides, void* settings
+) noexcept nogil:
+    """The softmax of each row, less 1 at its class, times its scale."""
+    cdef Rows* row = <Rows*> settings
+    cdef const floating* x = operands[0]
+    cdef const npy_intp* target = <npy_intp*> operands[1]
+    cdef const char* scale = <char*> operands[2]
+    cdef floating* y = operands[3]
+    cdef floating factor
+    cdef double[PIECE] sums
+    cdef npy_intp k, r, done, left = count[0]
+    while left > 0:
+        done = softmax_block(x, y, sums, left, row)
+        for r in range(done):
+            factor = (<floating*> scale)[0]
+            for k in range(r * row.width, (r + 1) * row.width):
+                y[k] = <floating> (y[k] / sums[r])
+            y[r * row.width + target[r]] -= 1
+            for k in range(r * row.width, (r + 1) * row.width):
+                y[k] *= factor
+            scale += strides[2]
+        x += done * row.width
+        y += done * row.width
+        target += done
+        left -= done
+
+
+cdef void column_sums(
+    floating** operands, npy_intp* count, npy_intp* strides, void* settings
+) noexcept nogil:
+    """Add up rows, a piece of them at a time, whose sums stay in the first-level cache."""
+    cdef Columns* columns = <Columns*> settings
+    cdef const floating* x
+    cdef floating* y = operands[1]
+    cdef npy_intp start = 0, k, size
+    while start < count[0]:
+        size = min(PIECE, count[0] - start)
+        x = operands[0] + start
+        for k in range(size):
+            y[start + k] = x[k]
+        for _ in range(1, columns.rows):
+            x = <const floating*> (<const char*> x + columns.row_bytes)
+            for k in range(size):
+                y[start + k] += x[k]
+        start += size
+
+
+cdef void squared_distance(
+    floating** operands, npy_intp* count, npy_intp* strides, void* settings
+) noexcept nogil:
+    """Sums of squared differences, one for each block, in eight running sums of double precision."""
+    cdef const floating* a = operands[0]
+    cdef const floating* b = operands[1]
+    cdef double* result = <double*> operands[2]
+    cdef double[8] sums
+    cdef double difference
+    cdef npy_intp block, i
+    cdef int k
+    for block in range(count[0]):
+        sums[:] = [0, 0, 0, 0, 0, 0, 0, 0]
+        for i in range(0, DISTANCE_BLOCK, 8):
+            for k in range(8):
+                difference = <double> a[i + k] - <double> b[i + k]
+                sums[k] += difference * difference
+        result[block] = (
+            ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]))
+        )
+        a += DISTANCE_BLOCK
+        b += DISTANCE_BLOCK
