@@ -4,10 +4,10 @@ from numpy cimport npy_intp
 
 cdef enum:
     MOST_OPERANDS = 8
-    # How many elements a loop has before it is worth waking a thread, which takes some 40
-    # microseconds: of loops as cheap as an addition, and of those with a function like exp.
-    GRAIN = 262144
-    COSTLY_GRAIN = 65536
+    # How many bytes a loop works on, of its widest operand, before it is worth waking a thread, which
+    # takes some 40 microseconds: loops as cheap as an addition, and those with a function like exp.
+    GRAIN = 6291456
+    COSTLY_GRAIN = 524288
 
 # One pass over `count[0]` elements; `operands[k]` advances by `strides[k]` bytes an element.
 # It is the convention of NumPy's ufuncs, so that their loops and ours are interchangeable.

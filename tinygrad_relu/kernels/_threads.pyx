@@ -10,7 +10,7 @@ b) Each thread has one contiguous share, and does it chunk by chunk.  A thread t
 c) Without OpenMP ``prange`` compiles to a plain loop, and there is one thread.
 d) A result larger than the cache is written past it: block by block into a buffer on the stack, and
    from there by streaming stores, which do not read first what they overwrite.  That is a third of
-   the traffic of a pass over memory.
+   the traffic of a pass over memory.  Blocks of 4 KiB and more are slower, by up to a half.
 e) A process that was forked after its parent had woken threads inherits the record of them, but not
    the threads, and OpenMP would wait for them for ever.  There the loops are serial.
 f) Where other programs keep the processors busy, a second thread may come late, or push the first one
@@ -58,7 +58,7 @@ cdef extern from *:
     #else
     #define tgr_aligned
     #endif
-    typedef struct { tgr_aligned char bytes[8192]; } tgr_block;
+    typedef struct { tgr_aligned char bytes[2048 + 4096]; } tgr_block;
 
     #ifdef _OPENMP
     #include <omp.h>
@@ -106,7 +106,7 @@ cdef extern from *:
     void tgr_stream_end() noexcept nogil
     bint tgr_can_stream
     ctypedef struct tgr_block:
-        char bytes[8192]
+        char bytes[6144]
     int omp_get_max_threads() noexcept nogil
     void omp_set_num_threads(int count) noexcept nogil
     double tgr_wall_time() noexcept nogil
@@ -130,7 +130,7 @@ cdef int available() noexcept nogil:
 
 cdef enum:
     CACHE_LINE = 64
-    BLOCK = 8192                # bytes that are computed before they are streamed
+    BLOCK = 2048                # bytes that are computed before they are streamed
     CHUNKS = 8                  # in the share of a thread, at the least
     LARGEST_CHUNK = 1048576     # bytes of the result
     MOST_THREADS = 64           # that have shares of their own
@@ -188,18 +188,21 @@ cdef void run_streaming(
     Loop loop, void* data, int operand_count, char** operands, npy_intp count, npy_intp* strides
 ) noexcept nogil:
     """Run `loop` block by block, and stream each block to where the result belongs."""
-    cdef tgr_block block
+    cdef tgr_block memory
     cdef char* shifted[MOST_OPERANDS]
     cdef int k, last = operand_count - 1
     cdef npy_intp start = 0, size
     cdef npy_intp most = BLOCK // strides[last]
+    # As far as can be, within a page, from where it is read; see (d) in `_memory`.
+    cdef size_t distance = <size_t> operands[0] + 2048 - <size_t> memory.bytes
+    cdef char* block = memory.bytes + (distance & 4095 & ~<size_t> (CACHE_LINE - 1))
     while start < count:
         size = min(most, count - start)
         for k in range(last):
             shifted[k] = operands[k] + start * strides[k]
-        shifted[last] = block.bytes
+        shifted[last] = block
         loop(shifted, &size, strides, data)
-        tgr_stream(operands[last] + start * strides[last], block.bytes, size * strides[last])
+        tgr_stream(operands[last] + start * strides[last], block, size * strides[last])
         start += size
     tgr_stream_end()
 
@@ -258,7 +261,7 @@ cdef void run_loop_without_gil(
     char** operands,        # IN   first element of each; the loop may change this array
     npy_intp count,         # IN
     npy_intp* strides,      # IN   bytes; the last operand, the result, has no gaps
-    npy_intp grain=GRAIN,   # IN   elements below which one thread does it
+    npy_intp grain=GRAIN,   # IN   bytes of the widest operand below which one thread does it
 ) noexcept nogil:
     """Run `loop` over all elements, on several threads where there is enough to do."""
     global tgr_woken, debt
@@ -266,7 +269,7 @@ cdef void run_loop_without_gil(
     cdef int k
     cdef npy_intp item = max(strides[operand_count - 1], 1), alignment
     cdef double start, work_start
-    if count < grain:
+    if count * widest(operand_count, strides) < grain:
         loop(operands, &count, strides, data)
         return
     work.threads = min(available(), MOST_THREADS)
@@ -293,6 +296,14 @@ cdef void run_loop_without_gil(
     count_lost_time(tgr_wall_time() - start, tgr_work_time() - work_start)
 
 
+cdef inline npy_intp widest(int operand_count, npy_intp* strides) noexcept nogil:
+    cdef npy_intp most = 0
+    cdef int k
+    for k in range(operand_count):
+        most = max(most, strides[k])
+    return most
+
+
 cdef inline npy_intp rounded_up(npy_intp number, npy_intp step) noexcept nogil:
     return (number + step - 1) // step * step
 
@@ -302,7 +313,7 @@ cdef void run_loop(
     npy_intp grain=GRAIN,
 ) noexcept:
     """Do as `run_loop_without_gil` for a caller who holds the GIL: large work lets go of it."""
-    if count < grain:
+    if count * widest(operand_count, strides) < grain:
         loop(operands, &count, strides, data)
         return
     with nogil:

@@ -14,7 +14,7 @@ from libc.math cimport fabs
 from numpy cimport ndarray, npy_intp
 
 from tinygrad_relu.kernels._memory cimport empty
-from tinygrad_relu.kernels._threads cimport GRAIN, run_loop
+from tinygrad_relu.kernels._threads cimport run_loop
 from tinygrad_relu.kernels.elementwise cimport float_slot
 from tinygrad_relu.kernels.instruction_set cimport own
 from tinygrad_relu.kernels.kernel cimport Kernel
@@ -67,7 +67,7 @@ cdef double squared_distance(ndarray a, ndarray b, int slot) except -1:
     operands[0], operands[1] = cnp.PyArray_BYTES(a), cnp.PyArray_BYTES(b)
     operands[2] = <char*> sums
     run_loop(
-        own.squared_distance[slot], NULL, 3, operands, blocks, strides, GRAIN // DISTANCE_BLOCK
+        own.squared_distance[slot], NULL, 3, operands, blocks, strides
     )
     count -= blocks * DISTANCE_BLOCK
     if slot:

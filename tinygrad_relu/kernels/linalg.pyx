@@ -13,7 +13,7 @@ from cpython.ref cimport PyObject
 from numpy cimport ndarray, npy_intp
 
 from tinygrad_relu.kernels._memory cimport empty
-from tinygrad_relu.kernels._threads cimport GRAIN, run_loop
+from tinygrad_relu.kernels._threads cimport run_loop
 from tinygrad_relu.kernels.elementwise cimport float_slot
 from tinygrad_relu.kernels.instruction_set cimport own
 from tinygrad_relu.kernels.kernel cimport Kernel
@@ -110,7 +110,7 @@ cdef class Affine(Kernel):
         operands[1] = cnp.PyArray_BYTES(bias)
         run_loop(
             own.add_bias_relu[slot] if self.rectified else own.add_bias[slot], &width, 3,
-            operands, rows, strides, GRAIN // width + 1,
+            operands, rows, strides,
         )
 
     cdef bint takes(self, ndarray weight, object bias) noexcept:

@@ -154,7 +154,10 @@ cdef int run_fold(
     cdef npy_intp[2] strides = [x_step, y_step]
     cdef char* operands[2]
     operands[0], operands[1] = x, y
-    run_loop(loop, fold, 2, operands, count, strides, GRAIN // fold.length + 1)
+    # Of columns, the strides tell only the first row.
+    run_loop(
+        loop, fold, 2, operands, count, strides, GRAIN if x_step > fold.step else GRAIN // fold.length
+    )
     return 0
 
 
@@ -217,7 +220,7 @@ cdef ndarray column_sums(ndarray x, int leading):
     operands[0], operands[1] = cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(y)
     run_loop(
         own.column_sums[item == sizeof(double)], &columns, 2, operands, width, strides,
-        GRAIN // columns.rows + 1,
+        GRAIN // columns.rows,
     )
     return y
 

@@ -36,7 +36,7 @@ cdef void run_rows(
     settings.exp.loop, settings.exp.data = exponential.loops[slot], exponential.data[slot]
     run_loop(
         loops[slot], &settings, operand_count, operands, rows, strides,
-        COSTLY_GRAIN // width + 1,
+        COSTLY_GRAIN,
     )
 
 
