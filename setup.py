@@ -26,6 +26,7 @@ MODULES = [
     "tinygrad_relu.kernels.kernel",
     "tinygrad_relu.kernels.elementwise",
     "tinygrad_relu.kernels.gate",
+    "tinygrad_relu.kernels.mask",
     "tinygrad_relu.kernels.sigmoid",
     "tinygrad_relu.kernels.reduce",
     "tinygrad_relu.kernels.linalg",

@@ -15,6 +15,7 @@ from numpy import bool_ as bool
 from numpy import float32, float64, int32, int64, uint8
 
 from tinygrad_relu import autograd, errors, kernels, nn, optim
+from tinygrad_relu.config import show_config
 from tinygrad_relu.creation import (
     arange,
     asarray,
@@ -78,9 +79,18 @@ from tinygrad_relu.ops.exponential import (
     tanh,
 )
 from tinygrad_relu.ops.exponential import power as pow
-from tinygrad_relu.ops.gates import gate, leaky_relu, prelu, relu, threshold, thresholded_relu
+from tinygrad_relu.ops.gates import (
+    apply_mask,
+    gate,
+    leaky_relu,
+    prelu,
+    relu,
+    relu_with_mask,
+    threshold,
+    thresholded_relu,
+)
 from tinygrad_relu.ops.indexing import gather
-from tinygrad_relu.ops.linalg import linear, matmul
+from tinygrad_relu.ops.linalg import linear, linear_relu, matmul
 from tinygrad_relu.ops.neural import cross_entropy, log_softmax, mse_loss, softmax
 from tinygrad_relu.ops.reductions import (
     all,

@@ -25,19 +25,22 @@ FLOORS = {
     "errors": -1,       # below all: everybody raises
     "kernels._threads": 0,
     "kernels._memory": 0,
-    "kernels": 1,
-    "engine": 2,
-    "creation": 3,
-    "grad_mode": 3,
-    "ops": 3,
-    "autograd": 4,
-    "nn": 4,
-    "optim": 4,
-    "gradcheck": 5,
-    "demo_pictures": 6,
-    "": 6,
-    "demo": 7,
-    "__main__": 8,
+    "kernels.loops": 1,
+    "kernels.instruction_set": 2,
+    "kernels": 3,
+    "engine": 4,
+    "config": 5,
+    "creation": 5,
+    "grad_mode": 5,
+    "ops": 5,
+    "autograd": 6,
+    "nn": 6,
+    "optim": 6,
+    "gradcheck": 7,
+    "demo_pictures": 8,
+    "": 8,
+    "demo": 9,
+    "__main__": 10,
 }
 
 
@@ -53,7 +56,7 @@ def place(module):
 
 def sources():
     for path in sorted(ROOT.rglob("*.py*")):
-        if path.suffix in (".py", ".pyx", ".pxd"):
+        if path.suffix in (".py", ".pyx", ".pxd", ".pxi"):
             parts = path.relative_to(ROOT).with_suffix("").parts
             yield path, ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 

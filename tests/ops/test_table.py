@@ -65,6 +65,10 @@ def test_float32_stays_float32_and_agrees_with_float64(name, k):
         np.testing.assert_allclose(y.grad.numpy(), x.grad.numpy(), rtol=2e-4, atol=1e-4)
 
 
+def softmax_by_numpy(x):
+    return np.exp(x) / np.exp(x).sum(-1, keepdims=True)
+
+
 # What NumPy calls the ops that it has, with the order of their arguments.
 NUMPY = {
     "negative": np.negative, "absolute": np.absolute, "sign": np.sign, "floor": np.floor,
@@ -86,6 +90,17 @@ NUMPY = {
     "join": lambda *tensors, axis, stops: np.concatenate(tensors, axis),
     "relu": lambda x: np.maximum(x, 0), "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "gate": lambda signal, control, t0, a0, a1: np.where(control > t0, signal * a1, signal * a0),
+    "linear_relu": lambda x, weight, bias: np.maximum(
+        x @ weight.T + (0 if bias is None else bias), 0
+    ),
+    "rectify_with_mask": lambda x, mask: np.maximum(x, 0),
+    "apply_mask": lambda signal, mask: signal * np.unpackbits(
+        mask, count=signal.size, bitorder="little"
+    ).reshape(signal.shape),
+    "class_losses": lambda x, target: -np.log(softmax_by_numpy(x))[np.arange(len(x)), target],
+    "less_class": lambda x, target, scale: (
+        softmax_by_numpy(x) - np.eye(x.shape[1])[target]
+    ) * scale[:, None],
     "linear": lambda x, weight, bias: x @ weight.T + (0 if bias is None else bias),
     "squared_distance": lambda a, b: np.sum((a - b) ** 2),
     "softmax": lambda x, axis: np.exp(x) / np.exp(x).sum(axis, keepdims=True),
@@ -185,7 +200,7 @@ def declare(signature, kernel=np.negative, domain=elementwise(real), **rules):
         ("(a, b, /)", {"a": ZERO}, "one rule for each"),
         ("(a, /)", {"a": ZERO, "c": ZERO}, "one rule for each"),
         ("(a, /)", {"a": lambda g, z: g}, "names z"),
-        ("(g, /)", {"g": lambda g: g}, "name of something else"),
+        ("(g, /)", {"g": lambda g: g}, "one rule for each"),
         ("(a, /, y=1)", {"a": lambda g: g}, "name of something else"),
     ],
 )

@@ -30,6 +30,7 @@ cpdef enum RuleName:
     OUTPUT = 1
     POSITION = 2
     OWN_SHAPE = 3
+    SPARE_COTANGENT = 4
     FIRST_INPUT = 16
     FIRST_STATIC = 32
     OUTPUT_BIT = 63

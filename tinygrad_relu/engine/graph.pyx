@@ -28,7 +28,8 @@ from libc.string cimport memcmp, memcpy
 from numpy cimport ndarray, npy_intp
 
 from tinygrad_relu.engine.op cimport ADD, CAST, SUM_TO, Op, one_with, two
-from tinygrad_relu.engine.tensor cimport Tensor, wrap
+from tinygrad_relu.engine.tensor cimport Tensor, held_once, wrap
+from tinygrad_relu.kernels._memory cimport offer, withdraw
 
 from tinygrad_relu.errors import DTypeError, GraphError, MutationError, RuleError, ShapeError
 
@@ -307,15 +308,15 @@ cdef class Walk:
                 raise freed_error(node)
             node.check_unchanged()
             self.through(node, cotangent, create_graph)
+            cotangent = None
             if not retain_graph:
                 node.free()
         return 0
 
     cdef int through(self, Node node, Tensor cotangent, bint create_graph) except -1:
         """Carry a cotangent from the output of `node` to each of its inputs."""
-        cdef Py_ssize_t k
-        cdef object parent
-        cdef Tensor output = None
+        cdef Op op = <Op> node.op
+        cdef Tensor output = None, shared
         # Held here, because another thread that walks the same nodes may free them meanwhile.
         cdef tuple parents = node.parents, saved = node.saved
         cdef ndarray output_array = node.output
@@ -327,34 +328,53 @@ cdef class Walk:
                 output.node = node
                 output.needs_gradient = True
                 node.consumers += 1
+        if op.shared_rule is None:
+            return self.to_inputs(node, parents, saved, cotangent, output, create_graph)
+        shared = by_rule(
+            node, op.shared_rule, op.shared_plan, saved, 0, None, cotangent, output,
+            not create_graph and held_once(cotangent),
+        )
+        return self.to_inputs(node, parents, saved, shared, output, create_graph)
+
+    cdef int to_inputs(
+        self, Node node, tuple parents, tuple saved, Tensor cotangent, Tensor output, bint create_graph
+    ) except -1:
+        """Carry a cotangent through the rule of each input; the last one may write over it."""
+        cdef Py_ssize_t k, last = 0
+        cdef object parent
         for k in range(PyTuple_GET_SIZE(parents)):
+            if PyTuple_GET_ITEM(parents, k) is not <PyObject*> None:
+                last = k
+        for k in range(last + 1):
             parent = <object> PyTuple_GET_ITEM(parents, k)
             if parent is not None:
-                self.arrive(parent, pulled_back(node, saved, k, parent, cotangent, output))
+                self.arrive(parent, pulled_back(
+                    node, saved, k, parent, cotangent, output,
+                    k == last and not create_graph and held_once(cotangent),
+                ))
         return 0
 
 
-cdef Tensor pulled_back(
-    Node node, tuple saved, Py_ssize_t k, object parent, Tensor cotangent, Tensor output
+cdef Tensor by_rule(
+    Node node, object rule, tuple plan, tuple saved, Py_ssize_t k, object parent, Tensor cotangent,
+    Tensor output, bint spare,
 ):
-    """Apply the rule of input `k`, and bring what it gives to the shape and dtype of that input."""
+    """Call a rule with what its parameters name.
+
+    What nobody else holds (`spare`) is offered to a rule that says that it can write into it.
+    """
     cdef Op op = <Op> node.op
-    cdef Py_ssize_t row = k if op.inputs >= 0 else 0
-    cdef object rule = op.rules[row], result, position = None, own_shape = None
-    cdef tuple plan
+    cdef object result, position = None, own_shape = None
     cdef PyObject* arguments[MOST_RULE_NAMES]
     cdef Py_ssize_t j, code
-    cdef Tensor pulled
-    cdef Node source
-    cdef bint fits
-    cdef int dtype
-    if rule is None:
-        return wrap(np.zeros(shape_of(parent), dtype=cnp.PyArray_DescrFromType(dtype_of(parent))))
-    plan = op.plans[row]
     for j in range(PyTuple_GET_SIZE(plan)):
         code = <object> PyTuple_GET_ITEM(plan, j)
         if code == COTANGENT:
             arguments[j] = <PyObject*> cotangent
+        elif code == SPARE_COTANGENT:
+            arguments[j] = <PyObject*> cotangent
+            if spare:
+                offer(cotangent.array)
         elif code == OUTPUT:
             arguments[j] = <PyObject*> output
         elif code == POSITION:
@@ -367,13 +387,33 @@ cdef Tensor pulled_back(
             arguments[j] = PyTuple_GET_ITEM(saved, code - FIRST_INPUT)
         else:
             arguments[j] = PyTuple_GET_ITEM(node.statics, code - FIRST_STATIC)
-    result = PyObject_Vectorcall(rule, arguments, PyTuple_GET_SIZE(plan), NULL)
+    try:
+        result = PyObject_Vectorcall(rule, arguments, PyTuple_GET_SIZE(plan), NULL)
+    finally:
+        withdraw()
     if not isinstance(result, Tensor):
         raise RuleError(
             f"{op.name}: the rule of {op.input_name(k)} returned a {type(result).__name__}: a rule "
             "returns the cotangent of its input, a Tensor"
         )
-    pulled = <Tensor> result
+    # Written over, the cotangent is the result, and belongs to nobody else.
+    return cotangent if spare and (<Tensor> result).array is cotangent.array else <Tensor> result
+
+
+cdef Tensor pulled_back(
+    Node node, tuple saved, Py_ssize_t k, object parent, Tensor cotangent, Tensor output, bint spare
+):
+    """Apply the rule of input `k`, and bring what it gives to the shape and dtype of that input."""
+    cdef Op op = <Op> node.op
+    cdef Py_ssize_t row = k if op.inputs >= 0 else 0
+    cdef object rule = op.rules[row]
+    cdef Tensor pulled
+    cdef Node source
+    cdef bint fits
+    cdef int dtype
+    if rule is None:
+        return wrap(np.zeros(shape_of(parent), dtype=cnp.PyArray_DescrFromType(dtype_of(parent))))
+    pulled = by_rule(node, rule, op.plans[row], saved, k, parent, cotangent, output, spare)
     if type(parent) is Node:
         source = <Node> parent
         fits = source.has_shape_of(pulled.array)

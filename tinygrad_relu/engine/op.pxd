@@ -30,6 +30,9 @@ cdef class Op:
     cdef readonly bint gathers          # the last static takes all further positional arguments
     cdef readonly tuple rules           # for each input a function, or None: always zero
     cdef tuple plans                    # for each rule what its parameters are, as RuleNames
+    cdef readonly object shared_rule    # what a cotangent goes through before all rules, or None
+    cdef tuple shared_plan
+    cdef unsigned long long shared_saves
     cdef unsigned long long[8] saves    # for each rule a bit for each input that it names
     cdef unsigned long long zeros       # a bit for each input whose rule is always zero
     cdef bint only_zeros                # so it is for all of them, and zeros flow back

@@ -129,7 +129,8 @@ cdef class Op:
     """
 
     def __init__(
-        self, name, kernel, inputs, required, names, static_defaults, gathers, rules, plans, saves
+        self, name, kernel, inputs, required, names, static_defaults, gathers, rules, plans, saves,
+        shared_rule, shared_plan, shared_saves,
     ):
         self.vectorcall = <void*> call_op
         self.name = name
@@ -144,6 +145,7 @@ cdef class Op:
         self.plans = plans
         if len(rules) > 8:
             raise DeclarationError(f"{name}: an op has at most 8 named inputs, got {len(rules)}")
+        self.shared_rule, self.shared_plan, self.shared_saves = shared_rule, shared_plan, shared_saves
         self.zeros = 0
         for k in range(len(rules)):
             self.saves[k] = saves[k]
@@ -228,7 +230,7 @@ cdef class Op:
         unsigned long long active, Tensor output,
     ) except -1:
         cdef Node node = new_node()
-        cdef unsigned long long saves = 0
+        cdef unsigned long long saves = self.shared_saves
         cdef tuple parents = PyTuple_New(count)
         cdef Py_ssize_t i
         cdef object parent

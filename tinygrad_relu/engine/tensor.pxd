@@ -13,4 +13,5 @@ cdef class Tensor:
     cdef int changed(self) except -1
 
 cdef Tensor wrap(ndarray array)
+cdef bint held_once(Tensor tensor) noexcept
 cdef bint carries_gradient(int dtype) noexcept

@@ -577,19 +577,22 @@ cdef object frozen_key(object key):
     return key
 
 
+cdef bint held_once(Tensor tensor) noexcept:
+    """Tell whether nobody but one variable of the caller holds a tensor, or sees its memory."""
+    return (
+        references(<PyObject*> tensor) == 1
+        and references(<PyObject*> tensor.array) == 1
+        and cnp.PyArray_BASE(tensor.array) is NULL
+        and cnp.PyArray_ISWRITEABLE(tensor.array)
+        and plain(tensor.array)
+    )
+
+
 cdef Tensor alone(Tensor cotangent, bint recorded):
     """Return `cotangent` if nobody else holds it or its memory, else a copy: grads never alias."""
     if recorded:
         return cotangent if references(<PyObject*> cotangent) == 1 else one(COPY, cotangent)
-    if (
-        references(<PyObject*> cotangent) == 1              # the caller's variable
-        and references(<PyObject*> cotangent.array) == 1    # this tensor
-        and cnp.PyArray_BASE(cotangent.array) is NULL
-        and cnp.PyArray_ISWRITEABLE(cotangent.array)
-        and plain(cotangent.array)
-    ):
-        return cotangent
-    return wrap(np.array(cotangent.array, order="C"))
+    return cotangent if held_once(cotangent) else wrap(np.array(cotangent.array, order="C"))
 
 
 def open_for_update(list parameters):

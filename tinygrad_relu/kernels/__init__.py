@@ -24,8 +24,10 @@ from tinygrad_relu.kernels.gate import (
     thresholded_relu,
     thresholded_relu_backward,
 )
+from tinygrad_relu.kernels.mask import apply_mask, relu_with_mask, unpacked_mask
 
 __all__ = [
+    "apply_mask",
     "empty_cache",
     "gate_view",
     "get_num_threads",
@@ -33,8 +35,10 @@ __all__ = [
     "num_threads",
     "relu",
     "relu_backward",
+    "relu_with_mask",
     "set_cache_limit",
     "set_num_threads",
     "thresholded_relu",
     "thresholded_relu_backward",
+    "unpacked_mask",
 ]

@@ -52,7 +52,13 @@ cdef extern from *:
     #define tgr_unlock(flag) __atomic_clear(flag, __ATOMIC_RELEASE)
     #endif
     static char tgr_memory_lock = 0;
+    #ifdef _MSC_VER
+    static __declspec(thread) void *tgr_offered = NULL;
+    #else
+    static __thread void *tgr_offered = NULL;
+    #endif
     """
+    void* tgr_offered
     void* tgr_obtain(size_t size, size_t alignment) noexcept nogil
     void tgr_release(void* base) noexcept nogil
     void tgr_lock(char* flag) noexcept nogil
@@ -203,6 +209,27 @@ cdef ndarray empty(int ndim, npy_intp* shape, int dtype):
         return cnp.PyArray_EMPTY(ndim, shape, dtype, 0)
     finally:
         PyDataMem_SetHandler(before)
+
+
+cdef ndarray empty_like(ndarray x):
+    """Return an array like `x`, which is plain; or `x` itself, if its only holder has offered it."""
+    global tgr_offered
+    if tgr_offered is <void*> x:
+        tgr_offered = NULL
+        return x
+    return empty(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), cnp.PyArray_TYPE(x))
+
+
+cdef void offer(ndarray x) noexcept:
+    """Let the next `empty_like` of `x` in this thread have its memory."""
+    global tgr_offered
+    tgr_offered = <void*> x
+
+
+cdef void withdraw() noexcept:
+    """Take back what was offered, if nobody took it."""
+    global tgr_offered
+    tgr_offered = NULL
 
 
 def memory_stats():

@@ -62,9 +62,11 @@ cdef extern from *:
 
     #ifdef _OPENMP
     #include <omp.h>
+    #define tgr_openmp _OPENMP
     #else
     #define omp_get_max_threads() 1
     #define omp_set_num_threads(count) ((void) (count))
+    #define tgr_openmp 0
     #endif
 
     /* Seconds by the clock on the wall, and seconds in which this thread was at work. */
@@ -107,6 +109,7 @@ cdef extern from *:
     bint tgr_can_stream
     ctypedef struct tgr_block:
         char bytes[6144]
+    int tgr_openmp
     int omp_get_max_threads() noexcept nogil
     void omp_set_num_threads(int count) noexcept nogil
     double tgr_wall_time() noexcept nogil
@@ -114,6 +117,8 @@ cdef extern from *:
     npy_intp tgr_next(npy_intp* counter) noexcept nogil
     int tgr_woken, tgr_orphan
     int tgr_watch_forks()
+
+OPENMP_VERSION = tgr_openmp     # year and month of its specification; 0 without OpenMP
 
 # The most threads that a loop is given, on top of what OpenMP would give it; 0 for no limit of ours.
 cdef int limit = 0

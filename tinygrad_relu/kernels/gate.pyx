@@ -29,7 +29,7 @@ from cpython.ref cimport PyObject
 from cython cimport floating
 from numpy cimport ndarray, npy_intp
 
-from tinygrad_relu.kernels._memory cimport empty
+from tinygrad_relu.kernels._memory cimport empty, empty_like
 from tinygrad_relu.kernels._threads cimport run_loop, run_loop_without_gil
 from tinygrad_relu.kernels.elementwise cimport Elementwise, float_slot
 from tinygrad_relu.kernels.instruction_set cimport own
@@ -94,10 +94,7 @@ cdef class Gate(Kernel):
         cdef object a0 = <object> arrays[3]
         cdef object a1 = <object> arrays[4]
         if matching(signal, control) and numbers(t0, a0, a1):
-            result = empty(
-                cnp.PyArray_NDIM(<ndarray> signal), cnp.PyArray_DIMS(<ndarray> signal),
-                cnp.PyArray_TYPE(<ndarray> signal)
-            )
+            result = empty_like(<ndarray> signal)
             gate_plain(<ndarray> signal, <ndarray> control, result, t0, a0, a1)
             return result
         return gate_general(signal, control, t0, a0, a1, None)

@@ -38,6 +38,7 @@ cdef extern from *:
     bint tgr_has_avx512()
     const char* tgr_compiler
 
+
 COMPILER = (<bytes> tgr_compiler).decode()
 
 def of_processor():

@@ -2,13 +2,14 @@
 
 from tinygrad_relu.ops.exponential import sigmoid, tanh
 from tinygrad_relu.ops.gates import leaky_relu, prelu, relu, threshold, thresholded_relu
-from tinygrad_relu.ops.linalg import linear
+from tinygrad_relu.ops.linalg import linear, linear_relu
 from tinygrad_relu.ops.neural import cross_entropy, log_softmax, mse_loss, softmax
 
 __all__ = [
     "cross_entropy",
     "leaky_relu",
     "linear",
+    "linear_relu",
     "log_softmax",
     "mse_loss",
     "prelu",

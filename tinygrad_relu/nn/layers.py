@@ -7,9 +7,10 @@ import numpy as np
 from tinygrad_relu.creation import get_default_dtype
 from tinygrad_relu.engine import checked_call
 from tinygrad_relu.errors import ArgumentError
+from tinygrad_relu.kernels.mask import unpacked_mask
 from tinygrad_relu.nn import init
 from tinygrad_relu.nn.module import Module, Parameter
-from tinygrad_relu.ops.gates import relu
+from tinygrad_relu.ops.gates import relu, relu_with_mask
 from tinygrad_relu.ops.linalg import linear
 
 
@@ -62,7 +63,57 @@ class Linear(Module):
 
 
 class ReLU(Module):
-    """`relu` as a module."""
+    """`relu` as a module.
+
+    Parameters
+    ----------
+    inplace : bool, default False
+        Accepted as in PyTorch, and without effect: memory of large results is used again anyway.
+    mask : bool, default False
+        Keep one bit for each element instead of the output (see `relu_with_mask`), also for
+        `alive_share` and `dead_units`.
+
+    Attributes
+    ----------
+    mask : ndarray of uint8, or None
+        Of the last call, if masks are kept.
+    mask_shape : tuple of int
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> layer = tg.nn.ReLU(mask=True)
+    >>> y = layer(tg.tensor([[-1.0, 2.0, 0.0], [-3.0, -4.0, 5.0]]))
+    >>> layer.alive_share()
+    array([0. , 0.5, 0.5])
+    >>> layer.dead_units()
+    array([ True, False, False])
+    """
+
+    @checked_call
+    def __init__(self, inplace=False, mask=False):
+        super().__init__()
+        self.keeps_mask = mask
+        self.mask, self.mask_shape = None, None
 
     def forward(self, x):
-        return relu(x)
+        if not self.keeps_mask:
+            return relu(x)
+        y, mask = relu_with_mask(x)
+        self.mask, self.mask_shape = mask.numpy(), x.shape
+        return y
+
+    def alive_share(self, axis=0):
+        """Return in which share of the last batch, along `axis`, each unit let its input pass."""
+        if self.mask is None:
+            raise ArgumentError(
+                "ReLU: there is no mask: make the layer with mask=True, and call it first"
+            )
+        return unpacked_mask(self.mask, self.mask_shape).mean(axis=axis)
+
+    def dead_units(self, axis=0):
+        """Return which units let nothing pass in the last batch, along `axis`."""
+        return self.alive_share(axis) == 0
+
+    def describe(self):
+        return "mask=True" if self.keeps_mask else ""

@@ -4,6 +4,7 @@ import math
 
 from tinygrad_relu.kernels.linalg import Affine, MatrixProduct
 from tinygrad_relu.ops.domain import case, real
+from tinygrad_relu.ops.gates import gate
 from tinygrad_relu.ops.shapes import reshape
 from tinygrad_relu.ops.table import op
 
@@ -58,14 +59,17 @@ def rows(x):
     return x if x.ndim == 2 else reshape(x, math.prod(x.shape[:-1]), x.shape[-1])
 
 
+LINEAR_DOMAIN = [
+    case(real(4, 3), real(2, 3), real(2)),
+    case(real(4, 3), real(2, 3), None),
+    case(real(2, 2, 3), real(4, 3), real(4)),
+    case(real(3), real(2, 3), real(2)),
+]
+
+
 @op(
     Affine(),
-    domain=[
-        case(real(4, 3), real(2, 3), real(2)),
-        case(real(4, 3), real(2, 3), None),
-        case(real(2, 2, 3), real(4, 3), real(4)),
-        case(real(3), real(2, 3), real(2)),
-    ],
+    domain=LINEAR_DOMAIN,
     x=lambda g, weight: g @ weight,
     weight=lambda g, x: rows(g).mT @ rows(x),
     bias=lambda g: g,
@@ -87,4 +91,30 @@ def linear(x, weight, bias=None, /):
     >>> import tinygrad_relu as tg
     >>> tg.linear(tg.tensor([[1.0, 2.0]]), tg.tensor([[3.0, 4.0]]), tg.tensor([0.5]))
     tensor([[11.5]], dtype=float64)
+    """
+
+
+@op(
+    Affine(rectified=True),
+    domain=LINEAR_DOMAIN,
+    g=lambda spare_g, y: gate(spare_g, y, 0.0, 0.0, 1.0),
+    x=lambda g, weight: g @ weight,
+    weight=lambda g, x: rows(g).mT @ rows(x),
+    bias=lambda g: g,
+)
+def linear_relu(x, weight, bias=None, /):
+    """``relu(linear(x, weight, bias))``, with bias and `relu` in one pass after the product.
+
+    The linear part is not kept.  The derivative at 0 is 0, as that of `relu`.
+
+    Parameters
+    ----------
+    x, weight, bias
+        As in `linear`.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.linear_relu(tg.tensor([[1.0, 2.0]]), tg.tensor([[3.0, 4.0], [-3.0, 1.0]]))
+    tensor([[11.,  0.]], dtype=float64)
     """

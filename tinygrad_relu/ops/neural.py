@@ -3,24 +3,29 @@
 import numpy as np
 
 from tinygrad_relu.engine import Tensor, checked_call
-from tinygrad_relu.errors import ArgumentError, DTypeError, IndexingError, ShapeError
+from tinygrad_relu.errors import ArgumentError, DTypeError, ShapeError
 from tinygrad_relu.kernels.distance import SquaredDistance
-from tinygrad_relu.kernels.softmax import LogSoftmax, Softmax
+from tinygrad_relu.kernels.softmax import ClassLosses, LessClass, LogSoftmax, Softmax
 from tinygrad_relu.ops.arithmetic import where
-from tinygrad_relu.ops.domain import case, real
+from tinygrad_relu.ops.domain import Draw, case, real
 from tinygrad_relu.ops.exponential import exp, square
 from tinygrad_relu.ops.indexing import take_along_axis
 from tinygrad_relu.ops.reductions import mean, sum
-from tinygrad_relu.ops.shapes import reshape, unsqueeze
-from tinygrad_relu.ops.table import op
+from tinygrad_relu.ops.shapes import permute, reshape, squeeze, unsqueeze
+from tinygrad_relu.ops.table import ZERO, op
 
 AXES = [case(real(2, 3), axis=-1), case(real(2, 3, 2), axis=1), case(real(3), axis=0)]
+
+
+def softmax_cotangent(g, y, axis):
+    """Return the cotangent of `x` for the cotangent `g` of ``y = softmax(x)``."""
+    return y * (g - sum(g * y, axis, True))
 
 
 @op(
     Softmax(),
     domain=AXES,
-    x=lambda g, y, axis: y * (g - sum(g * y, axis, True)),
+    x=lambda g, y, axis: softmax_cotangent(g, y, axis),
 )
 def softmax(x, /, axis):
     """``exp(x) / sum(exp(x))`` along `axis`, without overflow.
@@ -57,6 +62,32 @@ def log_softmax(x, /, axis):
 )
 def squared_distance(a, b, /):
     """``sum((a - b) ** 2)`` over two tensors of one shape, in one pass."""
+
+
+classes_of_three = Draw(lambda rng, shape: rng.integers(0, 3, shape))
+
+
+@op(
+    ClassLosses(),
+    domain=[case(real(4, 3), classes_of_three(4)), case(real(1, 3), classes_of_three(1))],
+    x=lambda g, x, target: less_class(x, target, g),
+    target=ZERO,
+)
+def class_losses(x, target, /):
+    """``-log_softmax(x)`` at the class of each row, in one pass; `x` is (rows, classes)."""
+
+
+@op(
+    LessClass(),
+    domain=[case(real(4, 3), classes_of_three(4), real(4))],
+    x=lambda g, x, scale: softmax_cotangent(unsqueeze(scale, -1) * g, softmax(x, -1), -1),
+    target=ZERO,
+    scale=lambda g, x, target: sum(g * softmax(x, -1), -1) - squeeze(
+        take_along_axis(g, unsqueeze(target, -1), -1), -1
+    ),
+)
+def less_class(x, target, scale, /):
+    """``(softmax(x) - one_hot(target)) * scale`` by rows, in one pass: what `class_losses` is made of."""
 
 
 def reduced(name, losses, reduction):
@@ -125,39 +156,32 @@ def cross_entropy(input, target, reduction="mean"):
     if input.ndim == 0:
         raise ShapeError("cross_entropy: input has no axis of classes")
     target = target if isinstance(target, Tensor) else Tensor(target)
-    axis = 0 if input.ndim == 1 else 1
-    logs = log_softmax(input, axis)
-    if target.dtype.kind == "f":
-        if target.shape != input.shape:
-            raise ShapeError(
-                f"cross_entropy: target probabilities have shape {target.shape}, and input has shape "
-                f"{input.shape}: give them one shape, or pass integer classes"
-            )
-        terms = target * logs
-        if not target.requires_grad:
-            # A probability of 0 counts for nothing, also against a score of -inf.
-            terms = where(target == 0, 0.0, terms)
-        losses = -sum(terms, axis)
-    else:
-        losses = -reshape(at_classes(logs, target, axis), *target.shape)
-    return reduced("cross_entropy", losses, reduction)
+    if target.dtype.kind != "f":
+        return reduced("cross_entropy", losses_of_classes(input, target), reduction)
+    if target.shape != input.shape:
+        raise ShapeError(
+            f"cross_entropy: target probabilities have shape {target.shape}, and input has shape "
+            f"{input.shape}: give them one shape, or pass integer classes"
+        )
+    axis = min(1, input.ndim - 1)
+    terms = target * log_softmax(input, axis)
+    if not target.requires_grad:
+        # A probability of 0 counts for nothing, also against a score of -inf.
+        terms = where(target == 0, 0.0, terms)
+    return reduced("cross_entropy", -sum(terms, axis), reduction)
 
 
-def at_classes(logs, target, axis):
-    """Return `logs` at the right class of each prediction, or raise if there is none such."""
-    shape, classes = logs.shape, logs.shape[axis]
+def losses_of_classes(input, target):
+    """Return the losses for right classes that are given by their numbers."""
     if target.dtype.kind not in "iu":
         raise DTypeError(f"cross_entropy: target is {target.dtype}: pass integers or probabilities")
-    if target.shape != shape[:axis] + shape[axis + 1 :]:
+    axis = min(1, input.ndim - 1)
+    if target.shape != input.shape[:axis] + input.shape[axis + 1 :]:
         raise ShapeError(
-            f"cross_entropy: target has shape {target.shape}, and input of shape {shape} asks for "
-            f"{shape[:axis] + shape[axis + 1 :]}"
+            f"cross_entropy: target has shape {target.shape}, and input of shape {input.shape} asks "
+            f"for {input.shape[:axis] + input.shape[axis + 1 :]}"
         )
-    try:
-        return take_along_axis(logs, unsqueeze(target, axis), axis)
-    except IndexingError:
-        numbers = target.detach().numpy()
-        raise IndexingError(
-            f"cross_entropy: target has classes from {numbers.min()} to {numbers.max()}, and input has "
-            f"{classes} classes, from 0 to {classes - 1}"
-        ) from None
+    if input.ndim > 2:
+        input = permute(input, 0, *range(2, input.ndim), 1)
+    rows = reshape(input, target.size, input.shape[-1])
+    return reshape(class_losses(rows, reshape(target, target.size)), *target.shape)

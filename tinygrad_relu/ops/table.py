@@ -10,6 +10,7 @@ Parameters before the ``/`` (or a leading ``*parameters``) are inputs, tensors a
 after it are static.  A rule gives the cotangent of its input from what its own parameters name:
 
     g            the cotangent of the output
+    spare_g      the same, for a rule whose first op takes it, once, and may write over it
     y            the output
     i            the position of the input, for an op with ``*parameters``
     an input     its value
@@ -18,6 +19,7 @@ after it are static.  A rule gives the cotangent of its input from what its own 
 
 What no rule names is not kept alive.  A rule calls ops only, so it can be differentiated in turn.
 It does not sum over broadcast axes and does not mind dtypes: the engine does both, in one place.
+What all rules would begin with is written once, as a rule of the name ``g``: the others get its result.
 A derivative that is always zero is written `ZERO`: such an input is no reason to record, and gets no
 gradient, unless the rules of all inputs are `ZERO`, as for `sign`: then zeros flow back.
 
@@ -36,7 +38,7 @@ ZERO = "zero"
 TABLE = {}
 
 
-def op(kernel, *, domain, **rules):
+def op(kernel, *, domain, g=None, **rules):
     """Declare an op: the decorated function gives its name, its signature and its docstring.
 
     Parameters
@@ -45,6 +47,8 @@ def op(kernel, *, domain, **rules):
         Takes the input arrays, then the static parameters, and returns an array.
     domain : list of Case
         Where the rules are checked against finite differences; see `tinygrad_relu.ops.domain`.
+    g : callable, optional
+        What the cotangent goes through before it reaches the rules.
     **rules : callable or ZERO
         For each input its derivative rule.
 
@@ -75,6 +79,7 @@ def op(kernel, *, domain, **rules):
             None if rules[own] is ZERO else plan(name, own, rules[own], inputs, statics)
             for own in names
         ]
+        shared = plan(name, "g", g, inputs, statics) if g is not None else None
         declared = Op(
             name,
             kernel,
@@ -86,6 +91,9 @@ def op(kernel, *, domain, **rules):
             tuple(None if rules[own] is ZERO else rules[own] for own in names),
             tuple(plans),
             [saved_bits(codes, len(names)) for codes in plans],
+            g,
+            shared,
+            saved_bits(shared, len(names)),
         )
         declared.__signature__ = signature
         for attribute in ("__name__", "__qualname__", "__module__", "__doc__"):
@@ -101,8 +109,13 @@ def op(kernel, *, domain, **rules):
 
 def plan(name, own, rule, inputs, statics):
     """Return what each parameter of `rule` stands for, as the engine's codes."""
-    codes = {"g": RuleName.COTANGENT, "y": RuleName.OUTPUT, "i": RuleName.POSITION}
-    codes[f"{own}_shape"] = RuleName.OWN_SHAPE
+    codes = {
+        "g": RuleName.COTANGENT,
+        "spare_g": RuleName.SPARE_COTANGENT,
+        "y": RuleName.OUTPUT,
+        "i": RuleName.POSITION,
+        f"{own}_shape": RuleName.OWN_SHAPE,
+    }
     known = [*inputs, *statics] if inputs[0].kind is inspect.Parameter.POSITIONAL_ONLY else statics
     for p in known:
         first = RuleName.FIRST_INPUT if p in inputs else RuleName.FIRST_STATIC
