@@ -538,3 +538,58 @@ def test_logsumexp_and_softmax_at_extremes():
     assert tg.softmax(tg.tensor([1e308, 0.0]), 0).tolist() == [1, 0]
     loss = tg.cross_entropy(tg.tensor([[1000.0, -1000.0]], requires_grad=True), tg.tensor([1]))
     assert loss.item() == 2000
+
+
+# ------------------------------------------------------- cotangents that are written over
+
+def buffers_taken(loss):
+    before = tg.memory_stats()
+    loss.backward()
+    after = tg.memory_stats()
+    return sum(after[key] - before[key] for key in ("reused", "obtained"))
+
+
+@pytest.mark.parametrize(
+    "activation",
+    [tg.relu, tg.leaky_relu, lambda x: tg.relu_with_mask(x)[0], lambda x: tg.thresholded_relu(x, 0.1)],
+)
+def test_the_backward_of_a_gate_writes_over_a_cotangent_that_nobody_else_holds(activation, rng):
+    values = rng.standard_normal((300, 400))
+    x = tg.tensor(values, requires_grad=True)
+    plain = buffers_taken((x * 2).sum())
+    x.grad = None
+    assert buffers_taken(activation(x * 2).sum()) == plain
+    expected = tg.tensor(values, requires_grad=True)
+    given = tg.ones(300, 400)
+    activation(expected * 2).backward(given)
+    np.testing.assert_array_equal(x.grad.numpy(), expected.grad.numpy())
+    np.testing.assert_array_equal(given.numpy(), np.ones((300, 400)))
+
+
+def test_a_cotangent_that_others_hold_is_left_alone(rng):
+    values = rng.standard_normal((300, 400))
+    x = tg.tensor(values, requires_grad=True)
+    other = tg.tensor(np.ones((300, 400)), requires_grad=True)
+    y = tg.relu(x)
+    (g_sum,) = tg.autograd.grad((y + other).sum(), [other], retain_graph=True)
+    (y + other).sum().backward()        # one cotangent for relu and for the leaf
+    np.testing.assert_array_equal(other.grad.numpy(), np.ones((300, 400)))
+    np.testing.assert_array_equal(g_sum.numpy(), np.ones((300, 400)))
+    np.testing.assert_array_equal(x.grad.numpy(), values > 0)
+    z = x * 1.0
+    dy, dz = tg.autograd.grad(tg.relu(z).sum() * 3, [z, x])
+    np.testing.assert_array_equal(dy.numpy(), 3.0 * (values > 0))
+    np.testing.assert_array_equal(dz.numpy(), 3.0 * (values > 0))
+    w = tg.relu(x * 1.0)
+    dw, dx = tg.autograd.grad((w * 3).sum(), [w, x])    # asked for: relu must not write over it
+    np.testing.assert_array_equal(dw.numpy(), np.full((300, 400), 3.0))
+    np.testing.assert_array_equal(dx.numpy(), 3.0 * (values > 0))
+
+
+def test_a_learned_slope_gets_the_cotangent_as_it_was(rng):
+    values = rng.standard_normal((300, 400))
+    x = tg.tensor(values, requires_grad=True)
+    slope = tg.tensor([0.25], requires_grad=True)
+    (tg.prelu(x * 1.0, slope) * 2).sum().backward()
+    np.testing.assert_allclose(slope.grad.numpy(), [2 * values[values <= 0].sum()], rtol=1e-12)
+    np.testing.assert_array_equal(x.grad.numpy(), np.where(values > 0, 2.0, 0.5))

@@ -77,6 +77,79 @@ def test_threads_of_ours_sleep_when_there_is_nothing_to_do(rng):
     assert time.process_time() - spent < 0.5 * (time.perf_counter() - start)
 
 
+def test_threadpoolctl_sees_our_threads():
+    program = """
+import tinygrad_relu as tg, threadpoolctl
+tg.set_num_threads(3)
+print([pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "openmp"])
+with threadpoolctl.threadpool_limits(1, user_api="openmp"):
+    print(tg.get_num_threads())
+print(tg.get_num_threads())
+"""
+    if tg.show_config(mode="dicts")["OpenMP"].__class__ is not int:
+        pytest.skip("built without OpenMP")
+    assert printed(program).splitlines() == ["[3]", "1", "3"]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_reductions_do_not_depend_on_the_number_of_threads(dtype, rng):
+    x = tg.asarray(rng.standard_normal((1500, 1700)).astype(dtype))
+
+    def results():
+        return [
+            x.sum(), x.mean(), x.sum(0), x.sum(1), x.amax(), x.prod(0), x.var(), tg.logsumexp(x, 1),
+            tg.mse_loss(x, -x), tg.softmax(x, 1), tg.cross_entropy(x, np.arange(1500)),
+        ]
+
+    with tg.num_threads(1):
+        alone = results()
+    for count in (2, 3, 8, 64):
+        with tg.num_threads(count):
+            for expected, found in zip(alone, results()):
+                np.testing.assert_array_equal(expected.numpy(), found.numpy())
+    np.testing.assert_allclose(alone[0].item(), x.numpy().sum(dtype=np.float64), rtol=1e-4, atol=1e-2)
+    np.testing.assert_allclose(alone[2].numpy(), x.numpy().sum(0, dtype=np.float64), rtol=1e-3, atol=1e-3)
+
+
+BUSY = """
+import sys, time
+import numpy as np
+import tinygrad_relu as tg
+from tinygrad_relu import kernels
+
+x = np.ones(int(sys.argv[1]))
+taken = {1: 0.0, 2: 0.0}
+until = time.perf_counter() + 3
+while time.perf_counter() < until:
+    for threads in taken:
+        tg.set_num_threads(threads)
+        start = time.perf_counter()
+        for _ in range(10):
+            kernels.relu(x)
+        taken[threads] += time.perf_counter() - start
+print(taken[2] / taken[1])
+"""
+
+
+@pytest.mark.parametrize("size", [1_000_000, 4_000_000])
+def test_two_threads_are_not_much_slower_than_one_when_all_processors_are_busy(size):
+    busy = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count())
+    ]
+    try:
+        ratios = []
+        while len(ratios) < 3 and (not ratios or min(ratios) > 1.3):
+            done = subprocess.run(
+                [sys.executable, "-c", BUSY, str(size)], capture_output=True, text=True, check=True
+            )
+            ratios.append(float(done.stdout))
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    assert min(ratios) <= 1.3
+
+
 def in_child(x, expected):
     return np.array_equal(kernels.relu(x), expected)
 

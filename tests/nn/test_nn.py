@@ -1,6 +1,7 @@
 """Modules, layers, initialisation."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -53,6 +54,71 @@ def test_a_module_does_not_need_to_call_super_init():
             return x * self.w
 
     assert len(list(Plain().parameters())) == 1
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_linear_and_relu_in_one_pass_are_the_two_after_each_other(bias, rng):
+    x = tg.tensor(rng.standard_normal((6, 5)), requires_grad=True)
+    w = tg.tensor(rng.standard_normal((4, 5)), requires_grad=True)
+    b = tg.tensor(rng.standard_normal(4), requires_grad=True) if bias else None
+    leaves = [leaf for leaf in (x, w, b) if leaf is not None]
+    weights = tg.tensor(rng.standard_normal((6, 4)))
+    one = nn.functional.linear_relu(x, w, b)
+    two = tg.relu(tg.linear(x, w, b))
+    np.testing.assert_array_equal(one.detach(), two.detach())
+    for a, e in zip(
+        tg.autograd.grad((one * weights).sum(), leaves), tg.autograd.grad((two * weights).sum(), leaves)
+    ):
+        np.testing.assert_allclose(a.numpy(), e.numpy(), rtol=1e-14)
+
+
+def test_sequential_does_a_linear_layer_and_its_relu_at_once(rng):
+    class Doubled(nn.Linear):
+        def forward(self, x):
+            return super().forward(x) * 2
+
+    x = tg.tensor(rng.standard_normal((2, 3)))
+    assert nn.Sequential(nn.Linear(3, 4), nn.ReLU())(x).grad_fn.name == "linear_relu"
+    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(mask=True))
+    assert model(x).grad_fn.name == "rectify_with_mask"
+    model = nn.Sequential(Doubled(3, 4), nn.ReLU())
+    expected = np.maximum(2 * (x.numpy() @ model[0].weight.detach().numpy().T
+                               + model[0].bias.detach().numpy()), 0)
+    np.testing.assert_allclose(model(x).detach().numpy(), expected, rtol=1e-14)
+
+
+def test_a_relu_layer_knows_its_dead_units():
+    layer = nn.ReLU(mask=True)
+    with pytest.raises(ArgumentError, match="no mask"):
+        layer.dead_units()
+    x = np.array([[-1.0, 2.0, 0.0, np.nan], [-3.0, 4.0, 5.0, -1.0]])
+    with tg.no_grad():
+        layer(tg.tensor(x))
+    np.testing.assert_array_equal(layer.dead_units(), [True, False, False, False])
+    np.testing.assert_array_equal(layer.alive_share(), [0, 1, 0.5, 0.5])
+    np.testing.assert_array_equal(layer.alive_share(axis=1), [0.5, 0.5])
+    assert repr(layer) == "ReLU(mask=True)" and repr(nn.ReLU(inplace=True)) == "ReLU()"
+
+
+def test_nets_train_in_several_threads_at_once():
+    def trained(seed):
+        model = net(seed, (20, 300, 10))
+        rng = np.random.default_rng(seed)
+        x, target = tg.tensor(rng.standard_normal((500, 20))), rng.integers(0, 10, 500)
+        optimizer = tg.optim.Adam(model.parameters(), lr=0.01)
+        for _ in range(20):
+            loss = tg.cross_entropy(model(x), target)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return [loss.item(), *(p.detach().numpy() for p in model.parameters())]
+
+    alone = [trained(seed) for seed in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(trained, range(4)))
+    for expected, found in zip(alone, together):
+        for e, f in zip(expected, found):
+            np.testing.assert_array_equal(e, f)
 
 
 def test_the_gradient_of_a_whole_net(rng):

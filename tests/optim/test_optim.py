@@ -60,7 +60,20 @@ def adam_formula(lr, b1=0.9, b2=0.999, eps=1e-8, decay=0.0):
     return update
 
 
+def adamw_formula(lr, decay):
+    step_without_decay = adam_formula(lr)
+
+    def update(p, g, memory, step):
+        return step_without_decay(p * (1 - lr * decay), g, memory, step)
+
+    return update
+
+
 CASES = {
+    "adamw": (lambda p: tg.optim.AdamW(p, lr=0.1), adamw_formula(0.1, 0.01)),
+    "adamw with decay": (
+        lambda p: tg.optim.AdamW(p, lr=0.01, weight_decay=0.5), adamw_formula(0.01, 0.5)
+    ),
     "sgd": (lambda p: tg.optim.SGD(p, lr=0.01), sgd_formula(0.01)),
     "decay": (lambda p: tg.optim.SGD(p, lr=0.01, weight_decay=0.1), sgd_formula(0.01, decay=0.1)),
     "momentum": (

@@ -38,8 +38,8 @@ cdef extern from *:
     bint tgr_has_avx512()
     const char* tgr_compiler
 
-
 COMPILER = (<bytes> tgr_compiler).decode()
+
 
 def of_processor():
     """Return the instruction sets that this processor has, the best one first."""

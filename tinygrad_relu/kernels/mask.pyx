@@ -53,8 +53,8 @@ cdef ndarray checked_mask(object mask, Py_ssize_t count):
     mask = np.asarray(mask)
     if mask.dtype != np.uint8 or mask.shape != (mask_size(count),):
         raise ShapeError(
-            f"mask has dtype {mask.dtype} and shape {mask.shape}: that of {count} elements has dtype uint8 "
-            f"and shape ({mask_size(count)},)"
+            f"mask has dtype {mask.dtype} and shape {mask.shape}: that of {count} elements has dtype "
+            f"uint8 and shape ({mask_size(count)},)"
         )
     return np.ascontiguousarray(mask)
 

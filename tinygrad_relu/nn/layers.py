@@ -11,7 +11,7 @@ from tinygrad_relu.kernels.mask import unpacked_mask
 from tinygrad_relu.nn import init
 from tinygrad_relu.nn.module import Module, Parameter
 from tinygrad_relu.ops.gates import relu, relu_with_mask
-from tinygrad_relu.ops.linalg import linear
+from tinygrad_relu.ops.linalg import linear, linear_relu
 
 
 class Linear(Module):
@@ -56,6 +56,12 @@ class Linear(Module):
 
     def forward(self, x):
         return linear(x, self.weight, self.bias)
+
+    def joined_with(self, following):
+        # A subclass may do something else in forward.
+        if type(self) is Linear and type(following) is ReLU and not following.keeps_mask:
+            return lambda x: linear_relu(x, self.weight, self.bias)
+        return None
 
     def describe(self):
         outputs, inputs = self.weight.shape

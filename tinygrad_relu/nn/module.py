@@ -62,6 +62,10 @@ class Module:
         """Compute the output; a subclass says how."""
         raise NotImplementedError(f"{type(self).__name__} has no forward(): write one in the subclass")
 
+    def joined_with(self, following):
+        """Return a function that does this module and the one that follows at once, or None."""
+        return None
+
     def children(self):
         """Yield the modules that are attributes of this one."""
         for _, child in self.named_children():
@@ -139,8 +143,14 @@ class Sequential(Module):
             setattr(self, str(position), module)
 
     def forward(self, x):
-        for module in self.children():
-            x = module(x)
+        modules = list(self.children())
+        position = 0
+        while position < len(modules):
+            both = None
+            if position + 1 < len(modules):
+                both = modules[position].joined_with(modules[position + 1])
+            x = modules[position](x) if both is None else both(x)
+            position += 1 if both is None else 2
         return x
 
     def __len__(self):

@@ -3,6 +3,7 @@
 from cpython.pycapsule cimport PyCapsule_New
 from cython cimport floating
 from libc.math cimport fabs, log, sqrt
+from libc.string cimport memcpy
 from numpy cimport npy_intp
 
 from tinygrad_relu.kernels._threads cimport Loop

@@ -90,39 +90,78 @@ cdef void relu(
 cdef void relu_with_mask(
     floating** operands, npy_intp* count, npy_intp* strides, void* settings
 ) noexcept nogil:
-    """Rectify, and set one bit for each element whose gate is open, the lowest bit first."""
+    """Rectify, and set one bit for each element whose gate is open, the lowest bit first.
+
+    Eight flags are eight bytes of a number; the product moves the flag of byte k to bit 56 + k.
+    """
     cdef const floating* x = operands[0]
     cdef unsigned char* mask = <unsigned char*> operands[1]
     cdef floating* y = operands[2]
     cdef floating value
-    cdef unsigned char bits
-    cdef npy_intp i
-    cdef int k
-    for i in range(count[0]):
-        bits = 0
-        for k in range(8):
-            value = x[k]
-            bits |= <unsigned char> (not value <= 0) << k
-            y[k] = 0 if value <= 0 else value
-        mask[i] = bits
-        x += 8
-        y += 8
+    cdef unsigned char[512] flags
+    cdef unsigned long long eight
+    cdef npy_intp i, size, left = count[0]
+    while left > 0:
+        size = min(left, 64)
+        for i in range(8 * size):
+            value = x[i]
+            y[i] = 0 if value <= 0 else value
+            flags[i] = not value <= 0
+        for i in range(size):
+            memcpy(&eight, &flags[8 * i], 8)
+            mask[i] = eight * <unsigned long long> 0x0102040810204080 >> 56
+        x += 8 * size
+        y += 8 * size
+        mask += size
+        left -= size
+
+
+cdef extern from *:
+    """
+    #include <string.h>
+    /* Writes the bits of 8 floats that are set in lanes, too; y may be x. */
+    #if defined(__GNUC__)
+    typedef unsigned int tgr_eight __attribute__((vector_size(32), aligned(4), may_alias));
+    static inline void tgr_pass(void *y, const void *x, const void *lanes) {
+        *(tgr_eight *) y = *(const tgr_eight *) x & *(const tgr_eight *) lanes;
+    }
+    #else
+    static void tgr_pass(void *y, const void *x, const void *lanes) {
+        unsigned int a[8], b[8];
+        int k;
+        memcpy(a, x, 32);
+        memcpy(b, lanes, 32);
+        for (k = 0; k < 8; k++) a[k] &= b[k];
+        memcpy(y, a, 32);
+    }
+    #endif
+    """
+    void tgr_pass(void* y, const void* x, const void* lanes) noexcept nogil
+
+# For each byte of a mask, all bits of those elements that pass, and none of the others.
+cdef unsigned int[256][8] FLOAT_LANES
+cdef unsigned long long[256][8] DOUBLE_LANES
+cdef int byte, bit
+for byte in range(256):
+    for bit in range(8):
+        FLOAT_LANES[byte][bit] = 0xFFFFFFFF if byte >> bit & 1 else 0
+        DOUBLE_LANES[byte][bit] = 0xFFFFFFFFFFFFFFFF if byte >> bit & 1 else 0
 
 
 cdef void apply_mask(
     floating** operands, npy_intp* count, npy_intp* strides, void* settings
 ) noexcept nogil:
-    """Let the elements pass whose bits are set."""
+    """Let the elements pass whose bits are set: as patterns of bits, so that the others are +0.0."""
     cdef const floating* signal = operands[0]
     cdef const unsigned char* mask = <unsigned char*> operands[1]
     cdef floating* y = operands[2]
-    cdef floating value
     cdef npy_intp i
-    cdef int k
     for i in range(count[0]):
-        for k in range(8):
-            value = signal[k]
-            y[k] = value if mask[i] & (1 << k) else 0
+        if floating is double:
+            tgr_pass(y, signal, DOUBLE_LANES[mask[i]])
+            tgr_pass(y + 4, signal + 4, &DOUBLE_LANES[mask[i]][4])
+        else:
+            tgr_pass(y, signal, FLOAT_LANES[mask[i]])
         signal += 8
         y += 8
 
