@@ -19,7 +19,7 @@ from setuptools.command.build_ext import build_ext
 MODULES = [
     "tinygrad_relu.kernels._threads",
     "tinygrad_relu.kernels._memory",
-    "tinygrad_relu.kernels.instruction_set",
+    "tinygrad_relu.kernels.loops.instruction_set",
     "tinygrad_relu.kernels.loops.baseline",
     "tinygrad_relu.kernels.loops.avx2",
     "tinygrad_relu.kernels.loops.avx512",
@@ -137,7 +137,7 @@ class BuildForMachine(build_ext):
         kept = []
         for extension in self.extensions:
             floor, _, name = extension.name.rpartition(".")
-            if floor == "tinygrad_relu.kernels.loops":
+            if floor == "tinygrad_relu.kernels.loops" and name in INSTRUCTION_SETS:
                 flags = INSTRUCTION_SETS[name]
                 if flags and not compiles(self.compiler, INSTRUCTION_SET_PROGRAM, flags):
                     continue

@@ -15,26 +15,30 @@ from matplotlib.patches import FancyBboxPatch
 
 # From the top: the name of a floor, its colour, and its rooms with what they are for.
 FLOORS = [
-    ("6  dialect and\ncommands", "#f5d6c6", [
+    ("7  dialect and\ncommands", "#f5d6c6", [
         ("__init__", "PyTorch's names"), ("demo", "the page and\nits pictures"), ("__main__", "commands"),
     ]),
-    ("5  checking", "#f8e5c0", [("gradcheck/", "finite differences\nagainst the graph")]),
-    ("4  training", "#f2efc7", [
+    ("6  checking", "#f8e5c0", [("gradcheck/", "finite differences\nagainst the graph")]),
+    ("5  training", "#f2efc7", [
         ("nn/", "modules, layers,\ninitialisation"), ("optim/", "SGD, Adam"),
         ("autograd", "gradients\nas values"),
     ]),
-    ("3  the op table", "#d5ead0", [
+    ("4  the op table", "#d5ead0", [
         ("ops/", "one declaration per op: kernel, rules, domain"),
         ("creation", "tensors from data,\nfilled, drawn"), ("grad_mode", "no_grad"),
     ]),
-    ("2  engine", "#cfe3ee", [
+    ("3  engine", "#cfe3ee", [
         ("engine.tensor", "what a user holds"), ("engine.graph", "what was recorded,\nthe walk back"),
         ("engine.op", "how an op is\ncalled, and records"),
     ]),
-    ("1  kernels", "#d7d5ec", [
+    ("2  kernels", "#d7d5ec", [
         ("gate", "the ReLU\nfamily"), ("elementwise", "ufunc\nloops"), ("reduce", "sums"),
         ("linalg", "BLAS"), ("view", "axes,\nindices"), ("gather", "picking"),
-        ("softmax", "row by row"), ("sigmoid", "both tails"), ("update", "optimizer\nsteps"),
+        ("softmax", "row by row"), ("mask", "one bit\na gate"), ("update", "optimizer\nsteps"),
+    ]),
+    ("1  loops", "#d3dfe0", [
+        ("loops/*.pxi", "over memory, one source"), ("baseline, avx2, avx512", "what it is built for"),
+        ("instruction_set", "the choice"),
     ]),
     ("0  ground", "#e0dcd8", [
         ("_memory", "the only file that\nowns large buffers"),

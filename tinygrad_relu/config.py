@@ -1,13 +1,12 @@
 """How this installation was built, and what it runs on."""
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
 from tinygrad_relu.errors import ArgumentError
 from tinygrad_relu.kernels._threads import OPENMP_VERSION, get_num_threads
-from tinygrad_relu.kernels.instruction_set import COMPILER, INSTRUCTION_SET, of_processor
+from tinygrad_relu.kernels.loops.instruction_set import COMPILER, INSTRUCTION_SET, of_processor
 
 
 def blas_name():
@@ -42,6 +41,9 @@ def show_config(mode="stdout"):
     """
     if mode not in ("stdout", "dicts"):
         raise ArgumentError(f"show_config: mode is {mode!r}: it is 'stdout' or 'dicts'")
+    # Not at the top: it takes longer to import than all of ours together.
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         own_version = version("tinygrad_relu")
     except PackageNotFoundError:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tinygrad_relu.kernels.instruction_set import INSTRUCTION_SET, of_processor
+from tinygrad_relu.kernels.loops.instruction_set import INSTRUCTION_SET, of_processor
 
 import tinygrad_relu as tg
 

@@ -14,9 +14,9 @@ d) A result larger than the cache is written past it: block by block into a buff
 e) A process that was forked after its parent had woken threads inherits the record of them, but not
    the threads, and OpenMP would wait for them for ever.  There the loops are serial.
 f) Where other programs keep the processors busy, a second thread may come late, or push the first one
-   aside, and OpenMP waits for it even when there is nothing left to do.  Time in which the caller
-   could not work is a debt, to be paid off `DEBT_RATE` times over by serial work before threads are
-   tried again: so little time is lost, however busy the machine is.
+   aside, and OpenMP waits for it even when there is nothing left to do.  So an account is kept of the
+   time that threads have saved, against what the caller would have needed alone.  When it is
+   overdrawn, loops are serial until `DEBT_RATE` times as much work has been done so.
 """
 
 import os
@@ -64,6 +64,7 @@ cdef extern from *:
     #include <omp.h>
     #define tgr_openmp _OPENMP
     #else
+    #define omp_get_thread_num() 0
     #define omp_get_max_threads() 1
     #define omp_set_num_threads(count) ((void) (count))
     #define tgr_openmp 0
@@ -111,6 +112,7 @@ cdef extern from *:
         char bytes[6144]
     int tgr_openmp
     int omp_get_max_threads() noexcept nogil
+    int omp_get_thread_num() noexcept nogil
     void omp_set_num_threads(int count) noexcept nogil
     double tgr_wall_time() noexcept nogil
     double tgr_work_time() noexcept nogil
@@ -139,11 +141,12 @@ cdef enum:
     CHUNKS = 8                  # in the share of a thread, at the least
     LARGEST_CHUNK = 1048576     # bytes of the result
     MOST_THREADS = 64           # that have shares of their own
-    DEBT_RATE = 16
+    DEBT_RATE = 8
 
-# Seconds of serial work to be done before threads are tried again, and the most that they may be.
-cdef double debt = 0
-cdef double MOST_DEBT = 1.0
+cdef double account = 0         # seconds that threads have saved, as far as they are remembered
+cdef double debt = 0            # seconds of serial work to be done before threads are tried again
+cdef double MOST_CREDIT = 0.005
+cdef double MOST_DEBT = 0.05
 
 cdef struct Taken:
     npy_intp chunks             # of one share, also those that turned out to be beyond it
@@ -161,6 +164,7 @@ cdef struct Shares:             # one loop, cut up for threads
     npy_intp share              # elements for each thread
     npy_intp chunk              # elements that are done at once
     Taken[MOST_THREADS] taken
+    npy_intp by_caller          # elements that the caller did itself
 
 # The size of a result from which on it is written past the cache.
 cdef npy_intp streamed_bytes = 16777216
@@ -232,31 +236,32 @@ cdef void run_part(
 
 cdef void run_share(Shares* work, int own) noexcept nogil:
     """Do the share of thread `own`, and then what is left of the shares of others."""
-    cdef npy_intp start, stop
+    cdef npy_intp start, stop, end, done = 0
     cdef int k, owner
     for k in range(work.threads):
         owner = (own + k) % work.threads
-        stop = min((owner + 1) * work.share, work.count)
+        end = min((owner + 1) * work.share, work.count)
         while True:
             start = owner * work.share + tgr_next(&work.taken[owner].chunks) * work.chunk
-            if start >= stop:
+            if start >= end:
                 break
+            stop = min(start + work.chunk, end)
             run_part(
-                work.loop, work.data, work.operand_count, work.operands, start,
-                min(start + work.chunk, stop), work.strides, work.streaming,
+                work.loop, work.data, work.operand_count, work.operands, start, stop, work.strides,
+                work.streaming,
             )
+            done += stop - start
+    if omp_get_thread_num() == 0:
+        work.by_caller += done
 
 
-cdef void count_lost_time(double passed, double worked) noexcept nogil:
-    """Take note of the time in which the caller did not work, of all that passed.
-
-    A part is to be expected: some 30 microseconds are what waking a thread takes on a machine that has
-    nothing else to do.
-    """
-    global debt
-    cdef double lost = passed - 1.25 * worked - 3e-5
-    if lost > 0:
-        debt = min(DEBT_RATE * lost, MOST_DEBT)
+cdef void keep_account(double passed, double worked, double part) noexcept nogil:
+    """Take note of what threads have saved, if the caller did a `part` of all in `worked` seconds."""
+    global account, debt
+    account = min(account + worked / part - passed, MOST_CREDIT)
+    if account < 0:
+        debt = min(-DEBT_RATE * account, MOST_DEBT)
+        account = 0
 
 
 cdef void run_loop_without_gil(
@@ -287,7 +292,7 @@ cdef void run_loop_without_gil(
     alignment = CACHE_LINE if item < CACHE_LINE else 1
     work.loop, work.data = loop, data
     work.operand_count, work.operands, work.strides = operand_count, operands, strides
-    work.count = count
+    work.count, work.by_caller = count, 0
     work.share = rounded_up((count + work.threads - 1) // work.threads, alignment)
     work.chunk = rounded_up(
         max(min(work.share // CHUNKS, LARGEST_CHUNK // item), 1), alignment
@@ -298,7 +303,11 @@ cdef void run_loop_without_gil(
     start, work_start = tgr_wall_time(), tgr_work_time()
     for k in prange(work.threads, schedule="static", num_threads=work.threads):
         run_share(&work, k)
-    count_lost_time(tgr_wall_time() - start, tgr_work_time() - work_start)
+    # Of a caller who did less than its share, one cannot tell how long all would have taken it.
+    keep_account(
+        tgr_wall_time() - start, tgr_work_time() - work_start,
+        max(<double> work.by_caller / count, 1.0 / work.threads),
+    )
 
 
 cdef inline npy_intp widest(int operand_count, npy_intp* strides) noexcept nogil:

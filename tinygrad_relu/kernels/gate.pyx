@@ -32,7 +32,7 @@ from numpy cimport ndarray, npy_intp
 from tinygrad_relu.kernels._memory cimport empty, empty_like
 from tinygrad_relu.kernels._threads cimport run_loop, run_loop_without_gil
 from tinygrad_relu.kernels.elementwise cimport Elementwise, float_slot
-from tinygrad_relu.kernels.instruction_set cimport own
+from tinygrad_relu.kernels.loops.instruction_set cimport own
 from tinygrad_relu.kernels.kernel cimport Kernel
 
 from tinygrad_relu.errors import ArgumentError, DTypeError, ShapeError

@@ -15,7 +15,7 @@ from numpy cimport ndarray, npy_intp
 from tinygrad_relu.kernels._memory cimport empty
 from tinygrad_relu.kernels._threads cimport run_loop
 from tinygrad_relu.kernels.elementwise cimport float_slot
-from tinygrad_relu.kernels.instruction_set cimport own
+from tinygrad_relu.kernels.loops.instruction_set cimport own
 from tinygrad_relu.kernels.kernel cimport Kernel
 
 from tinygrad_relu.kernels.gate import relu

@@ -25,7 +25,7 @@ from numpy cimport ndarray, npy_intp
 from tinygrad_relu.kernels._memory cimport empty
 from tinygrad_relu.kernels._threads cimport GRAIN, Loop, run_loop
 from tinygrad_relu.kernels.elementwise cimport Elementwise, float_slot
-from tinygrad_relu.kernels.instruction_set cimport own
+from tinygrad_relu.kernels.loops.instruction_set cimport own
 from tinygrad_relu.kernels.kernel cimport Kernel
 from tinygrad_relu.kernels.loops.table cimport Columns
 

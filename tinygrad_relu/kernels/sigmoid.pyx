@@ -8,7 +8,7 @@ import numpy as np
 cimport numpy as cnp
 
 from tinygrad_relu.kernels.elementwise cimport Elementwise
-from tinygrad_relu.kernels.instruction_set cimport own
+from tinygrad_relu.kernels.loops.instruction_set cimport own
 from tinygrad_relu.kernels.loops.table cimport Exponential
 
 from tinygrad_relu.kernels.elementwise import Elementwise

@@ -12,7 +12,7 @@ from numpy cimport ndarray, npy_intp
 
 from tinygrad_relu.kernels._threads cimport MOST_OPERANDS, Loop, run_loop
 from tinygrad_relu.kernels.elementwise cimport float_slot
-from tinygrad_relu.kernels.instruction_set cimport own
+from tinygrad_relu.kernels.loops.instruction_set cimport own
 from tinygrad_relu.kernels.loops.table cimport AdamSettings, SgdSettings
 
 from tinygrad_relu.errors import DTypeError
