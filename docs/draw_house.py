@@ -20,7 +20,7 @@ FLOORS = [
     ]),
     ("6  checking", "#f8e5c0", [("gradcheck/", "finite differences\nagainst the graph")]),
     ("5  training", "#f2efc7", [
-        ("nn/", "modules, layers,\ninitialisation"), ("optim/", "SGD, Adam"),
+        ("nn/", "modules, layers,\ninitialisation"), ("optim/", "SGD, Adam,\nAdamW"),
         ("autograd", "gradients\nas values"),
     ]),
     ("4  the op table", "#d5ead0", [
