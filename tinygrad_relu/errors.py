@@ -13,6 +13,7 @@ __all__ = [
     "GraphError",
     "IndexingError",
     "MutationError",
+    "NotDifferentiable",
     "RangeError",
     "RuleError",
     "ShapeError",
@@ -50,6 +51,10 @@ class GraphError(TensorError, RuntimeError):
 
 class MutationError(GraphError):
     """A value that the backward pass still needs was changed after it had been recorded."""
+
+
+class NotDifferentiable(TensorError, RuntimeError):
+    """A derivative was asked for that does not exist; the message says why."""
 
 
 class RuleError(TensorError, RuntimeError):
