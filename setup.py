@@ -37,6 +37,7 @@ MODULES = [
     "tinygrad_relu.kernels.view",
     "tinygrad_relu.engine.tensor",
     "tinygrad_relu.engine.graph",
+    "tinygrad_relu.engine.mutation",
     "tinygrad_relu.engine.op",
 ]
 

@@ -105,6 +105,7 @@ NUMPY = {
     "squared_distance": lambda a, b: np.sum((a - b) ** 2),
     "softmax": lambda x, axis: np.exp(x) / np.exp(x).sum(axis, keepdims=True),
     "log_softmax": lambda x, axis: x - np.log(np.exp(x).sum(axis, keepdims=True)),
+    "assign": None, "overwrite": None,  # see tests/engine/test_mutation.py
     "take_along_axis": None,    # NumPy broadcasts the indices, PyTorch and we do not; see below
     "scatter": None, "add_along_axis": None, "sum_to": None,    # adjoints: checked as such below
 }

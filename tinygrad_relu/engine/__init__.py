@@ -9,12 +9,14 @@ from tinygrad_relu.engine.calling import checked_call, own_errors
 from tinygrad_relu.engine.tensor import Tensor, open_for_update, sharing
 from tinygrad_relu.engine.graph import Node, gradients, recording, set_recording
 from tinygrad_relu.engine.op import SLOT_NAMES, Op, install
+from tinygrad_relu.engine.mutation import become
 
 __all__ = [
     "SLOT_NAMES",
     "Node",
     "Op",
     "Tensor",
+    "become",
     "checked_call",
     "gradients",
     "install",

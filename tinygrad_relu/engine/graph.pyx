@@ -27,6 +27,7 @@ from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from libc.string cimport memcmp, memcpy
 from numpy cimport ndarray, npy_intp
 
+from tinygrad_relu.engine.mutation cimport catch_up
 from tinygrad_relu.engine.op cimport ADD, CAST, SUM_TO, Op, one_with, two
 from tinygrad_relu.engine.tensor cimport Tensor, held_once, wrap
 from tinygrad_relu.kernels._memory cimport offer, withdraw
@@ -474,6 +475,7 @@ cdef Tensor one_like(ndarray array):
 cdef Tensor seed(Tensor output, object gradient):
     """Return the cotangent with which a walk back begins at `output`."""
     cdef Tensor cotangent
+    catch_up(output)
     if not output.needs_gradient:
         raise GraphError(
             "backward: nothing was recorded for this tensor: make an input with requires_grad=True, "
@@ -511,6 +513,8 @@ cdef dict walk_back(
     cdef bint before = set_recording(create_graph)
     try:
         if inputs is not None:
+            for tensor in inputs:
+                catch_up(tensor)
             walk.wanted = {(<Tensor> x).node: None for x in inputs if (<Tensor> x).node is not None}
         for tensor in outputs:
             if tensor.node is not None:

@@ -11,6 +11,7 @@ from cpython.ref cimport PyObject
 from numpy cimport ndarray
 
 from tinygrad_relu.engine.graph cimport Node, is_recording, walk_back
+from tinygrad_relu.engine.mutation cimport assign, catch_up, in_place
 from tinygrad_relu.engine.op cimport (
     ABSOLUTE, ADD, AND, COPY, DIVIDE, EQUAL, FLOOR_DIVIDE, GREATER, GREATER_EQUAL, INVERT,
     ITEM, LESS, LESS_EQUAL, MATMUL, MULTIPLY, NEGATIVE, NOT_EQUAL, OR, POWER, REMAINDER, SUBTRACT,
@@ -99,20 +100,24 @@ cdef class Tensor:
     @property
     def is_leaf(self):
         """bool: Whether it was made by the user rather than recorded as the result of an op."""
+        catch_up(self)
         return self.node is None
 
     @property
     def grad_fn(self):
         """Node or None: The recorded op that it came from."""
+        catch_up(self)
         return self.node
 
     @property
     def requires_grad(self):
         """bool: Whether ops on it are recorded.  Can be set on leaves of floating dtype."""
+        catch_up(self)
         return self.needs_gradient
 
     @requires_grad.setter
     def requires_grad(self, value):
+        catch_up(self)
         if value and not carries_gradient(cnp.PyArray_TYPE(self.array)):
             raise DTypeError(
                 f"requires_grad: a tensor of dtype {self.array.dtype} cannot carry a gradient: make "
@@ -180,6 +185,7 @@ cdef class Tensor:
 
     def numpy(self):
         """Return the array itself, without copying; changes to it are not seen by the engine."""
+        catch_up(self)
         if self.needs_gradient:
             raise GraphError(
                 "numpy: the array would leave the graph, and with it the gradient: say so with "
@@ -188,6 +194,7 @@ cdef class Tensor:
         return self.array
 
     def __array__(self, dtype=None, copy=None):
+        catch_up(self)
         if self.needs_gradient:
             raise GraphError(
                 "a tensor that requires a gradient was about to become a NumPy array, and its "
@@ -213,6 +220,19 @@ cdef class Tensor:
         tensor.owner = self.memory()
         return tensor
 
+    def detach_(self):
+        """Take this tensor out of the graph."""
+        if self.view is not None:
+            raise GraphError("detach_: a view cannot leave the graph of its base: use detach()")
+        self.node = None
+        self.needs_gradient = False
+        return self
+
+    def requires_grad_(self, requires_grad=True):
+        """Set `requires_grad`, and return the tensor."""
+        self.requires_grad = requires_grad
+        return self
+
     def clone(self):
         """Return a recorded copy."""
         return one(COPY, self)
@@ -231,6 +251,7 @@ cdef class Tensor:
         return self.array.tolist()
 
     def __repr__(self):
+        catch_up(self)
         state = ""
         if self.node is not None:
             state = f", grad_fn=<{(<Node> self.node).op.name}>"
@@ -278,6 +299,7 @@ cdef class Tensor:
         return <Py_ssize_t> <void*> self >> 4
 
     def __reduce__(self):
+        catch_up(self)
         if self.node is not None:
             raise GraphError(
                 "copying or pickling a recorded tensor would lose its graph: use tensor.detach() or "
@@ -344,9 +366,9 @@ cdef class Tensor:
         """Note that the memory was changed in place."""
         cdef Tensor owner = self.memory()
         owner.version += 1
-        if owner.node is not None:
+        if owner.node is not None and (<Node> owner.node).output is owner.array:
             (<Node> owner.node).output_changed = True
-        if self.node is not None:
+        if self.node is not None and (<Node> self.node).output is self.array:
             (<Node> self.node).output_changed = True
         return 0
 
@@ -488,22 +510,7 @@ cdef class Tensor:
         return one_with(ITEM, self, (frozen_key(key),))
 
     def __setitem__(self, key, value):
-        if is_recording() and (
-            self.needs_gradient or isinstance(value, Tensor) and (<Tensor> value).needs_gradient
-        ):
-            raise GraphError(
-                "assignment to elements of a tensor that takes part in the graph is not recorded: "
-                "build the result with where, concat or stack, or assign under no_grad()"
-            )
-        if isinstance(value, Tensor):
-            value = (<Tensor> value).array
-        try:
-            self.array[frozen_key(key)] = value
-        except IndexError as error:
-            raise IndexingError(f"assignment to a tensor of shape {self.shape}: {error}") from error
-        except ValueError as error:
-            raise ShapeError(f"assignment to a tensor of shape {self.shape}: {error}") from error
-        self.changed()
+        assign(self, frozen_key(key), value)
 
 
 # Held while gradients are added to what other walks have left in ``.grad``.
@@ -534,34 +541,6 @@ cdef ndarray computable(ndarray array):
 def sharing(ndarray array):
     """Return a tensor on the memory of `array`."""
     return wrap(computable(array))
-
-
-cdef object in_place(int slot, Tensor self, object other):
-    """Answer ``self op= other``: in place where nothing is recorded, else with a new tensor."""
-    cdef bint recorded = is_recording() and (
-        self.needs_gradient or isinstance(other, Tensor) and (<Tensor> other).needs_gradient
-    )
-    if recorded and self.needs_gradient and self.node is None:
-        raise GraphError(
-            "a leaf that requires a gradient was about to be changed in place while recording: "
-            "write x = x + y for a new tensor, or update it under no_grad()"
-        )
-    result = two(slot, self, other)
-    if recorded or result is NotImplemented:
-        return result
-    if (<Tensor> result).shape != self.shape:
-        raise ShapeError(
-            f"in place: the result of shape {result.shape} does not fit into the tensor of shape "
-            f"{self.shape}"
-        )
-    try:
-        np.copyto(self.array, (<Tensor> result).array, casting="same_kind")
-    except TypeError as error:
-        raise DTypeError(f"in place: {error}") from error
-    except ValueError as error:
-        raise ShapeError(f"in place: {error}") from error
-    self.changed()
-    return self
 
 
 cdef object frozen_key(object key):

@@ -10,6 +10,7 @@ from tinygrad_relu.engine import install
 from tinygrad_relu.kernels.elementwise import Elementwise
 from tinygrad_relu.ops import (
     arithmetic,
+    assignment,
     exponential,
     gates,
     indexing,
@@ -50,6 +51,8 @@ OPERATORS = {
     "cast": shapes.cast,
     "sum_to": shapes.sum_to,
     "copy": shapes.copy,
+    "assign": assignment.assign,
+    "overwrite": assignment.overwrite,
 }
 
 #: What ``tensor.name(...)`` calls: PyTorch's names for methods.
@@ -123,6 +126,14 @@ METHODS = {
     "var": reductions.var,
     "view": shapes.reshape,
 }
+
+#: The methods that have a form in place, whose name ends in an underscore.
+CHANGING = """
+    abs add ceil clamp clip cos div exp exp2 expm1 floor log log10 log1p log2 mul neg pow reciprocal relu
+    remainder round sigmoid sign sin sqrt square sub tanh
+""".split()
+METHODS |= {f"{name}_": assignment.changing(METHODS[name]) for name in CHANGING}
+METHODS |= {"copy_": assignment.copy_, "fill_": assignment.fill_, "zero_": assignment.zero_}
 
 #: Which op ``np.name(tensor)`` calls: the one whose kernel is that ufunc.  The first declared is meant
 #: where several are, as `maximum` before `clamp_min`.
