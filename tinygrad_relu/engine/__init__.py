@@ -7,16 +7,19 @@ arguments find their parameters.
 
 from tinygrad_relu.engine.calling import checked_call, own_errors
 from tinygrad_relu.engine.tensor import Tensor, open_for_update, sharing
-from tinygrad_relu.engine.graph import Node, gradients, recording, set_recording
+from tinygrad_relu.engine.graph import Node, recording, set_recording
 from tinygrad_relu.engine.op import SLOT_NAMES, Op, install
 from tinygrad_relu.engine.mutation import become
+from tinygrad_relu.engine.walk import NO_GRADIENT, check_gradients_on_the_way, gradients
 
 __all__ = [
+    "NO_GRADIENT",
     "SLOT_NAMES",
     "Node",
     "Op",
     "Tensor",
     "become",
+    "check_gradients_on_the_way",
     "checked_call",
     "gradients",
     "install",

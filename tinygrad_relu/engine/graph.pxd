@@ -12,10 +12,15 @@ cdef class Node:
     cdef Py_ssize_t versions    # sum of the versions of all that is saved
     cdef Py_ssize_t consumers   # how many recorded ops take the output
     cdef bint output_changed
+    cdef dict hooks             # called with the cotangent of the output, before the rules; or None
+    cdef dict post_hooks        # called with those of the inputs and of the output, after them; or None
+    cdef object retained        # weak reference to the tensor whose ``.grad`` it leaves behind, or None
     cdef bint freed
     cdef npy_intp[8] shape      # of the output
     cdef int ndim
     cdef int dtype
+    cdef object code            # of the user's function that recorded it, and where in it
+    cdef int instruction
     cdef tuple long_shape       # in place of `shape`, of outputs with more than 8 axes
 
     cdef int remember_shape(self, ndarray array) except -1
@@ -38,6 +43,3 @@ cpdef enum RuleName:
 
 cdef bint is_recording() noexcept
 cdef Node new_node()
-cdef dict walk_back(
-    list outputs, list gradients, list inputs, bint retain_graph, bint create_graph
-)

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import weakref
 
 import numpy as np
 
@@ -10,17 +11,19 @@ cimport numpy as cnp
 from cpython.ref cimport PyObject
 from numpy cimport ndarray
 
-from tinygrad_relu.engine.graph cimport Node, is_recording, walk_back
+from tinygrad_relu.engine.graph cimport Node
 from tinygrad_relu.engine.mutation cimport assign, catch_up, in_place
 from tinygrad_relu.engine.op cimport (
     ABSOLUTE, ADD, AND, COPY, DIVIDE, EQUAL, FLOOR_DIVIDE, GREATER, GREATER_EQUAL, INVERT,
     ITEM, LESS, LESS_EQUAL, MATMUL, MULTIPLY, NEGATIVE, NOT_EQUAL, OR, POWER, REMAINDER, SUBTRACT,
     SWAP, TRANSPOSE, XOR, one, one_with, two,
 )
+from tinygrad_relu.engine.walk cimport walk_back
 from tinygrad_relu.kernels.elementwise cimport add_into
 from tinygrad_relu.kernels.kernel cimport plain
 
 from tinygrad_relu.engine.calling import UFUNCS
+from tinygrad_relu.engine.hooks import RemovableHandle
 from tinygrad_relu.errors import ArgumentError, DTypeError, GraphError, IndexingError, ShapeError
 
 cnp.import_array()
@@ -151,6 +154,11 @@ cdef class Tensor:
                 f"grad: dtype {(<Tensor> value).dtype} was given for a tensor of dtype {self.dtype}"
             )
         self.gradient = value
+
+    @property
+    def _version(self):
+        """int: How often the memory was changed in place."""
+        return self.memory().version
 
     @property
     def T(self):
@@ -358,6 +366,72 @@ cdef class Tensor:
                 else:
                     add_into(sofar.array, cotangent.array)
                     sofar.changed()
+                if leaf.added_hooks is not None:
+                    for hook in list(leaf.added_hooks.values()):
+                        hook(leaf)
+
+    def retain_grad(self):
+        """Leave the gradient in ``.grad`` also here, although this is no leaf."""
+        catch_up(self)
+        if not self.needs_gradient:
+            raise GraphError("retain_grad: nothing was recorded for this tensor, so it gets no gradient")
+        if self.node is not None:
+            (<Node> self.node).retained = weakref.ref(self)
+
+    @property
+    def retains_grad(self):
+        """bool: Whether `retain_grad` was called for this tensor, which is no leaf."""
+        catch_up(self)
+        return self.node is not None and (<Node> self.node).retained is not None
+
+    def register_hook(self, hook):
+        """Call ``hook(gradient)`` when the gradient of this tensor is known.
+
+        Parameters
+        ----------
+        hook : callable
+            Returns another gradient to go on with, or None.  Hooks are called in the order in which they
+            were registered, and those of a leaf before its gradient is added to ``.grad``.
+
+        Returns
+        -------
+        RemovableHandle
+            Its ``remove()`` takes the hook away.
+
+        Examples
+        --------
+        >>> import tinygrad_relu as tg
+        >>> x = tg.tensor([1.0, 2.0], requires_grad=True)
+        >>> handle = x.register_hook(lambda gradient: 2 * gradient)
+        >>> x.sum().backward()
+        >>> x.grad
+        tensor([2., 2.], dtype=float64)
+        """
+        cdef Node node
+        catch_up(self)
+        if not self.needs_gradient:
+            raise GraphError(
+                "register_hook: nothing was recorded for this tensor, so it gets no gradient: make it with "
+                "requires_grad=True"
+            )
+        if self.node is None:
+            if self.hooks is None:
+                self.hooks = {}
+            return RemovableHandle(self.hooks, hook)
+        node = <Node> self.node
+        if node.hooks is None:
+            node.hooks = {}
+        return RemovableHandle(node.hooks, hook)
+
+    def register_post_accumulate_grad_hook(self, hook):
+        """Call ``hook(tensor)`` after a gradient was added to the ``.grad`` of this leaf."""
+        if not self.is_leaf or not self.needs_gradient:
+            raise GraphError(
+                "register_post_accumulate_grad_hook: only a leaf that requires a gradient has one added"
+            )
+        if self.added_hooks is None:
+            self.added_hooks = {}
+        return RemovableHandle(self.added_hooks, hook)
 
     cdef Tensor memory(self):
         return self if self.owner is None else self.owner
