@@ -14,7 +14,7 @@ This file holds names only: what each does stands in `engine`, `ops`, `nn`, `opt
 from numpy import bool_ as bool
 from numpy import float32, float64, int32, int64, uint8
 
-from tinygrad_relu import autograd, errors, kernels, nn, optim
+from tinygrad_relu import autograd, errors, kernels, nn, optim, utils
 from tinygrad_relu.config import show_config
 from tinygrad_relu.creation import (
     arange,
@@ -37,7 +37,14 @@ from tinygrad_relu.creation import (
     zeros_like,
 )
 from tinygrad_relu.engine import Tensor
-from tinygrad_relu.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from tinygrad_relu.grad_mode import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from tinygrad_relu.gradcheck import gradcheck, gradgradcheck
 from tinygrad_relu.kernels import (
     empty_cache,

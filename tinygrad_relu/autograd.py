@@ -1,10 +1,23 @@
 """PyTorch's ``torch.autograd``: gradients as values, not left in ``.grad``."""
 
+from tinygrad_relu.backward_modes import detect_anomaly, saved_tensors_hooks, set_detect_anomaly
+from tinygrad_relu.custom import Function, once_differentiable
 from tinygrad_relu.engine import Tensor, checked_call, gradients
 from tinygrad_relu.errors import ArgumentError, GraphError
-from tinygrad_relu.grad_mode import enable_grad, no_grad, set_grad_enabled
+from tinygrad_relu.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 
-__all__ = ["enable_grad", "grad", "no_grad", "set_grad_enabled"]
+__all__ = [
+    "Function",
+    "detect_anomaly",
+    "enable_grad",
+    "grad",
+    "inference_mode",
+    "no_grad",
+    "once_differentiable",
+    "saved_tensors_hooks",
+    "set_detect_anomaly",
+    "set_grad_enabled",
+]
 
 
 @checked_call

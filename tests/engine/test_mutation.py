@@ -86,8 +86,8 @@ def test_views_of_every_kind(rng):
 
 
 KEYS = [
-    0, -1, slice(1, None), (slice(None), 2), (Ellipsis, None, 1), np.array([2, 0]), ([0, 2, 1], [1, 1, 0]),
-    np.array([[True, False, True, False]] * 3), (slice(None), np.array([3, 1])),
+    0, -1, slice(1, None), (slice(None), 2), (Ellipsis, None, 1), np.array([2, 0]),
+    ([0, 2, 1], [1, 1, 0]), np.array([[True, False, True, False]] * 3), (slice(None), np.array([3, 1])),
 ]
 
 

@@ -9,6 +9,8 @@ cdef class Node:
     cdef tuple parents          # for each input a Node, a leaf Tensor, or None where nothing flows
     cdef tuple saved            # for each input what a rule names, or None
     cdef ndarray output         # if a rule names it
+    cdef object packed_output   # in its place, where hooks pack what is saved
+    cdef bint is_packed         # they do
     cdef Py_ssize_t versions    # sum of the versions of all that is saved
     cdef Py_ssize_t consumers   # how many recorded ops take the output
     cdef bint output_changed
@@ -42,4 +44,7 @@ cpdef enum RuleName:
     MOST_RULE_NAMES = 8
 
 cdef bint is_recording() noexcept
+cdef bint hooks_pack() except -1
+cdef object packed(Tensor value)
+cdef object unpacked(object value)
 cdef Node new_node()

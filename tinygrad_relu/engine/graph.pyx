@@ -12,17 +12,21 @@ d) A value saved for the walk back is saved with the version of its memory.  A c
    raises the version, and the walk refuses to go on with a value that is not what was recorded.
 """
 
+import threading
+
 cimport cython
 cimport numpy as cnp
 from libc.string cimport memcmp, memcpy
 from numpy cimport ndarray, npy_intp
 
+from tinygrad_relu.engine.mutation cimport record_on
+from tinygrad_relu.engine.op cimport COPY, Op, slots
 from tinygrad_relu.engine.place cimport user_code
 from tinygrad_relu.engine.tensor cimport Tensor, wrap
 
 from tinygrad_relu.engine.hooks import RemovableHandle
 from tinygrad_relu.engine.place import described
-from tinygrad_relu.errors import MutationError
+from tinygrad_relu.errors import MutationError, RuleError
 
 cnp.import_array()
 
@@ -54,6 +58,82 @@ def set_recording(bint mode):
     cdef bint before = tgr_recording
     tgr_recording = mode
     return before
+
+
+# ----------------------------------------------------------------------- how values are saved
+
+class SavedHooks(threading.local):
+    """The functions of this thread that pack and unpack what is saved, the innermost last."""
+
+    def __init__(self):
+        self.pairs = []
+
+
+saved_hooks = SavedHooks()
+cdef int threads_with_hooks = 0     # so that nothing is looked up where there are none
+
+
+def push_saved_hooks(pack, unpack):
+    """Pack what is saved from now on in this thread."""
+    global threads_with_hooks
+    saved_hooks.pairs.append((pack, unpack))
+    threads_with_hooks += 1
+
+
+def pop_saved_hooks():
+    """Take away the hooks that were pushed last."""
+    global threads_with_hooks
+    saved_hooks.pairs.pop()
+    threads_with_hooks -= 1
+
+
+cdef class Packed:
+    """What hooks made of a value that was to be saved."""
+
+    cdef object value, unpack, node
+    cdef Tensor leaf            # if that is what was saved, and it requires a gradient
+
+
+cdef bint hooks_pack() except -1:
+    """Tell whether hooks pack what is saved in this thread."""
+    return threads_with_hooks > 0 and len(saved_hooks.pairs) > 0
+
+
+cdef object unpacked(object value):
+    """Return a value that was packed, with the history that it had; any other as it is."""
+    cdef Packed what
+    cdef Tensor tensor
+    if type(value) is not Packed:
+        return value
+    what = <Packed> value
+    result = what.unpack(what.value)
+    if not isinstance(result, Tensor):
+        raise RuleError(
+            f"a hook that unpacks what is saved returned a {type(result).__name__}: it returns the Tensor"
+        )
+    tensor = wrap((<Tensor> result).array)
+    if what.leaf is not None:
+        record_on(<Op> slots[COPY], [what.leaf], (), tensor)
+    else:
+        tensor.node, tensor.needs_gradient = what.node, what.node is not None
+    return tensor
+
+
+cdef object packed(Tensor value):
+    """Return what the hooks of this thread make of a tensor that is to be saved."""
+    cdef Packed result = Packed.__new__(Packed)
+    cdef list pairs = saved_hooks.pairs
+    pack, unpack = pairs[len(pairs) - 1]
+    result.node = value.node
+    if value.node is None and value.needs_gradient:
+        result.leaf = value
+    result.unpack = unpack
+    before = set_recording(False)
+    try:
+        result.value = pack(value.detach())
+    finally:
+        set_recording(before)
+    return result
 
 
 # ----------------------------------------------------------------------------- what is recorded
@@ -124,7 +204,9 @@ cdef class Node:
     @property
     def saved_values(self):
         """tuple: What is kept for the rules: inputs that they name (else None), then the output."""
-        kept = self.saved if self.saved is not None else ()
+        kept = tuple([unpacked(value) for value in self.saved or ()])
+        if self.packed_output is not None:
+            return (*kept, unpacked(self.packed_output))
         return kept if self.output is None else (*kept, wrap(self.output))
 
     def __repr__(self):
@@ -170,8 +252,8 @@ cdef class Node:
         raise MutationError(
             f"{self.op.name}: {what} was changed in place after it had been recorded, and its "
             "derivative needs the value that it had: change a clone(), or call backward first. "
-            f"Recorded by {self.place} (what is saved has version {versions if versions >= 0 else 'new'}, "
-            f"and had version {self.versions})"
+            f"Recorded by {self.place} (what is saved has version "
+            f"{versions if versions >= 0 else 'new'}, and had version {self.versions})"
         )
 
     cdef int free(self) except -1:
@@ -179,6 +261,7 @@ cdef class Node:
         self.parents = None
         self.saved = None
         self.output = None
+        self.packed_output = None
         return 0
 
 

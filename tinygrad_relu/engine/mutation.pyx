@@ -48,16 +48,31 @@ cdef int catch_up(Tensor tensor) except -1:
 
 cdef int record_on(Op op, list inputs, tuple statics, Tensor output) except -1:
     """Record an op whose result is in the memory of `output` already."""
-    cdef PyObject* arguments[2]
-    cdef PyObject* arrays[2]
+    cdef Py_ssize_t k, count = len(inputs)
+    cdef bytes room = bytes(2 * count * sizeof(void*))
+    cdef PyObject** arguments = <PyObject**> <char*> room
+    cdef PyObject** arrays = arguments + count
     cdef unsigned long long active = 0
-    cdef Py_ssize_t k
-    for k in range(len(inputs)):
+    for k in range(count):
         arguments[k] = <PyObject*> inputs[k]
         arrays[k] = <PyObject*> (<Tensor> inputs[k]).array
         if (<Tensor> inputs[k]).needs_gradient:
-            active |= <unsigned long long> 1 << k
-    return op.record(arguments, arrays, len(inputs), statics, active, output)
+            active |= <unsigned long long> 1 << (k & 63)
+    return op.record(arguments, arrays, count, statics, active, output)
+
+
+def record_result(Op op, list inputs, tuple statics, Tensor output):
+    """Record that `output` came from `inputs` by `op`, although the op did not compute it."""
+    for tensor in inputs:
+        catch_up(tensor)
+    record_on(op, inputs, statics, output)
+
+
+def record_change(Tensor tensor, Tensor values):
+    """Give a tensor, whose memory somebody has changed, the history of `values`."""
+    check_changeable(tensor)
+    tensor.changed()
+    adopt(tensor, values)
 
 
 cdef tuple path_to(Tensor view):

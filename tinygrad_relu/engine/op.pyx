@@ -22,7 +22,7 @@ from cpython.ref cimport Py_INCREF, PyObject
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_New, PyTuple_SET_ITEM
 from numpy cimport ndarray
 
-from tinygrad_relu.engine.graph cimport OUTPUT_BIT, Node, is_recording, new_node
+from tinygrad_relu.engine.graph cimport OUTPUT_BIT, Node, hooks_pack, is_recording, new_node, packed
 from tinygrad_relu.engine.mutation cimport catch_up
 from tinygrad_relu.engine.tensor cimport Tensor, carries_gradient, wrap
 from tinygrad_relu.kernels.kernel cimport Function, Kernel
@@ -282,8 +282,12 @@ cdef class Op:
         node.parents = parents
         node.remember_shape(output.array)
         if saves:
+            node.is_packed = hooks_pack()
             if saves >> OUTPUT_BIT:
-                node.output = output.array
+                if node.is_packed:
+                    node.packed_output = packed(wrap(output.array))
+                else:
+                    node.output = output.array
             saves &= ~(<unsigned long long> 1 << OUTPUT_BIT)
             if saves:
                 node.saved = self.keep(node, arguments, arrays, count, saves)
@@ -304,7 +308,10 @@ cdef class Op:
             if (saves >> i) & 1:
                 value = <object> arguments[i]
                 if isinstance(value, Tensor):
-                    node.versions += (<Tensor> value).memory().version
+                    if node.is_packed:
+                        value = packed(<Tensor> value)
+                    else:
+                        node.versions += (<Tensor> value).memory().version
                 elif type(<object> arrays[i]) is ndarray:
                     value = <object> arrays[i]
                     value = wrap(value.copy())

@@ -24,7 +24,7 @@ from tinygrad_relu.kernels.kernel cimport plain
 
 from tinygrad_relu.engine.calling import UFUNCS
 from tinygrad_relu.engine.hooks import RemovableHandle
-from tinygrad_relu.errors import ArgumentError, DTypeError, GraphError, IndexingError, ShapeError
+from tinygrad_relu.errors import ArgumentError, DTypeError, GraphError, ShapeError
 
 cnp.import_array()
 
@@ -411,8 +411,8 @@ cdef class Tensor:
         catch_up(self)
         if not self.needs_gradient:
             raise GraphError(
-                "register_hook: nothing was recorded for this tensor, so it gets no gradient: make it with "
-                "requires_grad=True"
+                "register_hook: nothing was recorded for this tensor, so it gets no gradient: make it "
+                "with requires_grad=True"
             )
         if self.node is None:
             if self.hooks is None:

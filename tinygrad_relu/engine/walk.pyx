@@ -22,7 +22,7 @@ from numpy cimport ndarray, npy_intp
 
 from tinygrad_relu.engine.graph cimport (
     COTANGENT, FIRST_INPUT, FIRST_STATIC, MOST_RULE_NAMES, OUTPUT, OWN_SHAPE, POSITION, SPARE_COTANGENT,
-    Node,
+    Node, unpacked,
 )
 from tinygrad_relu.engine.mutation cimport catch_up
 from tinygrad_relu.engine.op cimport ADD, CAST, SUM_TO, Op, one_with, two
@@ -179,6 +179,10 @@ cdef class Walk:
         cdef ndarray output_array = node.output
         if node.freed:
             raise freed_error(node)
+        if node.is_packed:
+            saved = tuple([unpacked(value) for value in saved]) if saved is not None else None
+            if node.packed_output is not None:
+                output_array = (<Tensor> unpacked(node.packed_output)).array
         if output_array is not None:
             output = wrap(output_array)
             if create_graph:
@@ -477,16 +481,16 @@ def check_gradients_on_the_way(bint nan, bint infinite):
 
 cdef int check_numbers(Node node, Py_ssize_t k, Tensor pulled) except -1:
     """Raise if the cotangent that came out of a rule is not a number, naming where it was recorded."""
-    cdef ndarray wrong = np.isnan(pulled.array)
+    cdef ndarray wrong = np.asarray(np.isnan(pulled.array))
     if checks_infinities:
-        wrong = wrong | np.isinf(pulled.array)
+        wrong = np.asarray(wrong | np.isinf(pulled.array))
     if not wrong.any():
         return 0
     position = np.unravel_index(int(np.argmax(wrong)), pulled.shape)
     raise GraphError(
         f"{node.op.name}: the gradient of {node.op.input_name(k)} is "
-        f"{(<object> pulled.array)[position]} at {tuple(int(n) for n in position)}, {int(wrong.sum())} of "
-        f"{pulled.size} elements are no finite numbers. Recorded by {node.place}"
+        f"{(<object> pulled.array)[position]} at {tuple(int(n) for n in position)}, {int(wrong.sum())} "
+        f"of {pulled.size} elements are no finite numbers. Recorded by {node.place}"
     )
 
 

@@ -128,10 +128,11 @@ METHODS = {
 }
 
 #: The methods that have a form in place, whose name ends in an underscore.
-CHANGING = """
-    abs add ceil clamp clip cos div exp exp2 expm1 floor log log10 log1p log2 mul neg pow reciprocal relu
-    remainder round sigmoid sign sin sqrt square sub tanh
-""".split()
+CHANGING = [
+    "abs", "add", "ceil", "clamp", "clip", "cos", "div", "exp", "exp2", "expm1", "floor", "log", "log10",
+    "log1p", "log2", "mul", "neg", "pow", "reciprocal", "relu", "remainder", "round", "sigmoid", "sign",
+    "sin", "sqrt", "square", "sub", "tanh",
+]
 METHODS |= {f"{name}_": assignment.changing(METHODS[name]) for name in CHANGING}
 METHODS |= {"copy_": assignment.copy_, "fill_": assignment.fill_, "zero_": assignment.zero_}
 
