@@ -29,6 +29,7 @@ FLOORS = {
     "kernels": 2,
     "engine": 3,
     "config": 4,
+    "cuda": 4,
     "creation": 4,
     "grad_mode": 4,
     "backward_modes": 4,

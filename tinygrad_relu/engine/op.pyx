@@ -324,6 +324,8 @@ cdef class Op:
         """Return an argument that is neither Tensor nor plain number in the form kernels take."""
         if isinstance(argument, bool):
             return argument
+        if isinstance(argument, int):
+            return int(argument)    # a subclass, such as `Size`: as weak as any Python number
         if type(argument) is ndarray:
             array = argument
         elif argument is None:

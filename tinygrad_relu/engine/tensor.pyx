@@ -1,5 +1,6 @@
 """`Tensor`: an array that remembers how it was computed."""
 
+import math
 import os
 import threading
 import weakref
@@ -31,6 +32,22 @@ cnp.import_array()
 cdef extern from "Python.h":
     # By pointer: an object handed over would be counted once more on the way.
     Py_ssize_t references "Py_REFCNT"(PyObject*)
+
+
+class Size(int):
+    """A number of elements that can be called: ``x.size`` is NumPy's, ``x.size(0)`` PyTorch's."""
+
+    def __new__(cls, shape):
+        self = super().__new__(cls, math.prod(shape))
+        self.shape = shape
+        return self
+
+    def __call__(self, dim=None):
+        """Return the lengths of all axes, or of one."""
+        return self.shape if dim is None else self.shape[dim]
+
+    def __reduce__(self):
+        return int, (int(self),)
 
 
 cdef bint carries_gradient(int dtype) noexcept:
@@ -92,13 +109,22 @@ cdef class Tensor:
 
     @property
     def size(self):
-        """int: How many elements there are (NumPy's `size`; PyTorch's ``numel()``)."""
+        """int: How many elements there are, as in NumPy; called, the shape, as in PyTorch."""
+        return Size((<object> self.array).shape)
+
+    def numel(self):
+        """Return how many elements there are."""
         return cnp.PyArray_SIZE(self.array)
 
     @property
     def dtype(self):
         """numpy.dtype: The type of the elements."""
         return self.array.dtype
+
+    @property
+    def device(self):
+        """str: Where the memory is: ``"cpu"``, there is no other."""
+        return "cpu"
 
     @property
     def is_leaf(self):
@@ -247,7 +273,7 @@ cdef class Tensor:
 
     def item(self):
         """Return the only element as a Python number."""
-        if self.size != 1:
+        if self.numel() != 1:
             raise ShapeError(
                 f"item: a tensor of shape {self.shape} has {self.size} elements: only one element "
                 "is a number; reduce it first, or use tolist()"
@@ -269,7 +295,7 @@ cdef class Tensor:
         return f"tensor({values}, dtype={self.array.dtype.name}{state})"
 
     def __format__(self, spec):
-        return format(self.array.item() if self.size == 1 else str(self), spec)
+        return format(self.array.item() if self.numel() == 1 else str(self), spec)
 
     def __len__(self):
         if self.ndim == 0:
@@ -282,7 +308,7 @@ cdef class Tensor:
         return (self[index] for index in range(len(self)))
 
     def __bool__(self):
-        if self.size != 1:
+        if self.numel() != 1:
             raise ShapeError(
                 f"bool: a tensor of shape {self.shape} is not true or false as a whole: use "
                 ".all() or .any()"
@@ -643,9 +669,9 @@ cdef bint held_once(Tensor tensor) noexcept:
 
 cdef Tensor alone(Tensor cotangent, bint recorded):
     """Return `cotangent` if nobody else holds it or its memory, else a copy: grads never alias."""
-    if recorded:
-        return cotangent if references(<PyObject*> cotangent) == 1 else one(COPY, cotangent)
-    return cotangent if held_once(cotangent) else wrap(np.array(cotangent.array, order="C"))
+    if held_once(cotangent):
+        return cotangent
+    return one(COPY, cotangent) if recorded else wrap(np.array(cotangent.array, order="C"))
 
 
 def open_for_update(list parameters):

@@ -25,7 +25,7 @@ from tinygrad_relu.engine.graph cimport (
     Node, unpacked,
 )
 from tinygrad_relu.engine.mutation cimport catch_up
-from tinygrad_relu.engine.op cimport ADD, CAST, SUM_TO, Op, one_with, two
+from tinygrad_relu.engine.op cimport ADD, CAST, COPY, SUM_TO, Op, one, one_with, two
 from tinygrad_relu.engine.tensor cimport Tensor, held_once, wrap
 from tinygrad_relu.kernels._memory cimport offer, withdraw
 
@@ -363,7 +363,7 @@ cdef Tensor seed(Tensor output, object gradient):
             "and compute outside of no_grad()"
         )
     if gradient is None:
-        if output.size != 1:
+        if output.numel() != 1:
             raise GraphError(
                 f"backward: a tensor of shape {output.shape} has no single gradient: reduce it to "
                 "one number, such as .sum(), or pass gradient= of its shape"
@@ -501,4 +501,16 @@ def gradients(outputs, inputs, cotangents, retain_graph, create_graph):
     None for an input that no output depends on.
     """
     cdef dict found = walk_back(outputs, cotangents, inputs, retain_graph or create_graph, create_graph)
-    return [found[position] for position in range(len(inputs))]
+    cdef list results = [found[position] for position in range(len(inputs))]
+    cdef set seen = set()
+    for position, gradient in enumerate(results):
+        # One cotangent may be that of several inputs: what is done to one is not done to another.
+        if gradient is None:
+            continue
+        place = <size_t> cnp.PyArray_DATA((<Tensor> gradient).array)
+        if place in seen:
+            results[position] = one(COPY, gradient) if create_graph else wrap(
+                (<Tensor> gradient).array.copy()
+            )
+        seen.add(place)
+    return results

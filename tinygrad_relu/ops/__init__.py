@@ -6,11 +6,12 @@ Read `table` for how an op is declared, then `arithmetic`, `exponential`, `gates
 
 import numpy as np
 
-from tinygrad_relu.engine import install
+from tinygrad_relu.engine import Tensor, install
 from tinygrad_relu.kernels.elementwise import Elementwise
 from tinygrad_relu.ops import (
     arithmetic,
     assignment,
+    conversion,
     exponential,
     gates,
     indexing,
@@ -126,6 +127,15 @@ METHODS = {
     "var": reductions.var,
     "view": shapes.reshape,
 }
+
+METHODS |= {
+    name: getattr(conversion, name)
+    for name in (
+        "bool", "cpu", "cuda", "dim", "double", "element_size", "float", "half", "int", "is_contiguous",
+        "is_floating_point", "long", "stride", "to", "type_as",
+    )
+}
+METHODS["nelement"] = Tensor.numel
 
 #: The methods that have a form in place, whose name ends in an underscore.
 CHANGING = [
