@@ -51,7 +51,7 @@ def mask_size(count):
     return (count + 7) // 8
 
 
-cdef ndarray checked_mask(object mask, Py_ssize_t count):
+cdef ndarray checked_mask(object mask, object count):
     """Return a mask as a plain array, or raise if it is not that of `count` elements."""
     mask = np.asarray(mask)
     if mask.dtype != np.uint8 or mask.shape != (mask_size(count),):
