@@ -14,7 +14,7 @@ from tinygrad_relu.ops.gates import gate, relu
 from tinygrad_relu.ops.neural import softmax
 from tinygrad_relu.ops.shapes import checked_axis, part
 from tinygrad_relu.ops.special import erfc
-from tinygrad_relu.ops.values import floating
+from tinygrad_relu.ops.values import floating, tensor_of
 
 # The fixed point of mean 0 and variance 1: Klambauer et al., "Self-normalizing neural networks", 2017.
 SELU_ALPHA = 1.6732632423543772
@@ -47,7 +47,7 @@ def relu6(x):
     >>> tg.nn.functional.relu6(tg.tensor([-1.0, 3.0, 9.0]))
     tensor([0., 3., 6.], dtype=float64)
     """
-    return hardtanh(x, 0.0, 6.0)
+    return hardtanh(floating("relu6", x), 0.0, 6.0)
 
 
 @checked_call
@@ -73,6 +73,7 @@ def hardswish(x):
     >>> tg.nn.functional.hardswish(tg.tensor([-1.5, 1.5, 4.0]))
     tensor([-0.375,  1.125,  4.   ], dtype=float64)
     """
+    x = floating("hardswish", x)
     return x * hardsigmoid(x)
 
 
@@ -157,6 +158,7 @@ def silu(x):
     >>> tg.nn.functional.silu(tg.tensor([0.0, 1.0]))
     tensor([0.        , 0.73105858], dtype=float64)
     """
+    x = floating("silu", x)
     return x * sigmoid(x)
 
 
@@ -185,7 +187,7 @@ def logsigmoid(x):
     --------
     >>> import tinygrad_relu as tg
     >>> tg.nn.functional.logsigmoid(tg.tensor([-800.0, 0.0]))
-    tensor([-800.        ,   -0.69314718], dtype=float64)
+    tensor([-8.00000000e+02, -6.93147181e-01], dtype=float64)
     """
     return -logaddexp(-floating("logsigmoid", x), 0.0)
 
@@ -200,6 +202,7 @@ def mish(x):
     >>> tg.nn.functional.mish(tg.tensor([0.0, 1.0]))
     tensor([0.        , 0.86509839], dtype=float64)
     """
+    x = floating("mish", x)
     return x * tanh(softplus(x))
 
 
@@ -213,6 +216,7 @@ def softsign(x):
     >>> tg.nn.functional.softsign(tg.tensor([-1.0, 3.0]))
     tensor([-0.5 ,  0.75], dtype=float64)
     """
+    x = tensor_of(x)
     return x / (1.0 + absolute(x))
 
 
@@ -226,6 +230,7 @@ def tanhshrink(x):
     >>> tg.nn.functional.tanhshrink(tg.tensor([0.0, 2.0]))
     tensor([0.        , 1.03597242], dtype=float64)
     """
+    x = tensor_of(x)
     return x - tanh(x)
 
 
@@ -239,6 +244,7 @@ def hardshrink(x, lambd=0.5):
     >>> tg.hardshrink(tg.tensor([-1.0, 0.5, 2.0]))
     tensor([-1.,  0.,  2.], dtype=float64)
     """
+    x = floating("hardshrink", x)
     return gate(x, absolute(x), lambd, 0.0, 1.0)
 
 
@@ -254,6 +260,7 @@ def softshrink(x, lambd=0.5):
     """
     if not lambd >= 0:
         raise RangeError(f"softshrink: lambd is {lambd}: it is not negative")
+    x = floating("softshrink", x)
     return gate(x - sign(x) * lambd, absolute(x), lambd, 0.0, 1.0)
 
 

@@ -13,7 +13,7 @@ from tinygrad_relu.ops.domain import (
     unit,
 )
 from tinygrad_relu.ops.table import ZERO, op
-from tinygrad_relu.ops.values import tensor_of, without_derivative
+from tinygrad_relu.ops.values import check_broadcast, tensor_of, tensors_of, without_derivative
 
 # --------------------------------------------------------------------------------- arithmetic
 
@@ -142,8 +142,9 @@ def fmod(a, b):
     >>> tg.fmod(tg.tensor([-5.5, 5.5]), 2.0)
     tensor([-1.5,  1.5], dtype=float64)
     """
-    divisor = absolute(b)
-    return where(signbit(a), -remainder(negative(a), divisor), remainder(a, divisor))
+    a, b = tensors_of(a, b)
+    divisor = abs(b)
+    return where(signbit(a), -remainder(-a, divisor), remainder(a, divisor))
 
 
 @without_derivative
@@ -169,6 +170,7 @@ def nextafter(a, b):
     >>> tg.nextafter(tg.tensor(1.0), tg.tensor(2.0)).item() - 1
     2.220446049250313e-16
     """
+    check_broadcast("nextafter", a, b)
     return np.nextafter(a, b)
 
 
@@ -182,7 +184,8 @@ def copysign(a, b):
     >>> tg.copysign(tg.tensor([1.0, -2.0]), tg.tensor([-0.0, 3.0]))
     tensor([-1.,  2.], dtype=float64)
     """
-    magnitude = absolute(a)
+    a, b = tensors_of(a, b)
+    magnitude = abs(a) if a.dtype.kind == "f" else abs(a) * 1.0
     return where(signbit(b), -magnitude, magnitude)
 
 
@@ -196,8 +199,9 @@ def lerp(start, end, weight):
     >>> tg.lerp(tg.tensor([0.0, 2.0]), tg.tensor([4.0, 4.0]), 0.25)
     tensor([1. , 2.5], dtype=float64)
     """
-    way = subtract(end, start)
-    return where(absolute(weight) < 0.5, start + weight * way, end - way * (1 - weight))
+    start, end, weight = tensors_of(start, end, weight)
+    way = end - start
+    return where(abs(weight) < 0.5, start + weight * way, end - way * (1 - weight))
 
 
 @checked_call
@@ -330,8 +334,8 @@ def heaviside(x, values):
     >>> tg.heaviside(tg.tensor([-2.0, 0.0, 2.0]), tg.tensor(0.5))
     tensor([0. , 0.5, 1. ], dtype=float64)
     """
-    x = tensor_of(x)
-    return where(x == 0, values, where(isnan(x), x.detach(), where(x > 0, 1, 0)))
+    x = tensor_of(x).detach()
+    return where(x == 0, values, maximum(sign(x), 0))
 
 
 @checked_call

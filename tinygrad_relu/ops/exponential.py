@@ -11,7 +11,7 @@ from tinygrad_relu.ops.arithmetic import where
 from tinygrad_relu.ops.domain import elementwise, positive, real
 from tinygrad_relu.ops.shapes import cast
 from tinygrad_relu.ops.table import op
-from tinygrad_relu.ops.values import tensor_of
+from tinygrad_relu.ops.values import tensor_of, tensors_of
 
 LOG_2 = math.log(2)
 LOG_10 = math.log(10)
@@ -132,7 +132,8 @@ def logaddexp2(a, b):
     >>> tg.logaddexp2(tg.tensor(10.0), tg.tensor(10.0))
     tensor(11., dtype=float64)
     """
-    return logaddexp(tensor_of(a) * LOG_2, tensor_of(b) * LOG_2) / LOG_2
+    a, b = tensors_of(a, b)
+    return logaddexp(a * LOG_2, b * LOG_2) / LOG_2
 
 
 @checked_call
@@ -145,7 +146,7 @@ def rsqrt(x):
     >>> tg.rsqrt(tg.tensor([1.0, 4.0]))
     tensor([1. , 0.5], dtype=float64)
     """
-    return 1.0 / sqrt(x)
+    return 1.0 / sqrt(tensor_of(x))
 
 
 @checked_call

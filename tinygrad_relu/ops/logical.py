@@ -5,7 +5,7 @@ import numpy as np
 from tinygrad_relu.engine import checked_call
 from tinygrad_relu.errors import DTypeError
 from tinygrad_relu.ops.arithmetic import bitwise_and, bitwise_or, equal, not_equal
-from tinygrad_relu.ops.values import without_derivative
+from tinygrad_relu.ops.values import check_broadcast, without_derivative
 
 
 @checked_call
@@ -70,6 +70,7 @@ def isclose(a, b, rtol=1e-5, atol=1e-8, equal_nan=False):
     >>> tg.isclose(tg.tensor([1.0, 2.0]), tg.tensor([1.0 + 1e-7, 2.1]))
     tensor([ True, False], dtype=bool)
     """
+    check_broadcast("isclose", a, b)
     return np.isclose(a, b, rtol, atol, equal_nan)
 
 
@@ -115,7 +116,8 @@ def bitwise_right_shift(a, b):
 
 
 def check_integers(name, **operands):
-    """Raise if operands are no integers."""
+    """Raise if operands are no integers, or their shapes do not fit."""
+    check_broadcast(name, *operands.values())
     for word, x in operands.items():
         if np.asarray(x).dtype.kind not in "biu":
             raise DTypeError(f"{name}: {word} is {np.asarray(x).dtype}: only integers are shifted")

@@ -213,6 +213,7 @@ def var_mean(x, axis=None, correction=1, keepdims=False):
     >>> tg.var_mean(tg.tensor([1.0, 2.0, 6.0]))
     (tensor(7., dtype=float64), tensor(3., dtype=float64))
     """
+    x = tensor_of(x)
     return var(x, axis, correction, keepdims), mean(x, axis, keepdims)
 
 
@@ -226,6 +227,7 @@ def std_mean(x, axis=None, correction=1, keepdims=False):
     >>> tg.std_mean(tg.tensor([1.0, 2.0, 3.0]))
     (tensor(1., dtype=float64), tensor(2., dtype=float64))
     """
+    x = tensor_of(x)
     return std(x, axis, correction, keepdims), mean(x, axis, keepdims)
 
 

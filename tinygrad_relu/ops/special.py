@@ -20,7 +20,7 @@ from tinygrad_relu.ops.domain import Draw, case, elementwise, positive, real
 from tinygrad_relu.ops.exponential import exp, log, log1p, sqrt
 from tinygrad_relu.ops.table import op
 from tinygrad_relu.ops.trigonometric import atanh, inside_one
-from tinygrad_relu.ops.values import floating
+from tinygrad_relu.ops.values import floating, tensor_of, tensors_of
 
 TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
 between_poles = Draw(lambda rng, shape: -rng.integers(1, 4, shape) + rng.uniform(0.3, 0.7, shape))
@@ -139,7 +139,7 @@ def logit(x, eps=None):
     >>> tg.logit(tg.tensor([0.5, 0.9]))
     tensor([0.        , 2.19722458], dtype=float64)
     """
-    x = floating("logit", x)
+    x = tensor_of(x)
     if eps is not None:
         x = clamp(x, eps, 1 - eps)
     # Of the two forms each is accurate where it is taken: the first near 0, the other elsewhere.
@@ -150,6 +150,7 @@ def logit(x, eps=None):
 
 def product_with_log(x, y, logarithm, pole):
     """Return ``x * logarithm(y)``, and 0 where `x` is 0 and the logarithm infinite or undefined."""
+    x, y = tensors_of(x, y)
     nothing = (x == 0) & ((y <= pole) | (y == math.inf))
     return where(nothing, 0.0, x * logarithm(where(nothing, pole + 1.0, y)))
 
@@ -177,7 +178,7 @@ def xlog1py(x, y):
     Examples
     --------
     >>> import tinygrad_relu as tg
-    >>> tg.xlog1py(tg.tensor([0.0, 2.0]), tg.tensor([-1.0, 0.0]))
+    >>> tg.special.xlog1py(tg.tensor([0.0, 2.0]), tg.tensor([-1.0, 0.0]))
     tensor([0., 0.], dtype=float64)
     """
     return product_with_log(x, y, log1p, -1)
@@ -190,10 +191,10 @@ def entr(x):
     Examples
     --------
     >>> import tinygrad_relu as tg
-    >>> tg.special.entr(tg.tensor([0.0, 0.5, 1.0]))
-    tensor([0.        , 0.34657359, 0.        ], dtype=float64)
+    >>> tg.special.entr(tg.tensor([0.0, 0.5]))
+    tensor([0.        , 0.34657359], dtype=float64)
     """
     x = floating("entr", x)
     value = -x * log(where(x > 0, x, 1.0))
-    # At 0, the square root has the value and the derivative that are wanted.
-    return where(x == 0, sqrt(x), where(x < 0, -math.inf, value))
+    # At 0, the square root has the value and the derivative that are wanted; of -0.0, it has not.
+    return where(x == 0, sqrt(x + 0.0), where(x < 0, -math.inf, value))

@@ -10,6 +10,7 @@ from tinygrad_relu.ops.arithmetic import where
 from tinygrad_relu.ops.domain import Draw, case, elementwise, real
 from tinygrad_relu.ops.exponential import sqrt
 from tinygrad_relu.ops.table import op
+from tinygrad_relu.ops.values import tensor_of
 
 inside_one = Draw(lambda rng, shape: rng.uniform(0.2, 0.8, shape) * rng.choice([-1.0, 1.0], shape))
 above_one = Draw(lambda rng, shape: rng.uniform(1.3, 3.0, shape))
@@ -162,7 +163,7 @@ def deg2rad(x):
     >>> tg.deg2rad(tg.tensor(180.0))
     tensor(3.14159265, dtype=float64)
     """
-    return x * (math.pi / 180)
+    return tensor_of(x) * (math.pi / 180)
 
 
 @checked_call
@@ -175,4 +176,4 @@ def rad2deg(x):
     >>> tg.rad2deg(tg.tensor(3.141592653589793))
     tensor(180., dtype=float64)
     """
-    return x * (180 / math.pi)
+    return tensor_of(x) * (180 / math.pi)

@@ -9,12 +9,29 @@ import functools
 import numpy as np
 
 from tinygrad_relu.engine import Tensor, checked_call, own_errors, recording, sharing
-from tinygrad_relu.errors import DTypeError, NotDifferentiable
+from tinygrad_relu.errors import DTypeError, NotDifferentiable, ShapeError
 
 
 def tensor_of(x):
     """Return `x` as a tensor: itself, or a copy of an array, a number or a sequence of them."""
     return x if isinstance(x, Tensor) else Tensor(x)
+
+
+def tensors_of(*operands):
+    """Return operands as tensors; numbers get the dtype that they would have beside the others."""
+    kinds = [x if isinstance(x, (int, float)) else tensor_of(x).dtype for x in operands]
+    return [
+        Tensor(x, False, np.result_type(*kinds)) if isinstance(x, (int, float)) else tensor_of(x)
+        for x in operands
+    ]
+
+
+def check_broadcast(name, a, b):
+    """Raise if two arrays or numbers cannot be broadcast against each other."""
+    try:
+        np.broadcast_shapes(np.shape(a), np.shape(b))
+    except ValueError as error:
+        raise ShapeError(f"{name}: a has shape {np.shape(a)}, and b has shape {np.shape(b)}") from error
 
 
 def floating(name, x):
