@@ -78,8 +78,12 @@ cdef double[TAYLOR] AROUND_ROOT
 
 
 cdef double scaled_power(double base, double exponent, double scale) noexcept nogil:
-    """Return ``scale * base ** -exponent``, in two steps, of which neither leaves the range alone."""
-    cdef double half
+    """Return ``scale * base ** -exponent``; of two steps, where one alone could leave the range."""
+    cdef double half, product = base
+    if exponent <= 6:
+        for _ in range(<int> exponent - 1):
+            product *= base
+        return scale / product
     if exponent < 22:
         return scale * pow(base, -exponent)
     half = floor(exponent / 2)

@@ -220,6 +220,7 @@ UFUNCS = {
     np.fmod: arithmetic.fmod,
     np.heaviside: arithmetic.heaviside,
     np.left_shift: logical.bitwise_left_shift,
+    np.logaddexp: exponential.logaddexp,
     np.logaddexp2: exponential.logaddexp2,
     np.logical_and: logical.logical_and,
     np.logical_not: logical.logical_not,

@@ -6,19 +6,32 @@ At kinks the derivatives are PyTorch's: 0 at the limits of what is clipped (`har
 
 import math
 
+import numpy as np
+
 from tinygrad_relu.engine import checked_call
 from tinygrad_relu.errors import ArgumentError, RangeError, ShapeError
 from tinygrad_relu.ops.arithmetic import absolute, clamp, clamp_max, sign, where
+from tinygrad_relu.ops.domain import elementwise, real
 from tinygrad_relu.ops.exponential import expm1, logaddexp, sigmoid, tanh
 from tinygrad_relu.ops.gates import gate, relu
 from tinygrad_relu.ops.neural import softmax
 from tinygrad_relu.ops.shapes import checked_axis, part
 from tinygrad_relu.ops.special import erfc
+from tinygrad_relu.ops.table import op
 from tinygrad_relu.ops.values import floating, tensor_of
 
 # The fixed point of mean 0 and variance 1: Klambauer et al., "Self-normalizing neural networks", 2017.
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
+
+
+@op(
+    lambda x, low, high: np.minimum(np.maximum(x, low), high),
+    domain=elementwise(real, low=-1.0, high=0.7),
+    x=lambda g, y, low, high: gate(gate(g, y, low, 0.0, 1.0), -y, -high, 0.0, 1.0),
+)
+def limit(x, /, low, high):
+    """`x`, but at least `low` and at most `high`, numbers; at these and beyond, the derivative is 0."""
 
 
 @checked_call
@@ -33,8 +46,7 @@ def hardtanh(x, min_val=-1.0, max_val=1.0):
     """
     if min_val > max_val:
         raise RangeError(f"hardtanh: min_val {min_val} is larger than max_val {max_val}")
-    x = floating("hardtanh", x)
-    return where((x <= min_val) | (x >= max_val), clamp(x.detach(), min_val, max_val), x)
+    return limit(floating("hardtanh", x), float(min_val), float(max_val))
 
 
 @checked_call

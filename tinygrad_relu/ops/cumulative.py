@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_relu.engine import Tensor, checked_call, sharing
 from tinygrad_relu.errors import ArgumentError, RangeError, ShapeError
-from tinygrad_relu.kernels.recurrence import linear_recurrence as recurrence_kernel
+from tinygrad_relu.kernels import recurrence
 from tinygrad_relu.ops.arithmetic import not_equal, subtract, where
 from tinygrad_relu.ops.domain import case, real
 from tinygrad_relu.ops.exponential import exp, log
@@ -34,27 +34,21 @@ def delayed(x, axis):
     return scatter(earlier, x.shape, along(axis, x.ndim, slice(1, None)))
 
 
-def running_sums(x, axis):
-    """Return the cumulative sum in NumPy, without its warnings."""
-    with np.errstate(all="ignore"):
-        return np.cumsum(x, axis)
-
-
 @op(
-    running_sums,
-    domain=[case(real(4), axis=0), case(real(2, 3, 2), axis=1), case(real(2, 3), axis=-1)],
+    recurrence.running_sum,
+    domain=[case(real(4), axis=0), case(real(2, 3, 2), axis=1), case(real(2, 3), axis=1)],
     x=lambda g, axis: reverse(running_sum(reverse(g, axis), axis), axis),
 )
 def running_sum(x, /, axis):
-    """Sums of all elements up to each one along `axis`; see `cumsum`."""
+    """Sums of all elements up to each one along `axis`, counted from 0; see `cumsum`."""
 
 
 @op(
-    recurrence_kernel,
+    recurrence.linear_recurrence,
     domain=[
         case(real(4), real(4), axis=0),
         case(real(2, 3, 2), real(2, 3, 2), axis=1),
-        case(real(3), real(2, 3), axis=-1),
+        case(real(3), real(2, 3), axis=1),
     ],
     # The walk back is a recurrence from the other end, with the factor of the step that follows.
     g=lambda g, a, axis: reverse(
@@ -67,7 +61,7 @@ def running_sum(x, /, axis):
     b=lambda g: g,
 )
 def linear_recurrence(a, b, /, axis):
-    """``y[k] = a[k] * y[k - 1] + b[k]`` along `axis`, beginning with ``y[0] = b[0]``."""
+    """``y[k] = a[k] * y[k - 1] + b[k]`` along `axis`, counted from 0, beginning with ``y[0] = b[0]``."""
 
 
 @checked_call

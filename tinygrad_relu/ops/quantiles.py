@@ -56,20 +56,27 @@ def median_of(name, x, axis, keepdims, leave_out):
     values = rows.detach().numpy()
     if values.size == 0:
         raise ShapeError(f"{name}: no elements have no median: x has shape {x.shape}")
-    missing = values != values
-    count = (~missing).sum(axis, keepdims=True)
-    ranks = np.maximum(count - 1, 0) // 2
-    if not leave_out:
-        # NaN comes last in order: the first of them answers for a row that has one.
-        ranks = np.where(missing.any(axis, keepdims=True), count, ranks)
-    places = np.take_along_axis(places_in_order(values, axis, False), ranks, axis)
+    places = places_of_median(values, axis, leave_out)
     if not whole:
         return at_rank(x, places, axis, keepdims)
     value = values[places[0]]
-    equal = index(rows, values == value if value == value else missing)
+    equal = index(rows, values == value if value == value else values != values)
     # Of equal numbers the largest is each of them, and they share its gradient.
     found = amax(equal) if value == value else mean(equal)
     return reshape(found, *[1] * x.ndim) if keepdims else found
+
+
+def places_of_median(values, axis, leave_out):
+    """Return where in each row the median is; NaN is left out, or the first of them is the answer."""
+    missing = values != values
+    if missing.any() and leave_out:
+        # NaN comes last in order.
+        ranks = np.maximum((~missing).sum(axis, keepdims=True) - 1, 0) // 2
+        return np.take_along_axis(places_in_order(values, axis, False), ranks, axis)
+    rank = (values.shape[axis] - 1) // 2
+    places = np.take(np.argpartition(values, rank, axis), [rank], axis)
+    spoiled = missing.any(axis, keepdims=True)
+    return np.where(spoiled, missing.argmax(axis, keepdims=True), places)
 
 
 @checked_call

@@ -115,11 +115,11 @@ def derivative_of_sinc(x, order):
         # Below this the recurrence would lose digits, and above it the series would.
         near = np.abs(z) <= order + 1
         small, large = np.where(near, z, 0.0), np.where(near, 1.0, z)
-        series = np.zeros(z.shape)
-        first = (order + 1) // 2
-        for k in range(first, first + 10 + 2 * order):
-            degree = 2 * k - order
-            series += (-1) ** k / (math.factorial(degree) * (2 * k + 1)) * small**degree
+        series, squared, first = 0.0, small * small, (order + 1) // 2
+        for k in range(first + 10 + 2 * order, first - 1, -1):
+            series = series * squared + (-1) ** k / (math.factorial(2 * k - order) * (2 * k + 1))
+        if order % 2:
+            series = series * small
         far = np.sin(large) / large
         for k in range(1, order + 1):
             far = (np.sin(large + k * (math.pi / 2)) - k * far) / large
