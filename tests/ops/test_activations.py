@@ -14,7 +14,8 @@ NORMAL = lambda x: (1 + mpmath.erf(x / mpmath.sqrt(2))) / 2
 SIGMOID = lambda x: 1 / (1 + mpmath.exp(-x))
 SOFTPLUS = lambda x: mpmath.log(1 + mpmath.exp(x))
 CLIP = lambda x, low, high: max(low, min(high, x))
-SCALE, ALPHA = mpmath.mpf("1.0507009873554804934193349852946"), mpmath.mpf("1.6732632423543772848170429916717")
+SCALE = mpmath.mpf("1.0507009873554804934193349852946")
+ALPHA = mpmath.mpf("1.6732632423543772848170429916717")
 
 # Each with its definition, and the derivatives at its kinks.
 ACTIVATIONS = {

@@ -181,7 +181,7 @@ def diff(x, n=1, axis=-1, prepend=None, append=None):
     ----------
     x : Tensor
     n : int, default 1
-        With 0, `x` itself is returned.
+        With 0, `x` itself is returned, and nothing is joined to it.
     axis : int, default -1
     prepend, append : Tensor, optional
         What is joined to `x` first, before it and after it.
@@ -200,6 +200,8 @@ def diff(x, n=1, axis=-1, prepend=None, append=None):
         raise ArgumentError(f"diff: n is {n!r}: it is a whole number") from None
     if n < 0:
         raise RangeError(f"diff: n is {n}: it is not negative")
+    if n == 0:
+        return x
     ends = [tensor_of(end) if end is not None else None for end in (prepend, append)]
     for end in ends:
         if end is not None and end.ndim != x.ndim:
