@@ -28,6 +28,8 @@ MODULES = [
     "tinygrad_relu.kernels.gate",
     "tinygrad_relu.kernels.mask",
     "tinygrad_relu.kernels.sigmoid",
+    "tinygrad_relu.kernels.special",
+    "tinygrad_relu.kernels.recurrence",
     "tinygrad_relu.kernels.reduce",
     "tinygrad_relu.kernels.linalg",
     "tinygrad_relu.kernels.softmax",

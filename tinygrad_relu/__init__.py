@@ -20,7 +20,7 @@ from numpy import int16 as short
 from numpy import int32 as int
 from numpy import int64 as long
 
-from tinygrad_relu import autograd, cuda, errors, kernels, nn, optim, utils
+from tinygrad_relu import autograd, cuda, errors, kernels, nn, optim, special, utils
 from tinygrad_relu.config import show_config
 from tinygrad_relu.ops.conversion import is_floating_point, is_tensor
 from tinygrad_relu.ops.conversion import device_named as device
@@ -62,8 +62,30 @@ from tinygrad_relu.kernels import (
     set_cache_limit,
     set_num_threads,
 )
+from tinygrad_relu.ops.activations import celu, hardshrink, selu
 from tinygrad_relu.ops.arithmetic import absolute as abs
-from tinygrad_relu.ops.arithmetic import add, ceil, clamp, floor, isfinite, isinf, isnan, maximum
+from tinygrad_relu.ops.arithmetic import (
+    add,
+    addcdiv,
+    addcmul,
+    ceil,
+    clamp,
+    copysign,
+    floor,
+    fmod,
+    frac,
+    heaviside,
+    isfinite,
+    isinf,
+    isnan,
+    lerp,
+    maximum,
+    nan_to_num,
+    nextafter,
+    positive,
+    signbit,
+    trunc,
+)
 from tinygrad_relu.ops.arithmetic import clamp as clip
 from tinygrad_relu.ops.arithmetic import divide as div
 from tinygrad_relu.ops.arithmetic import equal as eq
@@ -77,16 +99,23 @@ from tinygrad_relu.ops.arithmetic import negative as neg
 from tinygrad_relu.ops.arithmetic import not_equal as ne
 from tinygrad_relu.ops.arithmetic import rint as round
 from tinygrad_relu.ops.arithmetic import subtract as sub
+from tinygrad_relu.ops.arithmetic import trunc as fix
+from tinygrad_relu.ops.counting import bincount, histc, histogram
+from tinygrad_relu.ops.cumulative import cummax, cummin, cumprod, cumsum, diff, logcumsumexp
 from tinygrad_relu.ops.exponential import (
     cos,
     exp,
     exp2,
     expm1,
+    float_power,
     log,
     log1p,
     log2,
     log10,
+    logaddexp,
+    logaddexp2,
     reciprocal,
+    rsqrt,
     sigmoid,
     sin,
     sqrt,
@@ -106,25 +135,86 @@ from tinygrad_relu.ops.gates import (
 )
 from tinygrad_relu.ops.indexing import gather
 from tinygrad_relu.ops.linalg import linear, linear_relu, matmul
+from tinygrad_relu.ops.logical import (
+    allclose,
+    bitwise_left_shift,
+    bitwise_right_shift,
+    isclose,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+)
 from tinygrad_relu.ops.neural import cross_entropy, log_softmax, mse_loss, softmax
+from tinygrad_relu.ops.ordering import (
+    argsort,
+    bucketize,
+    kthvalue,
+    searchsorted,
+    sort,
+    topk,
+    unique,
+)
+from tinygrad_relu.ops.quantiles import median, nanmedian, nanquantile, quantile
 from tinygrad_relu.ops.reductions import (
     all,
     amax,
     amin,
+    aminmax,
     any,
     argmax,
     argmin,
+    count_nonzero,
     logsumexp,
     mean,
+    nanmean,
+    nansum,
+    norm,
     prod,
     std,
+    std_mean,
     sum,
     var,
+    var_mean,
 )
 from tinygrad_relu.ops.reductions import largest as max
 from tinygrad_relu.ops.reductions import smallest as min
 from tinygrad_relu.ops.shapes import concat, expand, flatten, permute, reshape, squeeze, stack, unsqueeze
 from tinygrad_relu.ops.shapes import concat as cat
 from tinygrad_relu.ops.shapes import swapaxes as transpose
+from tinygrad_relu.ops.special import (
+    digamma,
+    erf,
+    erfc,
+    erfinv,
+    lgamma,
+    logit,
+    polygamma,
+    xlogy,
+)
+from tinygrad_relu.ops.trigonometric import (
+    acos,
+    acosh,
+    asin,
+    asinh,
+    atan,
+    atan2,
+    atanh,
+    cosh,
+    deg2rad,
+    hypot,
+    rad2deg,
+    sinc,
+    sinh,
+    tan,
+)
+from tinygrad_relu.ops.trigonometric import acos as arccos
+from tinygrad_relu.ops.trigonometric import acosh as arccosh
+from tinygrad_relu.ops.trigonometric import asin as arcsin
+from tinygrad_relu.ops.trigonometric import asinh as arcsinh
+from tinygrad_relu.ops.trigonometric import atan as arctan
+from tinygrad_relu.ops.trigonometric import atan2 as arctan2
+from tinygrad_relu.ops.trigonometric import atanh as arctanh
+from tinygrad_relu.sampling import multinomial
 
 __version__ = "0.1.0"

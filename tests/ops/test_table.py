@@ -107,6 +107,13 @@ NUMPY = {
     "log_softmax": lambda x, axis: x - np.log(np.exp(x).sum(axis, keepdims=True)),
     "assign": None, "overwrite": None,  # see tests/engine/test_mutation.py
     "take_along_axis": None,    # NumPy broadcasts the indices, PyTorch and we do not; see below
+    "tan": np.tan, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2,
+    "sinh": np.sinh, "cosh": np.cosh, "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh,
+    "hypot": np.hypot, "logaddexp": np.logaddexp, "running_sum": np.cumsum,
+    "limit": lambda x, low, high: np.clip(x, low, high),
+    # against mpmath, in test_special.py; against its definition, in test_cumulative.py
+    "erf": None, "erfc": None, "erfinv": None, "log_gamma": None, "sinc_derivative": None,
+    "linear_recurrence": None,
     "scatter": None, "add_along_axis": None, "sum_to": None,    # adjoints: checked as such below
 }
 

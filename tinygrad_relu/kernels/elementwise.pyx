@@ -32,7 +32,8 @@ cnp.import_ufunc()
 # Ufuncs that take several times as long as an addition.
 COSTLY = frozenset(
     "exp exp2 expm1 log log1p log2 log10 sin cos tan sinh cosh tanh arcsin arccos arctan arctan2 "
-    "arcsinh arccosh arctanh power sigmoid logaddexp remainder floor_divide hypot cbrt".split()
+    "arcsinh arccosh arctanh power sigmoid logaddexp remainder floor_divide hypot cbrt "
+    "erf erfc erfinv lgamma digamma polygamma".split()
 )
 cdef int[2] FLOAT_TYPES = [cnp.NPY_FLOAT, cnp.NPY_DOUBLE]
 cdef npy_intp[2] ITEM_SIZES = [sizeof(float), sizeof(double)]

@@ -1,22 +1,60 @@
 """Functions of neural networks, under PyTorch's names for them."""
 
+from tinygrad_relu.ops.activations import (
+    celu,
+    elu,
+    gelu,
+    glu,
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    logsigmoid,
+    mish,
+    relu6,
+    selu,
+    silu,
+    softmin,
+    softplus,
+    softshrink,
+    softsign,
+    tanhshrink,
+)
 from tinygrad_relu.ops.exponential import sigmoid, tanh
 from tinygrad_relu.ops.gates import leaky_relu, prelu, relu, threshold, thresholded_relu
 from tinygrad_relu.ops.linalg import linear, linear_relu
 from tinygrad_relu.ops.neural import cross_entropy, log_softmax, mse_loss, softmax
 
 __all__ = [
+    "celu",
     "cross_entropy",
+    "elu",
+    "gelu",
+    "glu",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
     "leaky_relu",
     "linear",
     "linear_relu",
     "log_softmax",
+    "logsigmoid",
+    "mish",
     "mse_loss",
     "prelu",
     "relu",
+    "relu6",
+    "selu",
     "sigmoid",
+    "silu",
     "softmax",
+    "softmin",
+    "softplus",
+    "softshrink",
+    "softsign",
     "tanh",
+    "tanhshrink",
     "threshold",
     "thresholded_relu",
 ]

@@ -13,6 +13,7 @@ from tinygrad_relu.ops.domain import (
     unit,
 )
 from tinygrad_relu.ops.table import ZERO, op
+from tinygrad_relu.ops.values import check_broadcast, tensor_of, tensors_of, without_derivative
 
 # --------------------------------------------------------------------------------- arithmetic
 
@@ -90,6 +91,143 @@ def ceil(x, /):
 @op(Elementwise(np.rint), domain=elementwise(near_whole), x=ZERO)
 def rint(x, /):
     """Round to the nearest whole number, halves to the even one.  The derivative is 0."""
+
+
+@checked_call
+def positive(x):
+    """``+x``: `x` itself.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.positive(tg.tensor([-1.0]))
+    tensor([-1.], dtype=float64)
+    """
+    return tensor_of(x)
+
+
+@checked_call
+def trunc(x):
+    """Round towards 0.  The derivative is 0, also where it jumps.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.trunc(tg.tensor([-1.5, 1.5]))
+    tensor([-1.,  1.], dtype=float64)
+    """
+    return where(less(x, 0), ceil(x), floor(x))
+
+
+@checked_call
+def frac(x):
+    """``x - trunc(x)``, which has the sign of `x`.  The derivative is 1.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.frac(tg.tensor([-1.5, 1.25]))
+    tensor([-0.5 ,  0.25], dtype=float64)
+    """
+    return subtract(x, trunc(x))
+
+
+@checked_call
+def fmod(a, b):
+    """Remainder with the sign of `a`, ``a - b * trunc(a / b)`` but exact: C's ``fmod``.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.fmod(tg.tensor([-5.5, 5.5]), 2.0)
+    tensor([-1.5,  1.5], dtype=float64)
+    """
+    a, b = tensors_of(a, b)
+    divisor = abs(b)
+    return where(signbit(a), -remainder(-a, divisor), remainder(a, divisor))
+
+
+@without_derivative
+def signbit(x):
+    """Whether the sign bit is set, boolean: of -0.0, too.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.signbit(tg.tensor([-0.0, 0.0, -1.0]))
+    tensor([ True, False,  True], dtype=bool)
+    """
+    return np.signbit(x)
+
+
+@without_derivative
+def nextafter(a, b):
+    """The next floating-point number after `a` in the direction of `b`.  It has no derivative.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.nextafter(tg.tensor(1.0), tg.tensor(2.0)).item() - 1
+    2.220446049250313e-16
+    """
+    check_broadcast("nextafter", a, b)
+    return np.nextafter(a, b)
+
+
+@checked_call
+def copysign(a, b):
+    """`a` with the sign of `b`.  The derivative where `a` is 0 is 0, as in PyTorch; `b` gets none.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.copysign(tg.tensor([1.0, -2.0]), tg.tensor([-0.0, 3.0]))
+    tensor([-1.,  2.], dtype=float64)
+    """
+    a, b = tensors_of(a, b)
+    magnitude = abs(a) if a.dtype.kind == "f" else abs(a) * 1.0
+    return where(signbit(b), -magnitude, magnitude)
+
+
+@checked_call
+def lerp(start, end, weight):
+    """``start + weight * (end - start)``: exactly `start` at weight 0 and `end` at weight 1.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.lerp(tg.tensor([0.0, 2.0]), tg.tensor([4.0, 4.0]), 0.25)
+    tensor([1. , 2.5], dtype=float64)
+    """
+    start, end, weight = tensors_of(start, end, weight)
+    way = end - start
+    return where(abs(weight) < 0.5, start + weight * way, end - way * (1 - weight))
+
+
+@checked_call
+def addcmul(x, tensor1, tensor2, value=1):
+    """``x + value * tensor1 * tensor2``.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.addcmul(tg.tensor(1.0), tg.tensor(2.0), tg.tensor(3.0), value=0.5)
+    tensor(4., dtype=float64)
+    """
+    return add(x, value * multiply(tensor1, tensor2))
+
+
+@checked_call
+def addcdiv(x, tensor1, tensor2, value=1):
+    """``x + value * tensor1 / tensor2``.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.addcdiv(tg.tensor(1.0), tg.tensor(6.0), tg.tensor(3.0), value=0.5)
+    tensor(2., dtype=float64)
+    """
+    return add(x, value * divide(tensor1, tensor2))
 
 
 # ------------------------------------------------------------------------------------- choice
@@ -182,6 +320,41 @@ def where(condition, a, b, /):
 
     No gradient reaches the side that was not chosen, not even as ``0 * inf``.
     """
+
+
+@checked_call
+def heaviside(x, values):
+    """0 where `x` is negative, 1 where it is positive, `values` where it is 0, NaN where it is NaN.
+
+    `x` gets no gradient.  PyTorch gives 0 for NaN.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.heaviside(tg.tensor([-2.0, 0.0, 2.0]), tg.tensor(0.5))
+    tensor([0. , 0.5, 1. ], dtype=float64)
+    """
+    x = tensor_of(x).detach()
+    return where(x == 0, values, maximum(sign(x), 0))
+
+
+@checked_call
+def nan_to_num(x, nan=0.0, posinf=None, neginf=None):
+    """`x` with numbers for NaN and the infinities; by default 0, and the largest that there are.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.nan_to_num(tg.tensor([float("nan"), float("inf"), 1.0]), posinf=9.0)
+    tensor([0., 9., 1.], dtype=float64)
+    """
+    x = tensor_of(x)
+    if x.dtype.kind != "f":
+        return x
+    largest = float(np.finfo(x.dtype).max)
+    x = where(isnan(x), 0.0 if nan is None else nan, x)
+    x = where(x == np.inf, largest if posinf is None else posinf, x)
+    return where(x == -np.inf, -largest if neginf is None else neginf, x)
 
 
 # --------------------------------------------------------------------------------- comparison

@@ -8,12 +8,21 @@ import numpy as np
 from tinygrad_relu.engine import Tensor, checked_call
 from tinygrad_relu.errors import ArgumentError, ShapeError
 from tinygrad_relu.kernels.reduce import Reduction
-from tinygrad_relu.ops.arithmetic import isfinite, maximum, minimum, where
+from tinygrad_relu.ops.arithmetic import (
+    absolute,
+    isfinite,
+    isnan,
+    maximum,
+    minimum,
+    not_equal,
+    where,
+)
 from tinygrad_relu.ops.domain import boolean, case, distinct, real
 from tinygrad_relu.ops.exponential import exp, log, sqrt, square
 from tinygrad_relu.ops.indexing import take_along_axis
 from tinygrad_relu.ops.shapes import broadcast_to, cast, permute, reshape
 from tinygrad_relu.ops.table import ZERO, op
+from tinygrad_relu.ops.values import floating, tensor_of
 
 # Each way of naming axes, for the tables of the ops below.
 AXES = [{}, {"axis": 0}, {"axis": -1, "keepdims": True}, {"axis": (0, 2)}, {"axis": 1}]
@@ -195,6 +204,139 @@ def std(x, axis=None, correction=1, keepdims=False):
 
 
 @checked_call
+def var_mean(x, axis=None, correction=1, keepdims=False):
+    """`var` and `mean`, a tuple.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.var_mean(tg.tensor([1.0, 2.0, 6.0]))
+    (tensor(7., dtype=float64), tensor(3., dtype=float64))
+    """
+    x = tensor_of(x)
+    return var(x, axis, correction, keepdims), mean(x, axis, keepdims)
+
+
+@checked_call
+def std_mean(x, axis=None, correction=1, keepdims=False):
+    """`std` and `mean`, a tuple.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.std_mean(tg.tensor([1.0, 2.0, 3.0]))
+    (tensor(1., dtype=float64), tensor(2., dtype=float64))
+    """
+    x = tensor_of(x)
+    return std(x, axis, correction, keepdims), mean(x, axis, keepdims)
+
+
+@checked_call
+def nansum(x, axis=None, keepdims=False):
+    """Sum of the elements that are not NaN; the others get a gradient of 0.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.nansum(tg.tensor([1.0, float("nan"), 2.0]))
+    tensor(3., dtype=float64)
+    """
+    return sum(where(isnan(x), 0.0, x) if tensor_of(x).dtype.kind == "f" else x, axis, keepdims)
+
+
+@checked_call
+def nanmean(x, axis=None, keepdims=False):
+    """Mean of the elements that are not NaN; NaN if there is none.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.nanmean(tg.tensor([1.0, float("nan"), 2.0]))
+    tensor(1.5, dtype=float64)
+    """
+    x = floating("nanmean", x)
+    return nansum(x, axis, keepdims) / cast(sum(x == x, axis, keepdims), x.dtype)
+
+
+@checked_call
+def count_nonzero(x, axis=None):
+    """How many elements are not 0, over `axis`.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.count_nonzero(tg.tensor([0.0, 2.0, 3.0])).item()
+    2
+    """
+    return sum(not_equal(x, 0), axis)
+
+
+@checked_call
+def norm(x, p="fro", axis=None, keepdims=False):
+    """Norm of order `p` of the vectors along `axis`: ``sum(abs(x) ** p) ** (1 / p)``.
+
+    Parameters
+    ----------
+    x : Tensor
+        Of a floating dtype.
+    p : float or 'fro'
+        inf and -inf give the largest and the smallest magnitude, 0 the number of elements that are
+        not 0; 'fro' is 2.
+    axis : int or tuple of int, optional
+        Over all axes if not given, also for a matrix.
+    keepdims : bool, default False
+
+    Returns
+    -------
+    Tensor
+        The derivative at elements that are 0 is 0, as in PyTorch.  Unlike PyTorch's, the norm does
+        not overflow before its result does.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.norm(tg.tensor([[3.0, 4.0], [6.0, 8.0]]), axis=1)
+    tensor([ 5., 10.], dtype=float64)
+    """
+    x = floating("norm", x)
+    p = 2.0 if p == "fro" else p
+    if isinstance(p, bool) or not isinstance(p, (int, float, np.number)) or p != p:
+        raise ArgumentError(f"norm: p is {p!r}: it is a number or 'fro'")
+    if np.isinf(p):
+        return (amax if p > 0 else amin)(absolute(x), axis, keepdims)
+    if p == 0:
+        return cast(sum(x != 0, axis, keepdims), x.dtype)
+    if p == 1:
+        return sum(absolute(x), axis, keepdims)
+    total = sum_of_powers(x, p, axis, keepdims)
+    limits = np.finfo(x.dtype)
+    settled = total.detach().numpy()
+    if ((settled > limits.tiny / limits.eps) & (settled <= limits.max)).all() or x.size == 0:
+        return root_of(total, p)
+    # Powers have left the range: take them of numbers near 1.
+    top = amax(absolute(x.detach()), axis, keepdims=True)
+    scale = where((top > 0) & isfinite(top), top, 1.0)
+    root = root_of(sum_of_powers(x / scale, p, axis, keepdims), p)
+    return root * (scale if keepdims else reshape(scale, *root.shape))
+
+
+def sum_of_powers(x, p, axis, keepdims):
+    """Return ``sum(abs(x) ** p)``, with a derivative of 0 at 0."""
+    if p == 2:
+        return sum(square(x), axis, keepdims)
+    nothing = x == 0
+    powers = absolute(where(nothing, 1.0, x)) ** p
+    return sum(where(nothing, 0.0 if p > 0 else math.inf, powers), axis, keepdims)
+
+
+def root_of(total, p):
+    """Return ``total ** (1 / p)``, with a derivative of 0 at 0."""
+    nothing = total == 0
+    inner = where(nothing, 1.0, total)
+    return where(nothing, 0.0 if p > 0 else math.inf, sqrt(inner) if p == 2 else inner ** (1 / p))
+
+
+@checked_call
 def logsumexp(x, axis=None, keepdims=False):
     """``log(sum(exp(x)))``, without overflow; -inf where all elements are -inf.
 
@@ -215,6 +357,26 @@ class Extremum(NamedTuple):
 
     values: Tensor
     indices: Tensor
+
+
+class Extrema(NamedTuple):
+    """What `aminmax` returns."""
+
+    min: Tensor
+    max: Tensor
+
+
+@checked_call
+def aminmax(x, axis=None, keepdims=False):
+    """`amin` and `amax`, a named tuple ``(min, max)``.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.aminmax(tg.tensor([2.0, 5.0, 3.0])).max
+    tensor(5., dtype=float64)
+    """
+    return Extrema(amin(x, axis, keepdims), amax(x, axis, keepdims))
 
 
 @checked_call

@@ -1,0 +1,123 @@
+"""Truth and bits, elementwise: what is true or close, and integers shifted.  None has a derivative."""
+
+import numpy as np
+
+from tinygrad_relu.engine import checked_call
+from tinygrad_relu.errors import DTypeError
+from tinygrad_relu.ops.arithmetic import bitwise_and, bitwise_or, equal, not_equal
+from tinygrad_relu.ops.values import check_broadcast, without_derivative
+
+
+@checked_call
+def logical_not(x):
+    """Whether each element is 0 (false), boolean.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.logical_not(tg.tensor([0.0, 2.0]))
+    tensor([ True, False], dtype=bool)
+    """
+    return equal(x, 0)
+
+
+@checked_call
+def logical_and(a, b):
+    """Whether both are true (not 0), boolean.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.logical_and(tg.tensor([0.0, 2.0]), tg.tensor([1, 1]))
+    tensor([False,  True], dtype=bool)
+    """
+    return bitwise_and(not_equal(a, 0), not_equal(b, 0))
+
+
+@checked_call
+def logical_or(a, b):
+    """Whether any of two is true (not 0), boolean.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.logical_or(tg.tensor([0.0, 2.0]), tg.tensor([0, 1]))
+    tensor([False,  True], dtype=bool)
+    """
+    return bitwise_or(not_equal(a, 0), not_equal(b, 0))
+
+
+@checked_call
+def logical_xor(a, b):
+    """Whether one of two is true (not 0) and the other is not, boolean.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.logical_xor(tg.tensor([0.0, 2.0]), tg.tensor([1, 1]))
+    tensor([ True, False], dtype=bool)
+    """
+    return not_equal(not_equal(a, 0), not_equal(b, 0))
+
+
+@without_derivative
+def isclose(a, b, rtol=1e-5, atol=1e-8, equal_nan=False):
+    """Whether ``abs(a - b) <= atol + rtol * abs(b)``, boolean; infinities are close to themselves only.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.isclose(tg.tensor([1.0, 2.0]), tg.tensor([1.0 + 1e-7, 2.1]))
+    tensor([ True, False], dtype=bool)
+    """
+    check_broadcast("isclose", a, b)
+    return np.isclose(a, b, rtol, atol, equal_nan)
+
+
+@checked_call
+def allclose(a, b, rtol=1e-5, atol=1e-8, equal_nan=False):
+    """Whether all elements are close in the sense of `isclose`, a Python bool.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.allclose(tg.tensor([1.0, 2.0]), tg.tensor([1.0, 2.0]))
+    True
+    """
+    return bool(isclose(a, b, rtol, atol, equal_nan).numpy().all())
+
+
+@without_derivative
+def bitwise_left_shift(a, b):
+    """``a << b``, of integers.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.bitwise_left_shift(tg.tensor([1, 3]), tg.tensor([2, 1]))
+    tensor([4, 6], dtype=int64)
+    """
+    check_integers("bitwise_left_shift", a=a, b=b)
+    return np.left_shift(a, b)
+
+
+@without_derivative
+def bitwise_right_shift(a, b):
+    """``a >> b``, of integers; the sign is kept.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.bitwise_right_shift(tg.tensor([8, -8]), 1)
+    tensor([ 4, -4], dtype=int64)
+    """
+    check_integers("bitwise_right_shift", a=a, b=b)
+    return np.right_shift(a, b)
+
+
+def check_integers(name, **operands):
+    """Raise if operands are no integers, or their shapes do not fit."""
+    check_broadcast(name, *operands.values())
+    for word, x in operands.items():
+        if np.asarray(x).dtype.kind not in "biu":
+            raise DTypeError(f"{name}: {word} is {np.asarray(x).dtype}: only integers are shifted")
