@@ -14,7 +14,7 @@ This file holds names only: what each does stands in `engine`, `ops`, `nn`, `opt
 from numpy import bool_ as bool
 from numpy import float32, float64, int32, int64, uint8
 
-from tinygrad_relu import autograd, errors, kernels, nn, optim
+from tinygrad_relu import autograd, errors, kernels, linalg, nn, optim
 from tinygrad_relu.config import show_config
 from tinygrad_relu.creation import (
     arange,
@@ -47,6 +47,7 @@ from tinygrad_relu.kernels import (
     set_cache_limit,
     set_num_threads,
 )
+from tinygrad_relu.nn.dropout import dropout
 from tinygrad_relu.ops.arithmetic import absolute as abs
 from tinygrad_relu.ops.arithmetic import add, ceil, clamp, floor, isfinite, isinf, isnan, maximum
 from tinygrad_relu.ops.arithmetic import clamp as clip
@@ -62,6 +63,8 @@ from tinygrad_relu.ops.arithmetic import negative as neg
 from tinygrad_relu.ops.arithmetic import not_equal as ne
 from tinygrad_relu.ops.arithmetic import rint as round
 from tinygrad_relu.ops.arithmetic import subtract as sub
+from tinygrad_relu.ops.convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d
+from tinygrad_relu.ops.embedding import embedding
 from tinygrad_relu.ops.exponential import (
     cos,
     exp,
@@ -91,7 +94,40 @@ from tinygrad_relu.ops.gates import (
 )
 from tinygrad_relu.ops.indexing import gather
 from tinygrad_relu.ops.linalg import linear, linear_relu, matmul
-from tinygrad_relu.ops.neural import cross_entropy, log_softmax, mse_loss, softmax
+from tinygrad_relu.ops.losses import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cosine_embedding_loss,
+    cross_entropy,
+    hinge_embedding_loss,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    margin_ranking_loss,
+    mse_loss,
+    nll_loss,
+    poisson_nll_loss,
+    smooth_l1_loss,
+)
+from tinygrad_relu.ops.matrices import cholesky, det, logdet, matrix_exp, matrix_power, slogdet, trace
+from tinygrad_relu.ops.matrices import inv as inverse
+from tinygrad_relu.ops.matrices import pinv as pinverse
+from tinygrad_relu.ops.matrices import qr
+from tinygrad_relu.ops.neural import log_softmax, softmax
+from tinygrad_relu.ops.normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
+from tinygrad_relu.ops.norms import cosine_similarity, pairwise_distance
+from tinygrad_relu.ops.pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_max_pool2d,
+    avg_pool1d,
+    avg_pool2d,
+    max_pool1d,
+    max_pool2d,
+)
+from tinygrad_relu.ops.products import bmm, dot, einsum, inner, kron, mm, mv, outer, tensordot, vecdot
+from tinygrad_relu.ops.products import cross_along_first_of_three as cross
+from tinygrad_relu.ops.products import outer as ger
 from tinygrad_relu.ops.reductions import (
     all,
     amax,

@@ -105,6 +105,13 @@ NUMPY = {
     "squared_distance": lambda a, b: np.sum((a - b) ** 2),
     "softmax": lambda x, axis: np.exp(x) / np.exp(x).sum(axis, keepdims=True),
     "log_softmax": lambda x, axis: x - np.log(np.exp(x).sum(axis, keepdims=True)),
+    "linear_solve": np.linalg.solve, "det": np.linalg.det,
+    "sign_and_log_det": lambda a: np.stack(np.linalg.slogdet(a), -1),
+    "pseudo_inverse": lambda a, atol, rtol: np.linalg.pinv(a, rcond=rtol),
+    # packed, or with no peer in NumPy: see test_matrices.py and test_convolution.py
+    "factor_cholesky": None, "factors_qr": None, "factors_eigh": None, "factors_svd": None,
+    "convolution": None, "convolution_adjoint": None, "convolution_weight": None,
+    "images_to_columns": None, "columns_to_images": None,
     "take_along_axis": None,    # NumPy broadcasts the indices, PyTorch and we do not; see below
     "scatter": None, "add_along_axis": None, "sum_to": None,    # adjoints: checked as such below
 }

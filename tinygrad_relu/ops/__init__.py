@@ -1,7 +1,7 @@
 """The op table: one declaration per op, and compositions of ops in plain Python.
 
 Read `table` for how an op is declared, then `arithmetic`, `exponential`, `gates`, `reductions`,
-`shapes`, `indexing`, `linalg`, `neural`.
+`shapes`, `indexing`, `linalg`, `neural`, and what is made of them.
 """
 
 import numpy as np
@@ -10,17 +10,38 @@ from tinygrad_relu.engine import install
 from tinygrad_relu.kernels.elementwise import Elementwise
 from tinygrad_relu.ops import (
     arithmetic,
+    convolution,
+    decompositions,
+    embedding,
     exponential,
     gates,
     indexing,
     linalg,
+    losses,
+    matrices,
     neural,
+    normalization,
+    norms,
+    pooling,
+    products,
     reductions,
     shapes,
 )
 from tinygrad_relu.ops.table import TABLE, ZERO, op
 
-__all__ = ["OPERATORS", "TABLE", "ZERO", "op"]
+__all__ = [
+    "OPERATORS",
+    "TABLE",
+    "ZERO",
+    "convolution",
+    "decompositions",
+    "embedding",
+    "losses",
+    "normalization",
+    "norms",
+    "op",
+    "pooling",
+]
 
 #: Which op answers which of Python's operators, and what the engine itself calls.
 OPERATORS = {
@@ -63,11 +84,16 @@ METHODS = {
     "argmax": reductions.argmax,
     "argmin": reductions.argmin,
     "astype": shapes.cast,
+    "bmm": products.bmm,
     "ceil": arithmetic.ceil,
+    "cholesky": matrices.cholesky,
     "clamp": arithmetic.clamp,
     "clip": arithmetic.clamp,
     "cos": exponential.cos,
+    "cross": products.cross_along_first_of_three,
+    "det": matrices.det,
     "div": arithmetic.divide,
+    "dot": products.dot,
     "eq": arithmetic.equal,
     "exp": exponential.exp,
     "exp2": exponential.exp2,
@@ -77,31 +103,43 @@ METHODS = {
     "floor": arithmetic.floor,
     "gather": indexing.gather,
     "ge": arithmetic.greater_equal,
+    "ger": products.outer,
     "gt": arithmetic.greater,
+    "inner": products.inner,
+    "inverse": matrices.inv,
     "isfinite": arithmetic.isfinite,
     "isinf": arithmetic.isinf,
     "isnan": arithmetic.isnan,
+    "kron": products.kron,
     "le": arithmetic.less_equal,
     "log": exponential.log,
     "log10": exponential.log10,
     "log1p": exponential.log1p,
     "log2": exponential.log2,
     "log_softmax": neural.log_softmax,
+    "logdet": matrices.logdet,
     "logsumexp": reductions.logsumexp,
     "lt": arithmetic.less,
     "matmul": linalg.matmul,
+    "matrix_exp": matrices.matrix_exp,
+    "matrix_power": matrices.matrix_power,
     "max": reductions.largest,
     "maximum": arithmetic.maximum,
     "mean": reductions.mean,
     "min": reductions.smallest,
     "minimum": arithmetic.minimum,
+    "mm": products.mm,
     "mul": arithmetic.multiply,
+    "mv": products.mv,
     "ne": arithmetic.not_equal,
     "neg": arithmetic.negative,
+    "outer": products.outer,
     "permute": shapes.permute,
+    "pinverse": matrices.pinv,
     "pow": exponential.power,
     "prelu": gates.prelu,
     "prod": reductions.prod,
+    "qr": matrices.qr,
     "reciprocal": exponential.reciprocal,
     "relu": gates.relu,
     "remainder": arithmetic.remainder,
@@ -110,6 +148,7 @@ METHODS = {
     "sigmoid": exponential.sigmoid,
     "sign": arithmetic.sign,
     "sin": exponential.sin,
+    "slogdet": matrices.slogdet,
     "softmax": neural.softmax,
     "sqrt": exponential.sqrt,
     "square": exponential.square,
@@ -118,9 +157,11 @@ METHODS = {
     "sub": arithmetic.subtract,
     "sum": reductions.sum,
     "tanh": exponential.tanh,
+    "trace": matrices.trace,
     "transpose": shapes.swapaxes,
     "unsqueeze": shapes.unsqueeze,
     "var": reductions.var,
+    "vecdot": products.vecdot,
     "view": shapes.reshape,
 }
 
