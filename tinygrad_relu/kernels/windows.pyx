@@ -12,6 +12,8 @@ from cython cimport floating
 from libc.math cimport isnan
 from numpy cimport ndarray, npy_intp
 
+from tinygrad_relu.kernels._memory cimport empty
+
 cnp.import_array()
 
 
@@ -151,11 +153,13 @@ def convolved(x, weight, layout, npy_intp groups):
     """
     cdef Sliding how
     cdef Py_ssize_t n
+    cdef npy_intp[4] shape
     x, weight = computed_with(x, weight)
     fitting(x, weight, groups)
     how = sliding(x.shape[1], x.shape[2:], weight.shape[2:], layout)
     outputs = weight.shape[0]
-    y = np.empty((x.shape[0], groups, outputs // groups, how.down.places * how.across.places), x.dtype)
+    shape = [x.shape[0], groups, outputs // groups, how.down.places * how.across.places]
+    y = empty(4, shape, cnp.PyArray_TYPE(<ndarray> x))
     columns = columns_for(how, x.dtype, groups)
     rows = weight.reshape(groups, outputs // groups, columns.shape[1])
     for n in range(x.shape[0]):
@@ -207,9 +211,11 @@ def convolved_weight(g, x, tuple window, layout, npy_intp groups):
 
 
 cdef int product(object a, object b, object out) except -1:
-    """Multiply stacks of matrices; one alone goes to BLAS by the shorter way."""
+    """Multiply stacks of matrices; one alone goes to BLAS by the shorter way, outer products elsewhere."""
     if len(a) == 1:
         np.dot(a[0], b[0], out[0])
+    elif a.shape[2] == 1:
+        np.multiply(a, b, out)
     else:
         np.matmul(a, b, out)
     return 0

@@ -243,7 +243,10 @@ def convolve_transposed(
         size.append((length - 1) * step - before - after + apart * (elements - 1) + 1 + more)
     if min(size) < 1 or min(x.shape[2:]) < 1:
         raise ShapeError(f"{name}: input of shape {x.shape} gives images of {tuple(size)}")
-    y = convolution_adjoint(x, weight, tuple(size), layout, groups)
+    # What output_padding adds is seen by no window: it counts as padding that is taken away again.
+    stride, padding, dilation = layout
+    padding = tuple((before, after - more) for (before, after), more in zip(padding, extra))
+    y = convolution_adjoint(x, weight, tuple(size), (stride, padding, dilation), groups)
     return restored(y if bias is None else y + bias)
 
 

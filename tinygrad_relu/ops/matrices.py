@@ -211,8 +211,8 @@ def solve_triangular(a, b, *, upper, left=True, unitriangular=False):
 def det(x):
     """Determinant of square matrices.
 
-    The derivative is the matrix of cofactors, at a singular matrix, too; the second derivative is there
-    as long as not more than one singular value is 0.
+    The derivative is the matrix of cofactors, at a singular matrix, too, where PyTorch's may be 0; the
+    second derivative is there as long as not more than one singular value is 0.
 
     Examples
     --------

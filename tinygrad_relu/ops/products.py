@@ -240,7 +240,7 @@ def multi_dot(tensors):
     for a, b in pairwise(tensors):
         check_lengths("multi_dot", a, 1, b, 0)
     y = chained(tensors)
-    return reshape(y, *[n for n, lost in zip(y.shape, vectors) if not lost])
+    return reshape(y, *[n for n, lost in zip(y.shape, vectors) if not lost]) if any(vectors) else y
 
 
 def chained(matrices):
