@@ -121,7 +121,9 @@ def test_matrix_exp_agrees_with_mpmath(scale):
     np.testing.assert_allclose(stack[1], expected, rtol=1e-11 * max(scale, 1), atol=1e-12)
 
 
-SYSTEMS = [((3, 3), (3,)), ((3, 3), (3, 2)), ((2, 3, 3), (2, 3)), ((2, 3, 3), (3, 2)), ((3, 3), (4, 3, 2))]
+SYSTEMS = [
+    ((3, 3), (3,)), ((3, 3), (3, 2)), ((2, 3, 3), (2, 3)), ((2, 3, 3), (3, 2)), ((3, 3), (4, 3, 2)),
+]
 
 
 @pytest.mark.parametrize(("of_a", "of_b"), SYSTEMS)

@@ -1,5 +1,7 @@
 """Products: against NumPy and against differences."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,8 @@ EQUATIONS = [
     ("bi,bj->bij", (4, 2), (4, 3)), ("bi,bi->b", (4, 2), (4, 2)), ("i j , j -> i", (2, 3), (3,)),
     ("ij,jk->ik", (2, 1), (3, 4)), ("ij,jk->ik", (1, 3), (3, 4)), ("...,...->...", (2, 3), (3,)),
     ("a...b->b...a", (2, 4, 3)), ("ij,kl,mn->ikm", (2, 3), (2, 2), (3, 2)), ("iji,j->i", (2, 3, 2), (3,)),
-    ("ab,ab,ab->a", (2, 3), (2, 3), (2, 3)), ("i,i,i,i->", (2,), (2,), (2,), (2,)), ("ij,k->k", (2, 2), (3,)),
+    ("ab,ab,ab->a", (2, 3), (2, 3), (2, 3)), ("i,i,i,i->", (2,), (2,), (2,), (2,)),
+    ("ij,k->k", (2, 2), (3,)),
     ("bhqd,bhkd->bhqk", (2, 2, 3, 2), (2, 2, 2, 2)), ("i...->...", (3, 4)),
 ]
 
@@ -80,7 +83,7 @@ def test_products_are_numpys_and_differentiable(name, rng):
 
 def test_multi_dot_takes_the_cheapest_order(rng):
     sizes = [3, 30, 2, 40, 1]
-    chain = [rng.standard_normal(shape) for shape in zip(sizes, sizes[1:])]
+    chain = [rng.standard_normal(shape) for shape in itertools.pairwise(sizes)]
     expected = np.linalg.multi_dot(chain)
     y = tg.linalg.multi_dot([tg.tensor(x, requires_grad=True) for x in chain])
     np.testing.assert_allclose(y.detach().numpy(), expected, rtol=1e-11)

@@ -211,7 +211,7 @@ def convolved_weight(g, x, tuple window, layout, npy_intp groups):
 
 
 cdef int product(object a, object b, object out) except -1:
-    """Multiply stacks of matrices; one alone goes to BLAS by the shorter way, outer products elsewhere."""
+    """Multiply stacks of matrices: one alone by the shorter way to BLAS, outer products without it."""
     if len(a) == 1:
         np.dot(a[0], b[0], out[0])
     elif a.shape[2] == 1:

@@ -19,7 +19,7 @@ from tinygrad_relu.ops.neural import class_losses, log_softmax
 from tinygrad_relu.ops.norms import cosine_similarity
 from tinygrad_relu.ops.operands import real_tensor, same_shape, tensor_from, with_axes
 from tinygrad_relu.ops.reductions import mean, sum
-from tinygrad_relu.ops.shapes import permute, reshape, unsqueeze
+from tinygrad_relu.ops.shapes import cast, permute, reshape, unsqueeze
 from tinygrad_relu.ops.table import op
 
 
@@ -550,7 +550,7 @@ def margin_ranking_loss(input1, input2, target, margin=0.0, reduction="mean"):
     """
     name = "margin_ranking_loss"
     input1, input2 = same_shape(name, input1=input1, input2=input2)
-    target = signs(name, target, input1.shape)
+    target = cast(signs(name, target, input1.shape), input1.dtype)
     return reduced(name, clamp_min(-target * (input1 - input2) + margin, 0.0), reduction)
 
 

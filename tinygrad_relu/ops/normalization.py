@@ -98,7 +98,7 @@ def batch_norm(
 
 def normalized_axes(name, x, normalized_shape, **factors):
     """Return the last axes, which have `normalized_shape`, as the factors have, too."""
-    if isinstance(normalized_shape, (int, np.integer)):
+    if not isinstance(normalized_shape, (tuple, list)):
         normalized_shape = (normalized_shape,)
     shape = whole_numbers(name, "normalized_shape", normalized_shape, len(normalized_shape), 1)
     if not shape or x.shape[x.ndim - len(shape) :] != shape or len(shape) > x.ndim:
