@@ -37,6 +37,7 @@ MODULES = [
     "tinygrad_relu.kernels.distance",
     "tinygrad_relu.kernels.update",
     "tinygrad_relu.kernels.view",
+    "tinygrad_relu.kernels.windows",
     "tinygrad_relu.engine.tensor",
     "tinygrad_relu.engine.graph",
     "tinygrad_relu.engine.place",

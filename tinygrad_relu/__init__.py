@@ -20,7 +20,7 @@ from numpy import int16 as short
 from numpy import int32 as int
 from numpy import int64 as long
 
-from tinygrad_relu import autograd, cuda, errors, kernels, nn, optim, special, utils
+from tinygrad_relu import autograd, cuda, errors, kernels, linalg, nn, optim, special, utils
 from tinygrad_relu.config import show_config
 from tinygrad_relu.ops.conversion import is_floating_point, is_tensor
 from tinygrad_relu.ops.conversion import device_named as device
@@ -63,6 +63,7 @@ from tinygrad_relu.kernels import (
     set_num_threads,
 )
 from tinygrad_relu.ops.activations import celu, hardshrink, selu
+from tinygrad_relu.nn.dropout import dropout
 from tinygrad_relu.ops.arithmetic import absolute as abs
 from tinygrad_relu.ops.arithmetic import (
     add,
@@ -102,6 +103,8 @@ from tinygrad_relu.ops.arithmetic import subtract as sub
 from tinygrad_relu.ops.arithmetic import trunc as fix
 from tinygrad_relu.ops.counting import bincount, histc, histogram
 from tinygrad_relu.ops.cumulative import cummax, cummin, cumprod, cumsum, diff, logcumsumexp
+from tinygrad_relu.ops.convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d
+from tinygrad_relu.ops.embedding import embedding
 from tinygrad_relu.ops.exponential import (
     cos,
     exp,
@@ -145,7 +148,6 @@ from tinygrad_relu.ops.logical import (
     logical_or,
     logical_xor,
 )
-from tinygrad_relu.ops.neural import cross_entropy, log_softmax, mse_loss, softmax
 from tinygrad_relu.ops.ordering import (
     argsort,
     bucketize,
@@ -156,6 +158,40 @@ from tinygrad_relu.ops.ordering import (
     unique,
 )
 from tinygrad_relu.ops.quantiles import median, nanmedian, nanquantile, quantile
+from tinygrad_relu.ops.losses import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cosine_embedding_loss,
+    cross_entropy,
+    hinge_embedding_loss,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    margin_ranking_loss,
+    mse_loss,
+    nll_loss,
+    poisson_nll_loss,
+    smooth_l1_loss,
+)
+from tinygrad_relu.ops.matrices import cholesky, det, logdet, matrix_exp, matrix_power, slogdet, trace
+from tinygrad_relu.ops.matrices import inv as inverse
+from tinygrad_relu.ops.matrices import pinv as pinverse
+from tinygrad_relu.ops.matrices import qr
+from tinygrad_relu.ops.neural import log_softmax, softmax
+from tinygrad_relu.ops.normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
+from tinygrad_relu.ops.norms import cosine_similarity, pairwise_distance
+from tinygrad_relu.ops.pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_max_pool2d,
+    avg_pool1d,
+    avg_pool2d,
+    max_pool1d,
+    max_pool2d,
+)
+from tinygrad_relu.ops.products import bmm, dot, einsum, inner, kron, mm, mv, outer, tensordot, vecdot
+from tinygrad_relu.ops.products import cross_along_first_of_three as cross
+from tinygrad_relu.ops.products import outer as ger
 from tinygrad_relu.ops.reductions import (
     all,
     amax,

@@ -106,6 +106,13 @@ NUMPY = {
     "softmax": lambda x, axis: np.exp(x) / np.exp(x).sum(axis, keepdims=True),
     "log_softmax": lambda x, axis: x - np.log(np.exp(x).sum(axis, keepdims=True)),
     "assign": None, "overwrite": None,  # see tests/engine/test_mutation.py
+    "linear_solve": np.linalg.solve, "det": np.linalg.det,
+    "sign_and_log_det": lambda a: np.stack(np.linalg.slogdet(a), -1),
+    "pseudo_inverse": lambda a, atol, rtol: np.linalg.pinv(a, rcond=rtol),
+    # packed, or with no peer in NumPy: see test_matrices.py and test_convolution.py
+    "factor_cholesky": None, "factors_qr": None, "factors_eigh": None, "factors_svd": None,
+    "convolution": None, "convolution_adjoint": None, "convolution_weight": None,
+    "images_to_columns": None, "columns_to_images": None,
     "take_along_axis": None,    # NumPy broadcasts the indices, PyTorch and we do not; see below
     "tan": np.tan, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2,
     "sinh": np.sinh, "cosh": np.cosh, "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh,
