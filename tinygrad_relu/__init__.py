@@ -56,7 +56,7 @@ from tinygrad_relu.ops.arithmetic import greater as gt
 from tinygrad_relu.ops.arithmetic import greater_equal as ge
 from tinygrad_relu.ops.arithmetic import less as lt
 from tinygrad_relu.ops.arithmetic import less_equal as le
-from tinygrad_relu.ops.arithmetic import minimum, remainder, sign, where
+from tinygrad_relu.ops.arithmetic import minimum, remainder, sign
 from tinygrad_relu.ops.arithmetic import multiply as mul
 from tinygrad_relu.ops.arithmetic import negative as neg
 from tinygrad_relu.ops.arithmetic import not_equal as ne
@@ -90,8 +90,46 @@ from tinygrad_relu.ops.gates import (
     thresholded_relu,
 )
 from tinygrad_relu.ops.indexing import gather
+from tinygrad_relu.ops.joining import (
+    cartesian_prod,
+    chunk,
+    column_stack,
+    dstack,
+    hstack,
+    split,
+    tensor_split,
+    unbind,
+    vstack,
+)
 from tinygrad_relu.ops.linalg import linear, linear_relu, matmul
 from tinygrad_relu.ops.neural import cross_entropy, log_softmax, mse_loss, softmax
+from tinygrad_relu.ops.putting import (
+    index_add,
+    index_copy,
+    index_fill,
+    index_put,
+    masked_fill,
+    masked_scatter,
+    put,
+    scatter,
+    scatter_add,
+    scatter_reduce,
+)
+from tinygrad_relu.ops.rearranging import (
+    diag,
+    diag_embed,
+    diagflat,
+    diagonal,
+    flip,
+    fliplr,
+    flipud,
+    repeat_interleave,
+    roll,
+    rot90,
+    tile,
+    tril,
+    triu,
+)
 from tinygrad_relu.ops.reductions import (
     all,
     amax,
@@ -108,8 +146,41 @@ from tinygrad_relu.ops.reductions import (
 )
 from tinygrad_relu.ops.reductions import largest as max
 from tinygrad_relu.ops.reductions import smallest as min
-from tinygrad_relu.ops.shapes import concat, expand, flatten, permute, reshape, squeeze, stack, unsqueeze
+from tinygrad_relu.ops.shapes import (
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    broadcast_tensors,
+    broadcast_to,
+    concat,
+    expand,
+    flatten,
+    meshgrid,
+    movedim,
+    permute,
+    ravel,
+    reshape,
+    squeeze,
+    stack,
+    t,
+    unflatten,
+    unsqueeze,
+)
 from tinygrad_relu.ops.shapes import concat as cat
+from tinygrad_relu.ops.shapes import movedim as moveaxis
+from tinygrad_relu.ops.shapes import swapaxes, swapaxes as swapdims
 from tinygrad_relu.ops.shapes import swapaxes as transpose
+from tinygrad_relu.ops.taking import (
+    argwhere,
+    combinations,
+    index_select,
+    masked_select,
+    narrow,
+    nonzero,
+    select,
+    take,
+    take_along_dim,
+    where,
+)
 
 __version__ = "0.1.0"
