@@ -14,25 +14,37 @@ This file holds names only: what each does stands in `engine`, `ops`, `nn`, `opt
 from numpy import bool_ as bool
 from numpy import float32, float64, int32, int64, uint8
 
-from tinygrad_relu import autograd, errors, kernels, nn, optim
+from tinygrad_relu import autograd, errors, func, kernels, nn, optim, transforms
 from tinygrad_relu.config import show_config
 from tinygrad_relu.creation import (
+    Generator,
     arange,
     asarray,
+    bernoulli,
+    empty,
+    empty_like,
     eye,
     from_numpy,
     full,
+    full_like,
     get_default_dtype,
     linspace,
+    logspace,
     manual_seed,
+    normal,
     ones,
     ones_like,
     rand,
+    rand_like,
     randint,
+    randint_like,
     randn,
+    randn_like,
     randperm,
     set_default_dtype,
     tensor,
+    tril_indices,
+    triu_indices,
     zeros,
     zeros_like,
 )

@@ -126,7 +126,8 @@ def scatter_reduce(x, axis, index, src, reduce, include_self=True):
     Returns
     -------
     Tensor
-        Elements that tie for an extremum share the gradient equally.
+        Elements that tie for an extremum share the gradient equally.  An element of `x` that takes
+        no part has no share, while PyTorch takes one away for it where it ties.
 
     Examples
     --------

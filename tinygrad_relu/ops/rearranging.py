@@ -286,9 +286,9 @@ def sources(length, before, behind, mode):
         if length == 0:
             raise ShapeError("pad: an axis without elements has none to replicate")
         return np.clip(positions, 0, length - 1)
-    if max(before, behind) > length:
-        raise ShapeError(f"pad: {(before, behind)} is more than the length {length} to go round")
     kept = np.arange(max(-before, 0), length - max(-behind, 0))
+    if max(before, behind) > len(kept):
+        raise ShapeError(f"pad: {(before, behind)} is more than the length {len(kept)} to go round")
     return kept[np.arange(-max(before, 0), len(kept) + max(behind, 0)) % max(len(kept), 1)]
 
 

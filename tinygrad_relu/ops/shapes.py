@@ -218,7 +218,7 @@ def unflatten(x, axis, sizes):
     length = x.shape[axis]
     if (
         any(n < -1 for n in sizes) or sizes.count(-1) > 1
-        or (length % rest if -1 in sizes and rest else rest != length)
+        or (rest != length if -1 not in sizes else rest == 0 or length % rest)
     ):
         raise ShapeError(f"unflatten: axis {axis} of length {length} cannot be split into {tuple(sizes)}")
     sizes = [length // rest if n == -1 else n for n in sizes]
