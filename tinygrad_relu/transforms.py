@@ -8,6 +8,7 @@ The names are those of ``torch.func``, which `func` lists; ``value_and_grad`` is
 """
 
 import functools
+import threading
 
 import numpy as np
 
@@ -30,6 +31,25 @@ __all__ = [
 ]
 
 
+class Running(threading.local):
+    """The calls that this thread is in, each within the one before."""
+
+    def __init__(self):
+        self.calls = []
+
+
+RUNNING = Running()
+
+
+def own_leaf(array):
+    """Return a leaf that no caller can see, and say so to the calls that are running."""
+    leaf = array.detach() if isinstance(array, Tensor) else Tensor(array)
+    leaf.requires_grad = True
+    for call in RUNNING.calls:
+        call.own.append(leaf)
+    return leaf
+
+
 def lifted(name, path, leaf):
     """Return a leaf as a tensor with a gradient of its own, connected to the graph that it is in."""
     if isinstance(leaf, (bool, int, np.bool_, np.integer)) or not (
@@ -47,9 +67,7 @@ def lifted(name, path, leaf):
         )
     if tensor.requires_grad:
         return reshape(tensor, tensor.shape)
-    tensor = tensor.detach()
-    tensor.requires_grad = True
-    return tensor
+    return own_leaf(tensor)
 
 
 def reaches_others(tensors, own):
@@ -91,10 +109,15 @@ class Call:
         outside = recording()
         with enable_grad():
             self.inputs = [lifted(name, path, leaf) for path, leaf in found]
+            self.own = list(self.inputs)
             arguments = list(arguments)
             for k, tree in zip(argnums, regrown(self.form, self.inputs)):
                 arguments[k] = tree
-            result = function(*arguments, **(keywords or {}))
+            RUNNING.calls.append(self)
+            try:
+                result = function(*arguments, **(keywords or {}))
+            finally:
+                RUNNING.calls.pop()
         self.aux = None
         if has_aux:
             if not isinstance(result, tuple) or len(result) != 2:
@@ -106,7 +129,7 @@ class Call:
         self.result = result
         self.outputs = [self.checked_output(path, leaf) for path, leaf in leaves(result)]
         extra = [leaf for _, leaf in leaves(self.aux) if isinstance(leaf, Tensor)]
-        self.stays = outside and reaches_others([*self.outputs, *extra], self.inputs)
+        self.stays = outside and reaches_others([*self.outputs, *extra], self.own)
 
     def checked_output(self, path, leaf):
         """Return an output of the function, or raise if it cannot have been recorded."""
@@ -175,7 +198,7 @@ def chosen(name, arguments, argnums):
 def transform(name, function, answer, argnums, has_aux):
     """Return the function whose call is recorded, and answered by `answer`."""
     if not callable(function):
-        raise ArgumentError(f"{name}: a {type(function).__name__} was given: pass a function")
+        raise ArgumentError(f"{name}: {function!r} is no function")
 
     @functools.wraps(function)
     def transformed(*arguments, **keywords):
@@ -287,8 +310,8 @@ def vjp(func, *primals, has_aux=False):
     -------
     value : tree
     pull : callable
-        Takes a tree of the form of `value`; gives a tuple of cotangents, or the one of a single
-        primal.  It can be called more than once.
+        Takes a tree of the form of `value`; gives a tuple, the cotangent of each primal.  It can be
+        called more than once.
 
     Examples
     --------
@@ -302,8 +325,7 @@ def vjp(func, *primals, has_aux=False):
     def pull(cotangents):
         weights = cotangents_for("vjp", "the cotangent", call.result, cotangents, call.outputs)
         stays = recording() and (call.stays or any(v.requires_grad for v in weights))
-        found = regrown(call.form, call.gradient(weights, stays))
-        return found[0] if len(found) == 1 else found
+        return regrown(call.form, call.gradient(weights, stays))
 
     result = (call.released(call.result), pull)
     return (*result, call.released(call.aux)) if has_aux else result
@@ -314,16 +336,16 @@ def pushed(call, tangents, create_graph):
 
     The pullback is linear in its cotangent, and the pullback of it is the pushforward.
     """
-    dummies = [Tensor(np.zeros(y.shape), y.dtype.kind == "f", y.dtype) for y in call.outputs]
+    dummies = [own_leaf(np.zeros(y.shape, y.dtype)) if y.requires_grad else None for y in call.outputs]
     pulled = call.pulled(dummies, True)
     pairs = [(g, t) for g, t in zip(pulled, tangents) if g is not None and g.requires_grad]
-    inputs = [d for d in dummies if d.requires_grad]
+    inputs = [d for d in dummies if d is not None]
     if not pairs or not inputs:
         return [None] * len(dummies)
     found = iter(gradients(
         [g for g, _ in pairs], inputs, [t for _, t in pairs], True, create_graph
     ))
-    return [next(found) if d.requires_grad else None for d in dummies]
+    return [None if d is None else next(found) for d in dummies]
 
 
 @checked_call

@@ -108,7 +108,11 @@ def jvp(func, inputs, v=None, create_graph=False, strict=False):
     (tensor(5., dtype=float64), tensor(42., dtype=float64))
     """
     call = called("jvp", func, inputs, create_graph)
-    found = pushed(call, weights_for(call, "v", v, call.inputs, call.single), create_graph)
+    weights = weights_for(call, "v", v, call.inputs, call.single)
+    if strict:
+        used = call.pulled(call.outputs, False)
+        with_zeros(call, used, call.inputs, strict, "no output depends on inputs[{}]")
+    found = pushed(call, weights, create_graph)
     found = with_zeros(call, found, call.outputs, strict, "output {} depends on no input")
     return call.released(call.result), answered(
         call, isinstance(call.result, Tensor), found, create_graph

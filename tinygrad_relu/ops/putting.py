@@ -231,17 +231,17 @@ def key_of(name, x, indices):
         raise ArgumentError(f"{name}: indices is a tuple with one array of indices for each axis")
     key, axis = [], 0
     for part in indices:
-        part = array_of(part)
-        if axis + (part.ndim if part.dtype == bool else 1) > x.ndim:
+        mask = array_of(name, part)
+        if axis + (mask.ndim if mask.dtype == bool else 1) > x.ndim:
             raise IndexingError(f"{name}: the indices are for more axes than x of shape {x.shape} has")
-        if part.dtype != bool:
+        if mask.dtype != bool:
             key.append(whole_numbers(name, part, x.shape[axis], negative=True))
             axis += 1
             continue
-        if part.shape != x.shape[axis : axis + part.ndim]:
-            raise IndexingError(f"{name}: a mask of shape {part.shape} does not fit x of shape {x.shape}")
-        key.append(part.copy())
-        axis += part.ndim
+        if mask.shape != x.shape[axis : axis + mask.ndim]:
+            raise IndexingError(f"{name}: a mask of shape {mask.shape} does not fit x of shape {x.shape}")
+        key.append(mask.copy())
+        axis += mask.ndim
     return tuple(key)
 
 

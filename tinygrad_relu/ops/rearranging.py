@@ -243,7 +243,7 @@ def pad(x, pad, mode="constant", value=None):
                 f"pad: {(before, behind)} takes more than there is of axis {axis} of x of shape {x.shape}"
             )
     if mode == "constant":
-        return padded(x, pairs, 0 if value is None else value)
+        return padded(x, pairs, False if value is None else value)     # which is 0 in any dtype
     if value is not None:
         raise ArgumentError(f"pad: value is for mode 'constant', and mode is {mode!r}")
     for axis, (before, behind) in pairs.items():

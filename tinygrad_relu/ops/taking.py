@@ -18,14 +18,17 @@ def along(axis, key):
     return (slice(None),) * axis + (key,)
 
 
-def array_of(x):
+def array_of(name, x):
     """Return what a tensor, or anything that NumPy reads, holds."""
-    return x.detach().numpy() if isinstance(x, Tensor) else np.asarray(x)
+    try:
+        return x.detach().numpy() if isinstance(x, Tensor) else np.asarray(x)
+    except ValueError as error:
+        raise ShapeError(f"{name}: {error}") from error
 
 
 def mask_of(name, mask):
     """Return a boolean array, or raise."""
-    mask = array_of(mask)
+    mask = array_of(name, mask)
     if mask.dtype != bool:
         raise DTypeError(f"{name}: the mask has dtype {mask.dtype}: pass booleans, such as x > 0")
     return mask
@@ -61,7 +64,7 @@ def take_along_dim(x, indices, axis=None):
     """
     x = tensor_of("take_along_dim", x)
     if axis is None:
-        x, axis, indices = flatten(x), 0, array_of(indices).reshape(-1)
+        x, axis, indices = flatten(x), 0, array_of("take_along_dim", indices).reshape(-1)
     axis = checked_axis("take_along_dim", axis, x.ndim)
     indices = whole_numbers("take_along_dim", indices, x.shape[axis], negative=True)
     if indices.ndim != x.ndim:
@@ -184,7 +187,7 @@ def nonzero(x, as_tuple=False):
     tensor([[0, 0],
             [1, 1]], dtype=int64)
     """
-    found = array_of(tensor_of("nonzero", x))
+    found = tensor_of("nonzero", x).detach().numpy()
     if as_tuple:
         return tuple(sharing(axis) for axis in np.nonzero(np.atleast_1d(found)))
     return sharing(np.argwhere(found))
