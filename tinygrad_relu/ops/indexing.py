@@ -18,6 +18,7 @@ KEYS = [
     (slice(None), slice(None, None, -2)),
     (None, Ellipsis, -1),
     (np.array([1, 0, 1]),),
+    (slice(None), np.array([2, 0, -1, 0])),
     (np.array([0, 1, 1]), slice(1, 3)),
     (np.array([[True, False, True], [False, True, False]]),),
 ]
@@ -26,11 +27,33 @@ KEYS = [
 def placed(g, shape, key):
     """Return zeros of `shape` with `g` added at `key`, as often as an element is named."""
     x = np.zeros(shape, g.dtype)
+    axis = lone_list(key)
     if names_each_once(key):
         x[key] = g
+    elif axis is not None and x.ndim > 1 and g.size and (
+        g.shape == (*shape[:axis], len(key[axis]), *shape[axis + 1 :])
+    ):
+        # Entry by entry, sums over sorted groups are several times as fast as np.add.at.
+        numbers = np.where(key[axis] < 0, key[axis] + shape[axis], key[axis])
+        order = np.argsort(numbers, kind="stable")
+        numbers = numbers[order]
+        starts = np.flatnonzero(np.diff(numbers, prepend=-1))
+        there = (*key[:axis], numbers[starts])
+        x[there] = np.add.reduceat(np.take(g, order, axis), starts, axis)
     else:
         np.add.at(x, key, g)
     return x
+
+
+def lone_list(key):
+    """Return the axis that `key` lists numbers of, if it says nothing of the others, else None."""
+    if not isinstance(key, tuple) or not key or any(
+        not isinstance(part, slice) or part != slice(None) for part in key[:-1]
+    ):
+        return None
+    last = key[-1]
+    is_list = isinstance(last, np.ndarray) and last.ndim == 1 and last.dtype.kind in "iu"
+    return len(key) - 1 if is_list else None
 
 
 def names_each_once(key):
@@ -84,6 +107,9 @@ def index(x, /, key):
     domain=[
         case(real(3), shape=(2, 3), key=(0,)),
         case(real(3, 3), shape=(2, 3), key=(np.array([1, 0, 1]),)),
+        case(real(2, 4), shape=(2, 3), key=(slice(None), np.array([-1, 0, 2, -1]))),
+        case(real(2, 1, 3), shape=(4, 3), key=(np.array([[1], [1]]),)),
+        case(real(1, 3), shape=(2, 3), key=(np.array([1, 0, 1]),)),
         case(real(2), shape=(3,), key=(np.array([True, False, True]),)),
     ],
     x=lambda g, key: index(g, key),
