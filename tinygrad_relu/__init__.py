@@ -20,27 +20,51 @@ from numpy import int16 as short
 from numpy import int32 as int
 from numpy import int64 as long
 
-from tinygrad_relu import autograd, cuda, errors, kernels, linalg, nn, optim, special, utils
+from tinygrad_relu import (
+    autograd,
+    cuda,
+    errors,
+    func,
+    kernels,
+    linalg,
+    nn,
+    optim,
+    special,
+    transforms,
+    utils,
+)
 from tinygrad_relu.config import show_config
 from tinygrad_relu.ops.conversion import is_floating_point, is_tensor
 from tinygrad_relu.ops.conversion import device_named as device
 from tinygrad_relu.creation import (
+    Generator,
     arange,
     asarray,
+    bernoulli,
+    empty,
+    empty_like,
     eye,
     from_numpy,
     full,
+    full_like,
     get_default_dtype,
     linspace,
+    logspace,
     manual_seed,
+    normal,
     ones,
     ones_like,
     rand,
+    rand_like,
     randint,
+    randint_like,
     randn,
+    randn_like,
     randperm,
     set_default_dtype,
     tensor,
+    tril_indices,
+    triu_indices,
     zeros,
     zeros_like,
 )
@@ -94,7 +118,7 @@ from tinygrad_relu.ops.arithmetic import greater as gt
 from tinygrad_relu.ops.arithmetic import greater_equal as ge
 from tinygrad_relu.ops.arithmetic import less as lt
 from tinygrad_relu.ops.arithmetic import less_equal as le
-from tinygrad_relu.ops.arithmetic import minimum, remainder, sign, where
+from tinygrad_relu.ops.arithmetic import minimum, remainder, sign
 from tinygrad_relu.ops.arithmetic import multiply as mul
 from tinygrad_relu.ops.arithmetic import negative as neg
 from tinygrad_relu.ops.arithmetic import not_equal as ne
@@ -137,6 +161,17 @@ from tinygrad_relu.ops.gates import (
     thresholded_relu,
 )
 from tinygrad_relu.ops.indexing import gather
+from tinygrad_relu.ops.joining import (
+    cartesian_prod,
+    chunk,
+    column_stack,
+    dstack,
+    hstack,
+    split,
+    tensor_split,
+    unbind,
+    vstack,
+)
 from tinygrad_relu.ops.linalg import linear, linear_relu, matmul
 from tinygrad_relu.ops.logical import (
     allclose,
@@ -192,6 +227,33 @@ from tinygrad_relu.ops.pooling import (
 from tinygrad_relu.ops.products import bmm, dot, einsum, inner, kron, mm, mv, outer, tensordot, vecdot
 from tinygrad_relu.ops.products import cross_along_first_of_three as cross
 from tinygrad_relu.ops.products import outer as ger
+from tinygrad_relu.ops.putting import (
+    index_add,
+    index_copy,
+    index_fill,
+    index_put,
+    masked_fill,
+    masked_scatter,
+    put,
+    scatter,
+    scatter_add,
+    scatter_reduce,
+)
+from tinygrad_relu.ops.rearranging import (
+    diag,
+    diag_embed,
+    diagflat,
+    diagonal,
+    flip,
+    fliplr,
+    flipud,
+    repeat_interleave,
+    roll,
+    rot90,
+    tile,
+    tril,
+    triu,
+)
 from tinygrad_relu.ops.reductions import (
     all,
     amax,
@@ -215,8 +277,29 @@ from tinygrad_relu.ops.reductions import (
 )
 from tinygrad_relu.ops.reductions import largest as max
 from tinygrad_relu.ops.reductions import smallest as min
-from tinygrad_relu.ops.shapes import concat, expand, flatten, permute, reshape, squeeze, stack, unsqueeze
+from tinygrad_relu.ops.shapes import (
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    broadcast_tensors,
+    broadcast_to,
+    concat,
+    expand,
+    flatten,
+    meshgrid,
+    movedim,
+    permute,
+    ravel,
+    reshape,
+    squeeze,
+    stack,
+    t,
+    unflatten,
+    unsqueeze,
+)
 from tinygrad_relu.ops.shapes import concat as cat
+from tinygrad_relu.ops.shapes import movedim as moveaxis
+from tinygrad_relu.ops.shapes import swapaxes, swapaxes as swapdims
 from tinygrad_relu.ops.shapes import swapaxes as transpose
 from tinygrad_relu.ops.special import (
     digamma,
@@ -252,5 +335,17 @@ from tinygrad_relu.ops.trigonometric import atan as arctan
 from tinygrad_relu.ops.trigonometric import atan2 as arctan2
 from tinygrad_relu.ops.trigonometric import atanh as arctanh
 from tinygrad_relu.sampling import multinomial
+from tinygrad_relu.ops.taking import (
+    argwhere,
+    combinations,
+    index_select,
+    masked_select,
+    narrow,
+    nonzero,
+    select,
+    take,
+    take_along_dim,
+    where,
+)
 
 __version__ = "0.1.0"

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tinygrad_relu.engine import Tensor, checked_call, own_errors, sharing
-from tinygrad_relu.errors import ArgumentError, DTypeError
+from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError
 
 # The generator is made when it is first asked for: NumPy loads its random module only then.
 _settings = {"dtype": np.dtype(np.float64), "generator": None}
@@ -41,6 +41,48 @@ def manual_seed(seed):
     """
     _settings["generator"] = np.random.default_rng(seed)
     return _settings["generator"]
+
+
+class Generator:
+    """A source of random numbers that can be seeded again, as PyTorch's.
+
+    Wherever one is taken, a `numpy.random.Generator` is, too.
+
+    Parameters
+    ----------
+    seed : int, optional
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> generator = tg.Generator().manual_seed(0)
+    >>> first = tg.rand(3, generator=generator)
+    >>> bool((first == tg.rand(3, generator=generator.manual_seed(0))).all())
+    True
+    """
+
+    @own_errors
+    def __init__(self, seed=None):
+        self.source = np.random.default_rng(seed)
+
+    @own_errors
+    def manual_seed(self, seed):
+        """Begin anew from a seed, and return the generator."""
+        self.source = np.random.default_rng(seed)
+        return self
+
+
+def source_of(name, generator):
+    """Return the NumPy generator that a function draws from."""
+    if generator is None:
+        return default_generator()
+    source = getattr(generator, "source", generator)
+    if not isinstance(source, np.random.Generator):
+        raise ArgumentError(
+            f"{name}: generator is a {type(generator).__name__}: pass a numpy.random.Generator, a "
+            "Generator of ours, or none"
+        )
+    return source
 
 
 def default_generator():
@@ -122,7 +164,13 @@ def _filled(name, fill, shape, requires_grad, dtype):
         shape = shape[0]
     if not all(isinstance(n, (int, np.integer)) for n in shape):
         raise ArgumentError(f"{name}: a shape is whole numbers, {shape} was given")
-    return asarray(fill(tuple(shape), dtype or get_default_dtype()), requires_grad)
+    return asarray(fill(tuple(shape), np.dtype(dtype or get_default_dtype())), requires_grad)
+
+
+def _shape_and_dtype(x, dtype):
+    """Return the shape of a tensor or array, and its dtype if no other is given."""
+    x = x if isinstance(x, Tensor) else np.asarray(x)
+    return x.shape, dtype or x.dtype
 
 
 @checked_call
@@ -141,24 +189,56 @@ def ones(*shape, requires_grad=False, dtype=None):
 
 @checked_call
 @own_errors
+def empty(*shape, requires_grad=False, dtype=None):
+    """Return a tensor of a shape, given as numbers or as one tuple, with whatever is in its memory."""
+    return _filled("empty", np.empty, shape, requires_grad, dtype)
+
+
+@checked_call
+@own_errors
 def full(shape, fill_value, requires_grad=False, dtype=None):
-    """Return a tensor of a shape, filled with one number."""
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
-    return asarray(np.full(shape, fill_value, dtype), requires_grad)
+    """Return a tensor of a shape, filled with one number.
+
+    Without `dtype`, a Python float takes the default one, and any other number keeps its own.
+    """
+    if dtype is None and type(fill_value) is float:
+        dtype = get_default_dtype()
+    shape = (shape,) if isinstance(shape, (int, np.integer)) else shape
+    return _filled(
+        "full", lambda n, _: np.full(n, fill_value, dtype), (tuple(shape),), requires_grad, dtype
+    )
 
 
 @checked_call
 @own_errors
 def zeros_like(x, requires_grad=False, dtype=None):
     """Return zeros of the shape and dtype of `x`."""
-    return zeros(x.shape, requires_grad=requires_grad, dtype=dtype or x.dtype)
+    shape, dtype = _shape_and_dtype(x, dtype)
+    return zeros(shape, requires_grad=requires_grad, dtype=dtype)
 
 
 @checked_call
 @own_errors
 def ones_like(x, requires_grad=False, dtype=None):
     """Return ones of the shape and dtype of `x`."""
-    return ones(x.shape, requires_grad=requires_grad, dtype=dtype or x.dtype)
+    shape, dtype = _shape_and_dtype(x, dtype)
+    return ones(shape, requires_grad=requires_grad, dtype=dtype)
+
+
+@checked_call
+@own_errors
+def empty_like(x, requires_grad=False, dtype=None):
+    """Return a tensor of the shape and dtype of `x`, with whatever is in its memory."""
+    shape, dtype = _shape_and_dtype(x, dtype)
+    return empty(shape, requires_grad=requires_grad, dtype=dtype)
+
+
+@checked_call
+@own_errors
+def full_like(x, fill_value, requires_grad=False, dtype=None):
+    """Return a tensor of the shape and dtype of `x`, filled with one number."""
+    shape, dtype = _shape_and_dtype(x, dtype)
+    return full(shape, fill_value, requires_grad=requires_grad, dtype=dtype)
 
 
 @checked_call
@@ -177,9 +257,49 @@ def linspace(start, stop, steps=50, requires_grad=False, dtype=None):
 
 @checked_call
 @own_errors
+def logspace(start, stop, steps=50, base=10.0, requires_grad=False, dtype=None):
+    """Return `steps` numbers from ``base**start`` to ``base**stop``, evenly spaced in their logarithm.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.logspace(0, 2, 3)
+    tensor([  1.,  10., 100.], dtype=float64)
+    """
+    values = np.logspace(start, stop, steps, base=base, dtype=dtype or get_default_dtype())
+    return asarray(values, requires_grad)
+
+
+@checked_call
+@own_errors
+def tril_indices(row, col, offset=0):
+    """Return the rows and columns of the elements on and below a diagonal, as two rows.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.tril_indices(2, 2)
+    tensor([[0, 1, 1],
+            [0, 0, 1]], dtype=int64)
+    """
+    return asarray(np.stack(np.tril_indices(row, offset, col)))
+
+
+@checked_call
+@own_errors
+def triu_indices(row, col, offset=0):
+    """Return the rows and columns of the elements on and above a diagonal, as two rows."""
+    return asarray(np.stack(np.triu_indices(row, offset, col)))
+
+
+@checked_call
+@own_errors
 def eye(rows, columns=None, requires_grad=False, dtype=None):
     """Return a matrix with ones on its diagonal."""
     return asarray(np.eye(rows, columns, dtype=dtype or get_default_dtype()), requires_grad)
+
+
+# ------------------------------------------------------------------------------------ at random
 
 
 @checked_call
@@ -190,30 +310,155 @@ def rand(*shape, generator=None, requires_grad=False, dtype=None):
     Parameters
     ----------
     *shape : int or tuple of int
-    generator : numpy.random.Generator, optional
+    generator : Generator or numpy.random.Generator, optional
         The one that `manual_seed` seeds, if none is given.
     """
-    draw = (generator or default_generator()).random
-    return _filled("rand", lambda n, kind: draw(n).astype(kind), shape, requires_grad, dtype)
+    draw = source_of("rand", generator).random
+
+    def fill(n, kind):
+        # Rounded to a smaller dtype, what is just below 1 would be 1.
+        _floating("rand", kind)
+        return np.minimum(np.asarray(draw(n)).astype(kind), np.nextafter(kind.type(1), kind.type(0)))
+
+    return _filled("rand", fill, shape, requires_grad, dtype)
 
 
 @checked_call
 @own_errors
 def randn(*shape, generator=None, requires_grad=False, dtype=None):
     """Return numbers drawn from the standard normal distribution; see `rand`."""
-    draw = (generator or default_generator()).standard_normal
+    draw = source_of("randn", generator).standard_normal
+    dtype = _floating("randn", dtype or get_default_dtype())
     return _filled("randn", lambda n, kind: np.asarray(draw(n)).astype(kind), shape, requires_grad, dtype)
 
 
 @checked_call
 @own_errors
-def randint(low, high, shape, generator=None):
-    """Return whole numbers drawn evenly from `low` to before `high`."""
-    return asarray((generator or default_generator()).integers(low, high, shape))
+def randint(low, high=None, shape=None, generator=None, requires_grad=False, dtype=None):
+    """Return whole numbers drawn evenly from `low` to before `high`.
+
+    As in PyTorch, ``randint(high, shape)`` begins at 0, and a floating `dtype` may be asked for.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.randint(0, 1, (2,)), tg.randint(1, (2,))
+    (tensor([0, 0], dtype=int64), tensor([0, 0], dtype=int64))
+    """
+    if isinstance(high, (tuple, list)) and shape is None:
+        low, high, shape = 0, low, high
+    elif high is None:
+        low, high = 0, low
+    if shape is None:
+        raise ArgumentError(
+            "randint: shape is missing: the forms are randint(low, high, shape) and randint(high, shape)"
+        )
+    shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    draw = source_of("randint", generator).integers
+
+    def fill(n, kind):
+        drawn_as = np.int64 if kind.kind == "f" else kind       # which raises where `high` does not fit
+        return np.asarray(draw(low, high, n, dtype=drawn_as)).astype(kind)
+
+    return _filled("randint", fill, (shape,), requires_grad, dtype or np.int64)
 
 
 @checked_call
 @own_errors
-def randperm(count, generator=None):
+def randperm(count, generator=None, requires_grad=False, dtype=None):
     """Return the numbers from 0 to before `count` in random order."""
-    return asarray((generator or default_generator()).permutation(count))
+    order = source_of("randperm", generator).permutation(count)
+    return asarray(order.astype(dtype or np.int64), requires_grad)
+
+
+@checked_call
+@own_errors
+def rand_like(x, generator=None, requires_grad=False, dtype=None):
+    """Return numbers drawn evenly from 0 to 1, in the shape and dtype of `x`."""
+    shape, dtype = _shape_and_dtype(x, dtype)
+    dtype = _floating("rand_like", dtype)
+    return rand(shape, generator=generator, requires_grad=requires_grad, dtype=dtype)
+
+
+@checked_call
+@own_errors
+def randn_like(x, generator=None, requires_grad=False, dtype=None):
+    """Return numbers drawn from the standard normal distribution, in the shape and dtype of `x`."""
+    shape, dtype = _shape_and_dtype(x, dtype)
+    dtype = _floating("randn_like", dtype)
+    return randn(shape, generator=generator, requires_grad=requires_grad, dtype=dtype)
+
+
+@checked_call
+@own_errors
+def randint_like(x, low, high=None, generator=None, requires_grad=False, dtype=None):
+    """Return whole numbers, drawn as by `randint`, in the shape and dtype of `x`."""
+    shape, dtype = _shape_and_dtype(x, dtype)
+    return randint(low, high, shape, generator, requires_grad, dtype)
+
+
+def _floating(name, dtype):
+    """Return `dtype`, or raise if fractions would be lost in it."""
+    if np.dtype(dtype).kind != "f":
+        raise DTypeError(f"{name}: the numbers are fractions, which dtype {np.dtype(dtype)} cannot hold")
+    return dtype
+
+
+def _drawn_from(x):
+    """Return the array of what a distribution is given by; no gradient passes through a draw."""
+    return x.detach().numpy() if isinstance(x, Tensor) else x
+
+
+@checked_call
+@own_errors
+def normal(mean=0.0, std=1.0, shape=None, generator=None, requires_grad=False, dtype=None):
+    """Return numbers drawn from normal distributions.
+
+    Parameters
+    ----------
+    mean, std : Tensor or float
+        Broadcast against each other, and into `shape` if that is given.  No gradient passes to them:
+        for that write ``mean + std * randn(shape)``.
+    shape : tuple of int, optional
+    generator : Generator or numpy.random.Generator, optional
+    requires_grad : bool, default False
+    dtype : dtype, optional
+        That of `mean` and `std` if one is a floating tensor, else the default.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.normal(tg.tensor([1.0, 2.0]), 0.0)
+    tensor([1., 2.], dtype=float64)
+    """
+    center, spread = _drawn_from(mean), _drawn_from(std)
+    if np.any(np.asarray(spread) < 0):
+        raise RangeError("normal: std is negative somewhere: it is at least 0")
+    if dtype is None:
+        kinds = [x.dtype for x in (center, spread) if getattr(x, "dtype", None) is not None]
+        kinds = [kind for kind in kinds if kind.kind == "f"]
+        dtype = np.result_type(*kinds) if kinds else get_default_dtype()
+    drawn = source_of("normal", generator).normal(center, spread, shape)
+    return asarray(np.asarray(drawn).astype(_floating("normal", dtype)), requires_grad)
+
+
+@checked_call
+@own_errors
+def bernoulli(x, p=None, generator=None, requires_grad=False, dtype=None):
+    """Return 1 with the probability that each element of `x` says, and 0 otherwise.
+
+    With `p`, that is the probability of all, and `x` gives shape and dtype only.  No gradient passes
+    to the probabilities.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.bernoulli(tg.tensor([0.0, 1.0]))
+    tensor([0., 1.], dtype=float64)
+    """
+    shape, dtype = _shape_and_dtype(x, dtype)
+    chance = np.asarray(_drawn_from(x if p is None else p))
+    if not np.all((chance >= 0) & (chance <= 1)):
+        raise RangeError("bernoulli: a probability is not between 0 and 1")
+    hits = source_of("bernoulli", generator).random(shape) < chance
+    return asarray(np.asarray(hits).astype(dtype), requires_grad)

@@ -33,17 +33,24 @@ FLOORS = {
     "creation": 4,
     "grad_mode": 4,
     "backward_modes": 4,
-    "utils": 5,
-    "custom": 5,
+    "trees": 4,
     "ops": 4,
+    "sampling": 5,
+    "custom": 5,
+    "utils": 5,
+    "special": 5,
+    "linalg": 5,
     "autograd": 6,
+    "transforms": 6,
     "nn": 6,
     "optim": 6,
-    "gradcheck": 7,
-    "demo_pictures": 8,
-    "": 8,
-    "demo": 9,
-    "__main__": 10,
+    "autograd.functional": 7,
+    "func": 7,
+    "gradcheck": 8,
+    "demo_pictures": 9,
+    "": 9,
+    "demo": 10,
+    "__main__": 11,
 }
 
 
@@ -143,7 +150,8 @@ def test_public_names_are_documented():
 
 
 def test_the_table_is_a_mini_engines():
-    assert 50 <= len(TABLE) < 100
+    with_rules = [entry for entry in TABLE.values() if any(rule is not None for rule in entry.rules)]
+    assert 50 <= len(with_rules) < 100
 
 
 def modules():

@@ -69,6 +69,12 @@ def softmax_by_numpy(x):
     return np.exp(x) / np.exp(x).sum(-1, keepdims=True)
 
 
+def overwritten_by_numpy(x, values, key):
+    y = x.copy()
+    y[key] = values
+    return y
+
+
 # What NumPy calls the ops that it has, with the order of their arguments.
 NUMPY = {
     "negative": np.negative, "absolute": np.absolute, "sign": np.sign, "floor": np.floor,
@@ -105,7 +111,6 @@ NUMPY = {
     "squared_distance": lambda a, b: np.sum((a - b) ** 2),
     "softmax": lambda x, axis: np.exp(x) / np.exp(x).sum(axis, keepdims=True),
     "log_softmax": lambda x, axis: x - np.log(np.exp(x).sum(axis, keepdims=True)),
-    "assign": None, "overwrite": None,  # see tests/engine/test_mutation.py
     "linear_solve": np.linalg.solve, "det": np.linalg.det,
     "sign_and_log_det": lambda a: np.stack(np.linalg.slogdet(a), -1),
     "pseudo_inverse": lambda a, atol, rtol: np.linalg.pinv(a, rcond=rtol),
@@ -121,7 +126,12 @@ NUMPY = {
     # against mpmath, in test_special.py; against its definition, in test_cumulative.py
     "erf": None, "erfc": None, "erfinv": None, "log_gamma": None, "sinc_derivative": None,
     "linear_recurrence": None,
-    "scatter": None, "add_along_axis": None, "sum_to": None,    # adjoints: checked as such below
+    "rolled": lambda x, shifts, axes: np.roll(x, shifts, axes),
+    "take_diagonal": np.diagonal,
+    "overwrite": overwritten_by_numpy, "overwrite_view": None,
+    "extreme_along_axis": None,     # values by hand in test_putting
+    "place_on_diagonal": None,      # an adjoint, too
+    "place": None, "add_along_axis": None, "sum_to": None,    # adjoints: checked as such below
 }
 
 
@@ -144,7 +154,8 @@ def test_values_are_numpys(name):
 
 @pytest.mark.parametrize(
     ("forward", "backward"),
-    [("index", "scatter"), ("take_along_axis", "add_along_axis"), ("broadcast_to", "sum_to")],
+    [("index", "place"), ("take_along_axis", "add_along_axis"), ("broadcast_to", "sum_to"),
+     ("take_diagonal", "place_on_diagonal")],
 )
 def test_adjoints_satisfy_their_defining_identity(forward, backward, rng):
     """<A x, v> == <x, A^T v> for all x and v."""

@@ -6,7 +6,10 @@ import inspect
 from tinygrad_relu.errors import ArgumentError, RangeError, TensorError
 
 # PyTorch's words for what is called here by the array API standard's.
-SYNONYMS = {"dim": "axis", "dims": "axes", "keepdim": "keepdims", "dim0": "axis1", "dim1": "axis2"}
+SYNONYMS = {
+    "dim": "axis", "dims": "axes", "keepdim": "keepdims", "dim0": "axis1", "dim1": "axis2",
+    "start_dim": "start_axis", "end_dim": "end_axis", "size": "shape",
+}
 
 # Which op a NumPy ufunc stands for; filled by `install`.
 UFUNCS = {}

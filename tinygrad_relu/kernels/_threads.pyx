@@ -143,7 +143,7 @@ cdef int available() noexcept nogil:
     cdef int openmp = omp_get_max_threads(), number = tgr_in_block if tgr_in_block else wanted
     if tgr_forked:
         return 1
-    if number == 0 or not (openmp == at_first or openmp == tgr_told):
+    if number == 0 or openmp != (tgr_told if tgr_told else at_first):
         number = min(number, openmp) if number else openmp
     return min(number, MOST_THREADS)
 

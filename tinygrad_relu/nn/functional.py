@@ -69,6 +69,7 @@ from tinygrad_relu.ops.pooling import (
     max_pool1d,
     max_pool2d,
 )
+from tinygrad_relu.ops.rearranging import pad
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -121,6 +122,7 @@ __all__ = [
     "nll_loss",
     "normalize",
     "one_hot",
+    "pad",
     "pairwise_distance",
     "poisson_nll_loss",
     "prelu",

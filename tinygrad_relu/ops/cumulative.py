@@ -12,7 +12,7 @@ from tinygrad_relu.kernels import recurrence
 from tinygrad_relu.ops.arithmetic import not_equal, subtract, where
 from tinygrad_relu.ops.domain import case, real
 from tinygrad_relu.ops.exponential import exp, log
-from tinygrad_relu.ops.indexing import index, scatter, take_along_axis
+from tinygrad_relu.ops.indexing import index, place, take_along_axis
 from tinygrad_relu.ops.shapes import broadcast_to, checked_axis, concat, part
 from tinygrad_relu.ops.table import op
 from tinygrad_relu.ops.values import floating, tensor_of
@@ -31,7 +31,7 @@ def reverse(x, axis):
 def delayed(x, axis):
     """Return `x` one place later along `axis`, with 0 in the first place."""
     earlier = index(x, along(axis, x.ndim, slice(None, -1)))
-    return scatter(earlier, x.shape, along(axis, x.ndim, slice(1, None)))
+    return place(earlier, x.shape, along(axis, x.ndim, slice(1, None)))
 
 
 @op(

@@ -1,4 +1,4 @@
-"""Shapes: other axes over the same elements, repetition, and joining."""
+"""Shapes: other axes over the same elements, broadcasting, and joining."""
 
 import math
 from operator import index as index_of
@@ -10,7 +10,7 @@ from tinygrad_relu.errors import ArgumentError, ShapeError
 from tinygrad_relu.kernels.reduce import Broadcast, SumTo
 from tinygrad_relu.kernels.view import Permute, Reshape, SwapAxes
 from tinygrad_relu.ops.domain import case, real
-from tinygrad_relu.ops.indexing import index
+from tinygrad_relu.ops.indexing import index, number_of, tensor_of
 from tinygrad_relu.ops.table import op
 
 
@@ -178,6 +178,195 @@ def unsqueeze(x, axis):
     return reshape(x, *x.shape[:position], 1, *x.shape[position:])
 
 
+@checked_call
+def expand_as(x, other):
+    """Repeat `x` into the shape of `other`; see `expand`."""
+    return expand(x, *np.shape(shaped(other)))
+
+
+def shaped(x):
+    """Return what has a shape: a tensor or an array as it is, anything else as an array."""
+    return x.detach().numpy() if isinstance(x, Tensor) else x
+
+
+@checked_call
+def view_as(x, other):
+    """The elements of `x` in the shape of `other`; see `reshape`."""
+    return reshape(x, *np.shape(shaped(other)))
+
+
+@checked_call
+def ravel(x):
+    """All elements in one axis, in row-major order."""
+    return reshape(x, -1)
+
+
+@checked_call
+def unflatten(x, axis, sizes):
+    """Split one axis into several of the lengths `sizes`, of which one may be -1.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.zeros(2, 12).unflatten(1, (3, -1)).shape
+    (2, 3, 4)
+    """
+    x = tensor_of("unflatten", x)
+    axis = checked_axis("unflatten", axis, x.ndim)
+    sizes = [number_of("unflatten", "each of sizes", n) for n in np.atleast_1d(sizes).tolist()]
+    rest = math.prod(n for n in sizes if n != -1)
+    length = x.shape[axis]
+    if (
+        any(n < -1 for n in sizes) or sizes.count(-1) > 1
+        or (rest != length if -1 not in sizes else rest == 0 or length % rest)
+    ):
+        raise ShapeError(f"unflatten: axis {axis} of length {length} cannot be split into {tuple(sizes)}")
+    sizes = [length // rest if n == -1 else n for n in sizes]
+    return reshape(x, *x.shape[:axis], *sizes, *x.shape[axis + 1 :])
+
+
+@checked_call
+def movedim(x, source, destination):
+    """Move axes to other positions; the others keep their order.  A view.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.zeros(2, 3, 4).movedim(0, -1).shape
+    (3, 4, 2)
+    """
+    x = tensor_of("movedim", x)
+    source = checked_axes("movedim", source, x.ndim)
+    destination = checked_axes("movedim", destination, x.ndim)
+    if len(source) != len(destination):
+        raise ArgumentError(
+            f"movedim: {len(source)} axes are to be moved to {len(destination)} positions: give as many"
+        )
+    order = [axis for axis in range(x.ndim) if axis not in source]
+    for position, axis in sorted(zip(destination, source)):
+        order.insert(position, axis)
+    return permute(x, *order)
+
+
+@checked_call
+def t(x):
+    """The transpose of a matrix; a tensor of fewer axes as it is.  A view."""
+    x = tensor_of("t", x)
+    if x.ndim > 2:
+        raise ShapeError(f"t: x has shape {x.shape}: of more than two axes, swap two with transpose")
+    return permute(x)
+
+
+@checked_call
+def contiguous(x):
+    """The tensor itself if its elements lie in row-major order, else a copy in which they do."""
+    x = tensor_of("contiguous", x)
+    return x if x.detach().numpy().flags.c_contiguous else copy(x)
+
+
+def each(tensors, change):
+    """Apply `change` to one tensor, or to each of several, which may come as one sequence."""
+    if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
+        tensors = tensors[0]
+    elif len(tensors) == 1:
+        return change(tensors[0])
+    return tuple(change(x) for x in tensors)
+
+
+@checked_call
+def atleast_1d(*tensors):
+    """Each tensor with at least one axis; several give a tuple."""
+
+    def change(x):
+        x = tensor_of("atleast_1d", x)
+        return x if x.ndim >= 1 else reshape(x, 1)
+
+    return each(tensors, change)
+
+
+@checked_call
+def atleast_2d(*tensors):
+    """Each tensor with at least two axes, of which new ones come first; several give a tuple."""
+
+    def change(x):
+        x = tensor_of("atleast_2d", x)
+        return x if x.ndim >= 2 else reshape(x, 1, -1)
+
+    return each(tensors, change)
+
+
+@checked_call
+def atleast_3d(*tensors):
+    """Each tensor with at least three axes, as in NumPy; several give a tuple.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.atleast_3d(tg.zeros(2)).shape, tg.atleast_3d(tg.zeros(2, 3)).shape
+    ((1, 2, 1), (2, 3, 1))
+    """
+
+    def change(x):
+        x = atleast_2d(x)
+        return x if x.ndim >= 3 else reshape(x, *x.shape, 1)
+
+    return each(tensors, change)
+
+
+@checked_call
+def broadcast_tensors(*tensors):
+    """Tensors in the shape to which all of them are broadcast; a tuple.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> a, b = tg.broadcast_tensors(tg.zeros(2, 1), tg.ones(3))
+    >>> a.shape, b.shape
+    ((2, 3), (2, 3))
+    """
+    tensors = [tensor_of("broadcast_tensors", x) for x in tensors]
+    try:
+        shape = np.broadcast_shapes(*(x.shape for x in tensors))
+    except ValueError:
+        raise ShapeError(
+            f"broadcast_tensors: the shapes {[x.shape for x in tensors]} do not fit each other"
+        ) from None
+    return tuple(x if x.shape == shape else broadcast_to(x, shape) for x in tensors)
+
+
+@checked_call
+def meshgrid(*tensors, indexing="ij"):
+    """The coordinates of a grid: one tensor for each axis, each of the shape of the grid; a tuple.
+
+    Parameters
+    ----------
+    *tensors : Tensor
+        The positions along each axis: of one axis, or a number.
+    indexing : {"ij", "xy"}
+        "xy" swaps the first two axes of the grid.  PyTorch begins with "ij", NumPy with "xy".
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.meshgrid(tg.arange(2), tg.arange(3))[1]
+    tensor([[0, 1, 2],
+            [0, 1, 2]], dtype=int64)
+    """
+    if indexing not in ("ij", "xy"):
+        raise ArgumentError(f"meshgrid: indexing is {indexing!r}: it is 'ij' or 'xy'")
+    if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
+        tensors = tensors[0]
+    tensors = [tensor_of("meshgrid", x) for x in tensors]
+    for x in tensors:
+        if x.ndim > 1:
+            raise ShapeError(f"meshgrid: a tensor of shape {x.shape} was given: pass those of one axis")
+    count = len(tensors)
+    grid = broadcast_tensors(
+        *(reshape(x, *(-1 if j == k else 1 for j in range(count))) for k, x in enumerate(tensors))
+    )
+    return tuple(swapaxes(x, 0, 1) for x in grid) if indexing == "xy" and count > 1 else grid
+
+
 @op(
     lambda *arguments: np.concatenate(arguments[:-2], axis=arguments[-2]),
     domain=[
@@ -254,3 +443,12 @@ def checked_axis(name, axis, ndim):
     if not -ndim <= axis < ndim:
         raise ShapeError(f"{name}: axis {axis} is out of bounds for {ndim} axes")
     return axis % ndim
+
+
+def checked_axes(name, axes, ndim):
+    """Return one axis or several as a tuple, counted from the front, or raise; none may come twice."""
+    axes = axes if isinstance(axes, (tuple, list)) else (axes,)
+    found = tuple(checked_axis(name, axis, ndim) for axis in axes)
+    if len(set(found)) < len(found):
+        raise ShapeError(f"{name}: an axis comes twice in {tuple(axes)}")
+    return found

@@ -1,0 +1,348 @@
+"""Elements put into a copy of a tensor by their indices or by a mask: set, added or reduced.
+
+A copy, always: what PyTorch does in place (``scatter_``, ``index_add_``) is not recorded here.
+Indices count from 0, and raise where they lie outside of the axis.
+"""
+
+import numpy as np
+
+from tinygrad_relu.engine import Tensor, checked_call
+from tinygrad_relu.errors import ArgumentError, DTypeError, IndexingError, RangeError, ShapeError
+from tinygrad_relu.kernels.gather import open_grid
+from tinygrad_relu.ops import arithmetic
+from tinygrad_relu.ops.indexing import (
+    add_along_axis,
+    extreme_along_axis,
+    overwrite,
+    place,
+    tensor_of,
+    whole_numbers,
+)
+from tinygrad_relu.ops.indexing import index as at
+from tinygrad_relu.ops.shapes import broadcast_to, cast, checked_axis, reshape
+from tinygrad_relu.ops.taking import along, array_of, mask_of
+
+
+def of_dtype(name, word, source, x):
+    """Return `source` as a tensor of the dtype of `x`, or raise where that would change its kind."""
+    if isinstance(source, (bool, int, float)):
+        kind = np.result_type(x.dtype, source).kind
+        source = Tensor(source) if kind != x.dtype.kind else Tensor(source, dtype=x.dtype)
+    source = tensor_of(name, source)
+    if np.result_type(x.dtype, source.dtype).kind != x.dtype.kind:
+        raise DTypeError(f"{name}: {word} has dtype {source.dtype} and x has dtype {x.dtype}")
+    return source if source.dtype == x.dtype else cast(source, x.dtype)
+
+
+def scattering(name, x, axis, index, src):
+    """Check what scatters along an axis, and return it as tensors: x, axis, index, src."""
+    x = tensor_of(name, x)
+    axis = checked_axis(name, axis, x.ndim)
+    index = whole_numbers(name, index, x.shape[axis])
+    src = of_dtype(name, "src", src, x)
+    if src.ndim == 0 and index.ndim > 0:
+        src = broadcast_to(src, index.shape)
+    if index.size == 0:
+        index = index.reshape((0,) * x.ndim)
+    if index.ndim != x.ndim or src.ndim != x.ndim:
+        raise ShapeError(
+            f"{name}: x, index and src have shapes {x.shape}, {index.shape} and {src.shape}: give as "
+            "many axes"
+        )
+    for k, length in enumerate(index.shape):
+        if length > src.shape[k] or (length > x.shape[k] and k != axis):
+            raise ShapeError(
+                f"{name}: an index of shape {index.shape} is longer along axis {k} than src of shape "
+                f"{src.shape} or x of shape {x.shape}"
+            )
+    if src.shape != index.shape:
+        src = at(src, tuple(slice(length) for length in index.shape))
+    return x, axis, index, src
+
+
+@checked_call
+def scatter(x, axis, index, src=None, value=None):
+    """A copy of `x` with `src` at `index` along `axis`: ``out[index[i, j], j] = src[i, j]`` for axis 0.
+
+    Parameters
+    ----------
+    x : Tensor
+    axis : int
+    index : Tensor of int
+        As many axes as `x`, not longer than it along others than `axis`, nor longer than `src`.
+    src : Tensor or number
+    value : number, optional
+        Another name for `src`.
+
+    Returns
+    -------
+    Tensor
+        Where an element is named twice, PyTorch leaves open which value stays.  Here it is the last,
+        and those overwritten have gradient 0, while PyTorch gives all of them that of the one.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.scatter(tg.zeros(2, 3), 1, tg.tensor([[0], [2]]), 5.0)
+    tensor([[5., 0., 0.],
+            [0., 0., 5.]], dtype=float64)
+    """
+    if (src is None) == (value is None):
+        raise ArgumentError("scatter: pass one of src and value")
+    x, axis, index, src = scattering("scatter", x, axis, index, value if src is None else src)
+    return overwrite(x, src, open_grid(x.shape, index, axis))
+
+
+@checked_call
+def scatter_add(x, axis, index, src):
+    """A copy of `x` to which `src` is added at `index` along `axis`, as often as an element is named.
+
+    The arguments are those of `scatter`.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.scatter_add(tg.zeros(3), 0, tg.tensor([0, 2, 0]), tg.tensor([1.0, 2.0, 3.0]))
+    tensor([4., 0., 2.], dtype=float64)
+    """
+    x, axis, index, src = scattering("scatter_add", x, axis, index, src)
+    return x + add_along_axis(src, index, x.shape, axis)
+
+
+@checked_call
+def scatter_reduce(x, axis, index, src, reduce, include_self=True):
+    """A copy of `x`, with what `src` brings to each element reduced along `axis`.
+
+    Parameters
+    ----------
+    x, axis, index, src
+        As in `scatter`.
+    reduce : {"sum", "mean", "amax", "amin"}
+        PyTorch's "prod" is missing.
+    include_self : bool, default True
+        Whether the element of `x` takes part in the reduction.  Those that nothing is brought to
+        stay, in any case.
+
+    Returns
+    -------
+    Tensor
+        Elements that tie for an extremum share the gradient equally.  An element of `x` that takes
+        no part has no share, while PyTorch takes one away for it where it ties.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> x, index = tg.tensor([1.0, 9.0]), tg.tensor([0, 0])
+    >>> tg.scatter_reduce(x, 0, index, tg.tensor([3.0, 5.0]), "mean")
+    tensor([3., 9.], dtype=float64)
+    """
+    if reduce not in ("sum", "mean", "amax", "amin"):
+        raise ArgumentError(
+            f"scatter_reduce: reduce is {reduce!r}: it is 'sum', 'mean', 'amax' or 'amin'"
+        )
+    x, axis, index, src = scattering("scatter_reduce", x, axis, index, src)
+    if reduce in ("amax", "amin"):
+        return extreme_along_axis(x, src, index, axis, reduce == "amax", bool(include_self))
+    key = open_grid(x.shape, index, axis)
+    base = x if include_self else overwrite(x, False, key)
+    total = base + add_along_axis(src, index, x.shape, axis)
+    if reduce == "sum":
+        return total
+    counts = np.zeros(x.shape, x.dtype)
+    np.add.at(counts, key, 1)
+    counts = counts + 1 if include_self else np.maximum(counts, 1)
+    return total / counts if x.dtype.kind == "f" else total // counts
+
+
+def along_one_axis(name, x, axis, index, negative=False):
+    """Check a list of indices into an axis, and return x, the axis, and the key that names them."""
+    x = tensor_of(name, x)
+    axis = checked_axis(name, axis, x.ndim)
+    index = whole_numbers(name, index, x.shape[axis], negative)
+    if index.ndim > 1:
+        raise ShapeError(f"{name}: the index has shape {index.shape}: pass one axis of numbers")
+    return x, axis, along(axis, index.reshape(-1))
+
+
+def entries_for(name, x, axis, key, source):
+    """Return `source` of the dtype of `x`, if it has an entry for each that `key` names."""
+    source = of_dtype(name, "source", source, x)
+    wanted = (*x.shape[:axis], len(key[-1]), *x.shape[axis + 1 :])
+    if source.shape != wanted:
+        raise ShapeError(
+            f"{name}: source has shape {source.shape}: for this index and x of shape {x.shape} it is "
+            f"{wanted}"
+        )
+    return source
+
+
+@checked_call
+def index_add(x, axis, index, source, alpha=1):
+    """A copy of `x` to which ``alpha * source`` is added, entry by entry along `axis`.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.index_add(tg.zeros(3), 0, [0, 2, 0], tg.tensor([1.0, 2.0, 3.0]))
+    tensor([4., 0., 2.], dtype=float64)
+    """
+    x, axis, key = along_one_axis("index_add", x, axis, index)
+    source = entries_for("index_add", x, axis, key, source)
+    if alpha != 1:
+        source = of_dtype("index_add", "alpha * source", source * alpha, x)
+    return x + place(source, x.shape, key)
+
+
+@checked_call
+def index_copy(x, axis, index, source):
+    """A copy of `x` with the entries of `source` along `axis`; of several for one, the last stays.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.index_copy(tg.zeros(3), 0, [0, 2], tg.tensor([1.0, 2.0]))
+    tensor([1., 0., 2.], dtype=float64)
+    """
+    x, axis, key = along_one_axis("index_copy", x, axis, index)
+    return overwrite(x, entries_for("index_copy", x, axis, key, source), key)
+
+
+@checked_call
+def index_fill(x, axis, index, value):
+    """A copy of `x` with one number in the entries along `axis`; indices may count from the end.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.index_fill(tg.zeros(3), 0, [0, -1], 5.0)
+    tensor([5., 0., 5.], dtype=float64)
+    """
+    x, axis, key = along_one_axis("index_fill", x, axis, index, negative=True)
+    value = of_dtype("index_fill", "value", value, x)
+    if value.ndim:
+        raise ShapeError(f"index_fill: value has shape {value.shape}: pass one number")
+    key = along(axis, np.unique(key[-1]))       # which spares the gradient a search for the last
+    return overwrite(x, value, key)
+
+
+def key_of(name, x, indices):
+    """Check a tuple of index arrays and masks, one for each of the first axes."""
+    if not isinstance(indices, (tuple, list)) or not indices:
+        raise ArgumentError(f"{name}: indices is a tuple with one array of indices for each axis")
+    key, axis = [], 0
+    for part in indices:
+        mask = array_of(name, part)
+        if axis + (mask.ndim if mask.dtype == bool else 1) > x.ndim:
+            raise IndexingError(f"{name}: the indices are for more axes than x of shape {x.shape} has")
+        if mask.dtype != bool:
+            key.append(whole_numbers(name, part, x.shape[axis], negative=True))
+            axis += 1
+            continue
+        if mask.shape != x.shape[axis : axis + mask.ndim]:
+            raise IndexingError(f"{name}: a mask of shape {mask.shape} does not fit x of shape {x.shape}")
+        key.append(mask.copy())
+        axis += mask.ndim
+    return tuple(key)
+
+
+@checked_call
+def index_put(x, indices, values, accumulate=False):
+    """A copy of `x` with ``x[indices] = values``, or with the values added there.
+
+    Parameters
+    ----------
+    x : Tensor
+    indices : tuple of Tensor of int or bool
+        One for each of the first axes, broadcast against each other.  They may count from the end.
+    values : Tensor or number
+        Broadcast to what the indices name.
+    accumulate : bool, default False
+        Add the values, as often as an element is named.  If not, the last one stays, and those
+        before it have gradient 0.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> x, twice = tg.zeros(2, 2), [tg.tensor([0, 0]), tg.tensor([1, 1])]
+    >>> tg.index_put(x, twice, tg.tensor([3.0, 4.0]))
+    tensor([[0., 4.],
+            [0., 0.]], dtype=float64)
+    >>> tg.index_put(x, twice, tg.tensor([3.0, 4.0]), accumulate=True)
+    tensor([[0., 7.],
+            [0., 0.]], dtype=float64)
+    """
+    x = tensor_of("index_put", x)
+    key = key_of("index_put", x, indices)
+    values = of_dtype("index_put", "values", values, x)
+    try:
+        wanted = np.broadcast_to(np.empty((), bool), x.shape)[key].shape
+        fits = np.broadcast_shapes(wanted, values.shape) == wanted
+    except (ValueError, IndexError):
+        fits = False
+    if not fits:
+        raise ShapeError(
+            f"index_put: values of shape {values.shape} do not fit what indices of shapes "
+            f"{[part.shape for part in key]} name in x of shape {x.shape}"
+        )
+    return x + place(values, x.shape, key) if accumulate else overwrite(x, values, key)
+
+
+@checked_call
+def put(x, index, source, accumulate=False):
+    """A copy of `x` with the elements of `source` at indices into the flattened tensor.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.zeros(2, 2).put([1, 2], tg.tensor([3.0, 4.0]))
+    tensor([[0., 3.],
+            [4., 0.]], dtype=float64)
+    """
+    x = tensor_of("put", x)
+    index = whole_numbers("put", index, x.size, negative=True)
+    source = of_dtype("put", "source", source, x)
+    if source.size != index.size:
+        raise ShapeError(f"put: {source.size} elements of source for {index.size} indices: give one each")
+    flat = index_put(reshape(x, -1), (index.reshape(-1),), reshape(source, -1), accumulate)
+    return reshape(flat, *x.shape)
+
+
+@checked_call
+def masked_fill(x, mask, value):
+    """`x`, but `value` where `mask` is true; the two are broadcast against each other.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.masked_fill(tg.zeros(3), [True, False, True], 5.0)
+    tensor([5., 0., 5.], dtype=float64)
+    """
+    x, mask = tensor_of("masked_fill", x), mask_of("masked_fill", mask)
+    value = of_dtype("masked_fill", "value", value, x)
+    if value.ndim:
+        raise ShapeError(f"masked_fill: value has shape {value.shape}: pass one number, or use where")
+    return arithmetic.where(mask.copy(), value, x)
+
+
+@checked_call
+def masked_scatter(x, mask, source):
+    """A copy of `x` with the first elements of `source` where `mask` is true, in row-major order.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.masked_scatter(tg.zeros(3), [True, False, True], tg.tensor([1.0, 2.0, 3.0]))
+    tensor([1., 0., 2.], dtype=float64)
+    """
+    x, mask = tensor_of("masked_scatter", x), mask_of("masked_scatter", mask)
+    source = of_dtype("masked_scatter", "source", source, x)
+    try:
+        mask = np.broadcast_to(mask, x.shape).copy()
+    except ValueError:
+        raise ShapeError(
+            f"masked_scatter: a mask of shape {mask.shape} does not fit x of shape {x.shape}"
+        ) from None
+    count = int(mask.sum())
+    if source.size < count:
+        raise RangeError(f"masked_scatter: {source.size} elements of source for {count} in the mask")
+    return overwrite(x, at(reshape(source, -1), (slice(count),)), (mask,))
