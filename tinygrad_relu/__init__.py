@@ -101,7 +101,6 @@ from tinygrad_relu.ops.gates import (
     threshold,
     thresholded_relu,
 )
-from tinygrad_relu.ops.indexing import gather
 from tinygrad_relu.ops.joining import (
     cartesian_prod,
     chunk,
@@ -185,6 +184,7 @@ from tinygrad_relu.ops.shapes import swapaxes as transpose
 from tinygrad_relu.ops.taking import (
     argwhere,
     combinations,
+    gather,
     index_select,
     masked_select,
     narrow,

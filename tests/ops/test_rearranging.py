@@ -80,6 +80,9 @@ SAME = {
     "moveaxis of two": (
         lambda x: tg.moveaxis(x[None], (0, 1), (2, 0)), lambda x: np.moveaxis(x[None], (0, 1), (2, 0))
     ),
+    "movedim in turn": (
+        lambda x: tg.movedim(x[None], (0, 1), (1, 0)), lambda x: np.moveaxis(x[None], (0, 1), (1, 0))
+    ),
     "swapdims": (lambda x: tg.swapdims(x, 0, 1), lambda x: np.swapaxes(x, 0, 1)),
     "t": (tg.t, np.transpose),
     "ravel": (tg.ravel, np.ravel),
@@ -200,6 +203,7 @@ def test_edges():
     assert tg.tensor([1.0]).repeat(0).shape == (0,)
     assert tg.atleast_2d(tg.zeros(2), tg.zeros(()))[1].shape == (1, 1)
     x = tg.zeros(2, 3)
+    assert x.flatten(start_dim=0, end_dim=1).shape == (6,)
     assert x.contiguous() is x
     assert x.t().contiguous().numpy().flags.c_contiguous
     filled = F.pad(tg.tensor([1.0]), (1, 0), value=-np.inf)

@@ -91,7 +91,7 @@ METHODS = {
     "fliplr": rearranging.fliplr,
     "flipud": rearranging.flipud,
     "floor": arithmetic.floor,
-    "gather": indexing.gather,
+    "gather": taking.gather,
     "ge": arithmetic.greater_equal,
     "gt": arithmetic.greater,
     "index_add": putting.index_add,

@@ -5,7 +5,7 @@ The functions that are made of these are in `taking` and in `putting`.
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, checked_call
+from tinygrad_relu.engine import Tensor
 from tinygrad_relu.errors import ArgumentError, DTypeError, IndexingError, ShapeError
 from tinygrad_relu.kernels.gather import AddAlong, TakeAlong, open_grid
 from tinygrad_relu.kernels.view import Index
@@ -237,12 +237,6 @@ def extreme_along_axis(x, src, indices, /, axis, largest, include_self):
 
     Elements that tie share the gradient equally, as in PyTorch.
     """
-
-
-@checked_call
-def gather(x, axis, index):
-    """``x`` at `index` along `axis`, with the arguments in PyTorch's order; see `take_along_axis`."""
-    return take_along_axis(x, index, axis)
 
 
 def tensor_of(name, x):
