@@ -37,6 +37,9 @@ MODULES = [
     "tinygrad_relu.kernels.view",
     "tinygrad_relu.engine.tensor",
     "tinygrad_relu.engine.graph",
+    "tinygrad_relu.engine.place",
+    "tinygrad_relu.engine.walk",
+    "tinygrad_relu.engine.mutation",
     "tinygrad_relu.engine.op",
 ]
 

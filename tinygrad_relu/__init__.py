@@ -12,10 +12,18 @@ This file holds names only: what each does stands in `engine`, `ops`, `nn`, `opt
 """
 
 from numpy import bool_ as bool
-from numpy import float32, float64, int32, int64, uint8
+from numpy import dtype, float16, float32, float64, int8, int16, int32, int64, uint8
+from numpy import float16 as half
+from numpy import float32 as float
+from numpy import float64 as double
+from numpy import int16 as short
+from numpy import int32 as int
+from numpy import int64 as long
 
-from tinygrad_relu import autograd, errors, func, kernels, nn, optim, transforms
+from tinygrad_relu import autograd, cuda, errors, func, kernels, nn, optim, transforms, utils
 from tinygrad_relu.config import show_config
+from tinygrad_relu.ops.conversion import is_floating_point, is_tensor
+from tinygrad_relu.ops.conversion import device_named as device
 from tinygrad_relu.creation import (
     Generator,
     arange,
@@ -49,7 +57,14 @@ from tinygrad_relu.creation import (
     zeros_like,
 )
 from tinygrad_relu.engine import Tensor
-from tinygrad_relu.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from tinygrad_relu.grad_mode import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from tinygrad_relu.gradcheck import gradcheck, gradgradcheck
 from tinygrad_relu.kernels import (
     empty_cache,

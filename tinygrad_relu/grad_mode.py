@@ -1,6 +1,7 @@
 """Whether this thread records: `no_grad`, `enable_grad`, `set_grad_enabled`."""
 
 import inspect
+import threading
 from contextlib import ContextDecorator
 
 from tinygrad_relu.engine import recording, set_recording
@@ -87,3 +88,56 @@ class set_grad_enabled(_Mode):
 def is_grad_enabled():
     """Tell whether this thread records."""
     return recording()
+
+
+_inference = threading.local()
+
+
+class inference_mode(_Mode):
+    """As `no_grad`, and says so: for code that computes nothing to be differentiated.
+
+    Parameters
+    ----------
+    mode : bool, default True
+
+    Notes
+    -----
+    PyTorch refuses to use its results where something is recorded later; here they are ordinary tensors,
+    and constants there.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> w = tg.tensor([1.0], requires_grad=True)
+    >>> with tg.inference_mode():
+    ...     y = w * 2
+    >>> y.requires_grad
+    False
+    """
+
+    def __new__(cls, mode=True):
+        # As a decorator without parentheses.
+        return inference_mode()(mode) if callable(mode) else super().__new__(cls)
+
+    def __init__(self, mode=True):
+        super().__init__(not mode)
+        self.entered = []
+
+    def _recreate_cm(self):
+        return inference_mode(not self.mode)
+
+    def __enter__(self):
+        self.entered.append(is_inference_mode_enabled())
+        _inference.on = not self.mode
+        # Without the mode, recording is what it was.
+        self.before.append(set_recording(self.mode and recording()))
+        return self
+
+    def __exit__(self, *error):
+        _inference.on = self.entered.pop()
+        super().__exit__(*error)
+
+
+def is_inference_mode_enabled():
+    """Tell whether this thread is in `inference_mode`."""
+    return getattr(_inference, "on", False)

@@ -593,3 +593,30 @@ def test_a_learned_slope_gets_the_cotangent_as_it_was(rng):
     (tg.prelu(x * 1.0, slope) * 2).sum().backward()
     np.testing.assert_allclose(slope.grad.numpy(), [2 * values[values <= 0].sum()], rtol=1e-12)
     np.testing.assert_array_equal(x.grad.numpy(), np.where(values > 0, 2.0, 0.5))
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("view", [lambda t: t.reshape(4), lambda t: t.T])
+def test_gradients_of_several_leaves_never_share_memory(view, create_graph):
+    a, b = (tg.tensor(np.ones((2, 2)), requires_grad=True) for _ in range(2))
+
+    def loss():
+        return (view(a) + view(b)).square().sum()
+
+    for found in (a.grad, b.grad):
+        assert found is None
+    loss().backward(create_graph=create_graph)
+    loss().backward()
+    np.testing.assert_array_equal(a.grad.detach().numpy(), np.full((2, 2), 8.0))
+    np.testing.assert_array_equal(b.grad.detach().numpy(), np.full((2, 2), 8.0))
+    first, second = tg.autograd.grad(loss(), [a, b], create_graph=create_graph)
+    with tg.no_grad():
+        first *= 0
+    np.testing.assert_array_equal(second.detach().numpy(), np.full((2, 2), 4.0))
+
+
+def test_one_element_of_a_vector_is_a_view():
+    t = tg.zeros(3)
+    element = t[1]
+    element += 5
+    assert t.tolist() == [0, 5, 0]

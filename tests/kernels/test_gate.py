@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinygrad_relu import kernels
-from tinygrad_relu.errors import ArgumentError, DTypeError, ShapeError
+from tinygrad_relu.errors import ArgumentError, DTypeError, ShapeError, TensorError
 
 NAN, INF = math.nan, math.inf
 EDGES = [NAN, -0.0, 0.0, INF, -INF, 1.0, -1.0, 5e-324, -5e-324, 2.2e-308, 1.7e308, -1.7e308, 1.5]
@@ -330,3 +330,26 @@ def test_any_values_slopes_and_strides(values, t0, a0, a1, dtype, stride):
         t0 = float(dtype(t0))       # the kernel compares in the dtype of x
     expected = by_definition(x, x, t0, a0, a1)
     assert same_bits(kernels.thresholded_relu(x, t0, a0, a1), expected)
+
+
+def test_what_strangers_passed_is_refused_by_our_own_errors():
+    x = np.ones(3)
+    for call in (
+        lambda: kernels.relu([[1.0], [1.0, 2.0]]), lambda: kernels.relu(x, out=[1]),
+        lambda: kernels.relu(np.ones(3, int), out=[1]),
+        lambda: kernels.relu(np.ones(3, np.float16), out=np.ones(3, int)),
+        lambda: kernels.relu_backward([[1.0], [1.0, 2.0]], x), lambda: kernels.relu_with_mask(["a"]),
+        lambda: kernels.apply_mask([["a"]], np.zeros(1, np.uint8)),
+        lambda: kernels.thresholded_relu(x, 10**400), lambda: kernels.thresholded_relu(x, 0.0, 10**400),
+        lambda: kernels.unpacked_mask(np.zeros(1, np.uint8), None),
+        lambda: kernels.unpacked_mask(np.zeros(1, np.uint8), (-1, -3)),
+        lambda: kernels.unpacked_mask(np.zeros(1, np.uint8), (2**32, 2**32)),
+    ):
+        with pytest.raises(TensorError):
+            call()
+
+
+def test_column_major_arrays_are_not_copied_first(rng):
+    x = np.asfortranarray(rng.standard_normal((300, 200)))
+    y = kernels.relu(x)
+    assert y.flags.f_contiguous and same_bits(np.ascontiguousarray(y), np.maximum(x, 0) + 0.0)

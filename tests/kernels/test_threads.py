@@ -183,3 +183,71 @@ def test_a_pool_of_forked_workers(rng):
     expected = kernels.relu(x)
     with multiprocessing.get_context("fork").Pool(2) as pool:
         assert pool.starmap_async(in_child, [(x, expected)] * 4).get(timeout=60) == [True] * 4
+
+
+def test_the_number_is_one_of_the_process_and_a_block_one_of_its_thread():
+    program = """
+import threading
+import tinygrad_relu as tg
+
+def in_thread(f):
+    found = []
+    thread = threading.Thread(target=lambda: found.append(f()))
+    thread.start()
+    thread.join()
+    return found[0]
+
+tg.set_num_threads(1)
+in_thread(lambda: tg.set_num_threads(3))
+print(tg.get_num_threads(), in_thread(tg.get_num_threads))
+with tg.num_threads(2):
+    print(tg.get_num_threads(), in_thread(tg.get_num_threads))
+first, second = tg.num_threads(1), tg.num_threads(2)
+first.__enter__()
+in_thread(lambda: second.__enter__())
+first.__exit__()
+print(tg.get_num_threads(), in_thread(tg.get_num_threads))
+"""
+    if tg.show_config(mode="dicts")["OpenMP"].__class__ is str:
+        pytest.skip("built without OpenMP")
+    assert printed(program).splitlines() == ["3 3", "2 3", "3 3"]
+
+
+def test_a_forked_child_is_serial_whoever_woke_threads_before():
+    program = """
+import os
+import tinygrad_relu as tg
+child = os.fork()
+if child == 0:
+    tg.set_num_threads(4)
+    os._exit(tg.get_num_threads())
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert printed(program) == "1"
+
+
+@pytest.mark.parametrize("value", ["²", "9" * 5000, "-1", "0"])
+@pytest.mark.parametrize("name", ["TINYGRAD_RELU_NUM_THREADS", "TINYGRAD_RELU_CACHE_BYTES"])
+def test_odd_values_of_the_environment(name, value):
+    answer = printed("import tinygrad_relu; print('fine')", **{name: value})
+    assert answer == "fine" if (name, value) == ("TINYGRAD_RELU_CACHE_BYTES", "0") else (
+        f"ArgumentError: {name} is" in answer
+    )
+    assert printed("import tinygrad_relu; print('fine')", **{name: ""}) == "fine"
+
+
+def test_kernels_run_on_the_smallest_of_stacks():
+    program = """
+import threading
+import numpy as np
+import tinygrad_relu as tg
+x = tg.tensor(np.zeros((200, 2000)))
+threading.stack_size(32768)
+for f in (lambda: tg.log_softmax(x, -1), lambda: tg.softmax(x, -1), lambda: x.sum(0),
+          lambda: tg.cross_entropy(x, np.zeros(200, int)), lambda: tg.relu_with_mask(x)):
+    thread = threading.Thread(target=f)
+    thread.start()
+    thread.join()
+print("fine")
+"""
+    assert printed(program) == "fine"

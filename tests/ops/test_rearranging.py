@@ -178,6 +178,19 @@ def test_views_share_memory_and_their_changes_are_seen(name):
         y.sum().backward()
 
 
+@pytest.mark.parametrize("name", VIEWS)
+def test_what_is_written_into_a_view_is_recorded(name, rng):
+    x = tg.tensor(rng.standard_normal((3, 4)), requires_grad=True)
+    value = tg.tensor(2.0, requires_grad=True)
+    y = x * 3.0
+    view = SAME[name][0](y)
+    view[...] = value
+    y.sum().backward()
+    assert value.grad.item() == view.size
+    np.testing.assert_array_equal(x.grad.numpy() == 0, y.detach().numpy() == 2.0)
+    assert x.grad.sum().item() == 3.0 * (12 - view.size)
+
+
 def test_a_change_of_a_view_of_the_users_array_stays_here():
     array = np.zeros((2, 2))
     tg.diag(array)[...] = 1.0

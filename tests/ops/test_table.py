@@ -69,12 +69,6 @@ def softmax_by_numpy(x):
     return np.exp(x) / np.exp(x).sum(-1, keepdims=True)
 
 
-def overwritten_by_numpy(x, values, key):
-    y = x.copy()
-    y[key] = values
-    return y
-
-
 # What NumPy calls the ops that it has, with the order of their arguments.
 NUMPY = {
     "negative": np.negative, "absolute": np.absolute, "sign": np.sign, "floor": np.floor,
@@ -113,9 +107,9 @@ NUMPY = {
     "log_softmax": lambda x, axis: x - np.log(np.exp(x).sum(axis, keepdims=True)),
     "rolled": lambda x, shifts, axes: np.roll(x, shifts, axes),
     "take_diagonal": np.diagonal,
-    "overwrite": overwritten_by_numpy,
-    "extreme_along_axis": None,     # values by hand in test_putting
+    "extreme_along_axis": None,     # values by hand in test_taking_and_putting
     "place_on_diagonal": None,      # an adjoint, too
+    "assign": None, "overwrite": None,  # see tests/engine/test_mutation.py
     "take_along_axis": None,    # NumPy broadcasts the indices, PyTorch and we do not; see below
     "place": None, "add_along_axis": None, "sum_to": None,    # adjoints: checked as such below
 }

@@ -1,7 +1,22 @@
-"""PyTorch's ``torch.autograd``: gradients as values, and functions made of functions."""
+"""PyTorch's ``torch.autograd``: gradients as values, and what can be asked of the way back."""
 
 from tinygrad_relu.autograd import functional
 from tinygrad_relu.autograd.gradients import backward, grad
-from tinygrad_relu.grad_mode import enable_grad, no_grad, set_grad_enabled
+from tinygrad_relu.backward_modes import detect_anomaly, saved_tensors_hooks, set_detect_anomaly
+from tinygrad_relu.custom import Function, once_differentiable
+from tinygrad_relu.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 
-__all__ = ["backward", "enable_grad", "functional", "grad", "no_grad", "set_grad_enabled"]
+__all__ = [
+    "Function",
+    "backward",
+    "detect_anomaly",
+    "enable_grad",
+    "functional",
+    "grad",
+    "inference_mode",
+    "no_grad",
+    "once_differentiable",
+    "saved_tensors_hooks",
+    "set_detect_anomaly",
+    "set_grad_enabled",
+]

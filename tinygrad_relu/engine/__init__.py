@@ -7,19 +7,28 @@ arguments find their parameters.
 
 from tinygrad_relu.engine.calling import checked_call, own_errors
 from tinygrad_relu.engine.tensor import Tensor, open_for_update, sharing
-from tinygrad_relu.engine.graph import Node, gradients, recording, set_recording
+from tinygrad_relu.engine.graph import Node, pop_saved_hooks, push_saved_hooks, recording, set_recording
 from tinygrad_relu.engine.op import SLOT_NAMES, Op, install
+from tinygrad_relu.engine.mutation import become, record_change, record_result
+from tinygrad_relu.engine.walk import NO_GRADIENT, check_gradients_on_the_way, gradients
 
 __all__ = [
+    "NO_GRADIENT",
     "SLOT_NAMES",
     "Node",
     "Op",
     "Tensor",
+    "become",
+    "check_gradients_on_the_way",
     "checked_call",
     "gradients",
     "install",
     "open_for_update",
     "own_errors",
+    "pop_saved_hooks",
+    "push_saved_hooks",
+    "record_change",
+    "record_result",
     "recording",
     "set_recording",
     "sharing",

@@ -72,6 +72,13 @@ def checked_call(function):
             keywords = named_parameters(keywords, names, title, signature)
         try:
             return function(*arguments, **keywords)
+        except AttributeError as error:
+            for name, value in [*zip(signature.parameters, arguments), *keywords.items()]:
+                if value is error.obj:
+                    raise ArgumentError(
+                        f"{title}: {name} is a {type(value).__name__}: pass a tensor"
+                    ) from error
+            raise
         except TypeError as error:
             try:
                 signature.bind(*arguments, **keywords)

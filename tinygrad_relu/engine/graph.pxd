@@ -9,13 +9,20 @@ cdef class Node:
     cdef tuple parents          # for each input a Node, a leaf Tensor, or None where nothing flows
     cdef tuple saved            # for each input what a rule names, or None
     cdef ndarray output         # if a rule names it
+    cdef object packed_output   # in its place, where hooks pack what is saved
+    cdef bint is_packed         # they do
     cdef Py_ssize_t versions    # sum of the versions of all that is saved
     cdef Py_ssize_t consumers   # how many recorded ops take the output
     cdef bint output_changed
+    cdef dict hooks             # called with the cotangent of the output, before the rules; or None
+    cdef dict post_hooks        # called with those of the inputs and of the output, after them; or None
+    cdef object retained        # weak reference to the tensor whose ``.grad`` it leaves behind, or None
     cdef bint freed
     cdef npy_intp[8] shape      # of the output
     cdef int ndim
     cdef int dtype
+    cdef object code            # of the user's function that recorded it, and where in it
+    cdef int instruction
     cdef tuple long_shape       # in place of `shape`, of outputs with more than 8 axes
 
     cdef int remember_shape(self, ndarray array) except -1
@@ -37,7 +44,7 @@ cpdef enum RuleName:
     MOST_RULE_NAMES = 8
 
 cdef bint is_recording() noexcept
+cdef bint hooks_pack() except -1
+cdef object packed(Tensor value)
+cdef object unpacked(object value)
 cdef Node new_node()
-cdef dict walk_back(
-    list outputs, list gradients, list inputs, bint retain_graph, bint create_graph
-)

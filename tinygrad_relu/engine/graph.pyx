@@ -1,42 +1,34 @@
-"""The recorded graph, and the walk back through it.
+"""The recorded graph: what each op was, what it came from, and what its derivative needs.
 
 Design
 ------
-a) Nodes are numbered as they are recorded, so a consumer is always younger than its inputs.  The
-   walk back takes the youngest node first from a heap: no recursion, no search beforehand, and no
-   marks in the graph, so that several threads may walk one graph.
-b) A node keeps alive just what the derivative rules of its inputs name.  The walk frees each node
-   that it has passed.
-c) Gradients reach the leaves together, at the end: a walk that fails leaves every ``.grad`` as it
-   was.
-d) Nodes and tensors take no part in Python's garbage collection, which would visit a large graph
+a) Nodes are numbered as they are recorded, so a consumer is always younger than its inputs.
+b) A node keeps alive just what the derivative rules of its inputs name.
+c) Nodes and tensors take no part in Python's garbage collection, which would visit a large graph
    again and again while it grows: building one is six times faster.  The graph has no cycle, but
    for one that a user may close: a ``.grad`` that was itself recorded (``create_graph=True``) holds
    its leaf.  Setting it to None opens it; `autograd.grad` never closes it.
-e) A value saved for the walk back is saved with the version of its memory.  A change in place
+d) A value saved for the walk back is saved with the version of its memory.  A change in place
    raises the version, and the walk refuses to go on with a value that is not what was recorded.
 """
 
-import numpy as np
+import threading
 
 cimport cython
 cimport numpy as cnp
-from cpython.mem cimport PyMem_Free, PyMem_Realloc
-from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
-from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from libc.string cimport memcmp, memcpy
 from numpy cimport ndarray, npy_intp
 
-from tinygrad_relu.engine.op cimport ADD, CAST, SUM_TO, Op, one_with, two
-from tinygrad_relu.engine.tensor cimport Tensor, held_once, wrap
-from tinygrad_relu.kernels._memory cimport offer, withdraw
+from tinygrad_relu.engine.mutation cimport record_on
+from tinygrad_relu.engine.op cimport COPY, Op, slots
+from tinygrad_relu.engine.place cimport user_code
+from tinygrad_relu.engine.tensor cimport Tensor, wrap
 
-from tinygrad_relu.errors import DTypeError, GraphError, MutationError, RuleError, ShapeError
+from tinygrad_relu.engine.hooks import RemovableHandle
+from tinygrad_relu.engine.place import described
+from tinygrad_relu.errors import MutationError, RuleError
 
 cnp.import_array()
-
-cdef extern from "Python.h":
-    object PyObject_Vectorcall(object function, PyObject** arguments, size_t count, PyObject* names)
 
 cdef extern from *:
     """
@@ -66,6 +58,82 @@ def set_recording(bint mode):
     cdef bint before = tgr_recording
     tgr_recording = mode
     return before
+
+
+# ----------------------------------------------------------------------- how values are saved
+
+class SavedHooks(threading.local):
+    """The functions of this thread that pack and unpack what is saved, the innermost last."""
+
+    def __init__(self):
+        self.pairs = []
+
+
+saved_hooks = SavedHooks()
+cdef int threads_with_hooks = 0     # so that nothing is looked up where there are none
+
+
+def push_saved_hooks(pack, unpack):
+    """Pack what is saved from now on in this thread."""
+    global threads_with_hooks
+    saved_hooks.pairs.append((pack, unpack))
+    threads_with_hooks += 1
+
+
+def pop_saved_hooks():
+    """Take away the hooks that were pushed last."""
+    global threads_with_hooks
+    saved_hooks.pairs.pop()
+    threads_with_hooks -= 1
+
+
+cdef class Packed:
+    """What hooks made of a value that was to be saved."""
+
+    cdef object value, unpack, node
+    cdef Tensor leaf            # if that is what was saved, and it requires a gradient
+
+
+cdef bint hooks_pack() except -1:
+    """Tell whether hooks pack what is saved in this thread."""
+    return threads_with_hooks > 0 and len(saved_hooks.pairs) > 0
+
+
+cdef object unpacked(object value):
+    """Return a value that was packed, with the history that it had; any other as it is."""
+    cdef Packed what
+    cdef Tensor tensor
+    if type(value) is not Packed:
+        return value
+    what = <Packed> value
+    result = what.unpack(what.value)
+    if not isinstance(result, Tensor):
+        raise RuleError(
+            f"a hook that unpacks what is saved returned a {type(result).__name__}: it returns the Tensor"
+        )
+    tensor = wrap((<Tensor> result).array)
+    if what.leaf is not None:
+        record_on(<Op> slots[COPY], [what.leaf], (), tensor)
+    else:
+        tensor.node, tensor.needs_gradient = what.node, what.node is not None
+    return tensor
+
+
+cdef object packed(Tensor value):
+    """Return what the hooks of this thread make of a tensor that is to be saved."""
+    cdef Packed result = Packed.__new__(Packed)
+    cdef list pairs = saved_hooks.pairs
+    pack, unpack = pairs[len(pairs) - 1]
+    result.node = value.node
+    if value.node is None and value.needs_gradient:
+        result.leaf = value
+    result.unpack = unpack
+    before = set_recording(False)
+    try:
+        result.value = pack(value.detach())
+    finally:
+        set_recording(before)
+    return result
 
 
 # ----------------------------------------------------------------------------- what is recorded
@@ -107,14 +175,38 @@ cdef class Node:
         return self.op.name
 
     @property
+    def place(self):
+        """str: The line of the user's that recorded it, as ``file, line 12, in f: y = x.exp()``."""
+        return described(self.code, self.instruction)
+
+    @property
     def next_functions(self):
         """tuple: For each input the Node or leaf Tensor that it came from, or None."""
         return self.parents if self.parents is not None else ()
 
+    def register_hook(self, hook):
+        """Call ``hook(grad_inputs, grad_outputs)`` after the rules of this node; see PyTorch's."""
+        if self.post_hooks is None:
+            self.post_hooks = {}
+        return RemovableHandle(self.post_hooks, hook)
+
+    def register_prehook(self, hook):
+        """Call ``hook(grad_outputs)``, a tuple of one, before the rules of this node."""
+        if self.hooks is None:
+            self.hooks = {}
+
+        def on_one(cotangent):
+            result = hook((cotangent,))
+            return result[0] if isinstance(result, tuple) else result
+
+        return RemovableHandle(self.hooks, on_one)
+
     @property
     def saved_values(self):
         """tuple: What is kept for the rules: inputs that they name (else None), then the output."""
-        kept = self.saved if self.saved is not None else ()
+        kept = tuple([unpacked(value) for value in self.saved or ()])
+        if self.packed_output is not None:
+            return (*kept, unpacked(self.packed_output))
         return kept if self.output is None else (*kept, wrap(self.output))
 
     def __repr__(self):
@@ -159,7 +251,9 @@ cdef class Node:
             return 0
         raise MutationError(
             f"{self.op.name}: {what} was changed in place after it had been recorded, and its "
-            "derivative needs the value that it had: change a clone(), or call backward first"
+            "derivative needs the value that it had: change a clone(), or call backward first. "
+            f"Recorded by {self.place} (what is saved has version "
+            f"{versions if versions >= 0 else 'new'}, and had version {self.versions})"
         )
 
     cdef int free(self) except -1:
@@ -167,6 +261,7 @@ cdef class Node:
         self.parents = None
         self.saved = None
         self.output = None
+        self.packed_output = None
         return 0
 
 
@@ -185,357 +280,5 @@ cdef Node new_node():
     cdef Node node = Node.__new__(Node)
     clock += 1
     node.order = clock
+    node.code = user_code(&node.instruction)
     return node
-
-
-# -------------------------------------------------------------------------------- the walk back
-
-def freed_error(Node node):
-    """Return the error for a graph that is not whole any more."""
-    return GraphError(
-        f"backward: the graph was freed at {node.op.name}, by an earlier backward or by one that failed: "
-        "call the earlier one with retain_graph=True, or compute the forward pass anew"
-    )
-
-
-cdef struct Arrival:
-    Py_ssize_t order
-    PyObject* node          # owned
-    PyObject* cotangent     # owned; NULL where it is being summed, in Walk.sums
-
-
-@cython.final
-cdef class Walk:
-    """One walk back: the nodes that a cotangent has reached, youngest first."""
-
-    cdef Arrival* heap
-    cdef Py_ssize_t size, room
-    cdef dict sums          # cotangents of nodes with several consumers
-    cdef dict leaves        # cotangents of leaves
-    cdef dict wanted        # cotangents of the nodes that the caller asked for
-
-    def __cinit__(self):
-        self.heap = NULL
-        self.size = self.room = 0
-        self.sums = {}
-        self.leaves = {}
-        self.wanted = {}
-
-    def __dealloc__(self):
-        cdef Py_ssize_t k
-        for k in range(self.size):
-            Py_DECREF(<object> self.heap[k].node)
-            if self.heap[k].cotangent is not NULL:
-                Py_DECREF(<object> self.heap[k].cotangent)
-        PyMem_Free(self.heap)
-
-    cdef int push(self, Node node, Tensor cotangent) except -1:
-        cdef Py_ssize_t child = self.size, parent
-        cdef Arrival* larger
-        if self.size == self.room:
-            larger = <Arrival*> PyMem_Realloc(self.heap, (2 * self.room + 16) * sizeof(Arrival))
-            if larger is NULL:
-                raise MemoryError
-            self.heap = larger
-            self.room = 2 * self.room + 16
-        while child > 0:
-            parent = (child - 1) // 2
-            if self.heap[parent].order >= node.order:
-                break
-            self.heap[child] = self.heap[parent]
-            child = parent
-        self.heap[child].order = node.order
-        self.heap[child].node = <PyObject*> node
-        self.heap[child].cotangent = NULL if cotangent is None else <PyObject*> cotangent
-        Py_INCREF(node)
-        if cotangent is not None:
-            Py_INCREF(cotangent)
-        self.size += 1
-        return 0
-
-    cdef Arrival pop(self) noexcept:
-        """Take the youngest node out of the heap; its references pass to the caller."""
-        cdef Arrival youngest = self.heap[0], last
-        cdef Py_ssize_t hole = 0, child = 1
-        self.size -= 1
-        last = self.heap[self.size]
-        while child < self.size:
-            if child + 1 < self.size and self.heap[child + 1].order > self.heap[child].order:
-                child += 1
-            if last.order >= self.heap[child].order:
-                break
-            self.heap[hole] = self.heap[child]
-            hole = child
-            child = 2 * hole + 1
-        if self.size > 0:
-            self.heap[hole] = last
-        return youngest
-
-    cdef int arrive(self, object target, Tensor cotangent) except -1:
-        """Bring a cotangent to a node or a leaf."""
-        cdef Node node
-        cdef object sofar
-        if type(target) is not Node:
-            sofar = self.leaves.get(target)
-            self.leaves[target] = cotangent if sofar is None else two(ADD, sofar, cotangent)
-            return 0
-        node = <Node> target
-        if node.consumers == 1:
-            return self.push(node, cotangent)
-        sofar = self.sums.get(node)
-        if sofar is None:
-            self.sums[node] = cotangent
-            return self.push(node, None)
-        self.sums[node] = two(ADD, sofar, cotangent)
-        return 0
-
-    cdef int go(self, bint retain_graph, bint create_graph) except -1:
-        cdef Arrival arrival
-        cdef Node node
-        cdef Tensor cotangent
-        while self.size > 0:
-            arrival = self.pop()
-            node = <Node> arrival.node
-            Py_DECREF(node)
-            if arrival.cotangent is NULL:
-                cotangent = self.sums.pop(node)
-            else:
-                cotangent = <Tensor> arrival.cotangent
-                Py_DECREF(cotangent)
-            if self.wanted and node in self.wanted:
-                self.wanted[node] = cotangent
-            if node.freed:
-                raise freed_error(node)
-            node.check_unchanged()
-            self.through(node, cotangent, create_graph)
-            cotangent = None
-            if not retain_graph:
-                node.free()
-        return 0
-
-    cdef int through(self, Node node, Tensor cotangent, bint create_graph) except -1:
-        """Carry a cotangent from the output of `node` to each of its inputs."""
-        cdef Op op = <Op> node.op
-        cdef Tensor output = None, shared
-        # Held here, because another thread that walks the same nodes may free them meanwhile.
-        cdef tuple parents = node.parents, saved = node.saved
-        cdef ndarray output_array = node.output
-        if node.freed:
-            raise freed_error(node)
-        if output_array is not None:
-            output = wrap(output_array)
-            if create_graph:
-                output.node = node
-                output.needs_gradient = True
-                node.consumers += 1
-        if op.shared_rule is None:
-            return self.to_inputs(node, parents, saved, cotangent, output, create_graph)
-        shared = by_rule(
-            node, op.shared_rule, op.shared_plan, saved, 0, None, cotangent, output,
-            not create_graph and held_once(cotangent),
-        )
-        return self.to_inputs(node, parents, saved, shared, output, create_graph)
-
-    cdef int to_inputs(
-        self, Node node, tuple parents, tuple saved, Tensor cotangent, Tensor output, bint create_graph
-    ) except -1:
-        """Carry a cotangent through the rule of each input; the last one may write over it."""
-        cdef Py_ssize_t k, last = 0
-        cdef object parent
-        for k in range(PyTuple_GET_SIZE(parents)):
-            if PyTuple_GET_ITEM(parents, k) is not <PyObject*> None:
-                last = k
-        for k in range(last + 1):
-            parent = <object> PyTuple_GET_ITEM(parents, k)
-            if parent is not None:
-                self.arrive(parent, pulled_back(
-                    node, saved, k, parent, cotangent, output,
-                    k == last and not create_graph and held_once(cotangent),
-                ))
-        return 0
-
-
-cdef Tensor by_rule(
-    Node node, object rule, tuple plan, tuple saved, Py_ssize_t k, object parent, Tensor cotangent,
-    Tensor output, bint spare,
-):
-    """Call a rule with what its parameters name.
-
-    What nobody else holds (`spare`) is offered to a rule that says that it can write into it.
-    """
-    cdef Op op = <Op> node.op
-    cdef object result, position = None, own_shape = None
-    cdef PyObject* arguments[MOST_RULE_NAMES]
-    cdef Py_ssize_t j, code
-    for j in range(PyTuple_GET_SIZE(plan)):
-        code = <object> PyTuple_GET_ITEM(plan, j)
-        if code == COTANGENT:
-            arguments[j] = <PyObject*> cotangent
-        elif code == SPARE_COTANGENT:
-            arguments[j] = <PyObject*> cotangent
-            if spare:
-                offer(cotangent.array)
-        elif code == OUTPUT:
-            arguments[j] = <PyObject*> output
-        elif code == POSITION:
-            position = k
-            arguments[j] = <PyObject*> position
-        elif code == OWN_SHAPE:
-            own_shape = shape_of(parent)
-            arguments[j] = <PyObject*> own_shape
-        elif code < FIRST_STATIC:
-            arguments[j] = PyTuple_GET_ITEM(saved, code - FIRST_INPUT)
-        else:
-            arguments[j] = PyTuple_GET_ITEM(node.statics, code - FIRST_STATIC)
-    try:
-        result = PyObject_Vectorcall(rule, arguments, PyTuple_GET_SIZE(plan), NULL)
-    finally:
-        withdraw()
-    if not isinstance(result, Tensor):
-        raise RuleError(
-            f"{op.name}: the rule of {op.input_name(k)} returned a {type(result).__name__}: a rule "
-            "returns the cotangent of its input, a Tensor"
-        )
-    # Written over, the cotangent is the result, and belongs to nobody else.
-    return cotangent if spare and (<Tensor> result).array is cotangent.array else <Tensor> result
-
-
-cdef Tensor pulled_back(
-    Node node, tuple saved, Py_ssize_t k, object parent, Tensor cotangent, Tensor output, bint spare
-):
-    """Apply the rule of input `k`, and bring what it gives to the shape and dtype of that input."""
-    cdef Op op = <Op> node.op
-    cdef Py_ssize_t row = k if op.inputs >= 0 else 0
-    cdef object rule = op.rules[row]
-    cdef Tensor pulled
-    cdef Node source
-    cdef bint fits
-    cdef int dtype
-    if rule is None:
-        return wrap(np.zeros(shape_of(parent), dtype=cnp.PyArray_DescrFromType(dtype_of(parent))))
-    pulled = by_rule(node, rule, op.plans[row], saved, k, parent, cotangent, output, spare)
-    if type(parent) is Node:
-        source = <Node> parent
-        fits = source.has_shape_of(pulled.array)
-        dtype = source.dtype
-    else:
-        fits = cnp.PyArray_SAMESHAPE(pulled.array, (<Tensor> parent).array)
-        dtype = cnp.PyArray_TYPE((<Tensor> parent).array)
-    if not fits:
-        pulled = summed_to(pulled, shape_of(parent), op, k)
-    if cnp.PyArray_TYPE(pulled.array) != dtype:
-        pulled = one_with(CAST, pulled, (cnp.PyArray_DescrFromType(dtype),))
-    return pulled
-
-
-cdef Tensor summed_to(Tensor cotangent, tuple shape, Op op, Py_ssize_t k):
-    """Sum over the axes along which an input of `shape` was broadcast."""
-    cdef Py_ssize_t axis, leading = cotangent.ndim - len(shape)
-    cdef bint fits = leading >= 0
-    cdef npy_intp length
-    if fits:
-        for axis in range(len(shape)):
-            length = shape[axis]
-            if length != 1 and length != cnp.PyArray_DIM(cotangent.array, leading + axis):
-                fits = False
-    if not fits:
-        raise RuleError(
-            f"{op.name}: the rule of {op.input_name(k)} returned a cotangent of shape "
-            f"{cotangent.shape} for an input of shape {shape}"
-        )
-    return one_with(SUM_TO, cotangent, (shape,))
-
-
-cdef tuple shape_of(object target):
-    return (<Node> target).shape_tuple() if type(target) is Node else target.shape
-
-
-cdef int dtype_of(object target):
-    if type(target) is Node:
-        return (<Node> target).dtype
-    return cnp.PyArray_TYPE((<Tensor> target).array)
-
-
-cdef Tensor one_like(ndarray array):
-    """Return 1 in the shape and dtype of an array of one element."""
-    cdef ndarray result
-    if cnp.PyArray_TYPE(array) not in (cnp.NPY_DOUBLE, cnp.NPY_FLOAT):
-        return wrap(np.ones_like(array))
-    result = cnp.PyArray_EMPTY(
-        cnp.PyArray_NDIM(array), cnp.PyArray_DIMS(array), cnp.PyArray_TYPE(array), 0
-    )
-    if cnp.PyArray_TYPE(array) == cnp.NPY_DOUBLE:
-        (<double*> cnp.PyArray_DATA(result))[0] = 1
-    else:
-        (<float*> cnp.PyArray_DATA(result))[0] = 1
-    return wrap(result)
-
-
-cdef Tensor seed(Tensor output, object gradient):
-    """Return the cotangent with which a walk back begins at `output`."""
-    cdef Tensor cotangent
-    if not output.needs_gradient:
-        raise GraphError(
-            "backward: nothing was recorded for this tensor: make an input with requires_grad=True, "
-            "and compute outside of no_grad()"
-        )
-    if gradient is None:
-        if output.size != 1:
-            raise GraphError(
-                f"backward: a tensor of shape {output.shape} has no single gradient: reduce it to "
-                "one number, such as .sum(), or pass gradient= of its shape"
-            )
-        return one_like(output.array)
-    cotangent = gradient if isinstance(gradient, Tensor) else wrap(np.array(gradient))
-    if cotangent.shape != output.shape:
-        raise ShapeError(
-            f"backward: gradient has shape {cotangent.shape}, and the tensor has shape {output.shape}"
-        )
-    if cotangent.dtype != output.dtype:
-        if not np.can_cast(cotangent.dtype, output.dtype, "same_kind"):
-            raise DTypeError(
-                f"backward: gradient has dtype {cotangent.dtype}, and the tensor has dtype "
-                f"{output.dtype}"
-            )
-        return one_with(CAST, cotangent, (output.dtype,))
-    return cotangent
-
-
-cdef dict walk_back(
-    list outputs, list gradients, list inputs, bint retain_graph, bint create_graph
-):
-    """Return the cotangents of the leaves, or of `inputs` (by position) if they are given."""
-    cdef Walk walk = Walk()
-    cdef Tensor tensor
-    cdef list seeds = [seed(output, gradient) for output, gradient in zip(outputs, gradients)]
-    cdef bint before = set_recording(create_graph)
-    try:
-        if inputs is not None:
-            walk.wanted = {(<Tensor> x).node: None for x in inputs if (<Tensor> x).node is not None}
-        for tensor in outputs:
-            if tensor.node is not None:
-                if (<Node> tensor.node).freed:
-                    raise freed_error(<Node> tensor.node)
-                # This walk: its cotangent arrives beside those of recorded consumers.
-                (<Node> tensor.node).consumers += 1
-        for tensor, cotangent in zip(outputs, seeds):
-            walk.arrive(tensor if tensor.node is None else tensor.node, cotangent)
-        walk.go(retain_graph, create_graph)
-    finally:
-        set_recording(before)
-    if inputs is None:
-        return walk.leaves
-    return {
-        position: walk.leaves.get(x) if (<Tensor> x).node is None else walk.wanted[(<Tensor> x).node]
-        for position, x in enumerate(inputs)
-    }
-
-
-def gradients(outputs, inputs, cotangents, retain_graph, create_graph):
-    """Return the gradient of the sum of `outputs`, weighted by `cotangents`, for each of `inputs`.
-
-    The engine's own form of ``autograd.grad``: lists of tensors in, a list of tensors out, with
-    None for an input that no output depends on.
-    """
-    cdef dict found = walk_back(outputs, cotangents, inputs, retain_graph or create_graph, create_graph)
-    return [found[position] for position in range(len(inputs))]

@@ -9,8 +9,10 @@ cdef enum:
     NEGATIVE, ABSOLUTE, INVERT
     ADD, SUBTRACT, MULTIPLY, DIVIDE, FLOOR_DIVIDE, REMAINDER, POWER, MATMUL, AND, OR, XOR
     LESS, LESS_EQUAL, EQUAL, NOT_EQUAL, GREATER, GREATER_EQUAL
-    ITEM, TRANSPOSE, SWAP, CAST, SUM_TO, COPY
+    ITEM, TRANSPOSE, SWAP, CAST, SUM_TO, COPY, ASSIGN, OVERWRITE
     SLOTS
+
+cdef PyObject* slots[SLOTS]
 
 cdef Tensor one(int slot, object x)
 cdef Tensor one_with(int slot, object x, tuple statics)
@@ -38,6 +40,7 @@ cdef class Op:
     cdef bint only_zeros                # so it is for all of them, and zeros flow back
 
     cdef Tensor apply(self, PyObject** arguments, Py_ssize_t count, tuple statics)
+    cdef int note_owner(self, Tensor output, object argument, object array, tuple statics) except -1
     cdef int record(
         self, PyObject** arguments, PyObject** arrays, Py_ssize_t count, tuple statics,
         unsigned long long active, Tensor output

@@ -22,7 +22,8 @@ from cpython.ref cimport Py_INCREF, PyObject
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_New, PyTuple_SET_ITEM
 from numpy cimport ndarray
 
-from tinygrad_relu.engine.graph cimport OUTPUT_BIT, Node, is_recording, new_node
+from tinygrad_relu.engine.graph cimport OUTPUT_BIT, Node, hooks_pack, is_recording, new_node, packed
+from tinygrad_relu.engine.mutation cimport catch_up
 from tinygrad_relu.engine.tensor cimport Tensor, carries_gradient, wrap
 from tinygrad_relu.kernels.kernel cimport Function, Kernel
 
@@ -59,8 +60,8 @@ SLOT_NAMES = (
     "__matmul__", "__and__", "__or__", "__xor__",
     "__lt__", "__le__", "__eq__", "__ne__", "__gt__", "__ge__",
     "__getitem__", "transpose", "swapaxes", "cast", "sum_to", "copy",
+    "assign", "overwrite",
 )
-cdef PyObject* slots[SLOTS]
 for position in range(SLOTS):
     slots[position] = NULL
 
@@ -183,6 +184,8 @@ cdef class Op:
         for i in range(count):
             argument = <object> arguments[i]
             if type(argument) is Tensor:
+                if (<Tensor> argument).view is not None:
+                    catch_up(<Tensor> argument)
                 arrays[i] = <PyObject*> (<Tensor> argument).array
                 if (<Tensor> argument).needs_gradient:
                     needs_gradient = True
@@ -190,6 +193,7 @@ cdef class Op:
             elif PyFloat_CheckExact(argument) or PyLong_CheckExact(argument):
                 arrays[i] = arguments[i]
             elif isinstance(argument, Tensor):
+                catch_up(<Tensor> argument)
                 arrays[i] = <PyObject*> (<Tensor> argument).array
                 if (<Tensor> argument).needs_gradient:
                     needs_gradient = True
@@ -213,17 +217,35 @@ cdef class Op:
             result = np.asarray(result)
         output = wrap(<ndarray> result)
         if cnp.PyArray_BASE(<ndarray> result) is not NULL or <PyObject*> result is arrays[0]:
-            if isinstance(<object> arguments[0], Tensor):
-                output.owner = (<Tensor> arguments[0]).memory()
-            else:
-                # The user's own array, of whose changes nobody would tell us.
-                output.array = output.array.copy()
+            self.note_owner(output, <object> arguments[0], <object> arrays[0], statics)
         if not self.only_zeros:
             active &= ~self.zeros
             needs_gradient = needs_gradient and (active != 0 or self.inputs < 0)
         if needs_gradient and is_recording() and carries_gradient(cnp.PyArray_TYPE(<ndarray> result)):
             self.record(arguments, arrays, count, statics, active, output)
         return output
+
+    cdef int note_owner(self, Tensor output, object argument, object array, tuple statics) except -1:
+        """Note whose memory a result lies in, if it does not own it."""
+        cdef PyObject* base = cnp.PyArray_BASE(output.array)
+        if type(array) is ndarray and (
+            output.array is array or base is <PyObject*> array
+            or (base is not NULL and base is cnp.PyArray_BASE(<ndarray> array))
+        ):
+            if not isinstance(argument, Tensor):
+                # The user's own array, of whose changes nobody would tell us.
+                output.array = output.array.copy()
+                return 0
+            output.owner = (<Tensor> argument).memory()
+            # Of what shares memory in a way that is not recorded, in-place changes would not be known.
+            if (<Tensor> argument).owner is None or (<Tensor> argument).view is not None:
+                output.view = (argument, self, statics)
+                output.rewrites = output.owner.rewrites
+        elif isinstance(argument, Tensor) and np.may_share_memory(output.array, array):
+            output.owner = (<Tensor> argument).memory()
+        elif np.may_share_memory(output.array, array):
+            output.array = output.array.copy()
+        return 0
 
     cdef int record(
         self, PyObject** arguments, PyObject** arrays, Py_ssize_t count, tuple statics,
@@ -260,8 +282,12 @@ cdef class Op:
         node.parents = parents
         node.remember_shape(output.array)
         if saves:
+            node.is_packed = hooks_pack()
             if saves >> OUTPUT_BIT:
-                node.output = output.array
+                if node.is_packed:
+                    node.packed_output = packed(wrap(output.array))
+                else:
+                    node.output = output.array
             saves &= ~(<unsigned long long> 1 << OUTPUT_BIT)
             if saves:
                 node.saved = self.keep(node, arguments, arrays, count, saves)
@@ -282,7 +308,10 @@ cdef class Op:
             if (saves >> i) & 1:
                 value = <object> arguments[i]
                 if isinstance(value, Tensor):
-                    node.versions += (<Tensor> value).memory().version
+                    if node.is_packed:
+                        value = packed(<Tensor> value)
+                    else:
+                        node.versions += (<Tensor> value).memory().version
                 elif type(<object> arrays[i]) is ndarray:
                     value = <object> arrays[i]
                     value = wrap(value.copy())
@@ -295,6 +324,8 @@ cdef class Op:
         """Return an argument that is neither Tensor nor plain number in the form kernels take."""
         if isinstance(argument, bool):
             return argument
+        if isinstance(argument, int):
+            return int(argument)    # a subclass, such as `Size`: as weak as any Python number
         if type(argument) is ndarray:
             array = argument
         elif argument is None:

@@ -6,7 +6,11 @@ cdef class Tensor:
     cdef object gradient        # Tensor or None
     cdef bint needs_gradient
     cdef Tensor owner           # whose memory this is a view of; None if its own
+    cdef tuple view             # what an op made it of: (Tensor, Op, statics); None if it is no view
     cdef Py_ssize_t version     # how often the memory was changed in place
+    cdef Py_ssize_t rewrites    # how often on record; of a view, how many of them it has caught up with
+    cdef dict hooks             # of a leaf: called with its gradient before that is added to ``.grad``
+    cdef dict added_hooks       # of a leaf: called with itself after that
     cdef object __weakref__
 
     cdef Tensor memory(self)

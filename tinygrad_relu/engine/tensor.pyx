@@ -1,7 +1,9 @@
 """`Tensor`: an array that remembers how it was computed."""
 
+import math
 import os
 import threading
+import weakref
 
 import numpy as np
 
@@ -10,23 +12,42 @@ cimport numpy as cnp
 from cpython.ref cimport PyObject
 from numpy cimport ndarray
 
-from tinygrad_relu.engine.graph cimport Node, is_recording, walk_back
+from tinygrad_relu.engine.graph cimport Node
+from tinygrad_relu.engine.mutation cimport assign, catch_up, in_place
 from tinygrad_relu.engine.op cimport (
     ABSOLUTE, ADD, AND, COPY, DIVIDE, EQUAL, FLOOR_DIVIDE, GREATER, GREATER_EQUAL, INVERT,
     ITEM, LESS, LESS_EQUAL, MATMUL, MULTIPLY, NEGATIVE, NOT_EQUAL, OR, POWER, REMAINDER, SUBTRACT,
     SWAP, TRANSPOSE, XOR, one, one_with, two,
 )
+from tinygrad_relu.engine.walk cimport walk_back
 from tinygrad_relu.kernels.elementwise cimport add_into
 from tinygrad_relu.kernels.kernel cimport plain
 
 from tinygrad_relu.engine.calling import UFUNCS
-from tinygrad_relu.errors import ArgumentError, DTypeError, GraphError, IndexingError, ShapeError
+from tinygrad_relu.engine.hooks import RemovableHandle
+from tinygrad_relu.errors import ArgumentError, DTypeError, GraphError, ShapeError
 
 cnp.import_array()
 
 cdef extern from "Python.h":
     # By pointer: an object handed over would be counted once more on the way.
     Py_ssize_t references "Py_REFCNT"(PyObject*)
+
+
+class Size(int):
+    """A number of elements that can be called: ``x.size`` is NumPy's, ``x.size(0)`` PyTorch's."""
+
+    def __new__(cls, shape):
+        self = super().__new__(cls, math.prod(shape))
+        self.shape = shape
+        return self
+
+    def __call__(self, dim=None):
+        """Return the lengths of all axes, or of one."""
+        return self.shape if dim is None else self.shape[dim]
+
+    def __reduce__(self):
+        return int, (int(self),)
 
 
 cdef bint carries_gradient(int dtype) noexcept:
@@ -88,7 +109,11 @@ cdef class Tensor:
 
     @property
     def size(self):
-        """int: How many elements there are (NumPy's `size`; PyTorch's ``numel()``)."""
+        """int: How many elements there are, as in NumPy; called, the shape, as in PyTorch."""
+        return Size((<object> self.array).shape)
+
+    def numel(self):
+        """Return how many elements there are."""
         return cnp.PyArray_SIZE(self.array)
 
     @property
@@ -97,22 +122,31 @@ cdef class Tensor:
         return self.array.dtype
 
     @property
+    def device(self):
+        """str: Where the memory is: ``"cpu"``, there is no other."""
+        return "cpu"
+
+    @property
     def is_leaf(self):
         """bool: Whether it was made by the user rather than recorded as the result of an op."""
+        catch_up(self)
         return self.node is None
 
     @property
     def grad_fn(self):
         """Node or None: The recorded op that it came from."""
+        catch_up(self)
         return self.node
 
     @property
     def requires_grad(self):
         """bool: Whether ops on it are recorded.  Can be set on leaves of floating dtype."""
+        catch_up(self)
         return self.needs_gradient
 
     @requires_grad.setter
     def requires_grad(self, value):
+        catch_up(self)
         if value and not carries_gradient(cnp.PyArray_TYPE(self.array)):
             raise DTypeError(
                 f"requires_grad: a tensor of dtype {self.array.dtype} cannot carry a gradient: make "
@@ -148,6 +182,11 @@ cdef class Tensor:
         self.gradient = value
 
     @property
+    def _version(self):
+        """int: How often the memory was changed in place."""
+        return self.memory().version
+
+    @property
     def T(self):
         """Tensor: The axes in reverse order, as in NumPy."""
         return one_with(TRANSPOSE, self, (tuple(range(self.ndim - 1, -1, -1)),))
@@ -180,6 +219,7 @@ cdef class Tensor:
 
     def numpy(self):
         """Return the array itself, without copying; changes to it are not seen by the engine."""
+        catch_up(self)
         if self.needs_gradient:
             raise GraphError(
                 "numpy: the array would leave the graph, and with it the gradient: say so with "
@@ -188,6 +228,7 @@ cdef class Tensor:
         return self.array
 
     def __array__(self, dtype=None, copy=None):
+        catch_up(self)
         if self.needs_gradient:
             raise GraphError(
                 "a tensor that requires a gradient was about to become a NumPy array, and its "
@@ -213,13 +254,26 @@ cdef class Tensor:
         tensor.owner = self.memory()
         return tensor
 
+    def detach_(self):
+        """Take this tensor out of the graph."""
+        if self.view is not None:
+            raise GraphError("detach_: a view cannot leave the graph of its base: use detach()")
+        self.node = None
+        self.needs_gradient = False
+        return self
+
+    def requires_grad_(self, requires_grad=True):
+        """Set `requires_grad`, and return the tensor."""
+        self.requires_grad = requires_grad
+        return self
+
     def clone(self):
         """Return a recorded copy."""
         return one(COPY, self)
 
     def item(self):
         """Return the only element as a Python number."""
-        if self.size != 1:
+        if self.numel() != 1:
             raise ShapeError(
                 f"item: a tensor of shape {self.shape} has {self.size} elements: only one element "
                 "is a number; reduce it first, or use tolist()"
@@ -231,6 +285,7 @@ cdef class Tensor:
         return self.array.tolist()
 
     def __repr__(self):
+        catch_up(self)
         state = ""
         if self.node is not None:
             state = f", grad_fn=<{(<Node> self.node).op.name}>"
@@ -240,7 +295,7 @@ cdef class Tensor:
         return f"tensor({values}, dtype={self.array.dtype.name}{state})"
 
     def __format__(self, spec):
-        return format(self.array.item() if self.size == 1 else str(self), spec)
+        return format(self.array.item() if self.numel() == 1 else str(self), spec)
 
     def __len__(self):
         if self.ndim == 0:
@@ -253,7 +308,7 @@ cdef class Tensor:
         return (self[index] for index in range(len(self)))
 
     def __bool__(self):
-        if self.size != 1:
+        if self.numel() != 1:
             raise ShapeError(
                 f"bool: a tensor of shape {self.shape} is not true or false as a whole: use "
                 ".all() or .any()"
@@ -278,6 +333,7 @@ cdef class Tensor:
         return <Py_ssize_t> <void*> self >> 4
 
     def __reduce__(self):
+        catch_up(self)
         if self.node is not None:
             raise GraphError(
                 "copying or pickling a recorded tensor would lose its graph: use tensor.detach() or "
@@ -336,6 +392,72 @@ cdef class Tensor:
                 else:
                     add_into(sofar.array, cotangent.array)
                     sofar.changed()
+                if leaf.added_hooks is not None:
+                    for hook in list(leaf.added_hooks.values()):
+                        hook(leaf)
+
+    def retain_grad(self):
+        """Leave the gradient in ``.grad`` also here, although this is no leaf."""
+        catch_up(self)
+        if not self.needs_gradient:
+            raise GraphError("retain_grad: nothing was recorded for this tensor, so it gets no gradient")
+        if self.node is not None:
+            (<Node> self.node).retained = weakref.ref(self)
+
+    @property
+    def retains_grad(self):
+        """bool: Whether `retain_grad` was called for this tensor, which is no leaf."""
+        catch_up(self)
+        return self.node is not None and (<Node> self.node).retained is not None
+
+    def register_hook(self, hook):
+        """Call ``hook(gradient)`` when the gradient of this tensor is known.
+
+        Parameters
+        ----------
+        hook : callable
+            Returns another gradient to go on with, or None.  Hooks are called in the order in which they
+            were registered, and those of a leaf before its gradient is added to ``.grad``.
+
+        Returns
+        -------
+        RemovableHandle
+            Its ``remove()`` takes the hook away.
+
+        Examples
+        --------
+        >>> import tinygrad_relu as tg
+        >>> x = tg.tensor([1.0, 2.0], requires_grad=True)
+        >>> handle = x.register_hook(lambda gradient: 2 * gradient)
+        >>> x.sum().backward()
+        >>> x.grad
+        tensor([2., 2.], dtype=float64)
+        """
+        cdef Node node
+        catch_up(self)
+        if not self.needs_gradient:
+            raise GraphError(
+                "register_hook: nothing was recorded for this tensor, so it gets no gradient: make it "
+                "with requires_grad=True"
+            )
+        if self.node is None:
+            if self.hooks is None:
+                self.hooks = {}
+            return RemovableHandle(self.hooks, hook)
+        node = <Node> self.node
+        if node.hooks is None:
+            node.hooks = {}
+        return RemovableHandle(node.hooks, hook)
+
+    def register_post_accumulate_grad_hook(self, hook):
+        """Call ``hook(tensor)`` after a gradient was added to the ``.grad`` of this leaf."""
+        if not self.is_leaf or not self.needs_gradient:
+            raise GraphError(
+                "register_post_accumulate_grad_hook: only a leaf that requires a gradient has one added"
+            )
+        if self.added_hooks is None:
+            self.added_hooks = {}
+        return RemovableHandle(self.added_hooks, hook)
 
     cdef Tensor memory(self):
         return self if self.owner is None else self.owner
@@ -344,9 +466,9 @@ cdef class Tensor:
         """Note that the memory was changed in place."""
         cdef Tensor owner = self.memory()
         owner.version += 1
-        if owner.node is not None:
+        if owner.node is not None and (<Node> owner.node).output is owner.array:
             (<Node> owner.node).output_changed = True
-        if self.node is not None:
+        if self.node is not None and (<Node> self.node).output is self.array:
             (<Node> self.node).output_changed = True
         return 0
 
@@ -488,22 +610,7 @@ cdef class Tensor:
         return one_with(ITEM, self, (frozen_key(key),))
 
     def __setitem__(self, key, value):
-        if is_recording() and (
-            self.needs_gradient or isinstance(value, Tensor) and (<Tensor> value).needs_gradient
-        ):
-            raise GraphError(
-                "assignment to elements of a tensor that takes part in the graph is not recorded: "
-                "build the result with where, concat or stack, or assign under no_grad()"
-            )
-        if isinstance(value, Tensor):
-            value = (<Tensor> value).array
-        try:
-            self.array[frozen_key(key)] = value
-        except IndexError as error:
-            raise IndexingError(f"assignment to a tensor of shape {self.shape}: {error}") from error
-        except ValueError as error:
-            raise ShapeError(f"assignment to a tensor of shape {self.shape}: {error}") from error
-        self.changed()
+        assign(self, frozen_key(key), value)
 
 
 # Held while gradients are added to what other walks have left in ``.grad``.
@@ -536,34 +643,6 @@ def sharing(ndarray array):
     return wrap(computable(array))
 
 
-cdef object in_place(int slot, Tensor self, object other):
-    """Answer ``self op= other``: in place where nothing is recorded, else with a new tensor."""
-    cdef bint recorded = is_recording() and (
-        self.needs_gradient or isinstance(other, Tensor) and (<Tensor> other).needs_gradient
-    )
-    if recorded and self.needs_gradient and self.node is None:
-        raise GraphError(
-            "a leaf that requires a gradient was about to be changed in place while recording: "
-            "write x = x + y for a new tensor, or update it under no_grad()"
-        )
-    result = two(slot, self, other)
-    if recorded or result is NotImplemented:
-        return result
-    if (<Tensor> result).shape != self.shape:
-        raise ShapeError(
-            f"in place: the result of shape {result.shape} does not fit into the tensor of shape "
-            f"{self.shape}"
-        )
-    try:
-        np.copyto(self.array, (<Tensor> result).array, casting="same_kind")
-    except TypeError as error:
-        raise DTypeError(f"in place: {error}") from error
-    except ValueError as error:
-        raise ShapeError(f"in place: {error}") from error
-    self.changed()
-    return self
-
-
 cdef object frozen_key(object key):
     """Return an index that nobody else can change: tensors become arrays, arrays are copied."""
     if isinstance(key, tuple):
@@ -590,9 +669,9 @@ cdef bint held_once(Tensor tensor) noexcept:
 
 cdef Tensor alone(Tensor cotangent, bint recorded):
     """Return `cotangent` if nobody else holds it or its memory, else a copy: grads never alias."""
-    if recorded:
-        return cotangent if references(<PyObject*> cotangent) == 1 else one(COPY, cotangent)
-    return cotangent if held_once(cotangent) else wrap(np.array(cotangent.array, order="C"))
+    if held_once(cotangent):
+        return cotangent
+    return one(COPY, cotangent) if recorded else wrap(np.array(cotangent.array, order="C"))
 
 
 def open_for_update(list parameters):

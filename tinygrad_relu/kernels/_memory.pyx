@@ -296,17 +296,17 @@ cdef int shrink(size_t most) except -1:
 
 def read_environment():
     """Take the limit from the environment, if it is there."""
-    wanted = os.environ.get("TINYGRAD_RELU_CACHE_BYTES")
-    if wanted is None:
+    wanted = os.environ.get("TINYGRAD_RELU_CACHE_BYTES", "")
+    if not wanted:
         try:
             memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         except (AttributeError, ValueError, OSError):
             memory = 1 << 32
         set_cache_limit(min(memory // 4, 1 << 30))
-    elif wanted.isdigit():
+    elif wanted.isascii() and wanted.isdigit() and len(wanted) < 19:
         set_cache_limit(int(wanted))
     else:
-        raise ArgumentError(f"TINYGRAD_RELU_CACHE_BYTES is {wanted!r}: it is a number of bytes")
+        raise ArgumentError(f"TINYGRAD_RELU_CACHE_BYTES is {wanted[:40]!r}: it is a number of bytes")
 
 
 read_environment()

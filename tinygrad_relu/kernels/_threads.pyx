@@ -11,8 +11,8 @@ c) Without OpenMP ``prange`` compiles to a plain loop, and there is one thread.
 d) A result larger than the cache is written past it: block by block into a buffer on the stack, and
    from there by streaming stores, which do not read first what they overwrite.  That is a third of
    the traffic of a pass over memory.  Blocks of 4 KiB and more are slower, by up to a half.
-e) A process that was forked after its parent had woken threads inherits the record of them, but not
-   the threads, and OpenMP would wait for them for ever.  There the loops are serial.
+e) A forked process inherits OpenMP's record of the threads that its parent had woken, whoever did,
+   but not the threads, and OpenMP would wait for them for ever.  There the loops are serial.
 f) Where other programs keep the processors busy, a second thread may come late, or push the first one
    aside, and OpenMP waits for it even when there is nothing left to do.  So an account is kept of the
    time that threads have saved, against what the caller would have needed alone.  When it is
@@ -95,11 +95,17 @@ cdef extern from *:
     #define tgr_next(counter) __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED)
     #endif
 
-    static int tgr_woken = 0;       /* whether this process has a pool of threads */
-    static int tgr_orphan = 0;      /* whether it believes so, and only its parent had one */
+    static int tgr_forked = 0;      /* whether this process was forked from one that had us loaded */
+    #ifdef _MSC_VER
+    #define tgr_of_thread static __declspec(thread)
+    #else
+    #define tgr_of_thread static __thread
+    #endif
+    tgr_of_thread int tgr_in_block = 0;     /* threads in a block of `num_threads`; 0 outside */
+    tgr_of_thread int tgr_told = 0;         /* what this thread has told OpenMP last; 0 for nothing */
     #ifndef _WIN32
     #include <pthread.h>
-    static void tgr_after_fork(void) { tgr_orphan = tgr_woken; }
+    static void tgr_after_fork(void) { tgr_forked = 1; }
     #define tgr_watch_forks() pthread_atfork(NULL, NULL, tgr_after_fork)
     #else
     #define tgr_watch_forks() 0
@@ -117,23 +123,36 @@ cdef extern from *:
     double tgr_wall_time() noexcept nogil
     double tgr_work_time() noexcept nogil
     npy_intp tgr_next(npy_intp* counter) noexcept nogil
-    int tgr_woken, tgr_orphan
+    int tgr_forked, tgr_in_block, tgr_told
     int tgr_watch_forks()
 
 OPENMP_VERSION = tgr_openmp     # year and month of its specification; 0 without OpenMP
 
-# The most threads that a loop is given, on top of what OpenMP would give it; 0 for no limit of ours.
-cdef int limit = 0
+cdef int wanted = 0                         # threads, as set for the whole process; 0 for OpenMP's number
+cdef int at_first = omp_get_max_threads()   # OpenMP's number when we were loaded
 
 tgr_watch_forks()
 
 
 cdef int available() noexcept nogil:
-    """Return on how many threads a large loop may run."""
-    cdef int threads = omp_get_max_threads()
-    if tgr_orphan:
+    """Return on how many threads a large loop may run in this thread.
+
+    It is the number of the block, else of the process, else OpenMP's.  OpenMP's number is one of each
+    thread; where somebody else has changed it, as threadpoolctl does, it is a limit.
+    """
+    cdef int openmp = omp_get_max_threads(), number = tgr_in_block if tgr_in_block else wanted
+    if tgr_forked:
         return 1
-    return limit if 0 < limit < threads else threads
+    if number == 0 or not (openmp == at_first or openmp == tgr_told):
+        number = min(number, openmp) if number else openmp
+    return min(number, MOST_THREADS)
+
+
+cdef void tell_openmp(int number) noexcept:
+    """Let OpenMP, and who asks it, know how many threads this thread is given."""
+    global tgr_told
+    omp_set_num_threads(number)
+    tgr_told = number
 
 cdef enum:
     CACHE_LINE = 64
@@ -274,7 +293,7 @@ cdef void run_loop_without_gil(
     npy_intp grain=GRAIN,   # IN   bytes of the widest operand below which one thread does it
 ) noexcept nogil:
     """Run `loop` over all elements, on several threads where there is enough to do."""
-    global tgr_woken, debt
+    global debt
     cdef Shares work
     cdef int k
     cdef npy_intp item = max(strides[operand_count - 1], 1), alignment
@@ -282,7 +301,7 @@ cdef void run_loop_without_gil(
     if count * widest(operand_count, strides) < grain:
         loop(operands, &count, strides, data)
         return
-    work.threads = min(available(), MOST_THREADS)
+    work.threads = available()
     work.streaming = worth_streaming(operand_count, operands, count, strides)
     if work.threads == 1 or debt > 0:
         start = tgr_wall_time()
@@ -299,7 +318,6 @@ cdef void run_loop_without_gil(
     )
     for k in range(work.threads):
         work.taken[k].chunks = 0
-    tgr_woken = 1
     start, work_start = tgr_wall_time(), tgr_work_time()
     for k in prange(work.threads, schedule="static", num_threads=work.threads):
         run_share(&work, k)
@@ -353,7 +371,7 @@ measure_cache()
 
 
 def get_num_threads():
-    """Return on how many threads a large kernel runs: 1 where the build has no OpenMP.
+    """Return on how many threads a large kernel runs: 1 without OpenMP, and in a forked process.
 
     Examples
     --------
@@ -364,28 +382,33 @@ def get_num_threads():
     return available()
 
 
+def checked_count(name, count):
+    """Return a number of threads, or raise."""
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise ArgumentError(f"{name}: {count!r} was given: pass a whole number from 1 on")
+    return min(count, <int> MOST_THREADS)
+
+
 def set_num_threads(count):
-    """Set on how many threads a large kernel may run.
+    """Set on how many threads a large kernel may run, in the whole process.
 
     It begins as the value of the environment variable ``TINYGRAD_RELU_NUM_THREADS``, else as OpenMP
     has it (``OMP_NUM_THREADS``, or all processors).  Small work is done by one thread in any case, and
     results do not depend on the number.  The threads of BLAS are its own: see threadpoolctl, which
-    sees ours, too.
+    sees ours, too, and may limit them further.  A forked process has one.
 
     Parameters
     ----------
     count : int
-        At least 1.
+        At least 1; more than 64 are taken as 64.
     """
-    global limit
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise ArgumentError(f"set_num_threads: {count!r} was given: pass a whole number from 1 on")
-    limit = min(count, 1024)
-    omp_set_num_threads(limit)
+    global wanted
+    wanted = checked_count("set_num_threads", count)
+    tell_openmp(wanted)
 
 
 class num_threads:
-    """Set the number of threads within a ``with`` block; see `set_num_threads`.
+    """Set the number of threads within a ``with`` block, in this thread; see `set_num_threads`.
 
     Parameters
     ----------
@@ -400,32 +423,33 @@ class num_threads:
     """
 
     def __init__(self, count):
-        self.count = count
+        self.count = checked_count("num_threads", count)
         self.before = []
 
     def __enter__(self):
-        cdef int openmp_before = omp_get_max_threads()
-        before = limit, openmp_before
-        set_num_threads(self.count)
-        self.before.append(before)
+        global tgr_in_block
+        self.before.append((tgr_in_block, tgr_told, omp_get_max_threads()))
+        tgr_in_block = self.count
+        tell_openmp(self.count)
         return self
 
     def __exit__(self, *error):
-        global limit
-        limit, openmp_before = self.before.pop()
-        omp_set_num_threads(openmp_before)
+        global tgr_in_block, tgr_told
+        tgr_in_block, told, openmp = self.before.pop()
+        tell_openmp(openmp)
+        tgr_told = told
 
 
 def read_environment():
-    """Take the number of threads from the environment, if it is there."""
-    wanted = os.environ.get("TINYGRAD_RELU_NUM_THREADS")
-    if wanted is None:
+    """Take the number of threads from the environment, if it is there and not empty."""
+    text = os.environ.get("TINYGRAD_RELU_NUM_THREADS", "")
+    if not text:
         return
-    if not wanted.isdigit() or int(wanted) < 1:
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
         raise ArgumentError(
-            f"TINYGRAD_RELU_NUM_THREADS is {wanted!r}: it is a whole number from 1 on"
+            f"TINYGRAD_RELU_NUM_THREADS is {text[:40]!r}: it is a whole number from 1 on"
         )
-    set_num_threads(int(wanted))
+    set_num_threads(int(text))
 
 
 read_environment()

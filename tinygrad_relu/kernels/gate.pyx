@@ -33,9 +33,9 @@ from tinygrad_relu.kernels._memory cimport empty, empty_like
 from tinygrad_relu.kernels._threads cimport run_loop, run_loop_without_gil
 from tinygrad_relu.kernels.elementwise cimport Elementwise, float_slot
 from tinygrad_relu.kernels.loops.instruction_set cimport own
-from tinygrad_relu.kernels.kernel cimport Kernel
+from tinygrad_relu.kernels.kernel cimport Kernel, real_array
 
-from tinygrad_relu.errors import ArgumentError, DTypeError, ShapeError
+from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError, ShapeError
 from tinygrad_relu.kernels.elementwise import Elementwise
 
 cnp.import_array()
@@ -230,27 +230,24 @@ cpdef int gate_view(
 cdef object gated(str name, object signal, object control, object t0, object a0, object a1, object out):
     """Gate what people pass: sequences, any array, with or without `out`."""
     cdef ndarray source, decider, result
-    if type(signal) is not ndarray:
-        signal = np.asarray(signal)
-    if type(control) is not ndarray:
-        control = np.asarray(control)
+    signal, control = real_array(name, signal), real_array(name, control)
     if out is not None and not isinstance(out, np.ndarray):
         raise ArgumentError(f"{name}: out is a {type(out).__name__}: pass a NumPy array or leave it out")
-    if matching(signal, control) and numbers(t0, a0, a1):
-        source, decider = signal, control
-        if out is None:
-            result = empty(
-                cnp.PyArray_NDIM(source), cnp.PyArray_DIMS(source), cnp.PyArray_TYPE(source)
-            )
-            gate_plain(source, decider, result, t0, a0, a1)
-            return result
-        if (
-            matching(source, out) and cnp.PyArray_ISWRITEABLE(<ndarray> out)
-            and equal_or_apart(source, <ndarray> out) and equal_or_apart(decider, <ndarray> out)
-        ):
-            gate_plain(source, decider, <ndarray> out, t0, a0, a1)
-            return out
     try:
+        if matching(signal, control) and numbers(t0, a0, a1):
+            source, decider = signal, control
+            if out is None:
+                result = empty(
+                    cnp.PyArray_NDIM(source), cnp.PyArray_DIMS(source), cnp.PyArray_TYPE(source)
+                )
+                gate_plain(source, decider, result, t0, a0, a1)
+                return result
+            if (
+                matching(source, out) and cnp.PyArray_ISWRITEABLE(<ndarray> out)
+                and equal_or_apart(source, <ndarray> out) and equal_or_apart(decider, <ndarray> out)
+            ):
+                gate_plain(source, decider, <ndarray> out, t0, a0, a1)
+                return out
         return np.asarray(gate_general(signal, control, t0, a0, a1, out)) if out is None else (
             gate_general(signal, control, t0, a0, a1, out)
         )
@@ -262,6 +259,8 @@ cdef object gated(str name, object signal, object control, object t0, object a0,
         ) from error
     except TypeError as error:
         raise DTypeError(f"{name}: {error}") from error
+    except OverflowError as error:
+        raise RangeError(f"{name}: a threshold or slope is larger than any float: {error}") from error
 
 
 cdef bint equal_or_apart(ndarray a, ndarray b) noexcept:
@@ -300,22 +299,25 @@ def relu(x, out=None):
     array([ 0.,  0.,  0.,  2., nan])
     """
     cdef int slot
-    if type(x) is not ndarray:
-        x = np.asarray(x)
-    if out is None:
+    if out is None and type(x) is ndarray:
         slot = float_slot(<ndarray> x)
         if slot >= 0:
             return _relu_kernel.unary(<ndarray> x, slot)
-    if (<ndarray> x).dtype.kind == "f" and (<ndarray> x).dtype.itemsize in (4, 8):
+    x = real_array("relu", x)
+    if out is None and x.flags.f_contiguous and not x.flags.c_contiguous:
+        return relu(x.T).T
+    if out is not None and not isinstance(out, np.ndarray):
+        raise ArgumentError(f"relu: out is a {type(out).__name__}: pass a NumPy array or leave it out")
+    if x.dtype.kind == "f" and x.dtype.itemsize in (4, 8):
         return gated("relu", x, x, 0.0, 0.0, 1.0, out)
-    if (<ndarray> x).dtype.kind not in "biuf":
-        raise DTypeError(f"relu: {x.dtype} values have no order: pass real numbers")
     try:
         return np.asarray(np.maximum(x, 0)) if out is None else np.maximum(x, 0, out=out)
     except ValueError as error:
         raise ShapeError(
             f"relu: x has shape {x.shape}, out has shape {np.shape(out)}: {error}"
         ) from error
+    except TypeError as error:
+        raise DTypeError(f"relu: {error}") from error
 
 
 def relu_backward(dout, x, out=None):
@@ -343,8 +345,7 @@ def relu_backward(dout, x, out=None):
     >>> kernels.relu_backward(np.array([5.0, 5.0, 5.0]), np.array([-1.0, 0.0, 1.0]))
     array([0., 0., 5.])
     """
-    if type(dout) is not ndarray:
-        dout = np.asarray(dout)
+    dout = real_array("relu_backward", dout)
     if (<ndarray> dout).dtype.kind in "biu":
         return gated("relu_backward", dout, x, 0, 0, 1, out)
     return gated("relu_backward", dout, x, 0.0, 0.0, 1.0, out)

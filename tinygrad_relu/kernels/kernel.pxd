@@ -8,3 +8,4 @@ cdef class Function(Kernel):
     cdef readonly object function
 
 cdef bint plain(ndarray x) noexcept
+cdef ndarray real_array(str name, object x)

@@ -4,9 +4,13 @@ A `Kernel` is called from C with borrowed pointers to its operands (arrays, or P
 take the dtype of the arrays they meet) and with the static parameters of the op.
 """
 
+import numpy as np
+
 cimport numpy as cnp
 from cpython.ref cimport PyObject
 from numpy cimport ndarray
+
+from tinygrad_relu.errors import DTypeError, ShapeError
 
 cnp.import_array()
 
@@ -14,6 +18,18 @@ cnp.import_array()
 cdef bint plain(ndarray x) noexcept:
     """Tell whether `x` lies in memory as a C array of its dtype: contiguous, aligned, native."""
     return cnp.PyArray_ISCARRAY_RO(x)
+
+
+cdef ndarray real_array(str name, object x):
+    """Return what somebody passed as an array of numbers that have an order, or raise."""
+    if type(x) is not ndarray:
+        try:
+            x = np.asarray(x)
+        except ValueError as error:
+            raise ShapeError(f"{name}: {error}") from error
+    if (<object> x).dtype.kind not in "biuf":
+        raise DTypeError(f"{name}: {x.dtype} values have no order: pass real numbers")
+    return x
 
 
 cdef class Kernel:

@@ -4,6 +4,9 @@ A mask is a uint8 array with 8 elements of `x` in a byte, in C order, the lowest
 ``np.packbits(~(x <= 0), bitorder="little")``.
 """
 
+import math
+from operator import index
+
 import numpy as np
 
 cimport cython
@@ -16,7 +19,7 @@ from tinygrad_relu.kernels._memory cimport empty, empty_like
 from tinygrad_relu.kernels._threads cimport Loop, run_loop
 from tinygrad_relu.kernels.elementwise cimport float_slot
 from tinygrad_relu.kernels.loops.instruction_set cimport own
-from tinygrad_relu.kernels.kernel cimport Kernel
+from tinygrad_relu.kernels.kernel cimport Kernel, real_array
 
 from tinygrad_relu.errors import ShapeError
 from tinygrad_relu.kernels.gate import relu
@@ -48,7 +51,7 @@ def mask_size(count):
     return (count + 7) // 8
 
 
-cdef ndarray checked_mask(object mask, Py_ssize_t count):
+cdef ndarray checked_mask(object mask, object count):
     """Return a mask as a plain array, or raise if it is not that of `count` elements."""
     mask = np.asarray(mask)
     if mask.dtype != np.uint8 or mask.shape != (mask_size(count),):
@@ -63,7 +66,7 @@ cdef ndarray rectify_into(object x, ndarray mask):
     """Return ``relu(x)``, and write its mask into a plain array."""
     cdef ndarray y
     cdef int slot
-    x = np.asarray(x)
+    x = real_array("relu_with_mask", x)
     slot = float_slot(<ndarray> x)
     if slot < 0 and x.dtype in (np.float32, np.float64):
         x = np.array(x, dtype=x.dtype.newbyteorder("="), order="C")
@@ -105,7 +108,8 @@ def relu_with_mask(x):
     >>> kernels.apply_mask(np.array([5.0, 6.0, 7.0, 8.0]), mask)
     array([0., 6., 0., 8.])
     """
-    mask = np.empty(mask_size(np.size(x)), np.uint8)
+    x = real_array("relu_with_mask", x)
+    mask = np.empty(mask_size(x.size), np.uint8)
     return rectify_into(x, mask), mask
 
 
@@ -132,7 +136,7 @@ def apply_mask(signal, mask):
     """
     cdef ndarray y, checked
     cdef int slot
-    signal = np.asarray(signal)
+    signal = real_array("apply_mask", signal)
     checked = checked_mask(mask, signal.size)
     slot = float_slot(<ndarray> signal)
     if slot < 0:
@@ -164,7 +168,13 @@ def unpacked_mask(mask, shape):
     >>> kernels.unpacked_mask(mask, (2, 2)).mean(axis=0)
     array([0. , 0.5])
     """
-    count = int(np.prod(shape, dtype=np.int64))
+    try:
+        shape = tuple([index(length) for length in shape])
+    except TypeError as error:
+        raise ShapeError(f"unpacked_mask: shape is {shape!r}: it is a tuple of whole numbers") from error
+    if any([length < 0 for length in shape]):
+        raise ShapeError(f"unpacked_mask: shape is {shape!r}: no length is negative")
+    count = math.prod(shape)
     return np.unpackbits(
         checked_mask(mask, count), count=count, bitorder="little"
     ).reshape(shape).astype(bool)

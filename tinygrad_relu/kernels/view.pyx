@@ -70,4 +70,9 @@ cdef class Index(Kernel):
     """``x[key]``; static: (key,)."""
 
     cdef object run(self, PyObject** arrays, Py_ssize_t count, tuple statics):
-        return PyObject_GetItem(as_array(<object> arrays[0]), statics[0])
+        cdef object x = as_array(<object> arrays[0]), key = statics[0]
+        result = PyObject_GetItem(x, key)
+        if type(result) is ndarray:
+            return result
+        # One element, which NumPy gives as a number: with an ellipsis it is a view.
+        return PyObject_GetItem(x, (*key, Ellipsis) if type(key) is tuple else (key, Ellipsis))

@@ -106,7 +106,9 @@ class ReLU(Module):
         if not self.keeps_mask:
             return relu(x)
         y, mask = relu_with_mask(x)
-        self.mask, self.mask_shape = mask.numpy(), x.shape
+        # To look at only: backward needs it.
+        self.mask, self.mask_shape = mask.numpy().view(), y.shape
+        self.mask.flags.writeable = False
         return y
 
     def alive_share(self, axis=0):
@@ -115,7 +117,14 @@ class ReLU(Module):
             raise ArgumentError(
                 "ReLU: there is no mask: make the layer with mask=True, and call it first"
             )
-        return unpacked_mask(self.mask, self.mask_shape).mean(axis=axis)
+        try:
+            alive = np.count_nonzero(unpacked_mask(self.mask, self.mask_shape), axis=axis)
+        except (IndexError, TypeError) as error:
+            raise ArgumentError(
+                f"ReLU: axis is {axis!r}, and the last batch has shape {self.mask_shape}: {error}"
+            ) from error
+        samples = math.prod(self.mask_shape) // max(np.size(alive), 1)
+        return alive / samples if samples else np.full(np.shape(alive), np.nan)
 
     def dead_units(self, axis=0):
         """Return which units let nothing pass in the last batch, along `axis`."""

@@ -7,10 +7,12 @@ Read `table` for how an op is declared, then `arithmetic`, `exponential`, `gates
 
 import numpy as np
 
-from tinygrad_relu.engine import install
+from tinygrad_relu.engine import Tensor, install
 from tinygrad_relu.kernels.elementwise import Elementwise
 from tinygrad_relu.ops import (
     arithmetic,
+    assignment,
+    conversion,
     exponential,
     gates,
     indexing,
@@ -55,6 +57,8 @@ OPERATORS = {
     "cast": shapes.cast,
     "sum_to": shapes.sum_to,
     "copy": shapes.copy,
+    "assign": assignment.assign,
+    "overwrite": assignment.overwrite,
 }
 
 #: What ``tensor.name(...)`` calls: PyTorch's names for methods.
@@ -175,6 +179,24 @@ METHODS = {
     "view": shapes.reshape,
     "view_as": shapes.view_as,
 }
+
+METHODS |= {
+    name: getattr(conversion, name)
+    for name in (
+        "bool", "cpu", "cuda", "dim", "double", "element_size", "float", "half", "int", "is_contiguous",
+        "is_floating_point", "long", "stride", "to", "type_as",
+    )
+}
+METHODS["nelement"] = Tensor.numel
+
+#: The methods that have a form in place, whose name ends in an underscore.
+CHANGING = [
+    "abs", "add", "ceil", "clamp", "clip", "cos", "div", "exp", "exp2", "expm1", "floor", "log", "log10",
+    "log1p", "log2", "mul", "neg", "pow", "reciprocal", "relu", "remainder", "round", "sigmoid", "sign",
+    "sin", "sqrt", "square", "sub", "tanh",
+]
+METHODS |= {f"{name}_": assignment.changing(METHODS[name]) for name in CHANGING}
+METHODS |= {"copy_": assignment.copy_, "fill_": assignment.fill_, "zero_": assignment.zero_}
 
 #: Which op ``np.name(tensor)`` calls: the one whose kernel is that ufunc.  The first declared is meant
 #: where several are, as `maximum` before `clamp_min`.

@@ -104,7 +104,8 @@ def relu_with_mask(x):
     >>> y, mask
     (tensor([0., 2., 0., 3.], dtype=float64), tensor([10], dtype=uint8))
     """
-    mask = Tensor(np.zeros(mask_size(x.size), np.uint8))
+    x = x if isinstance(x, Tensor) else Tensor(x)
+    mask = Tensor(np.zeros(mask_size(x.numel()), np.uint8))
     return rectify_with_mask(x, mask), mask
 
 

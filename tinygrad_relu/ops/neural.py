@@ -123,7 +123,7 @@ def mse_loss(input, target, reduction="mean"):
             "one to the other"
         )
     if reduction == "mean":
-        return squared_distance(input, target) / input.size
+        return squared_distance(input, target) / input.numel()
     if reduction == "sum":
         return squared_distance(input, target)
     return reduced("mse_loss", square(input - target), reduction)

@@ -37,7 +37,7 @@ def spread(v, shape, axis, keepdims):
 def count_along(x, axis):
     """Return how many elements of `x` one element of its reduction over `axis` is made of."""
     if axis is None:
-        return x.size
+        return x.numel()
     return math.prod(x.shape[k] for k in axes_of(axis, x.ndim))
 
 

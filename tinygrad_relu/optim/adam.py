@@ -1,6 +1,7 @@
 """Adam."""
 
 from tinygrad_relu.engine import checked_call, open_for_update
+from tinygrad_relu.errors import ArgumentError
 from tinygrad_relu.kernels.update import adam
 from tinygrad_relu.optim.optimizer import Optimizer, checked
 
@@ -39,6 +40,8 @@ class Adam(Optimizer):
     @checked_call
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
         super().__init__(params)
+        if not isinstance(betas, (tuple, list)) or len(betas) != 2:
+            raise ArgumentError(f"{type(self).__name__}: betas are {betas!r}: they are two numbers")
         infinity = float("inf")
         checked(
             self, lr=(lr, 0, infinity), beta1=(betas[0], 0, 1), beta2=(betas[1], 0, 1),

@@ -64,6 +64,10 @@ class Optimizer:
 def checked(optimizer, **settings):
     """Raise if a setting ``name=(value, low, high)`` is not one with ``low <= value < high``."""
     for name, (value, low, high) in settings.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+            raise ArgumentError(
+                f"{type(optimizer).__name__}: {name} is {value!r}: it is a number"
+            )
         if not low <= value < high:
             raise ArgumentError(
                 f"{type(optimizer).__name__}: {name} is {value!r}: it lies from {low} to before {high}"

@@ -61,7 +61,7 @@ def built(name):
 
 def choose():
     """Return the name of the instruction set to use, and its loops."""
-    wanted = os.environ.get("TINYGRAD_RELU_INSTRUCTION_SET")
+    wanted = os.environ.get("TINYGRAD_RELU_INSTRUCTION_SET", "").lower() or None
     names = of_processor()
     if wanted is not None and wanted not in names:
         raise ArgumentError(

@@ -29,8 +29,9 @@ cdef void add_bias_relu(
 
 cdef enum:
     # Elements of rows whose exponentials are computed at once, by NumPy's own loop: many narrow rows,
-    # or a piece of a wide one.
-    PIECE = 1024
+    # or a piece of a wide one.  Four times as many doubles have to fit on the smallest of stacks.
+    PIECE = 256
+    COLUMNS = 1024              # that are summed at once
 
 
 cdef inline void exponentiate(
@@ -201,7 +202,7 @@ cdef void column_sums(
     cdef floating* y = operands[1]
     cdef npy_intp start = 0, k, size
     while start < count[0]:
-        size = min(PIECE, count[0] - start)
+        size = min(COLUMNS, count[0] - start)
         x = operands[0] + start
         for k in range(size):
             y[start + k] = x[k]

@@ -1,0 +1,323 @@
+"""Functions with a derivative of the user's own: PyTorch's ``autograd.Function``."""
+
+import functools
+
+import numpy as np
+
+from tinygrad_relu.engine import (
+    NO_GRADIENT,
+    Op,
+    Tensor,
+    record_change,
+    record_result,
+    recording,
+    set_recording,
+    sharing,
+)
+from tinygrad_relu.engine.graph import RuleName
+from tinygrad_relu.errors import ArgumentError, GraphError, MutationError, NotDifferentiable, RuleError
+from tinygrad_relu.ops.indexing import index
+from tinygrad_relu.ops.shapes import cast, concat, reshape
+
+__all__ = ["Context", "Function", "once_differentiable"]
+
+
+class Context:
+    """What `Function.forward` leaves for `Function.backward`; any attribute may be set on it.
+
+    Attributes
+    ----------
+    needs_input_grad : tuple of bool
+        For each argument whether its gradient is asked for.
+    saved_tensors : tuple of Tensor
+        What `save_for_backward` was given.
+    """
+
+    def __init__(self, function, arguments):
+        self._function = function
+        self._positions = [k for k, value in enumerate(arguments) if isinstance(value, Tensor)]
+        self._argument_count = len(arguments)
+        self.needs_input_grad = tuple(
+            isinstance(value, Tensor) and value.requires_grad for value in arguments
+        )
+        self._to_save, self._saved, self._dirty, self._constant = (), (), (), ()
+        self._materialize = True
+        self._outputs, self._last = [], None
+
+    def save_for_backward(self, *tensors):
+        """Keep tensors for backward: arguments, results, or others.  Changes in place are found."""
+        self._to_save = tensors
+
+    def mark_dirty(self, *tensors):
+        """Say which arguments were changed in place; they are to be among the results."""
+        self._dirty = tensors
+
+    def mark_non_differentiable(self, *tensors):
+        """Say which results have no gradient."""
+        self._constant = tensors
+
+    def set_materialize_grads(self, value):
+        """Set whether results that nothing flows back to have a gradient of zeros, or of None."""
+        self._materialize = value
+
+    @property
+    def saved_tensors(self):
+        """tuple of Tensor: What was saved, as it was."""
+        found = []
+        for tensor, version, output in self._saved:
+            if tensor is None:
+                found.append(None)
+            elif output is not None:
+                found.append(self._results[output])
+            elif tensor._version != version:
+                raise MutationError(
+                    f"{self._function.__name__}: a saved tensor of shape {tensor.shape} was changed in "
+                    f"place since (it has version {tensor._version}, and had version {version}): "
+                    "save a clone()"
+                )
+            else:
+                found.append(tensor)
+        return tuple(found)
+
+    def _settle(self, outputs):
+        """Note what is saved: of results only which one, because they hold this context."""
+        numbers = {id(output): k for k, output in enumerate(outputs)}
+        self._saved = [
+            (None, 0, None) if tensor is None
+            else (True, 0, numbers[id(tensor)]) if id(tensor) in numbers
+            else (tensor, tensor._version, None)
+            for tensor in self._to_save
+        ]
+        self._saves_output = any(output is not None for _, _, output in self._saved)
+        self._to_save = ()
+
+    def _gradient(self, k, g, y):
+        """Return the gradient of tensor argument `k`: backward is called once for all of them."""
+        if self._last is None or self._last[0] is not g:
+            parts = self._taken_apart(g)
+            if self._saves_output:
+                self._results = self._taken_apart(y)
+            found = self._function.backward(self, *self._filled(parts))
+            self._results = None
+            self._last = g, self._checked(found)
+        gradient = self._last[1][self._positions[k]]
+        if k == len(self._positions) - 1:
+            self._last = None
+        return NO_GRADIENT if gradient is None else gradient
+
+    def _taken_apart(self, packed):
+        """Return the results, or their gradients, from the one tensor that stands for all of them."""
+        if len(self._outputs) == 1 and self._outputs[0][2] is None:
+            return [packed]
+        return [
+            None if start is None
+            else cast(reshape(index(packed, slice(start, start + int(np.prod(shape)))), *shape), dtype)
+            for shape, dtype, start in self._outputs
+        ]
+
+    def _filled(self, parts):
+        if not self._materialize:
+            return parts
+        return [
+            sharing(np.zeros(shape, dtype)) if part is None else part
+            for part, (shape, dtype, _) in zip(parts, self._outputs)
+        ]
+
+    def _checked(self, found):
+        """Return what backward gave as a tuple with one entry for each argument."""
+        found = found if isinstance(found, tuple) else (found,)
+        if len(found) > self._argument_count and all(x is None for x in found[self._argument_count:]):
+            found = found[: self._argument_count]
+        if len(found) != self._argument_count:
+            raise RuleError(
+                f"{self._function.__name__}.backward returned {len(found)} gradients, and forward took "
+                f"{self._argument_count} arguments: return one for each, None where there is none"
+            )
+        return found
+
+
+class Function:
+    """A function with a derivative of its own: a subclass says both, and is called by `apply`.
+
+    ``forward(ctx, *arguments)`` computes one tensor or a tuple of them, without recording;
+    ``backward(ctx, *gradients)`` is given the gradient of each and returns one for each argument.  As in
+    PyTorch, `forward` may also be written without `ctx`, beside ``setup_context(ctx, inputs, output)``.
+
+    Several results are kept in one piece of memory; unlike in PyTorch, each is a copy.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> class Cube(tg.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         ctx.save_for_backward(x)
+    ...         return x**3
+    ...
+    ...     @staticmethod
+    ...     def backward(ctx, g):
+    ...         (x,) = ctx.saved_tensors
+    ...         return g * 3 * x**2
+    >>> x = tg.tensor(2.0, requires_grad=True)
+    >>> Cube.apply(x).backward()
+    >>> x.grad
+    tensor(12., dtype=float64)
+    """
+
+    @staticmethod
+    def forward(*arguments):
+        """Compute the result, or a tuple of results."""
+        raise NotImplementedError("a Function needs a static method forward(ctx, ...)")
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        """Save what backward needs, for a forward that is not given the context."""
+        raise NotImplementedError
+
+    @staticmethod
+    def backward(ctx, *gradients):
+        """Return the gradient of each argument, given that of each result."""
+        raise NotImplementedError("a Function needs a static method backward(ctx, ...)")
+
+    @classmethod
+    def apply(cls, *arguments, **keywords):
+        """Call the function, and record it where an argument requires a gradient."""
+        if keywords:
+            raise ArgumentError(
+                f"{cls.__name__}.apply takes arguments by position only, as PyTorch's: "
+                f"{', '.join(keywords)} was given by name"
+            )
+        context = Context(cls, arguments)
+        before = set_recording(False)
+        try:
+            if cls.setup_context is not Function.setup_context:
+                result = cls.forward(*arguments)
+                cls.setup_context(context, arguments, result)
+            else:
+                result = cls.forward(context, *arguments)
+        finally:
+            set_recording(before)
+        outputs = list(result) if isinstance(result, tuple) else [result]
+        for k, output in enumerate(outputs):
+            if not isinstance(output, Tensor):
+                raise RuleError(
+                    f"{cls.__name__}.forward returned a {type(output).__name__} as result {k}: return "
+                    "tensors"
+                )
+        outputs = [cls._of_its_own(context, arguments, output) for output in outputs]
+        context._settle(outputs)
+        if recording() and any(context.needs_input_grad):
+            outputs = cls._recorded(context, arguments, outputs)
+        return tuple(outputs) if isinstance(result, tuple) else outputs[0]
+
+    @classmethod
+    def _of_its_own(cls, context, arguments, output):
+        """Return a result as a tensor apart from the arguments, unless it was changed in place."""
+        if any(output is tensor for tensor in context._dirty):
+            return output
+        if any(output is argument for argument in arguments):
+            return output.detach()
+        return output
+
+    @classmethod
+    def _recorded(cls, context, arguments, outputs):
+        """Record one node for all results."""
+        flowing = [
+            k for k, output in enumerate(outputs)
+            if output.dtype.kind == "f" and not any(output is x for x in context._constant)
+        ]
+        if not flowing:
+            return outputs
+        inputs = [arguments[k] for k in context._positions]
+        op = (cls._op_with_output if context._saves_output else cls._op)()
+        if len(outputs) == 1:
+            context._outputs = [(outputs[0].shape, outputs[0].dtype, None)]
+            if any(outputs[0] is x for x in context._dirty):
+                values = sharing(outputs[0].detach().numpy())
+                record_result(op, inputs, (context,), values)
+                record_change(outputs[0], values)
+            else:
+                record_result(op, inputs, (context,), outputs[0])
+            return outputs
+        if context._dirty:
+            raise GraphError(
+                f"{cls.__name__}: only a function with one result may change an argument in place"
+            )
+        start, context._outputs = 0, []
+        for k, output in enumerate(outputs):
+            context._outputs.append((output.shape, output.dtype, start if k in flowing else None))
+            start += output.size if k in flowing else 0
+        before = set_recording(False)
+        try:
+            packed = concat([reshape(outputs[k], -1) for k in flowing])
+        finally:
+            set_recording(before)
+        record_result(op, inputs, (context,), packed)
+        return [
+            output if part is None else part
+            for output, part in zip(outputs, context._taken_apart(packed))
+        ]
+
+    @classmethod
+    @functools.cache
+    def _op(cls):
+        return op_for(cls, (RuleName.COTANGENT, RuleName.POSITION, RuleName.FIRST_STATIC), 0)
+
+    @classmethod
+    @functools.cache
+    def _op_with_output(cls):
+        plan = (RuleName.COTANGENT, RuleName.POSITION, RuleName.FIRST_STATIC, RuleName.OUTPUT)
+        return op_for(cls, plan, 1 << RuleName.OUTPUT_BIT)
+
+
+def op_for(function, plan, saves):
+    """Return an op that is recorded for a `Function`: its one rule asks the context."""
+
+    def rule(g, k, context, y=None):
+        return context._gradient(k, g, y)
+
+    return Op(
+        function.__name__, rule, -1, 1, ("arguments", "context"), (None,), False, (rule,),
+        (tuple(int(code) for code in plan),), [saves], None, None, 0,
+    )
+
+
+class _Refused(Function):
+    """The identity, whose derivative is refused: what comes out of a backward that is given once."""
+
+    @staticmethod
+    def forward(ctx, gradient, name, source):
+        ctx.name = name
+        return gradient.clone()
+
+    @staticmethod
+    def backward(ctx, g):
+        raise NotDifferentiable(
+            f"{ctx.name}: its backward is marked once_differentiable, so it has no second derivative"
+        )
+
+
+def once_differentiable(backward):
+    """Mark a `Function.backward` as one that is not made of ops, and cannot be differentiated again.
+
+    It is then called without recording, and a second derivative raises `NotDifferentiable`.
+    """
+
+    @functools.wraps(backward)
+    def once(ctx, *gradients):
+        before = set_recording(False)
+        try:
+            found = backward(ctx, *[g.detach() if isinstance(g, Tensor) else g for g in gradients])
+        finally:
+            set_recording(before)
+        if not before:
+            return found
+        entries = found if isinstance(found, tuple) else (found,)
+        name = ctx._function.__name__
+        # It depends on more than the gradients, so that it is refused even if those are constant.
+        source = sharing(np.zeros(())).requires_grad_()
+        return tuple(
+            entry if entry is None else _Refused.apply(entry, name, source) for entry in entries
+        )
+
+    return once

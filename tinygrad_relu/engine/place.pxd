@@ -1,0 +1,1 @@
+cdef object user_code(int* instruction)
