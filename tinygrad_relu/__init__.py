@@ -160,7 +160,6 @@ from tinygrad_relu.ops.gates import (
     threshold,
     thresholded_relu,
 )
-from tinygrad_relu.ops.indexing import gather
 from tinygrad_relu.ops.joining import (
     cartesian_prod,
     chunk,
@@ -338,6 +337,7 @@ from tinygrad_relu.sampling import multinomial
 from tinygrad_relu.ops.taking import (
     argwhere,
     combinations,
+    gather,
     index_select,
     masked_select,
     narrow,

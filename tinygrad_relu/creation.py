@@ -61,9 +61,8 @@ class Generator:
     True
     """
 
-    @own_errors
     def __init__(self, seed=None):
-        self.source = np.random.default_rng(seed)
+        self.manual_seed(seed)
 
     @own_errors
     def manual_seed(self, seed):
@@ -282,14 +281,21 @@ def tril_indices(row, col, offset=0):
     tensor([[0, 1, 1],
             [0, 0, 1]], dtype=int64)
     """
-    return asarray(np.stack(np.tril_indices(row, offset, col)))
+    return _named_by("tril_indices", np.tril_indices, row, col, offset)
 
 
 @checked_call
 @own_errors
 def triu_indices(row, col, offset=0):
     """Return the rows and columns of the elements on and above a diagonal, as two rows."""
-    return asarray(np.stack(np.triu_indices(row, offset, col)))
+    return _named_by("triu_indices", np.triu_indices, row, col, offset)
+
+
+def _named_by(name, indices, row, col, offset):
+    """Return the indices of a triangle of a matrix as two rows."""
+    if row < 0 or col < 0:
+        raise RangeError(f"{name}: {row} rows and {col} columns: each is at least 0")
+    return asarray(np.stack(indices(row, offset, col)))
 
 
 @checked_call

@@ -103,6 +103,8 @@ class Call:
     """
 
     def __init__(self, name, function, arguments, argnums, keywords=None, has_aux=False):
+        if not callable(function):
+            raise ArgumentError(f"{name}: {function!r} is no function")
         self.name = name
         self.form = tuple(arguments[k] for k in argnums)
         found = [pair for k in argnums for pair in leaves(arguments[k], f"argument {k}")]

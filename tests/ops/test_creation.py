@@ -124,6 +124,8 @@ WRONG = {
     "requires_grad: a tensor of dtype int64": (
         DTypeError, lambda: tg.randint(3, (2,), requires_grad=True)
     ),
+    "triu_indices: -1 rows": (RangeError, lambda: tg.triu_indices(-1, 2)),
+    "manual_seed: expected": (RangeError, lambda: tg.Generator(-1)),
     "empty: negative": (RangeError, lambda: tg.empty(-1)),
     "full: a shape is": (ArgumentError, lambda: tg.full((2, 1.5), 1.0)),
 }

@@ -80,6 +80,9 @@ SAME = {
     "moveaxis of two": (
         lambda x: tg.moveaxis(x[None], (0, 1), (2, 0)), lambda x: np.moveaxis(x[None], (0, 1), (2, 0))
     ),
+    "movedim in turn": (
+        lambda x: tg.movedim(x[None], (0, 1), (1, 0)), lambda x: np.moveaxis(x[None], (0, 1), (1, 0))
+    ),
     "swapdims": (lambda x: tg.swapdims(x, 0, 1), lambda x: np.swapaxes(x, 0, 1)),
     "t": (tg.t, np.transpose),
     "ravel": (tg.ravel, np.ravel),
@@ -175,6 +178,19 @@ def test_views_share_memory_and_their_changes_are_seen(name):
         y.sum().backward()
 
 
+@pytest.mark.parametrize("name", VIEWS)
+def test_what_is_written_into_a_view_is_recorded(name, rng):
+    x = tg.tensor(rng.standard_normal((3, 4)), requires_grad=True)
+    value = tg.tensor(2.0, requires_grad=True)
+    y = x * 3.0
+    view = SAME[name][0](y)
+    view[...] = value
+    y.sum().backward()
+    assert value.grad.item() == view.size
+    np.testing.assert_array_equal(x.grad.numpy() == 0, y.detach().numpy() == 2.0)
+    assert x.grad.sum().item() == 3.0 * (12 - view.size)
+
+
 def test_a_change_of_a_view_of_the_users_array_stays_here():
     array = np.zeros((2, 2))
     tg.diag(array)[...] = 1.0
@@ -200,6 +216,7 @@ def test_edges():
     assert tg.tensor([1.0]).repeat(0).shape == (0,)
     assert tg.atleast_2d(tg.zeros(2), tg.zeros(()))[1].shape == (1, 1)
     x = tg.zeros(2, 3)
+    assert x.flatten(start_dim=0, end_dim=1).shape == (6,)
     assert x.contiguous() is x
     assert x.t().contiguous().numpy().flags.c_contiguous
     filled = F.pad(tg.tensor([1.0]), (1, 0), value=-np.inf)

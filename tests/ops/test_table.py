@@ -128,7 +128,7 @@ NUMPY = {
     "linear_recurrence": None,
     "rolled": lambda x, shifts, axes: np.roll(x, shifts, axes),
     "take_diagonal": np.diagonal,
-    "overwrite": overwritten_by_numpy, "overwrite_view": None,
+    "assign": overwritten_by_numpy, "overwrite": None,
     "extreme_along_axis": None,     # values by hand in test_putting
     "place_on_diagonal": None,      # an adjoint, too
     "place": None, "add_along_axis": None, "sum_to": None,    # adjoints: checked as such below

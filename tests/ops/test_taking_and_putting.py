@@ -267,6 +267,7 @@ WRONG = {
     "take_along_dim: index 4": (IndexingError, lambda: tg.take_along_dim(Z, [[4]], 1)),
     "take_along_dim: indices have shape": (ShapeError, lambda: tg.take_along_dim(Z, [0], 1)),
     "take_along_dim: indices of shape": (ShapeError, lambda: tg.take_along_dim(Z, [[0], [0]], 1)),
+    "gather: axis 2 is": (ShapeError, lambda: tg.gather(Z, 2, ONCE)),
     "index_select: index -1 .* not from the end": (IndexingError, lambda: tg.index_select(Z, 0, [-1])),
     "index_select: the index has shape": (ShapeError, lambda: tg.index_select(Z, 0, [[0]])),
     "index_select: axis 2": (ShapeError, lambda: tg.index_select(Z, 2, [0])),

@@ -186,6 +186,7 @@ def test_functionals_record_only_if_asked(at):
         (again,) = tg.autograd.grad(recorded.sum(), inputs[0])
         assert np.abs(again.numpy()).max() > 0.01
     assert inputs[0].grad is None
+    assert not functional.vjp(lambda x: x, inputs[0], inputs[0])[1].requires_grad
 
 
 def test_strict_raises_where_nothing_depends():
@@ -380,6 +381,10 @@ WRONG = {
     "grad: argnums .* twice": (ArgumentError, lambda: func.grad(scalar, (0, -2))(V, V)),
     "grad: argnums is 'x'": (ArgumentError, lambda: func.grad(scalar, "x")(V, V)),
     "grad: 3 is no function": (ArgumentError, lambda: func.grad(3)),
+    "vjp: 3 is no function": (ArgumentError, lambda: func.vjp(3, V)),
+    "vjp: v is a tuple": (
+        ArgumentError, lambda: functional.vjp(lambda x: (x, x), tg.tensor(V), tg.tensor(V))
+    ),
     "value_and_grad: with has_aux": (
         ArgumentError, lambda: transforms.value_and_grad(tg.sum, has_aux=True)(V)
     ),

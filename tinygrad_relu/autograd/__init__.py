@@ -1,4 +1,4 @@
-"""PyTorch's ``torch.autograd``: gradients as values, and functions made of functions."""
+"""PyTorch's ``torch.autograd``: gradients as values, and what can be asked of the way back."""
 
 from tinygrad_relu.autograd import functional
 from tinygrad_relu.autograd.gradients import backward, grad

@@ -42,8 +42,8 @@ def weights_for(call, word, v, tensors, single):
                 f"{call.name}: {word} is missing: it may be left out, and is 1, for one element only"
             )
         return [Tensor(np.ones(tensors[0].shape, tensors[0].dtype))]
-    given = (v,) if isinstance(v, Tensor) or single else v
-    return cotangents_for(call.name, word, tuple(tensors), tuple(given), tensors)
+    given = tuple(v) if isinstance(v, (tuple, list)) and not single else (v,)
+    return cotangents_for(call.name, word, tuple(tensors), given, tensors)
 
 
 def with_zeros(call, found, like, strict, ends):

@@ -4,7 +4,7 @@ Design
 ------
 a) A tensor whose memory was changed on record gets the history of its new values: the node of the op
    that computed them.  Whoever used the old values keeps the old node.
-b) If it is a view, its base is what was changed: an `overwrite_view` node says in which part.  Views of a base
+b) If it is a view, its base is what was changed: an `overwrite` node says in which part.  Views of a base
    note how often that happened; one that missed it records its op anew from the base, when it is next
    used (`catch_up`).
 c) An op in place is computed on a stand-in for the old values.  If a rule saved the stand-in, it gets
@@ -18,7 +18,7 @@ cimport numpy as cnp
 from cpython.ref cimport PyObject
 
 from tinygrad_relu.engine.graph cimport is_recording
-from tinygrad_relu.engine.op cimport OVERWRITE, OVERWRITE_VIEW, Op, slots, two
+from tinygrad_relu.engine.op cimport ASSIGN, OVERWRITE, Op, slots, two
 from tinygrad_relu.engine.tensor cimport Tensor, carries_gradient, wrap
 
 from tinygrad_relu.errors import ArgumentError, DTypeError, GraphError, IndexingError, ShapeError
@@ -92,7 +92,7 @@ cdef int adopt(Tensor tensor, Tensor values) except -1:
         tensor.needs_gradient = values.needs_gradient
         tensor.rewrites += 1
         return 0
-    record_on(<Op> slots[OVERWRITE_VIEW], [base, values], (path_to(tensor),), base)
+    record_on(<Op> slots[OVERWRITE], [base, values], (path_to(tensor),), base)
     base.rewrites += 1
     return catch_up(tensor)
 
@@ -197,7 +197,7 @@ cdef int assign(Tensor tensor, object key, object value) except -1:
         values = wrap(tensor.array)
         if source is None:
             source = wrap(np.asarray(value))
-        record_on(<Op> slots[OVERWRITE], [tensor, source], (key,), values)
+        record_on(<Op> slots[ASSIGN], [tensor, source], (key,), values)
         adopt(tensor, values)
     return 0
 

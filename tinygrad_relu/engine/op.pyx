@@ -60,7 +60,7 @@ SLOT_NAMES = (
     "__matmul__", "__and__", "__or__", "__xor__",
     "__lt__", "__le__", "__eq__", "__ne__", "__gt__", "__ge__",
     "__getitem__", "transpose", "swapaxes", "cast", "sum_to", "copy",
-    "overwrite", "overwrite_view",
+    "assign", "overwrite",
 )
 for position in range(SLOTS):
     slots[position] = NULL

@@ -77,8 +77,8 @@ OPERATORS = {
     "cast": shapes.cast,
     "sum_to": shapes.sum_to,
     "copy": shapes.copy,
-    "overwrite": indexing.overwrite,
-    "overwrite_view": assignment.overwrite_view,
+    "assign": assignment.assign,
+    "overwrite": assignment.overwrite,
 }
 
 #: What ``tensor.name(...)`` calls: PyTorch's names for methods.
@@ -159,7 +159,7 @@ METHODS = {
     "floor": arithmetic.floor,
     "fmod": arithmetic.fmod,
     "frac": arithmetic.frac,
-    "gather": indexing.gather,
+    "gather": taking.gather,
     "ge": arithmetic.greater_equal,
     "ger": products.outer,
     "gt": arithmetic.greater,

@@ -1,16 +1,52 @@
-"""Changes in place: what that of a view is recorded as, and the methods of Tensor that make them.
-
-See `tinygrad_relu.engine.mutation`; an assignment to elements is recorded as `indexing.overwrite`.
-"""
+"""What changes in place are recorded as; see `tinygrad_relu.engine.mutation`."""
 
 import functools
 
 import numpy as np
 
 from tinygrad_relu.engine import become, checked_call
+from tinygrad_relu.ops.arithmetic import where
 from tinygrad_relu.ops.domain import case, real
-from tinygrad_relu.ops.indexing import index
+from tinygrad_relu.ops.indexing import index, names_each_once
+from tinygrad_relu.ops.shapes import reshape
 from tinygrad_relu.ops.table import op
+
+
+def assigned(x, value, key):
+    """Return a copy of an array with `value` written at `key`."""
+    y = np.array(x)
+    y[key] = value
+    return y
+
+
+def at_key(g, value_shape, key):
+    """Return the part of `g` that came from a value assigned at `key`: the last one, where several."""
+    part = index(g, key)
+    if not names_each_once(key):
+        numbers = np.arange(part.size).reshape(part.shape)
+        last = np.full(g.shape, -1)
+        last[key] = numbers
+        part = where(last[key] == numbers, part, 0.0)
+    missing = len(value_shape) - part.ndim
+    return reshape(part, *[1] * missing, *part.shape) if missing > 0 else part
+
+
+@op(
+    assigned,
+    domain=[
+        case(real(2, 3), real(3), key=(0,)),
+        case(real(2, 3), real(1, 2), key=(slice(None), slice(None, None, 2))),
+        case(real(3), real(4), key=(np.array([1, 0, 1, 1]),)),
+        case(real(2, 3), real(), key=(np.array([[True, False, True], [False, True, False]]),)),
+    ],
+    x=lambda g, key: assign(g, 0.0, key),
+    value=lambda g, value_shape, key: at_key(g, value_shape, key),
+)
+def assign(x, value, /, key):
+    """`x` with `value` in place of ``x[key]``: what ``x[key] = value`` is recorded as.
+
+    Where `key` names an element several times, the last value stays, and gets its gradient.
+    """
 
 
 def view_along(x, path):
@@ -39,10 +75,10 @@ def overwritten(x, value, path):
             (index, ((slice(None), slice(0, 2)),)), (index, ((slice(1, None),),)),
         )),
     ],
-    x=lambda g, path: overwrite_view(g, 0.0, path),
+    x=lambda g, path: overwrite(g, 0.0, path),
     value=lambda g, path: view_along(g, path),
 )
-def overwrite_view(x, value, /, path):
+def overwrite(x, value, /, path):
     """`x` with `value` in the view that `path` leads to: what a change of that view is recorded as."""
 
 

@@ -1,16 +1,15 @@
-"""Indexing: every form that NumPy reads, its reverse, and elements put in the place of others.
+"""Indexing: every form that NumPy reads, its reverse, and what all functions of indices check.
 
 The functions that are made of these are in `taking` and in `putting`.
 """
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, checked_call
+from tinygrad_relu.engine import Tensor
 from tinygrad_relu.errors import ArgumentError, DTypeError, IndexingError, ShapeError
-from tinygrad_relu.kernels.gather import AddAlong, TakeAlong, open_grid
+from tinygrad_relu.kernels.gather import AddAlong, TakeAlong
 from tinygrad_relu.kernels.view import Index
-from tinygrad_relu.ops.arithmetic import where
-from tinygrad_relu.ops.domain import Draw, case, distinct, real
+from tinygrad_relu.ops.domain import Draw, case, real
 from tinygrad_relu.ops.table import ZERO, op
 
 KEYS = [
@@ -69,30 +68,6 @@ def names_each_once(key):
     )
 
 
-def overwritten(x, values, key):
-    """Return a copy of `x` with `values` at `key`."""
-    x = np.array(x, order="C")
-    if np.result_type(x.dtype, values).kind != x.dtype.kind:
-        raise TypeError(f"a {x.dtype} tensor cannot hold values of dtype {np.asarray(values).dtype}")
-    x[key] = values
-    return x
-
-
-def to_last(g, values_shape, key):
-    """Return `g` at `key`, but 0 for all values that a later one has overwritten."""
-    picked = index(g, key)
-    if not names_each_once(key):
-        positions = np.arange(g.size).reshape(g.shape)[key]
-        order = np.arange(positions.size).reshape(positions.shape)
-        last = np.zeros(g.size, np.intp)
-        last[positions] = order
-        picked = where(last[positions] == order, picked, 0.0)
-    if len(values_shape) > picked.ndim:
-        # NumPy lets values have more axes of length 1 than there are places.
-        picked = index(picked, (None,) * (len(values_shape) - picked.ndim) + (Ellipsis,))
-    return picked
-
-
 @op(
     Index(),
     domain=[case(real(2, 3), key=key) for key in KEYS],
@@ -116,25 +91,6 @@ def index(x, /, key):
 )
 def place(x, /, shape, key):
     """Zeros of `shape` with `x` added at `key`: the reverse of `index`."""
-
-
-@op(
-    overwritten,
-    domain=[
-        case(real(2, 3), real(3), key=(0,)),
-        case(real(2, 3), real(1, 1, 2), key=(slice(None), slice(None, None, 2))),
-        case(real(3, 2), real(3, 2), key=(np.array([1, 0, 1]),)),
-        case(real(3), real(2, 1), key=(np.array([[0, 0, 1], [1, 2, 1]]),)),
-        case(real(3), real(2), key=(np.array([True, False, True]),)),
-    ],
-    x=lambda g, key: overwrite(g, 0.0, key),
-    values=lambda g, values_shape, key: to_last(g, values_shape, key),
-)
-def overwrite(x, values, /, key):
-    """A copy of `x` with `values` at `key`; where an element is named twice, the last value stays.
-
-    No gradient reaches what was overwritten.
-    """
 
 
 indices_of_three = Draw(lambda rng, shape: rng.integers(0, 3, shape))
@@ -172,77 +128,6 @@ def take_along_axis(x, indices, /, axis):
 )
 def add_along_axis(x, indices, /, shape, axis):
     """Zeros of `shape` with `x` added at `indices` along `axis`: the reverse of taking."""
-
-
-def lowest_of(dtype, largest):
-    """Return the number of a dtype that any other replaces as an extremum."""
-    if dtype.kind == "f":
-        return -np.inf if largest else np.inf
-    if dtype.kind == "b":
-        return not largest
-    return np.iinfo(dtype).min if largest else np.iinfo(dtype).max
-
-
-def extreme(x, src, indices, axis, largest, include_self):
-    """Return a copy of `x`, with the extremum of what `src` brings to each element."""
-    x = np.array(x, order="C")
-    key = open_grid(x.shape, indices, axis)
-    if not include_self:
-        x[key] = lowest_of(x.dtype, largest)
-    (np.maximum if largest else np.minimum).at(x, key, src)
-    return x
-
-
-def shares(g, x, src, indices, y, axis, include_self):
-    """Return the share of `g` of each element that equals the extremum `y`, and who equals it."""
-    own = x == y
-    if not include_self:
-        own = overwrite(own, False, open_grid(own.shape, indices, axis))
-    theirs = src == take_along_axis(y, indices, axis)
-    ones = where(theirs, np.ones((), g.dtype), 0.0)
-    count = where(own, 1.0, 0.0) + add_along_axis(ones, indices, g.shape, axis)
-    return where(count > 0, g / count, 0.0), own, theirs
-
-
-def share_of_self(g, x, src, indices, y, axis, include_self):
-    """Return the cotangent of `x` under an extremum that `src` may have replaced."""
-    share, own, _ = shares(g, x, src, indices, y, axis, include_self)
-    return where(own, share, 0.0)
-
-
-def share_of_source(g, x, src, indices, y, axis, include_self):
-    """Return the cotangent of `src`, of which several elements may be the extremum."""
-    share, _, theirs = shares(g, x, src, indices, y, axis, include_self)
-    return where(theirs, take_along_axis(share, indices, axis), 0.0)
-
-
-@op(
-    extreme,
-    domain=[
-        case(distinct(2, 3), distinct(2, 4), indices_of_three(2, 4), axis=1, largest=True,
-             include_self=False),
-        case(distinct(3, 2), distinct(2, 2), indices_of_three(2, 2), axis=0, largest=False,
-             include_self=True),
-    ],
-    x=lambda g, x, src, indices, y, axis, include_self: share_of_self(
-        g, x, src, indices, y, axis, include_self
-    ),
-    src=lambda g, x, src, indices, y, axis, include_self: share_of_source(
-        g, x, src, indices, y, axis, include_self
-    ),
-    indices=ZERO,
-)
-def extreme_along_axis(x, src, indices, /, axis, largest, include_self):
-    """The extremum of what `src` brings to each element of `x` along `axis`; `scatter_reduce`.
-
-    Elements that tie share the gradient equally, as in PyTorch.
-    """
-
-
-@checked_call
-def gather(x, axis, index):
-    """``x`` at `index` along `axis`, with the arguments in PyTorch's order; see `take_along_axis`."""
-    return take_along_axis(x, index, axis)
 
 
 def tensor_of(name, x):

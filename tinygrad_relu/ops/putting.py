@@ -9,18 +9,86 @@ import numpy as np
 from tinygrad_relu.engine import Tensor, checked_call
 from tinygrad_relu.errors import ArgumentError, DTypeError, IndexingError, RangeError, ShapeError
 from tinygrad_relu.kernels.gather import open_grid
-from tinygrad_relu.ops import arithmetic
+from tinygrad_relu.ops.arithmetic import where
+from tinygrad_relu.ops.assignment import assign
+from tinygrad_relu.ops.domain import case, distinct
 from tinygrad_relu.ops.indexing import (
     add_along_axis,
-    extreme_along_axis,
-    overwrite,
+    indices_of_three,
     place,
+    take_along_axis,
     tensor_of,
     whole_numbers,
 )
 from tinygrad_relu.ops.indexing import index as at
 from tinygrad_relu.ops.shapes import broadcast_to, cast, checked_axis, reshape
+from tinygrad_relu.ops.table import ZERO, op
 from tinygrad_relu.ops.taking import along, array_of, mask_of
+
+
+def lowest_of(dtype, largest):
+    """Return the number of a dtype that any other replaces as an extremum."""
+    if dtype.kind == "f":
+        return -np.inf if largest else np.inf
+    if dtype.kind == "b":
+        return not largest
+    return np.iinfo(dtype).min if largest else np.iinfo(dtype).max
+
+
+def extreme(x, src, indices, axis, largest, include_self):
+    """Return a copy of `x`, with the extremum of what `src` brings to each element."""
+    x = np.array(x, order="C")
+    key = open_grid(x.shape, indices, axis)
+    if not include_self:
+        x[key] = lowest_of(x.dtype, largest)
+    (np.maximum if largest else np.minimum).at(x, key, src)
+    return x
+
+
+def shares(g, x, src, indices, y, axis, include_self):
+    """Return the share of `g` of each element that equals the extremum `y`, and who equals it."""
+    own = x == y
+    if not include_self:
+        own = assign(own, False, open_grid(own.shape, indices, axis))
+    theirs = src == take_along_axis(y, indices, axis)
+    ones = where(theirs, np.ones((), g.dtype), 0.0)
+    count = where(own, 1.0, 0.0) + add_along_axis(ones, indices, g.shape, axis)
+    return where(count > 0, g / count, 0.0), own, theirs
+
+
+def share_of_self(g, x, src, indices, y, axis, include_self):
+    """Return the cotangent of `x` under an extremum that `src` may have replaced."""
+    share, own, _ = shares(g, x, src, indices, y, axis, include_self)
+    return where(own, share, 0.0)
+
+
+def share_of_source(g, x, src, indices, y, axis, include_self):
+    """Return the cotangent of `src`, of which several elements may be the extremum."""
+    share, _, theirs = shares(g, x, src, indices, y, axis, include_self)
+    return where(theirs, take_along_axis(share, indices, axis), 0.0)
+
+
+@op(
+    extreme,
+    domain=[
+        case(distinct(2, 3), distinct(2, 4), indices_of_three(2, 4), axis=1, largest=True,
+             include_self=False),
+        case(distinct(3, 2), distinct(2, 2), indices_of_three(2, 2), axis=0, largest=False,
+             include_self=True),
+    ],
+    x=lambda g, x, src, indices, y, axis, include_self: share_of_self(
+        g, x, src, indices, y, axis, include_self
+    ),
+    src=lambda g, x, src, indices, y, axis, include_self: share_of_source(
+        g, x, src, indices, y, axis, include_self
+    ),
+    indices=ZERO,
+)
+def extreme_along_axis(x, src, indices, /, axis, largest, include_self):
+    """The extremum of what `src` brings to each element of `x` along `axis`; `scatter_reduce`.
+
+    Elements that tie share the gradient equally, as in PyTorch.
+    """
 
 
 def of_dtype(name, word, source, x):
@@ -90,7 +158,7 @@ def scatter(x, axis, index, src=None, value=None):
     if (src is None) == (value is None):
         raise ArgumentError("scatter: pass one of src and value")
     x, axis, index, src = scattering("scatter", x, axis, index, value if src is None else src)
-    return overwrite(x, src, open_grid(x.shape, index, axis))
+    return assign(x, src, open_grid(x.shape, index, axis))
 
 
 @checked_call
@@ -144,7 +212,7 @@ def scatter_reduce(x, axis, index, src, reduce, include_self=True):
     if reduce in ("amax", "amin"):
         return extreme_along_axis(x, src, index, axis, reduce == "amax", bool(include_self))
     key = open_grid(x.shape, index, axis)
-    base = x if include_self else overwrite(x, False, key)
+    base = x if include_self else assign(x, False, key)
     total = base + add_along_axis(src, index, x.shape, axis)
     if reduce == "sum":
         return total
@@ -204,7 +272,7 @@ def index_copy(x, axis, index, source):
     tensor([1., 0., 2.], dtype=float64)
     """
     x, axis, key = along_one_axis("index_copy", x, axis, index)
-    return overwrite(x, entries_for("index_copy", x, axis, key, source), key)
+    return assign(x, entries_for("index_copy", x, axis, key, source), key)
 
 
 @checked_call
@@ -222,7 +290,7 @@ def index_fill(x, axis, index, value):
     if value.ndim:
         raise ShapeError(f"index_fill: value has shape {value.shape}: pass one number")
     key = along(axis, np.unique(key[-1]))       # which spares the gradient a search for the last
-    return overwrite(x, value, key)
+    return assign(x, value, key)
 
 
 def key_of(name, x, indices):
@@ -284,7 +352,7 @@ def index_put(x, indices, values, accumulate=False):
             f"index_put: values of shape {values.shape} do not fit what indices of shapes "
             f"{[part.shape for part in key]} name in x of shape {x.shape}"
         )
-    return x + place(values, x.shape, key) if accumulate else overwrite(x, values, key)
+    return x + place(values, x.shape, key) if accumulate else assign(x, values, key)
 
 
 @checked_call
@@ -321,7 +389,7 @@ def masked_fill(x, mask, value):
     value = of_dtype("masked_fill", "value", value, x)
     if value.ndim:
         raise ShapeError(f"masked_fill: value has shape {value.shape}: pass one number, or use where")
-    return arithmetic.where(mask.copy(), value, x)
+    return where(mask.copy(), value, x)
 
 
 @checked_call
@@ -345,4 +413,4 @@ def masked_scatter(x, mask, source):
     count = int(mask.sum())
     if source.size < count:
         raise RangeError(f"masked_scatter: {source.size} elements of source for {count} in the mask")
-    return overwrite(x, at(reshape(source, -1), (slice(count),)), (mask,))
+    return assign(x, at(reshape(source, -1), (slice(count),)), (mask,))

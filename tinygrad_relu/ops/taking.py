@@ -49,6 +49,23 @@ def take(x, index):
 
 
 @checked_call
+def gather(x, axis, index):
+    """``x`` at `index` along `axis`, with the arguments in PyTorch's order.
+
+    `index` has as many axes as `x`, and is no longer than it along the others.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.gather(tg.tensor([[1.0, 2.0], [3.0, 4.0]]), 1, tg.tensor([[1], [0]]))
+    tensor([[2.],
+            [3.]], dtype=float64)
+    """
+    x = tensor_of("gather", x)
+    return take_along_axis(x, index, checked_axis("gather", axis, x.ndim))
+
+
+@checked_call
 def take_along_dim(x, indices, axis=None):
     """``x`` at `indices` along `axis`, as NumPy's ``take_along_axis``; flattened if there is none.
 
