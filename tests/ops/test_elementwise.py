@@ -112,6 +112,12 @@ def test_what_is_flat_or_one_to_one_has_that_derivative():
     assert gradients_at(lambda x: tg.nan_to_num(x), [NAN, INF, 2.0])[0].tolist() == [0, 0, 1]
 
 
+def test_logaddexp_of_equal_infinities():
+    a = tg.tensor([INF, -INF, INF, 0.0])
+    assert tg.logaddexp(a, tg.tensor([INF, -INF, -INF, -INF])).tolist() == [INF, -INF, INF, 0]
+    assert tg.logaddexp(a[:2], a[:2]).tolist() == [INF, -INF]
+
+
 def test_lerp_is_exact_at_both_ends():
     a, b = tg.tensor([0.1, 1e30]), tg.tensor([0.7, -3.0])
     np.testing.assert_array_equal(tg.lerp(a, b, 1.0).numpy(), b.numpy())

@@ -136,7 +136,7 @@ def edges_of(name, x, bins, limits):
     if low > high:
         raise RangeError(f"{name}: the bins begin at {low} and end before, at {high}")
     if low == high:
-        low, high = (low - 1, high + 1) if name == "histc" else (low - 0.5, high + 0.5)
+        low, high = low - 0.5, high + 0.5
     return np.linspace(low, high, bins + 1)
 
 

@@ -12,4 +12,5 @@ from tinygrad_relu.kernels.loops.table cimport *
 include "gate.pxi"
 include "rows.pxi"
 include "update.pxi"
+include "error_function.pxi"
 include "table.pxi"

@@ -16,6 +16,8 @@ cdef struct Loops:          # of each loop one for float and one for double
     Loop[2] relu_with_mask  # 8 elements    x, mask (1 byte), y
     Loop[2] apply_mask      # 8 elements    signal, mask (1 byte), y
     Loop[2] sigmoid         # an element    x, y                                Exponential
+    Loop[2] erf             # an element    x, y                                Exponential
+    Loop[2] erfc            # an element    x, y                                Exponential
     Loop[2] add_bias        # a row         x, bias, x                          width
     Loop[2] add_bias_relu   # a row         x, bias, x                          width
     Loop[2] softmax         # a row         x, y                                Rows
@@ -30,7 +32,7 @@ cdef struct Loops:          # of each loop one for float and one for double
 cdef enum:
     DISTANCE_BLOCK = 512    # elements in a step of `squared_distance`
 
-cdef struct Exponential:    # NumPy's own loop
+cdef struct Exponential:    # NumPy's own loop, for `erf` and `erfc` always that for double
     Loop loop
     void* data
 
