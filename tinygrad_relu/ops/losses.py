@@ -179,7 +179,8 @@ def cross_entropy(
         except IndexingError:
             pass                # some are ignored, or there is no such class
         else:
-            return reshape(losses, *target.shape) if reduction == "none" else reduced(name, losses, reduction)
+            losses = reshape(losses, *target.shape) if reduction == "none" else losses
+            return reduced(name, losses, reduction)
     classes = class_numbers(name, target, count, ignore_index)
     logs = log_softmax(rows, -1)
     losses = -picked(logs, classes.numbers)
