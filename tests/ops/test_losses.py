@@ -211,6 +211,8 @@ def test_ignored_classes():
     assert F.cross_entropy(scores, np.array([-100, -100]), reduction="sum").item() == 0
     with pytest.raises(IndexError, match="classes from -100 to 1"):
         F.cross_entropy(scores, np.array([-100, 1]), ignore_index=5)
+    within = F.cross_entropy(scores, np.array([0, 1]), ignore_index=0)
+    assert within.item() == pytest.approx(math.log(1 + math.exp(-1)))
 
 
 def test_targets_that_change_later_change_nothing():

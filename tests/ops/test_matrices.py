@@ -281,6 +281,7 @@ def test_angles_and_distances(rng):
         gradients_hold(f, a, b)
     gradients_hold(tg.nn.functional.normalize, a)
     assert tg.cosine_similarity(tg.zeros(1, 2), tg.ones(1, 2)).item() == 0
+    np.testing.assert_allclose(tg.cosine_similarity(tg.tensor(a), tg.tensor(a[0])).numpy()[0], 1)
 
 
 SINGULAR = tg.tensor([[1.0, 2.0], [2.0, 4.0]])

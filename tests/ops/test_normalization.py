@@ -194,7 +194,7 @@ X = tg.ones(2, 3, 4)
         (lambda: F.embedding(np.array([4]), tg.ones(4, 2)), IndexingError, "from 4 to 4.*4 rows"),
         (lambda: F.embedding(np.array([-1]), tg.ones(4, 2)), IndexingError, "from -1"),
         (lambda: F.embedding(np.array([1.0]), tg.ones(4, 2)), DTypeError, "pass integers"),
-        (lambda: F.embedding(np.array([1]), tg.ones(4, 2), 4), IndexingError, "padding_idx is 4"),
+        (lambda: F.embedding(np.array([1]), tg.ones(4, 9), 4), IndexingError, "padding_idx is 4"),
         (lambda: F.one_hot(np.array([3]), 3), IndexingError, "one_hot"),
         (lambda: F.one_hot(np.array([-1])), IndexingError, "negative"),
         (lambda: F.one_hot(np.zeros(0, int)), IndexingError, "how many classes"),

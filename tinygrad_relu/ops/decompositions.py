@@ -37,6 +37,11 @@ conditioned = Draw(well_conditioned)
 definite = Draw(positive_definite)
 
 
+def silent(function):
+    """Let infinity and NaN pass without a warning, as they do through every other op."""
+    return np.errstate(all="ignore")(function)
+
+
 def packed(*results, batch):
     """Return arrays end to end along one axis, after the axes of a batch."""
     return np.concatenate([x.reshape(*batch, math.prod(x.shape[len(batch) :])) for x in results], -1)
@@ -95,7 +100,7 @@ def over_gaps(name, k, gaps):
 # ------------------------------------------------------------------------------ systems, determinants
 
 @op(
-    np.linalg.solve,
+    silent(np.linalg.solve),
     domain=[
         case(conditioned(3, 3), real(3, 2)),
         case(conditioned(2, 2, 2), real(2, 2, 1)),
@@ -124,7 +129,7 @@ def cofactors(a, determinant):
 
 
 @op(
-    np.linalg.det,
+    silent(np.linalg.det),
     domain=[case(conditioned(3, 3)), case(conditioned(2, 2, 2)),
             case(Draw(lambda rng, shape: np.diag([1.5, 0.0, -0.7])))],
     a=lambda g, a, y: reshape(g, *g.shape, 1, 1) * cofactors(a, y),
@@ -143,6 +148,7 @@ def det(a, /):
     """
 
 
+@silent
 def sign_and_log(a):
     """Return the sign and the logarithm of a determinant beside each other."""
     return np.stack(np.linalg.slogdet(a), -1)
@@ -169,7 +175,7 @@ def cholesky_cotangent(g, y):
 
 
 @op(
-    lambda a: np.linalg.cholesky(symmetric(a)),
+    silent(lambda a: np.linalg.cholesky(symmetric(a))),
     domain=[case(definite(3, 3)), case(definite(2, 2, 2))],
     a=lambda g, y: cholesky_cotangent(g, y),
 )
@@ -217,6 +223,7 @@ def tall_qr_cotangent(gq, gr, q, r):
     return linear_solve(r, (gq + q @ (lower(m) + lower(m, -1).mT)).mT).mT
 
 
+@silent
 def qr_by_lapack(a, complete):
     """Return the factors of `a`, packed."""
     return packed(*np.linalg.qr(a, "complete" if complete else "reduced"), batch=a.shape[:-2])
@@ -244,7 +251,7 @@ def eigh_cotangent(g, y, a_shape):
 
 
 @op(
-    lambda a: packed(*np.linalg.eigh(symmetric(a)), batch=a.shape[:-2]),
+    silent(lambda a: packed(*np.linalg.eigh(symmetric(a)), batch=a.shape[:-2])),
     domain=[case(definite(3, 3)), case(definite(2, 2, 2))],
     a=lambda g, y, a_shape: eigh_cotangent(g, y, a_shape),
 )
@@ -301,6 +308,7 @@ def over_values(vectors, s):
     return where(zero[..., None, :], 0.0, vectors / where(zero[..., None, :], 1.0, row(s)))
 
 
+@silent
 def svd_by_lapack(a, full_matrices, vectors):
     """Return singular values, packed with their vectors if these are wanted."""
     if not vectors:
@@ -330,6 +338,7 @@ def pinv_cotangent(g, a, y):
     return beside @ y @ y.mT + y.mT @ y @ above - y.mT @ g @ y.mT
 
 
+@silent
 def pinv_by_svd(a, atol, rtol):
     """Return pseudo-inverses, without singular values up to the larger of the two tolerances."""
     u, s, vh = np.linalg.svd(a, full_matrices=False)

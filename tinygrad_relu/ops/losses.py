@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from tinygrad_relu.engine import checked_call
+from tinygrad_relu.engine import Tensor, checked_call, own_errors
 from tinygrad_relu.errors import ArgumentError, DTypeError, IndexingError, RangeError, ShapeError
 from tinygrad_relu.kernels.distance import SquaredDistance
 from tinygrad_relu.ops.arithmetic import absolute, clamp_min, where
@@ -44,15 +44,10 @@ def reduced(name, losses, reduction):
     raise ArgumentError(f"{name}: reduction is {reduction!r}: it is 'mean', 'sum' or 'none'")
 
 
-def not_negative(name, word, value):
-    """Raise where a parameter that has to be a number from 0 on is none."""
-    if not isinstance(value, (int, float, np.number)) or not value >= 0:
-        raise RangeError(f"{name}: {word} is {value!r}: it is a number, not negative")
-
-
 # ------------------------------------------------------------------------------------------ distances
 
 @checked_call
+@own_errors
 def mse_loss(input, target, reduction="mean"):
     """Squared difference, averaged, summed or elementwise.
 
@@ -68,17 +63,17 @@ def mse_loss(input, target, reduction="mean"):
     >>> tg.mse_loss(tg.tensor([1.0, 3.0]), tg.tensor([1.0, 1.0]))
     tensor(2., dtype=float64)
     """
-    if np.shape(input) != np.shape(target):
+    if not (isinstance(input, Tensor) and isinstance(target, Tensor) and input.shape == target.shape):
         input, target = same_shape("mse_loss", input=input, target=target)
     if reduction == "mean":
-        return squared_distance(input, target) / math.prod(np.shape(input))
+        return squared_distance(input, target) / input.size
     if reduction == "sum":
         return squared_distance(input, target)
-    input, target = same_shape("mse_loss", input=input, target=target)
     return reduced("mse_loss", square(input - target), reduction)
 
 
 @checked_call
+@own_errors
 def l1_loss(input, target, reduction="mean"):
     """Absolute difference; its derivative at 0 is 0.
 
@@ -93,6 +88,7 @@ def l1_loss(input, target, reduction="mean"):
 
 
 @checked_call
+@own_errors
 def huber_loss(input, target, reduction="mean", delta=1.0):
     """Half of the squared difference up to `delta`, and beyond that linear with the slope `delta`.
 
@@ -111,6 +107,7 @@ def huber_loss(input, target, reduction="mean", delta=1.0):
 
 
 @checked_call
+@own_errors
 def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
     """`huber_loss` divided by `beta`, its delta; `l1_loss` for 0.
 
@@ -121,7 +118,8 @@ def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
     tensor([0.25, 2.  ], dtype=float64)
     """
     input, target = same_shape("smooth_l1_loss", input=input, target=target)
-    not_negative("smooth_l1_loss", "beta", beta)
+    if not isinstance(beta, (int, float, np.number)) or not beta >= 0:
+        raise RangeError(f"smooth_l1_loss: beta is {beta!r}: it is a number, not negative")
     away = absolute(input - target)
     if beta == 0:
         return reduced("smooth_l1_loss", away, reduction)
@@ -132,6 +130,7 @@ def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
 # -------------------------------------------------------------------------------------------- classes
 
 @checked_call
+@own_errors
 def cross_entropy(
     input, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0
 ):
@@ -172,11 +171,17 @@ def cross_entropy(
         raise RangeError(f"{name}: label_smoothing is {label_smoothing!r}: it lies between 0 and 1")
     if target.dtype.kind == "f":
         return probability_losses(input, target, weight, reduction, label_smoothing)
-    classes = class_numbers(name, input, target, ignore_index)
+    count = class_count(name, input, target)
     rows = rows_of_classes(input)
-    if weight is None and label_smoothing == 0:
-        losses = class_losses(rows, classes.numbers)
-        return averaged(name, losses, None, classes, reduction)
+    if weight is None and label_smoothing == 0 and not 0 <= ignore_index < count:
+        try:
+            losses = class_losses(rows, reshape(target, target.size))
+        except IndexingError:
+            pass                # some are ignored, or there is no such class
+        else:
+            losses = reshape(losses, *target.shape) if reduction == "none" else losses
+            return reduced(name, losses, reduction)
+    classes = class_numbers(name, target, count, ignore_index)
     logs = log_softmax(rows, -1)
     losses = -picked(logs, classes.numbers)
     weights = class_weights(name, weight, rows.shape[-1])
@@ -219,8 +224,8 @@ class ClassNumbers:
         self.numbers, self.counts, self.shape = numbers, counts, shape
 
 
-def class_numbers(name, input, target, ignore_index):
-    """Return the right classes, with 0 for those that are ignored."""
+def class_count(name, input, target):
+    """Return how many classes there are, or raise where the numbers of right ones do not fit scores."""
     if target.dtype.kind not in "iu":
         raise DTypeError(f"{name}: target is {target.dtype}: pass integers or probabilities")
     axis = min(1, input.ndim - 1)
@@ -229,12 +234,16 @@ def class_numbers(name, input, target, ignore_index):
         raise ShapeError(
             f"{name}: target has shape {target.shape}, and input of shape {input.shape} asks for {wanted}"
         )
+    return input.shape[axis]
+
+
+def class_numbers(name, target, count, ignore_index):
+    """Return the right classes, with 0 for those that are ignored."""
     numbers = target.detach().numpy().reshape(-1)
     ignored = numbers == ignore_index
     counts = None
     if ignored.any():
         numbers, counts = np.where(ignored, 0, numbers), ~ignored
-    count = input.shape[axis]
     if numbers.size and not 0 <= numbers.min() <= numbers.max() < count:
         raise IndexingError(
             f"{name}: target has classes from {numbers.min()} to {numbers.max()}, and input has {count}"
@@ -278,6 +287,7 @@ def averaged(name, losses, weights, classes, reduction):
 
 
 @checked_call
+@own_errors
 def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
     """Minus the element of the right class; `cross_entropy` of scores that are logarithms already.
 
@@ -296,7 +306,7 @@ def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
     """
     name = "nll_loss"
     input, target = with_axes(name, "input", input, 1), tensor_from(name, "target", target)
-    classes = class_numbers(name, input, target, ignore_index)
+    classes = class_numbers(name, target, class_count(name, input, target), ignore_index)
     rows = rows_of_classes(input)
     losses = -picked(rows, classes.numbers)
     weights = class_weights(name, weight, rows.shape[-1])
@@ -328,6 +338,7 @@ def check_broadcast(name, word, value, losses):
 
 
 @checked_call
+@own_errors
 def binary_cross_entropy(input, target, weight=None, reduction="mean"):
     """``-(target * log(input) + (1 - target) * log(1 - input))`` for probabilities.
 
@@ -368,6 +379,7 @@ def logarithm(x):
 
 
 @checked_call
+@own_errors
 def binary_cross_entropy_with_logits(
     input, target, weight=None, reduction="mean", pos_weight=None
 ):
@@ -404,6 +416,7 @@ def binary_cross_entropy_with_logits(
 
 
 @checked_call
+@own_errors
 def kl_div(input, target, reduction="mean", log_target=False):
     """``target * (log(target) - input)``: Kullback and Leibler's divergence, of logarithms `input`.
 
@@ -439,6 +452,7 @@ def kl_div(input, target, reduction="mean", log_target=False):
 
 
 @checked_call
+@own_errors
 def poisson_nll_loss(input, target, log_input=True, full=False, eps=1e-8, reduction="mean"):
     """Negative log-likelihood of counts under Poisson's distribution.
 
@@ -470,6 +484,7 @@ def poisson_nll_loss(input, target, log_input=True, full=False, eps=1e-8, reduct
 
 
 @checked_call
+@own_errors
 def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
     """Negative log-likelihood under normal distributions with the means `input`.
 
@@ -521,6 +536,7 @@ def signs(name, target, shape):
 
 
 @checked_call
+@own_errors
 def hinge_embedding_loss(input, target, margin=1.0, reduction="mean"):
     """`input` where `target` is 1, and ``max(margin - input, 0)`` where it is -1.
 
@@ -539,6 +555,7 @@ def hinge_embedding_loss(input, target, margin=1.0, reduction="mean"):
 
 
 @checked_call
+@own_errors
 def margin_ranking_loss(input1, input2, target, margin=0.0, reduction="mean"):
     """``max(margin - target * (input1 - input2), 0)``: `target` is 1 where `input1` should be larger.
 
@@ -555,6 +572,7 @@ def margin_ranking_loss(input1, input2, target, margin=0.0, reduction="mean"):
 
 
 @checked_call
+@own_errors
 def cosine_embedding_loss(input1, input2, target, margin=0.0, reduction="mean"):
     """``1 - cosine`` where `target` is 1, and ``max(cosine - margin, 0)`` where it is -1.
 
