@@ -135,6 +135,8 @@ def test_unfold_and_fold_are_adjoints(rng):
     np.testing.assert_allclose(F.fold(tg.tensor(v[0]), (5, 6), (2, 3), **layout).numpy(), back[0])
     np.testing.assert_array_equal(F.unfold(tg.tensor(x[0]), (2, 3), **layout).numpy(), columns[0])
     hold(lambda x: F.unfold(x, (2, 3), **layout), x)
+    assert F.unfold(tg.tensor(x), 2).shape == (2, 12, 20)
+    assert F.fold(tg.ones(2, 12, 20), (5, 6), 2).numpy()[0, 0, 0].tolist() == [1, 2, 2, 2, 2, 1]
 
 
 # ------------------------------------------------------------------------------------------- pooling

@@ -136,6 +136,23 @@ def test_solutions_solve(of_a, of_b, rng):
     gradients_hold(tg.linalg.solve, a, b)
 
 
+def test_solutions_from_the_right(rng):
+    a, b = rng.standard_normal((2, 3, 3)) + 3 * np.eye(3), rng.standard_normal((2, 4, 3))
+    x = tg.linalg.solve(tg.tensor(a), tg.tensor(b), left=False).numpy()
+    np.testing.assert_allclose(x @ a, b, atol=1e-13)
+    gradients_hold(lambda a, b: tg.linalg.solve(a, b, left=False), a, b)
+
+
+@pytest.mark.parametrize("n", [-3, -1, 0, 1, 2, 6, 7])
+def test_powers_of_matrices(n):
+    x = tg.tensor(AT, requires_grad=True)
+    y = tg.linalg.matrix_power(x, n)
+    np.testing.assert_allclose(y.detach().numpy(), np.linalg.matrix_power(AT, n), rtol=1e-11)
+    gradients_hold(lambda x: tg.linalg.matrix_power(x, n), AT, second=n != 0)
+    infinite = tg.linalg.matrix_power(tg.tensor([[np.inf]]), 0)
+    assert infinite.tolist() == [[1.0]]
+
+
 @pytest.mark.parametrize("left", [True, False])
 @pytest.mark.parametrize("upper", [True, False])
 @pytest.mark.parametrize("unit", [True, False])
@@ -179,6 +196,8 @@ def test_ranks_and_tolerances():
     assert tg.linalg.matrix_rank(tg.tensor(x)).item() == 3
     assert tg.linalg.matrix_rank(tg.tensor(x), rtol=1e-2).item() == 2
     assert tg.linalg.matrix_rank(tg.tensor(x), atol=2.0).item() == 1
+    assert tg.linalg.matrix_rank(tg.tensor(x * 1e-17), atol=1e-18).item() == 2
+    assert tg.linalg.matrix_rank(tg.tensor(np.diag([1.0, 1e-17])), atol=1e-18).item() == 2
     assert tg.linalg.matrix_rank(tg.zeros(2, 3, 4)).tolist() == [0, 0]
     np.testing.assert_allclose(
         tg.linalg.pinv(tg.tensor(x), atol=1e-2).numpy(), np.diag([0.25, 1.0, 0.0]), atol=1e-15
@@ -256,6 +275,14 @@ def test_norms_have_the_derivative_0_at_0(ord):
     x = tg.tensor([0.0, 2.0], requires_grad=True)
     tg.linalg.vector_norm(x, ord).backward()
     np.testing.assert_allclose(x.grad.numpy(), [0.0, 1.0], rtol=1e-14)
+
+
+def test_what_is_not_zero_is_counted():
+    x = tg.tensor([[0.0, np.inf, np.nan], [0.0, 0.0, 1e-300]], requires_grad=True)
+    count = tg.linalg.vector_norm(x, 0, 1)
+    assert count.tolist() == [2.0, 1.0]
+    assert tg.linalg.vector_norm(tg.tensor(5.0)).item() == 5.0
+    assert tg.linalg.cond(tg.tensor([[3.0]])).item() == 1.0
 
 
 def test_norm_chooses_as_pytorch_does(rng):

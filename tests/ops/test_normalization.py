@@ -72,6 +72,11 @@ def test_group_norm_and_instance_norm(rng):
     np.testing.assert_allclose(z, standard(x, 2) * w[:, None] + b[:, None], rtol=1e-11)
     np.testing.assert_allclose(mean.numpy(), 0.5 * x.mean((0, 2)))
     np.testing.assert_allclose(var.numpy(), 0.5 + 0.5 * x.var(2, ddof=1).mean(0))
+    again, moved = tg.zeros(4), tg.zeros(4)
+    F.instance_norm(tg.tensor(x), again)
+    F.batch_norm(tg.tensor(x), moved, None, training=True)
+    np.testing.assert_allclose(again.numpy(), 0.1 * x.mean((0, 2)))
+    np.testing.assert_allclose(moved.numpy(), again.numpy())
     learned = F.instance_norm(tg.tensor(x), mean, var, use_input_stats=False).numpy()
     np.testing.assert_allclose(learned, F.batch_norm(tg.tensor(x), mean, var).numpy())
     hold(lambda x, w, b: F.group_norm(x, 2, w, b), x, w, b)
@@ -122,6 +127,7 @@ def test_dropout_keeps_the_mean_and_its_mask(rng):
     y.sum().backward()
     np.testing.assert_array_equal(x.grad.numpy(), values)
     assert F.dropout(x, 0.5, training=False) is x and F.dropout(x, 0.0) is x
+    assert F.dropout(tg.tensor(2.0), 0.5).item() in (0.0, 4.0)
     assert not F.dropout(x, 1.0).detach().numpy().any()
     again = [F.dropout(x, 0.5, generator=tg.manual_seed(3)).detach().numpy() for _ in range(2)]
     np.testing.assert_array_equal(*again)

@@ -90,6 +90,10 @@ def test_multi_dot_takes_the_cheapest_order(rng):
     # 3 x 30 times (30 x 2 times (2 x 40 times 40 x 1)): the last product of all has the smallest factor.
     left, right = y.grad_fn.saved_values
     assert left.shape == (3, 30) and right.shape == (30, 1)
+    sizes = [2, 40, 3, 4, 5]       # from the left: 2 x 40 x 3, then 2 x 3 x 4, then 2 x 4 x 5
+    chain = [tg.tensor(np.ones(shape), requires_grad=True) for shape in itertools.pairwise(sizes)]
+    left, right = tg.linalg.multi_dot(chain).grad_fn.saved_values
+    assert left.shape == (2, 4) and right.shape == (4, 5)
     ends = tg.linalg.multi_dot([tg.ones(2), tg.ones(2, 3), tg.ones(3)])
     assert ends.shape == () and ends.item() == 6
 

@@ -150,8 +150,7 @@ def solve(a, b, left=True):
     >>> tg.linalg.solve(tg.tensor([[2.0, 0.0], [0.0, 4.0]]), tg.tensor([1.0, 1.0]))
     tensor([0.5 , 0.25], dtype=float64)
     """
-    a = square_matrices("solve", "a", a)
-    return solved("solve", a, b, left)
+    return solved("solve", square_matrices("solve", "a", a), b, left)
 
 
 def solved(name, a, b, left):
@@ -297,7 +296,7 @@ def matrix_power(x, n):
         with refused_by_lapack("matrix_power", SINGULAR):
             x, n = linear_solve(x, np.eye(x.shape[-1], dtype=x.dtype)), -n
     if n == 0:
-        return x * 0 + np.eye(x.shape[-1], dtype=x.dtype)
+        return where(np.ones(x.shape, dtype=bool), np.eye(x.shape[-1], dtype=x.dtype), x)
     result = None
     while True:
         if n % 2:
@@ -315,7 +314,6 @@ PADE = [
     64764752532480000, 32382376266240000, 7771770303897600, 1187353796428800, 129060195264000,
     10559470521600, 670442572800, 33522128640, 1323241920, 40840800, 960960, 16380, 182, 1,
 ]
-PADE = [c / PADE[0] for c in PADE]
 PADE_NORM = 5.371920351148152
 
 
@@ -343,7 +341,7 @@ def matrix_exp(x):
     x2 = x @ x
     x4 = x2 @ x2
     x6 = x2 @ x4
-    c = PADE
+    c = [k / PADE[0] for k in PADE]
     odd = x6 @ (c[13] * x6 + c[11] * x4 + c[9] * x2) + c[7] * x6 + c[5] * x4 + c[3] * x2 + c[1] * one
     even = x6 @ (c[12] * x6 + c[10] * x4 + c[8] * x2) + c[6] * x6 + c[4] * x4 + c[2] * x2 + c[0] * one
     odd = x @ odd

@@ -73,7 +73,7 @@ def vector_norm(x, ord=2, axis=None, keepdims=False, dtype=None):
     if ord == 2:
         return root_of(sum(square(x), axes, keepdims), sqrt)
     if ord == 0:
-        return sum(where(x == 0, 0.0, x * 0 + 1), axes, keepdims)
+        return sum(where(x != 0, 1.0, x * 0), axes, keepdims)
     if ord == 1:
         return sum(absolute(x), axes, keepdims)
     if (math.isinf(ord) or ord < 0) and any(x.shape[k] == 0 for k in axes):
