@@ -122,6 +122,7 @@ NUMPY = {
     "tan": np.tan, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2,
     "sinh": np.sinh, "cosh": np.cosh, "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh,
     "hypot": np.hypot, "logaddexp": np.logaddexp, "running_sum": np.cumsum,
+    "clamp_between": lambda x, low, high: np.clip(x, low, high),
     "limit": lambda x, low, high: np.clip(x, low, high),
     # against mpmath, in test_special.py; against its definition, in test_cumulative.py
     "erf": None, "erfc": None, "erfinv": None, "log_gamma": None, "sinc_derivative": None,

@@ -100,6 +100,38 @@ cdef class Gate(Kernel):
         return gate_general(signal, control, t0, a0, a1, None)
 
 
+@cython.final
+cdef class Limit(Kernel):
+    """The kernel of ops that limit `x` to between two numbers; statics: (low, high)."""
+
+    cdef object run(self, PyObject** arrays, Py_ssize_t count, tuple statics):
+        cdef object x = <object> arrays[0]
+        cdef double[2] doubles
+        cdef float[2] singles
+        cdef char* operands[4]
+        cdef npy_intp[4] strides
+        cdef npy_intp item
+        cdef ndarray y
+        cdef int slot = float_slot(<ndarray> x) if type(x) is ndarray else -1
+        low, high = statics
+        # A limit that is NaN makes everything NaN, as in NumPy; the loop would let it pass.
+        if slot < 0 or not numbers(low, high, 0) or low != low or high != high:
+            with np.errstate(all="ignore"):
+                return np.minimum(np.maximum(x, low), high)
+        doubles[:] = [low, high]
+        singles[:] = [<float> doubles[0], <float> doubles[1]]
+        item = cnp.PyArray_ITEMSIZE(<ndarray> x)
+        y = empty(
+            cnp.PyArray_NDIM(<ndarray> x), cnp.PyArray_DIMS(<ndarray> x), cnp.PyArray_TYPE(<ndarray> x)
+        )
+        strides[:] = [item, 0, 0, item]
+        operands[0], operands[3] = cnp.PyArray_BYTES(<ndarray> x), cnp.PyArray_BYTES(y)
+        operands[1] = <char*> &doubles[0] if slot else <char*> &singles[0]
+        operands[2] = <char*> &doubles[1] if slot else <char*> &singles[1]
+        run_loop(own.limit[slot], NULL, 4, operands, cnp.PyArray_SIZE(y), strides)
+        return y
+
+
 cdef bint matching(object a, object b) noexcept:
     """Tell whether `a` and `b` are plain float or double arrays of one dtype and shape."""
     if type(a) is not ndarray or type(b) is not ndarray:

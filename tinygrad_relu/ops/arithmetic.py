@@ -4,6 +4,7 @@ import numpy as np
 
 from tinygrad_relu.engine import checked_call
 from tinygrad_relu.kernels.elementwise import Elementwise
+from tinygrad_relu.kernels.gate import Limit
 from tinygrad_relu.ops.domain import (
     between_multiples,
     boolean,
@@ -279,6 +280,15 @@ def clamp_max(x, high, /):
     """`x`, but at most `high`.  Where ``x == high`` the gradient is that of `x`, as in PyTorch."""
 
 
+@op(
+    Limit(),
+    domain=elementwise(real, low=-1.0, high=0.7),
+    x=lambda g, x, low, high: where((x >= low) & (x <= high), g, 0.0),
+)
+def clamp_between(x, /, low, high):
+    """`x`, but at least `low` and at most `high`, two numbers; at these the gradient passes."""
+
+
 @checked_call
 def clamp(x, min=None, max=None):
     """Limit `x` to between `min` and `max`, either of which may be left out.
@@ -301,6 +311,8 @@ def clamp(x, min=None, max=None):
     >>> tg.clamp(tg.tensor([-2.0, 0.5, 9.0]), min=-1.0, max=1.0)
     tensor([-1. ,  0.5,  1. ], dtype=float64)
     """
+    if type(min) in (int, float) and type(max) in (int, float):
+        return clamp_between(x, min, max)
     if min is not None:
         x = clamp_min(x, min)
     if max is not None:

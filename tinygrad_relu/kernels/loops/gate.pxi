@@ -87,6 +87,20 @@ cdef void relu(
     gate(all_operands, count, all_strides, settings)
 
 
+cdef void limit(
+    floating** operands, npy_intp* count, npy_intp* strides, void* settings
+) noexcept nogil:
+    """At least `low`, then at most `high`; NaN stays NaN."""
+    cdef const floating* x = operands[0]
+    cdef floating* y = operands[3]
+    cdef floating low = operands[1][0], high = operands[2][0], value
+    cdef npy_intp i
+    for i in range(count[0]):
+        value = x[i]
+        value = low if value < low else value
+        y[i] = high if value > high else value
+
+
 cdef void relu_with_mask(
     floating** operands, npy_intp* count, npy_intp* strides, void* settings
 ) noexcept nogil:
@@ -174,23 +188,34 @@ cdef void sigmoid(
     No overflow, no cancellation; by blocks that stay in the first-level cache.
     """
     cdef Exponential* exp = <Exponential*> settings
+    cdef floating[512] values
     cdef floating[512] block
     cdef char* exp_operands[2]
     cdef npy_intp[2] exp_strides = [sizeof(floating), sizeof(floating)]
     cdef char* x = <char*> operands[0]
     cdef char* y = <char*> operands[1]
     cdef npy_intp i, size, left = count[0]
-    cdef floating value, e
+    cdef floating value, e, one = 1
     while left > 0:
         size = min(left, 512)
+        if strides[0] == sizeof(floating):
+            memcpy(values, x, size * sizeof(floating))
+        else:
+            for i in range(size):
+                values[i] = (<floating*> (x + i * strides[0]))[0]
         for i in range(size):
-            block[i] = -<floating> fabs((<floating*> (x + i * strides[0]))[0])
+            value = values[i]
+            block[i] = -value if value > 0 else value
         exp_operands[0] = exp_operands[1] = <char*> block
         exp.loop(exp_operands, &size, exp_strides, exp.data)
         for i in range(size):
-            value = (<floating*> (x + i * strides[0]))[0]
             e = block[i]
-            (<floating*> (y + i * strides[1]))[0] = (1 if value >= 0 else e) / (1 + e)
+            block[i] = (one if values[i] >= 0 else e) / (one + e)
+        if strides[1] == sizeof(floating):
+            memcpy(y, block, size * sizeof(floating))
+        else:
+            for i in range(size):
+                (<floating*> (y + i * strides[1]))[0] = block[i]
         x += size * strides[0]
         y += size * strides[1]
         left -= size

@@ -13,6 +13,7 @@ cdef struct Loops:          # of each loop one for float and one for double
     #                       a step is...    operands, the result last           settings
     Loop[2] gate            # an element    signal, control, t0, a0, a1, y
     Loop[2] relu            # an element    x, y
+    Loop[2] limit           # an element    x, low, high (one each), y
     Loop[2] relu_with_mask  # 8 elements    x, mask (1 byte), y
     Loop[2] apply_mask      # 8 elements    signal, mask (1 byte), y
     Loop[2] sigmoid         # an element    x, y                                Exponential

@@ -3,6 +3,7 @@
 cdef Loops loops
 loops.gate[:] = [<Loop> gate[float], <Loop> gate[double]]
 loops.relu[:] = [<Loop> relu[float], <Loop> relu[double]]
+loops.limit[:] = [<Loop> limit[float], <Loop> limit[double]]
 loops.relu_with_mask[:] = [<Loop> relu_with_mask[float], <Loop> relu_with_mask[double]]
 loops.apply_mask[:] = [<Loop> apply_mask[float], <Loop> apply_mask[double]]
 loops.sigmoid[:] = [<Loop> sigmoid[float], <Loop> sigmoid[double]]
