@@ -24,6 +24,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import busy
 import chain
 import import_time
+import large_ops
 import matplotlib
 import numpy as np
 import small_ops
@@ -54,6 +55,8 @@ KERNEL_GOALS = [
     ("relu", "float32", 1_000_000, "np.maximum(x, 0)", 0.25),
     ("relu", "float64", 10, "np.maximum(x, 0)", 0.6),
 ]
+LARGE_OPS_GOAL = 1.1        # any op on a million elements against NumPy
+CONVOLUTION_GOAL = 2.5      # 3 x 3 on 32 x 16 x 28 x 28 float32 against PyTorch
 BUSY_GOAL = 1.3             # two threads against one, with every processor busy
 COPY_GOAL = 1.15            # relu against the best plain copy of the same bytes
 IMPORT_GOAL = 0.025
@@ -120,7 +123,7 @@ def kernels_table(report):
     return table
 
 
-def goals_table(results, kernels, busy_ratios, import_seconds, chain_seconds):
+def goals_table(results, kernels, busy_ratios, large, convolution, import_seconds, chain_seconds):
     """Return a table of what was to be reached and what was."""
     table = Table(title="Goals")
     for head in ("what", "against", "at most", "measured", ""):
@@ -142,6 +145,20 @@ def goals_table(results, kernels, busy_ratios, import_seconds, chain_seconds):
     compare(f"relu, {LARGE:,} float64", copies, "best copy", COPY_GOAL)
     relus = {"ours": at_large["thresholded relu"]["ours"], "our relu": at_large["relu"]["ours"]}
     compare(f"thresholded relu, {LARGE:,} float64", relus, "our relu", COPY_GOAL)
+    slow = {name: ratio for name, ratio in large.items() if ratio > LARGE_OPS_GOAL}
+    table.add_row(
+        f"{len(large)} ops on 1,000,000 elements", "NumPy", f"{LARGE_OPS_GOAL:.2f}",
+        f"{max(large.values()):.2f}", "reached" if not slow else f"NOT reached by {len(slow)}",
+    )
+    for name, ratio in sorted(slow.items(), key=lambda item: -item[1]):
+        table.add_row(f"  {name}", "NumPy", f"{LARGE_OPS_GOAL:.2f}", f"{ratio:.2f}", "NOT reached")
+    if convolution is None:
+        table.add_row("conv2d", "PyTorch", f"{CONVOLUTION_GOAL:.2f}", "-", "missing")
+    else:
+        table.add_row(
+            "conv2d, 3 x 3, 32x16x28x28 float32", "PyTorch", f"{CONVOLUTION_GOAL:.2f}",
+            f"{convolution:.2f}", verdict(convolution, CONVOLUTION_GOAL),
+        )
     for size, ratio in busy_ratios.items():
         table.add_row(
             f"relu, {size:,} float64, 2 threads, busy machine", "1 thread", f"{BUSY_GOAL:.2f}",
@@ -215,12 +232,14 @@ def plot_kernels(report, path):
     plt.close(figure)
 
 
-def save(results, kernels, busy_ratios, import_seconds, chain_seconds, folder):
+def save(results, kernels, busy_ratios, large, convolution, import_seconds, chain_seconds, folder):
     """Write the JSON file and the plots, each under its own name only when it is whole."""
     folder.mkdir(parents=True, exist_ok=True)
     report = {
         "seconds": results,
         "kernels": kernels,
+        "large_ops_over_numpy": large,
+        "convolution_over_torch": convolution,
         "busy_ratios": busy_ratios,
         "import_seconds": import_seconds,
         "chain_seconds_per_op": chain_seconds,
@@ -246,15 +265,19 @@ def main(arguments=None):
     kernels = [kernels_measured(threads) for threads in (1, 2)]
     peers, missing = installed_peers()
     results = measured(peers)
+    large = large_ops.ratios()
+    convolution = large_ops.convolution_ratio(peers.get("torch"))
     busy_ratios = busy.ratios()
     import_seconds, chain_seconds = import_time.seconds(), chain.lengths()
     console.print(times_table(results))
     console.print(kernels_table(kernels[-1]))
-    console.print(goals_table(results, kernels[-1], busy_ratios, import_seconds, chain_seconds))
+    console.print(
+        goals_table(results, kernels[-1], busy_ratios, large, convolution, import_seconds, chain_seconds)
+    )
     missing = sorted({*missing, *kernels[-1]["missing"]})
     if missing:
         console.print(f"Missing, and not compared with: {', '.join(missing)}")
-    save(results, kernels, busy_ratios, import_seconds, chain_seconds, folder)
+    save(results, kernels, busy_ratios, large, convolution, import_seconds, chain_seconds, folder)
     console.print(
         "Saved benchmarks.json, small_work.png and relu_kernels.png in", str(folder), style="dim"
     )

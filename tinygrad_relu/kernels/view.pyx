@@ -6,6 +6,7 @@ from cpython.object cimport PyObject_GetItem
 from cpython.ref cimport PyObject
 from numpy cimport ndarray, npy_intp
 
+from tinygrad_relu.kernels._memory cimport empty
 from tinygrad_relu.kernels.kernel cimport Kernel
 
 from operator import index
@@ -76,3 +77,22 @@ cdef class Index(Kernel):
             return result
         # One element, which NumPy gives as a number: with an ellipsis it is a view.
         return PyObject_GetItem(x, (*key, Ellipsis) if type(key) is tuple else (key, Ellipsis))
+
+
+@cython.final
+cdef class Join(Kernel):
+    """Arrays end to end, in pooled memory; statics: (axis, stops), the last one the whole length."""
+
+    cdef object run(self, PyObject** arrays, Py_ssize_t count, tuple statics):
+        cdef list parts = [as_array(<object> arrays[k]) for k in range(count)]
+        cdef ndarray first = parts[0], y
+        cdef npy_intp[64] shape
+        cdef int k, ndim = cnp.PyArray_NDIM(first), axis = index(statics[0])
+        dtype = np.result_type(*parts)
+        if dtype.num != cnp.PyArray_TYPE(first) or ndim == 0 or not dtype.isnative:
+            return np.concatenate(parts, axis=axis)
+        for k in range(ndim):
+            shape[k] = cnp.PyArray_DIM(first, k)
+        shape[axis + ndim if axis < 0 else axis] = statics[1][len(statics[1]) - 1]
+        y = empty(ndim, shape, cnp.PyArray_TYPE(first))
+        return np.concatenate(parts, axis=axis, out=y)
