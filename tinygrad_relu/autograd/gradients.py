@@ -2,10 +2,8 @@
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, checked_call, gradients
+from tinygrad_relu.engine import Tensor, add_gradients, checked_call, gradients
 from tinygrad_relu.errors import ArgumentError, GraphError, ShapeError
-from tinygrad_relu.grad_mode import set_grad_enabled
-from tinygrad_relu.ops.shapes import concat, reshape
 
 
 def listed(name, word, tensors):
@@ -140,23 +138,10 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
     weights = weights_for("backward", "grad_tensors", grad_tensors, tensors)
     retain = create_graph if retain_graph is None else retain_graph
     if inputs is not None:
-        add_to(listed("backward", "inputs", inputs), tensors, weights, retain, create_graph)
-    elif len(tensors) == 1:
-        tensors[0].backward(weights[0], retain, create_graph)
-    elif tensors:
-        # End to end they are one tensor, which one pass starts from.
-        ones = [Tensor(np.ones(y.shape, y.dtype)) if w is None else w for w, y in zip(weights, tensors)]
-        end_to_end = concat([reshape(y, -1) for y in tensors])
-        end_to_end.backward(concat([reshape(w, -1) for w in ones]), retain, create_graph)
-
-
-def add_to(inputs, tensors, weights, retain_graph, create_graph):
-    """Add gradients to the ``.grad`` of `inputs` alone, leaves or not."""
-    if not inputs:
-        raise ArgumentError("backward: inputs is empty: name one, or leave it out for all leaves")
-    inputs = list({id(x): x for x in inputs}.values())
-    found = grad(tensors, inputs, weights, retain_graph, create_graph, allow_unused=True)
-    with set_grad_enabled(create_graph):
-        for x, gradient in zip(inputs, found):
-            if gradient is not None:
-                x.grad = gradient.clone() if x.grad is None else x.grad + gradient
+        inputs = listed("backward", "inputs", inputs)
+        if not inputs:
+            raise ArgumentError("backward: inputs is empty: name one, or leave it out for all leaves")
+        for k, x in enumerate(inputs):
+            if not x.requires_grad:
+                raise GraphError(f"backward: inputs[{k}] does not require a gradient")
+    add_gradients(tensors, list(weights), inputs, retain, create_graph)

@@ -10,7 +10,7 @@ from tinygrad_relu.engine.tensor import Tensor, open_for_update, sharing
 from tinygrad_relu.engine.graph import Node, pop_saved_hooks, push_saved_hooks, recording, set_recording
 from tinygrad_relu.engine.op import SLOT_NAMES, Op, install
 from tinygrad_relu.engine.mutation import become, record_change, record_result
-from tinygrad_relu.engine.walk import NO_GRADIENT, check_gradients_on_the_way, gradients
+from tinygrad_relu.engine.walk import NO_GRADIENT, add_gradients, check_gradients_on_the_way, gradients
 
 __all__ = [
     "NO_GRADIENT",
@@ -18,6 +18,7 @@ __all__ = [
     "Node",
     "Op",
     "Tensor",
+    "add_gradients",
     "become",
     "check_gradients_on_the_way",
     "checked_call",

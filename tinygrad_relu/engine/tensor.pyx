@@ -1,8 +1,6 @@
 """`Tensor`: an array that remembers how it was computed."""
 
 import math
-import os
-import threading
 import weakref
 
 import numpy as np
@@ -19,8 +17,7 @@ from tinygrad_relu.engine.op cimport (
     ITEM, LESS, LESS_EQUAL, MATMUL, MULTIPLY, NEGATIVE, NOT_EQUAL, OR, POWER, REMAINDER, SUBTRACT,
     SWAP, TRANSPOSE, XOR, one, one_with, two,
 )
-from tinygrad_relu.engine.walk cimport walk_back
-from tinygrad_relu.kernels.elementwise cimport add_into
+from tinygrad_relu.engine.walk cimport add_gradients
 from tinygrad_relu.kernels.kernel cimport plain
 
 from tinygrad_relu.engine.calling import UFUNCS
@@ -370,31 +367,12 @@ cdef class Tensor:
         ShapeError, DTypeError
             `gradient` does not fit.  In each case all ``.grad`` are as they were.
         """
-        cdef dict leaves
         if unknown:
             raise ArgumentError(
                 f"backward: unknown keyword {', '.join(unknown)}: the signature is "
                 "backward(gradient=None, retain_graph=False, create_graph=False)"
             )
-        leaves = walk_back(
-            [self], [gradient], None, retain_graph or create_graph, create_graph
-        )
-        cdef Tensor leaf, cotangent, sofar
-        # Large sums let go of the GIL between reading and writing.
-        with ACCUMULATION:
-            while leaves:
-                leaf, cotangent = leaves.popitem()
-                sofar = leaf.gradient
-                if sofar is None:
-                    leaf.gradient = alone(cotangent, create_graph)
-                elif create_graph or not cnp.PyArray_ISWRITEABLE(sofar.array):
-                    leaf.gradient = two(ADD, sofar, cotangent)
-                else:
-                    add_into(sofar.array, cotangent.array)
-                    sofar.changed()
-                if leaf.added_hooks is not None:
-                    for hook in list(leaf.added_hooks.values()):
-                        hook(leaf)
+        add_gradients([self], [gradient], None, retain_graph, create_graph)
 
     def retain_grad(self):
         """Leave the gradient in ``.grad`` also here, although this is no leaf."""
@@ -613,20 +591,6 @@ cdef class Tensor:
         assign(self, frozen_key(key), value)
 
 
-# Held while gradients are added to what other walks have left in ``.grad``.
-ACCUMULATION = threading.RLock()
-
-
-def renew_lock():
-    """Make the lock anew in a forked child: a thread that held it stayed behind in the parent."""
-    global ACCUMULATION
-    ACCUMULATION = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=renew_lock)
-
-
 cdef ndarray computable(ndarray array):
     """Return `array` if there are ops for its dtype, or raise."""
     dtype = (<object> array).dtype
@@ -665,13 +629,6 @@ cdef bint held_once(Tensor tensor) noexcept:
         and cnp.PyArray_ISWRITEABLE(tensor.array)
         and plain(tensor.array)
     )
-
-
-cdef Tensor alone(Tensor cotangent, bint recorded):
-    """Return `cotangent` if nobody else holds it or its memory, else a copy: grads never alias."""
-    if held_once(cotangent):
-        return cotangent
-    return one(COPY, cotangent) if recorded else wrap(np.array(cotangent.array, order="C"))
 
 
 def open_for_update(list parameters):

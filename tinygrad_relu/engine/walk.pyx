@@ -11,6 +11,9 @@ c) A cotangent that nobody else holds may be written over by the last rule that 
    rule says that it can.
 """
 
+import os
+import threading
+
 import numpy as np
 
 cimport cython
@@ -28,6 +31,7 @@ from tinygrad_relu.engine.mutation cimport catch_up
 from tinygrad_relu.engine.op cimport ADD, CAST, COPY, SUM_TO, Op, one, one_with, two
 from tinygrad_relu.engine.tensor cimport Tensor, held_once, wrap
 from tinygrad_relu.kernels._memory cimport offer, withdraw
+from tinygrad_relu.kernels.elementwise cimport add_into
 
 from tinygrad_relu.engine.graph import set_recording
 from tinygrad_relu.errors import DTypeError, GraphError, RuleError, ShapeError
@@ -492,6 +496,55 @@ cdef int check_numbers(Node node, Py_ssize_t k, Tensor pulled) except -1:
         f"{(<object> pulled.array)[position]} at {tuple(int(n) for n in position)}, {int(wrong.sum())} "
         f"of {pulled.size} elements are no finite numbers. Recorded by {node.place}"
     )
+
+
+# Held while gradients are added to what other walks have left in ``.grad``.
+ACCUMULATION = threading.RLock()
+
+
+def renew_lock():
+    """Make the lock anew in a forked child: a thread that held it stayed behind in the parent."""
+    global ACCUMULATION
+    ACCUMULATION = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=renew_lock)
+
+
+cpdef int add_gradients(
+    list outputs, list cotangents, list inputs, bint retain_graph, bint create_graph
+) except -1:
+    """Add gradients of `outputs`, in one pass back, to the ``.grad`` of all leaves, or of `inputs`."""
+    cdef dict found = walk_back(
+        outputs, cotangents, inputs, retain_graph or create_graph, create_graph
+    )
+    cdef Tensor tensor, cotangent, sofar
+    if inputs is not None:
+        found = {inputs[position]: found[position] for position in found if found[position] is not None}
+    # Large sums let go of the GIL between reading and writing.
+    with ACCUMULATION:
+        while found:
+            tensor, cotangent = found.popitem()
+            sofar = tensor.gradient
+            if sofar is None:
+                tensor.gradient = alone(cotangent, create_graph)
+            elif create_graph or not cnp.PyArray_ISWRITEABLE(sofar.array):
+                tensor.gradient = two(ADD, sofar, cotangent)
+            else:
+                add_into(sofar.array, cotangent.array)
+                sofar.changed()
+            if tensor.added_hooks is not None:
+                for hook in list(tensor.added_hooks.values()):
+                    hook(tensor)
+    return 0
+
+
+cdef Tensor alone(Tensor cotangent, bint recorded):
+    """Return `cotangent` if nobody else holds it or its memory, else a copy: grads never alias."""
+    if held_once(cotangent):
+        return cotangent
+    return one(COPY, cotangent) if recorded else wrap(np.array(cotangent.array, order="C"))
 
 
 def gradients(outputs, inputs, cotangents, retain_graph, create_graph):
