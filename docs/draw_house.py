@@ -15,26 +15,30 @@ from matplotlib.patches import FancyBboxPatch
 
 # From the top: the name of a floor, its colour, and its rooms with what they are for.
 FLOORS = [
-    ("7  dialect and\ncommands", "#f5d6c6", [
-        ("__init__", "PyTorch's names"), ("demo", "the page and\nits pictures"), ("__main__", "commands"),
+    ("9  dialects and\ncommands", "#f5d6c6", [
+        ("__init__", "PyTorch's names"), ("numpy/", "NumPy's names"),
+        ("demo", "the page and\nits pictures"), ("__main__", "commands"),
     ]),
-    ("6  checking", "#f8e5c0", [("gradcheck/", "finite differences\nagainst the graph")]),
-    ("5  training", "#f2efc7", [
+    ("8  checking", "#f8e5c0", [("gradcheck/", "finite differences\nagainst the graph")]),
+    ("5 to 7  made\nof the table", "#f2efc7", [
         ("nn/", "modules, layers,\ninitialisation"), ("optim/", "SGD, Adam,\nAdamW"),
-        ("autograd", "gradients\nas values"),
+        ("autograd/", "gradients\nas values"), ("transforms", "of functions\nover trees"),
+        ("custom", "derivatives of\nthe user's own"),
     ]),
     ("4  the op table", "#d5ead0", [
-        ("ops/", "one declaration per op: kernel, rules, domain"),
-        ("creation", "tensors from data,\nfilled, drawn"), ("grad_mode", "no_grad"),
+        ("ops/", "one declaration per op: kernel, rules, domain; compositions in plain Python"),
+        ("creation", "tensors filled,\ndrawn"), ("grad_mode", "no_grad"),
     ]),
     ("3  engine", "#cfe3ee", [
-        ("engine.tensor", "what a user holds"), ("engine.graph", "what was recorded,\nthe walk back"),
-        ("engine.op", "how an op is\ncalled, and records"),
+        ("engine.tensor", "what a\nuser holds"), ("engine.op", "how an op is\ncalled, and records"),
+        ("engine.graph", "what was\nrecorded"), ("engine.walk", "the way\nback"),
+        ("engine.mutation", "changes\nin place"),
     ]),
     ("2  kernels", "#d7d5ec", [
         ("gate", "the ReLU\nfamily"), ("elementwise", "ufunc\nloops"), ("reduce", "sums"),
-        ("linalg", "BLAS"), ("view", "axes,\nindices"), ("gather", "picking"),
-        ("softmax", "row by row"), ("mask", "one bit\na gate"), ("update", "optimizer\nsteps"),
+        ("linalg", "BLAS"), ("windows", "im2col"), ("gather", "picking"),
+        ("softmax", "row by row"), ("special", "gamma"), ("mask", "one bit\na gate"),
+        ("update", "optimizer\nsteps"),
     ]),
     ("1  loops", "#d3dfe0", [
         ("loops/*.pxi", "over memory, one source"), ("baseline, avx2, avx512", "what it is built for"),

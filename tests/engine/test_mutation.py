@@ -275,3 +275,19 @@ def test_nothing_is_left_behind():
     del y, view
     gc.collect()
     assert [reference() for reference in seen] == [None, None]
+
+
+def test_many_views_of_views_and_many_changes():
+    x = tg.tensor(np.ones(3), requires_grad=True)
+    base = x * 1.0
+    view = base
+    for _ in range(100_000):
+        view = view[:]
+    base += 1.0
+    assert view.grad_fn.name == "index"
+    view *= 2.0
+    for _ in range(1000):
+        base += 0.0
+    base.sum().backward()
+    assert x.grad.tolist() == [2, 2, 2]
+    del view, base

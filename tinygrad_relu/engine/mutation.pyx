@@ -33,16 +33,23 @@ cdef extern from "Python.h":
 
 cdef int catch_up(Tensor tensor) except -1:
     """Give a view the history that its base has by now."""
-    cdef Tensor source
+    cdef Tensor source, view
+    cdef list missed
     if tensor.view is None or tensor.rewrites == tensor.owner.rewrites:
         return 0
-    source = tensor.view[0]
-    catch_up(source)
-    tensor.node = None
-    tensor.needs_gradient = False
-    if source.needs_gradient:
-        record_on((<Op> tensor.view[1]), [source], tensor.view[2], tensor)
-    tensor.rewrites = tensor.owner.rewrites
+    # From the base outwards; in a loop, because views of views may be many.
+    missed = []
+    while tensor.view is not None and tensor.rewrites != tensor.owner.rewrites:
+        missed.append(tensor)
+        tensor = tensor.view[0]
+    while missed:
+        view = missed.pop()
+        source = view.view[0]
+        view.node = None
+        view.needs_gradient = False
+        if source.needs_gradient:
+            record_on((<Op> view.view[1]), [source], view.view[2], view)
+        view.rewrites = view.owner.rewrites
     return 0
 
 
