@@ -69,6 +69,19 @@ def adamw_formula(lr, decay):
     return update
 
 
+def test_gradients_are_forgotten_or_set_to_zero():
+    p = tg.tensor([1.0, 2.0], requires_grad=True)
+    optimizer = tg.optim.SGD([p], lr=0.1)
+    optimizer.zero_grad(set_to_none=False)
+    assert p.grad is None
+    p.sum().backward()
+    kept = p.grad
+    optimizer.zero_grad(set_to_none=False)
+    assert p.grad.tolist() == [0, 0] and kept.tolist() == [1, 1]
+    optimizer.zero_grad()
+    assert p.grad is None
+
+
 CASES = {
     "adamw": (lambda p: tg.optim.AdamW(p, lr=0.1), adamw_formula(0.1, 0.01)),
     "adamw with decay": (

@@ -1,6 +1,6 @@
 """PyTorch's ``torch.autograd``: gradients as values, and what can be asked of the way back."""
 
-from tinygrad_relu.autograd import functional
+from tinygrad_relu.autograd import function, functional, graph
 from tinygrad_relu.autograd.gradients import backward, grad
 from tinygrad_relu.backward_modes import detect_anomaly, saved_tensors_hooks, set_detect_anomaly
 from tinygrad_relu.custom import Function, once_differentiable
@@ -11,8 +11,10 @@ __all__ = [
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "function",
     "functional",
     "grad",
+    "graph",
     "inference_mode",
     "no_grad",
     "once_differentiable",

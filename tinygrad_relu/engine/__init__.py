@@ -6,7 +6,7 @@ arguments find their parameters.
 """
 
 from tinygrad_relu.engine.calling import checked_call, own_errors
-from tinygrad_relu.engine.tensor import Tensor, open_for_update, sharing
+from tinygrad_relu.engine.tensor import Tensor, forget_gradients, open_for_update, sharing
 from tinygrad_relu.engine.graph import Node, pop_saved_hooks, push_saved_hooks, recording, set_recording
 from tinygrad_relu.engine.op import SLOT_NAMES, Op, install
 from tinygrad_relu.engine.mutation import become, record_change, record_result
@@ -22,6 +22,7 @@ __all__ = [
     "become",
     "check_gradients_on_the_way",
     "checked_call",
+    "forget_gradients",
     "gradients",
     "install",
     "open_for_update",

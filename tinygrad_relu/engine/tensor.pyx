@@ -646,3 +646,13 @@ def open_for_update(list parameters):
             gradients.append((<Tensor> parameter.gradient).array)
             parameter.changed()
     return arrays, gradients
+
+
+def forget_gradients(parameters, set_to_none=True):
+    """Set the gradients of tensors to None; or those that there are to 0, outside of any graph."""
+    cdef Tensor parameter
+    for parameter in parameters:
+        if set_to_none or parameter.gradient is None:
+            parameter.gradient = None
+        else:
+            parameter.gradient = wrap(np.zeros_like((<Tensor> parameter.gradient).array))

@@ -1,6 +1,6 @@
 """`Module`: what has parameters; `Sequential`: one after the other."""
 
-from tinygrad_relu.engine import Tensor
+from tinygrad_relu.engine import Tensor, forget_gradients
 from tinygrad_relu.errors import ArgumentError
 
 
@@ -97,10 +97,9 @@ class Module:
         for _, parameter in self.named_parameters():
             yield parameter
 
-    def zero_grad(self):
-        """Forget the gradients of all parameters."""
-        for parameter in self.parameters():
-            parameter.grad = None
+    def zero_grad(self, set_to_none=True):
+        """Forget the gradients of all parameters, or set them to 0."""
+        forget_gradients(self.parameters(), set_to_none)
 
     def describe(self):
         """Return what stands between the parentheses in the repr of a layer."""

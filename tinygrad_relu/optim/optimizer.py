@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor
+from tinygrad_relu.engine import Tensor, forget_gradients
 from tinygrad_relu.errors import ArgumentError, DTypeError, GraphError
 
 
@@ -47,10 +47,9 @@ class Optimizer:
         if len({id(p) for p in self.params}) != len(self.params):
             raise ArgumentError(f"{name}: a parameter was given twice, and would be updated twice")
 
-    def zero_grad(self):
-        """Forget the gradients, so that the next backward pass begins anew."""
-        for p in self.params:
-            p.grad = None
+    def zero_grad(self, set_to_none=True):
+        """Forget the gradients, so that the next backward pass begins anew, or set them to 0."""
+        forget_gradients(self.params, set_to_none)
 
     def remembered(self):
         """Return one array of zeros for each parameter, of its shape and dtype."""
