@@ -9,7 +9,7 @@ from tinygrad_relu.ops import arithmetic, exponential, logical, trigonometric
 from tinygrad_relu.ops.arithmetic import isnan as is_missing
 from tinygrad_relu.ops.arithmetic import where as choose
 
-abs = absolute = fabs = elementwise(arithmetic.absolute, "x")
+abs = absolute = elementwise(arithmetic.absolute, "x")
 acos = arccos = elementwise(trigonometric.acos, "x")
 acosh = arccosh = elementwise(trigonometric.acosh, "x")
 add = elementwise(arithmetic.add, "x1", "x2")

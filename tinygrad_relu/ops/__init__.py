@@ -347,6 +347,6 @@ for entry in TABLE.values():
     if isinstance(entry.kernel, Elementwise):
         UFUNCS.setdefault(entry.kernel.ufunc, entry)
 
-UFUNCS |= numpy_protocols.REDUCTIONS
+UFUNCS |= numpy_protocols.UFUNCS
 
 install(OPERATORS, METHODS, UFUNCS)

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_relu.engine import checked_call
 from tinygrad_relu.errors import ArgumentError
-from tinygrad_relu.ops import reductions
+from tinygrad_relu.ops import arithmetic, reductions, trigonometric
 from tinygrad_relu.ops.conversion import checked_device
 
 DIALECT = "tinygrad_relu.numpy"
@@ -54,10 +54,24 @@ def reducing(function):
     return checked_call(reduce)
 
 
-#: What ``np.add.reduce(tensor)`` and its like call.
-REDUCTIONS = {
+def of_dialect(name):
+    """Return what calls a function of the NumPy dialect, which is loaded then."""
+    return lambda *operands: getattr(import_module(DIALECT), name)(*operands)
+
+
+#: What ufuncs call that are the kernel of no op, and ``np.add.reduce(tensor)`` and its like.
+UFUNCS = {
+    np.conjugate: arithmetic.positive,
+    np.degrees: trigonometric.rad2deg,
+    np.radians: trigonometric.deg2rad,
     (np.add, "reduce"): reducing(reductions.sum),
     (np.multiply, "reduce"): reducing(reductions.prod),
     (np.maximum, "reduce"): reducing(reductions.amax),
     (np.minimum, "reduce"): reducing(reductions.amin),
+}
+
+UFUNCS |= {
+    getattr(np, name): of_dialect(name)
+    for name in ("fmax", "fmin", "matvec", "vecdot", "vecmat")      # of which NumPy 2.0 has not all
+    if hasattr(np, name)
 }
