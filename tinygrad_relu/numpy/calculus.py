@@ -3,12 +3,20 @@
 import numpy as np
 
 from tinygrad_relu.errors import ArgumentError, ShapeError
-from tinygrad_relu.numpy.calling import array_of, dialect, floating, tensor_of
+from tinygrad_relu.numpy.calling import dialect, floating, tensor_of
 from tinygrad_relu.ops import arithmetic
 from tinygrad_relu.ops.cumulative import diff
 from tinygrad_relu.ops.indexing import index
 from tinygrad_relu.ops.reductions import sum
-from tinygrad_relu.ops.shapes import checked_axes, checked_axis, concat, part, reshape
+from tinygrad_relu.ops.shapes import (
+    broadcast_to,
+    cast,
+    checked_axes,
+    checked_axis,
+    concat,
+    part,
+    reshape,
+)
 
 
 @dialect
@@ -21,8 +29,7 @@ def gradient(f, *varargs, axis=None, edge_order=1):
     ----------
     f : array_like
     *varargs : float or array_like
-        One distance for all axes; or for each a distance, or the coordinates along it.  Distances have
-        no gradient.
+        One distance for all axes; or for each a distance, or the coordinates along it.
     axis : int or tuple of int, optional
         All, if not given.
     edge_order : {1, 2}
@@ -41,7 +48,7 @@ def gradient(f, *varargs, axis=None, edge_order=1):
     axes = tuple(range(f.ndim)) if axis is None else checked_axes("gradient", axis, f.ndim)
     if edge_order not in (1, 2):
         raise ArgumentError(f"gradient: edge_order is {edge_order!r}: it is 1 or 2")
-    varargs = [np.asarray(1.0)] if not varargs else [array_of(v) for v in varargs]
+    varargs = [tensor_of(v) for v in varargs or (1.0,)]
     if len(varargs) == 1 and varargs[0].ndim == 0:
         varargs = varargs * len(axes)
     if len(varargs) != len(axes):
@@ -54,8 +61,9 @@ def gradient(f, *varargs, axis=None, edge_order=1):
                 f"gradient: axis {k} has length {length}, its coordinates have shape {given.shape}, and "
                 f"edge_order {edge_order} needs {edge_order + 1} elements"
             )
-        steps = np.diff(given) if given.ndim else np.full(length - 1, given)
-        slopes.append(slope(f, steps.astype(f.dtype), k, edge_order))
+        steps = diff(given) if given.ndim else broadcast_to(given, (length - 1,))
+        steps = reshape(cast(steps, f.dtype), -1, *[1] * (f.ndim - k - 1))
+        slopes.append(slope(f, steps, k, edge_order))
     return slopes[0] if len(slopes) == 1 else tuple(slopes)
 
 
@@ -70,24 +78,16 @@ def slope(f, steps, axis, edge_order):
     def at(start, stop):
         return part(f, axis, start, stop)
 
-    def along(weights):
-        return weights.reshape(-1, *[1] * (f.ndim - axis - 1))
-
     def combined(start, weights, length):
-        return arithmetic.add(
-            arithmetic.add(
-                at(start, start + length) * along(weights[0]),
-                at(start + 1, start + 1 + length) * along(weights[1]),
-            ),
-            at(start + 2, start + 2 + length) * along(weights[2]),
-        )
+        u, v, w = (at(start + k, start + k + length) * weight for k, weight in enumerate(weights))
+        return u + v + w
 
     a, b = steps[:-1], steps[1:]
     inner = (-b / (a * (a + b)), (b - a) / (a * b), a / (b * (a + b)))
     parts = [combined(0, inner, count - 2)] if count > 2 else []
     if edge_order == 1:
-        first = (at(1, 2) - at(0, 1)) / steps[0]
-        last = (at(count - 1, count) - at(count - 2, count - 1)) / steps[-1]
+        first = (at(1, 2) - at(0, 1)) / steps[:1]
+        last = (at(count - 1, count) - at(count - 2, count - 1)) / steps[-1:]
     else:
         a, b = steps[:1], steps[1:2]
         first = combined(0, (-(2 * a + b) / (a * (a + b)), (a + b) / (a * b), -a / (b * (a + b))), 1)

@@ -110,6 +110,12 @@ def tensor_of(x, dtype=None):
     return x if dtype is None or np.dtype(dtype) == x.dtype else cast(x, np.dtype(dtype))
 
 
+def summed(reduction, a, dtype, *arguments):
+    """Return a reduction that is computed in `dtype`, and has it, which small integers would leave."""
+    found = reduction(tensor_of(a, dtype), *arguments)
+    return found if dtype is None else tensor_of(found, dtype)
+
+
 def tensors_of(arrays):
     """Return a list of tensors from a sequence of anything that NumPy reads."""
     if not isinstance(arrays, (list, tuple, Tensor, np.ndarray)):

@@ -4,9 +4,8 @@ import numpy as np
 
 from tinygrad_relu.engine import Tensor
 from tinygrad_relu.errors import ArgumentError
-from tinygrad_relu.numpy.calling import array_of, dialect, elementwise, tensor_of
+from tinygrad_relu.numpy.calling import array_of, dialect, elementwise, operands_of, tensor_of
 from tinygrad_relu.ops import arithmetic, exponential, logical, trigonometric
-from tinygrad_relu.ops.arithmetic import isnan as is_missing
 from tinygrad_relu.ops.arithmetic import where as choose
 
 abs = absolute = elementwise(arithmetic.absolute, "x")
@@ -123,8 +122,8 @@ def fmin(x1, x2, /):
 
 def without_missing(better, x1, x2):
     """Return the better of two, but the other one of a NaN."""
-    a, b = tensor_of(x1), tensor_of(x2)
-    return choose(is_missing(a), b, choose(is_missing(b), a, better(x1, x2)))
+    a, b = operands_of((x1, x2))
+    return choose(tensor_of(a != a), b, choose(tensor_of(b != b), a, better(a, b)))
 
 
 @dialect

@@ -6,7 +6,7 @@ tensor([0.5 , 0.25], dtype=float64)
 """
 
 from tinygrad_relu.errors import ArgumentError, ShapeError
-from tinygrad_relu.numpy.calling import dialect, floating, tensor_of, tensors_of
+from tinygrad_relu.numpy.calling import dialect, floating, summed, tensor_of, tensors_of
 from tinygrad_relu.numpy.products import cross, matmul, tensordot, vecdot
 from tinygrad_relu.ops import matrices, norms, products, rearranging, reductions
 from tinygrad_relu.ops.shapes import reshape, swapaxes
@@ -197,4 +197,4 @@ def diagonal(x, /, *, offset=0):
 @dialect
 def trace(x, /, *, offset=0, dtype=None):
     """Sum over a diagonal of the matrices in the last two axes."""
-    return reductions.sum(rearranging.diagonal(tensor_of(x, dtype), offset, -2, -1), -1)
+    return summed(reductions.sum, diagonal(x, offset=offset), dtype, -1)

@@ -1,6 +1,6 @@
 """The NumPy dialect: products of vectors, matrices and tensors."""
 
-from tinygrad_relu.numpy.calling import dialect, elementwise, tensor_of
+from tinygrad_relu.numpy.calling import dialect, elementwise, summed, tensor_of
 from tinygrad_relu.ops import linalg, products
 from tinygrad_relu.ops.rearranging import diagonal
 from tinygrad_relu.ops.reductions import sum
@@ -82,4 +82,4 @@ def einsum(subscripts, *operands, optimize=True):
 @dialect
 def trace(a, offset=0, axis1=0, axis2=1, dtype=None):
     """Sum over a diagonal of the matrices in two axes."""
-    return sum(diagonal(tensor_of(a, dtype), offset, axis1, axis2), -1)
+    return summed(sum, diagonal(tensor_of(a), offset, axis1, axis2), dtype, -1)

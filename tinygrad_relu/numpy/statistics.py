@@ -4,7 +4,7 @@ import numpy as np
 
 from tinygrad_relu.engine import sharing
 from tinygrad_relu.errors import ArgumentError, RangeError, ShapeError
-from tinygrad_relu.numpy.calling import array_of, dialect, floating, tensor_of
+from tinygrad_relu.numpy.calling import array_of, dialect, floating, summed, tensor_of
 from tinygrad_relu.ops import arithmetic, counting, cumulative, exponential, quantiles, reductions
 from tinygrad_relu.ops.indexing import take_along_axis
 from tinygrad_relu.ops.ordering import places_in_order
@@ -18,13 +18,13 @@ from tinygrad_relu.ops.values import without_derivative
 @dialect
 def sum(a, axis=None, dtype=None, *, keepdims=False):
     """Sum over axes; 0 over no elements."""
-    return reductions.sum(tensor_of(a, dtype), axis, keepdims)
+    return summed(reductions.sum, a, dtype, axis, keepdims)
 
 
 @dialect
 def prod(a, axis=None, dtype=None, *, keepdims=False):
     """Product over axes; 1 over no elements."""
-    return reductions.prod(tensor_of(a, dtype), axis, keepdims)
+    return summed(reductions.prod, a, dtype, axis, keepdims)
 
 
 @dialect
@@ -132,13 +132,13 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
 @dialect
 def nansum(a, axis=None, dtype=None, *, keepdims=False):
     """Sum of the elements that are not NaN."""
-    return reductions.nansum(tensor_of(a, dtype), axis, keepdims)
+    return summed(reductions.nansum, a, dtype, axis, keepdims)
 
 
 @dialect
 def nanprod(a, axis=None, dtype=None, *, keepdims=False):
     """Product of the elements that are not NaN."""
-    return reductions.prod(present(tensor_of(a, dtype), 1), axis, keepdims)
+    return summed(reductions.prod, present(tensor_of(a, dtype), 1), dtype, axis, keepdims)
 
 
 @dialect
@@ -257,25 +257,24 @@ def percentile(a, q, axis=None, *, method="linear", keepdims=False):
 @dialect
 def cumsum(a, axis=None, dtype=None):
     """Running sum along an axis; of the flattened tensor without it."""
-    a = tensor_of(a, dtype)
-    return cumulative.cumsum(*((to_shape(a, -1), 0) if axis is None else (a, axis)))
+    a, axis = (to_shape(tensor_of(a), -1), 0) if axis is None else (a, axis)
+    return summed(cumulative.cumsum, a, dtype, axis)
 
 
 @dialect
 def cumprod(a, axis=None, dtype=None):
     """Running product along an axis; of the flattened tensor without it."""
-    a = tensor_of(a, dtype)
-    return cumulative.cumprod(*((to_shape(a, -1), 0) if axis is None else (a, axis)))
+    a, axis = (to_shape(tensor_of(a), -1), 0) if axis is None else (a, axis)
+    return summed(cumulative.cumprod, a, dtype, axis)
 
 
 def begun(name, running, x, axis, dtype, include_initial, first):
     """Return a running sum or product along the only axis or a named one, after its first value."""
-    x = tensor_of(x, dtype)
+    x = tensor_of(x)
     if axis is None and x.ndim != 1:
         raise ShapeError(f"{name}: x has shape {x.shape}: say along which axis")
     axis = 0 if axis is None else checked_axis(name, axis, x.ndim)
-    found = running(x, axis)
-    found = found if dtype is None else cast(found, np.dtype(dtype))
+    found = summed(running, x, dtype, axis)
     if not include_initial:
         return found
     shape = x.shape[:axis] + (1,) + x.shape[axis + 1 :]
