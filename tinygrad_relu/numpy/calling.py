@@ -27,13 +27,16 @@ def dialect(function):
     def checked(*arguments, **keywords):
         try:
             return function(*arguments, **keywords)
-        except TensorError:
-            raise
+        except TensorError as error:
+            if str(error).startswith(f"{name}:"):
+                raise
+            # What we call has another name than what the user called.
+            raise type(error)(f"{name}: {error}") from error
         except np.exceptions.AxisError as error:
             raise ShapeError(f"{name}: {error}") from error
         except IndexError as error:
             raise IndexingError(f"{name}: {error}") from error
-        except (ValueError, OverflowError, ZeroDivisionError) as error:
+        except (BufferError, ValueError, OverflowError, ZeroDivisionError) as error:
             raise RangeError(f"{name}: {error}") from error
         except (TypeError, AttributeError) as error:
             raise ArgumentError(f"{name}: {misfit(signature, arguments, keywords) or error}") from error
@@ -132,6 +135,14 @@ def floating(x, dtype=None):
 def array_of(x):
     """Return the values of `x` as an array, outside of the graph."""
     return tensor_of(x).detach().numpy() if isinstance(x, (Tensor, list, tuple)) else np.asarray(x)
+
+
+def whole(numbers):
+    """Return one whole number or several, given as anything that lists them, as a tuple."""
+    found = array_of(numbers)
+    if found.ndim > 1 or (found.size and found.dtype.kind not in "iu"):
+        raise ArgumentError(f"{numbers!r} was given where whole numbers are needed")
+    return tuple(found.reshape(-1).tolist())
 
 
 def on_cpu(name, device):

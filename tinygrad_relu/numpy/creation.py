@@ -5,13 +5,8 @@ import numpy as np
 from tinygrad_relu import creation
 from tinygrad_relu.engine import Tensor, sharing
 from tinygrad_relu.errors import RangeError
-from tinygrad_relu.numpy.calling import array_of, dialect, holds_tensors, on_cpu, tensor_of
+from tinygrad_relu.numpy.calling import dialect, holds_tensors, on_cpu, tensor_of, whole
 from tinygrad_relu.ops import shapes
-
-
-def lengths(shape):
-    """Return a shape, given as a number or as anything that lists numbers, as a tuple."""
-    return tuple(array_of(shape).reshape(-1).tolist())
 
 
 @dialect
@@ -63,21 +58,21 @@ def from_dlpack(x, /, *, device=None, copy=None):
 def zeros(shape, dtype=None, *, device=None):
     """Zeros of a shape, which is a number or one tuple."""
     on_cpu("zeros", device)
-    return creation.zeros(lengths(shape), dtype=dtype)
+    return creation.zeros(whole(shape), dtype=dtype)
 
 
 @dialect
 def ones(shape, dtype=None, *, device=None):
     """Ones of a shape, which is a number or one tuple."""
     on_cpu("ones", device)
-    return creation.ones(lengths(shape), dtype=dtype)
+    return creation.ones(whole(shape), dtype=dtype)
 
 
 @dialect
 def empty(shape, dtype=None, *, device=None):
     """A tensor of a shape with whatever is in its memory."""
     on_cpu("empty", device)
-    return creation.empty(lengths(shape), dtype=dtype)
+    return creation.empty(whole(shape), dtype=dtype)
 
 
 @dialect
@@ -85,8 +80,8 @@ def full(shape, fill_value, dtype=None, *, device=None):
     """A tensor of a shape that holds `fill_value`, which may be a tensor and is broadcast."""
     on_cpu("full", device)
     if isinstance(fill_value, (bool, int, float)):
-        return creation.full(lengths(shape), fill_value, dtype=dtype)
-    return shapes.broadcast_to(tensor_of(fill_value, dtype), lengths(shape))
+        return creation.full(whole(shape), fill_value, dtype=dtype)
+    return shapes.broadcast_to(tensor_of(fill_value, dtype), whole(shape))
 
 
 @dialect

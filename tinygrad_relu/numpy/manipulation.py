@@ -3,19 +3,10 @@
 import numpy as np
 
 from tinygrad_relu.errors import ArgumentError, RangeError, ShapeError
-from tinygrad_relu.numpy.calling import array_of, dialect, tensor_of, tensors_of
+from tinygrad_relu.numpy.calling import array_of, dialect, tensor_of, tensors_of, whole
 from tinygrad_relu.ops import joining, rearranging, shapes
 from tinygrad_relu.ops.indexing import index
 from tinygrad_relu.ops.taking import along
-
-
-def whole(numbers):
-    """Return one whole number or several, given as anything that lists them, as a tuple."""
-    found = array_of(numbers)
-    if found.size and found.dtype.kind not in "iu":
-        raise ArgumentError(f"{numbers!r} was given where whole numbers are needed")
-    return tuple(found.reshape(-1).tolist())
-
 
 # ---------------------------------------------------------------------------------------- shapes
 

@@ -11,8 +11,8 @@ from tinygrad_relu.numpy import linalg
 
 #: What only looks at memory or writes it down, and so loses no gradient.
 OF_ARRAYS = frozenset({
-    np.array2string, np.array_repr, np.array_str, np.may_share_memory, np.save, np.savetxt, np.savez,
-    np.savez_compressed, np.shares_memory,
+    np.array2string, np.array_repr, np.array_str, np.iscomplexobj, np.isrealobj, np.may_share_memory,
+    np.save, np.savetxt, np.savez, np.savez_compressed, np.shares_memory,
 })
 
 

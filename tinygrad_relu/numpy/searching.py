@@ -90,6 +90,13 @@ def argmin(a, axis=None, *, keepdims=False):
 # ---------------------------------------------------------------------------------------- in order
 
 
+def to_sort(a, axis, kind):
+    """Return a tensor and the axis to sort along, which None makes that of the flattened one."""
+    if kind not in (None, "quicksort", "mergesort", "heapsort", "stable"):
+        raise ArgumentError(f"kind is {kind!r}: it is 'quicksort', 'mergesort', 'heapsort' or 'stable'")
+    return (ravel(tensor_of(a)), 0) if axis is None else (tensor_of(a), axis)
+
+
 @dialect
 def sort(a, axis=-1, kind=None, *, descending=False, stable=True):
     """Elements in order along an axis, or flattened if that is None.  `kind` makes no difference.
@@ -100,16 +107,14 @@ def sort(a, axis=-1, kind=None, *, descending=False, stable=True):
     >>> tnp.sort([3.0, 1.0, 2.0])
     tensor([1., 2., 3.], dtype=float64)
     """
-    a = tensor_of(a)
-    a, axis = (ravel(a), 0) if axis is None else (a, axis)
+    a, axis = to_sort(a, axis, kind)
     return ordering.sort(a, axis, descending).values
 
 
 @dialect
 def argsort(a, axis=-1, kind=None, *, descending=False, stable=True):
     """Indices that sort, equal elements in the order in which they stand."""
-    a = tensor_of(a)
-    a, axis = (ravel(a), 0) if axis is None else (a, axis)
+    a, axis = to_sort(a, axis, kind)
     return ordering.argsort(a, axis, descending)
 
 

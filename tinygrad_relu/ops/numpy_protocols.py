@@ -45,12 +45,13 @@ def to_device(x, device, /, *, stream=None):
     return x
 
 
-def reducing(function):
+def reducing(ufunc, function):
     """Return a reduction as NumPy's ``ufunc.reduce``, which begins with axis 0."""
 
     def reduce(x, axis=0, keepdims=False):
         return function(x, axis, keepdims)
 
+    reduce.__qualname__ = f"np.{ufunc.__name__}.reduce"
     return checked_call(reduce)
 
 
@@ -64,10 +65,10 @@ UFUNCS = {
     np.conjugate: arithmetic.positive,
     np.degrees: trigonometric.rad2deg,
     np.radians: trigonometric.deg2rad,
-    (np.add, "reduce"): reducing(reductions.sum),
-    (np.multiply, "reduce"): reducing(reductions.prod),
-    (np.maximum, "reduce"): reducing(reductions.amax),
-    (np.minimum, "reduce"): reducing(reductions.amin),
+    (np.add, "reduce"): reducing(np.add, reductions.sum),
+    (np.multiply, "reduce"): reducing(np.multiply, reductions.prod),
+    (np.maximum, "reduce"): reducing(np.maximum, reductions.amax),
+    (np.minimum, "reduce"): reducing(np.minimum, reductions.amin),
 }
 
 UFUNCS |= {
