@@ -1,7 +1,9 @@
 """NumPy's functions, and the array API standard's questions, answered by the NumPy dialect."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -246,3 +248,17 @@ def test_the_dialect_is_loaded_when_it_is_asked_for():
         "assert 'tinygrad_relu.numpy' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_table_of_differences_says_what_happens():
+    text = (Path(tg.__file__).parent.parent / "docs" / "dialects.md").read_text()
+    cells = re.findall(r"`([^`]*\([^`]*)` is `([^`]*)`", text)
+    names = {"tg": tg, "tnp": tnp, "x": tg.tensor([1.0, 3.0]), "z": tg.zeros(2, 3, 4)}
+    names["m"] = tg.tensor([[1.0, 5.0], [4.0, 2.0]])
+    checked = 0
+    for expression, said in cells:
+        if said[0] in "-0123456789[(":
+            found = eval(expression, names)
+            assert repr(found.tolist() if isinstance(found, tg.Tensor) else found) == said, expression
+            checked += 1
+    assert checked > 30
