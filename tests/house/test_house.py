@@ -47,6 +47,7 @@ FLOORS = {
     "autograd.functional": 7,
     "func": 7,
     "gradcheck": 8,
+    "numpy": 8,
     "demo_pictures": 9,
     "": 9,
     "demo": 10,

@@ -75,8 +75,8 @@ def install(operators, methods, ufuncs):
         The op of every slot in `SLOT_NAMES`.
     methods : dict of str to callable
         What ``tensor.name(...)`` calls, with the tensor as first argument.
-    ufuncs : dict of numpy.ufunc to Op
-        What ``np.name(tensor)`` calls.
+    ufuncs : dict of numpy.ufunc to callable
+        What ``np.name(tensor)`` calls; by a pair with "reduce", what ``np.name.reduce(tensor)`` does.
     """
     UFUNCS.update(ufuncs)
     for index, name in enumerate(SLOT_NAMES):

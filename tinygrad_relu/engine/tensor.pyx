@@ -235,15 +235,15 @@ cdef class Tensor:
 
     def __array_ufunc__(self, ufunc, method, *inputs, **options):
         """Answer ``np.exp(tensor)`` and ``ndarray * tensor`` by the op that the ufunc stands for."""
-        op = UFUNCS.get(ufunc) if method == "__call__" else None
-        if op is None or options:
+        op = UFUNCS.get(ufunc if method == "__call__" else (ufunc, method))
+        if op is None or (options and method == "__call__"):
             how = "" if method == "__call__" else f".{method}"
             raise ArgumentError(
                 f"np.{ufunc.__name__}{how}"
                 f"{f' with {chr(44).join(options)}=' if options else ''}: there is no op for it that "
                 "could be recorded: use a function of tinygrad_relu, or tensor.detach().numpy()"
             )
-        return op(*inputs)
+        return op(*inputs, **options)
 
     def detach(self):
         """Return a tensor on the same memory that is outside of the graph."""

@@ -33,6 +33,7 @@ from tinygrad_relu.ops import (
     neural,
     normalization,
     norms,
+    numpy_protocols,
     ordering,
     pooling,
     products,
@@ -83,6 +84,8 @@ OPERATORS = {
 
 #: What ``tensor.name(...)`` calls: PyTorch's names for methods.
 METHODS = {
+    "__array_function__": numpy_protocols.answer_function,
+    "__array_namespace__": numpy_protocols.namespace_of,
     "abs": arithmetic.absolute,
     "acos": trigonometric.acos,
     "acosh": trigonometric.acosh,
@@ -279,6 +282,7 @@ METHODS = {
     "tanh": exponential.tanh,
     "tensor_split": joining.tensor_split,
     "tile": rearranging.tile,
+    "to_device": numpy_protocols.to_device,
     "topk": ordering.topk,
     "trace": matrices.trace,
     "transpose": shapes.swapaxes,
@@ -342,5 +346,7 @@ UFUNCS = {
 for entry in TABLE.values():
     if isinstance(entry.kernel, Elementwise):
         UFUNCS.setdefault(entry.kernel.ufunc, entry)
+
+UFUNCS |= numpy_protocols.UFUNCS
 
 install(OPERATORS, METHODS, UFUNCS)
