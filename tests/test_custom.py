@@ -276,3 +276,51 @@ def test_nothing_is_left_behind(rng):
         del y
         gc.collect()
         assert seen() is None
+
+
+def test_a_result_that_is_a_view_of_an_argument_is_a_copy(rng):
+    class First(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x[0]
+
+        @staticmethod
+        def backward(ctx, g):
+            whole = tg.zeros(2, 2)
+            whole[0] = 100 * g
+            return whole
+
+    x = points(rng, 2, 2)
+    a = x * 1
+    v = First.apply(a)
+    a[1] = 7.0
+    v.sum().backward()
+    assert x.grad.tolist() == [[100, 100], [0, 0]]
+
+
+def test_a_saved_result_that_was_changed_in_place_later(rng):
+    class ExpInPlace(Function):
+        @staticmethod
+        def forward(ctx, x):
+            x.exp_()
+            ctx.mark_dirty(x)
+            ctx.save_for_backward(x)
+            return x
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * ctx.saved_tensors[0]
+
+    x = points(rng, 3)
+    b = x * 1
+    v = b[:]
+    ExpInPlace.apply(v)
+    b.mul_(2)
+    b.sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), 2 * np.exp(x.detach().numpy()), rtol=1e-12)
+    y = x * 1
+    ExpInPlace.apply(y)
+    seen = weakref.ref(y)
+    del y
+    gc.collect()
+    assert seen() is None

@@ -57,7 +57,10 @@ class Context:
         self._constant = tensors
 
     def set_materialize_grads(self, value):
-        """Set whether results that nothing flows back to have a gradient of zeros, or of None."""
+        """Set whether results that nothing flows back to have a gradient of zeros, or of None.
+
+        Of several results, unlike in PyTorch, those that carry a gradient always have one of zeros.
+        """
         self._materialize = value
 
     @property
@@ -208,6 +211,8 @@ class Function:
         context._settle(outputs)
         if recording() and any(context.needs_input_grad):
             outputs = cls._recorded(context, arguments, outputs)
+        # They would hold what holds this context.
+        context._dirty, context._constant = (), ()
         return tuple(outputs) if isinstance(result, tuple) else outputs[0]
 
     @classmethod
@@ -215,8 +220,13 @@ class Function:
         """Return a result as a tensor apart from the arguments, unless it was changed in place."""
         if any(output is tensor for tensor in context._dirty):
             return output
-        if any(output is argument for argument in arguments):
-            return output.detach()
+        array = output.detach().numpy()
+        if any(
+            isinstance(argument, Tensor) and np.may_share_memory(array, argument.detach().numpy())
+            for argument in arguments
+        ):
+            # A view of an argument would get the history of that, when it is changed.
+            return sharing(array.copy())
         return output
 
     @classmethod
@@ -233,7 +243,8 @@ class Function:
         if len(outputs) == 1:
             context._outputs = [(outputs[0].shape, outputs[0].dtype, None)]
             if any(outputs[0] is x for x in context._dirty):
-                values = sharing(outputs[0].detach().numpy())
+                # A copy: later changes of the tensor it was made of are not to be seen in what is saved.
+                values = outputs[0].detach().clone()
                 record_result(op, inputs, (context,), values)
                 record_change(outputs[0], values)
             else:

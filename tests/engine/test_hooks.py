@@ -248,3 +248,72 @@ def test_inference_mode():
     with tg.inference_mode(False):
         assert (x * 2).requires_grad
     assert (x * 2).requires_grad
+
+
+# ------------------------------------------------------------------------- what an attack found
+
+def test_hooks_return_gradients_of_the_same_shape_and_dtype():
+    for register in (
+        lambda x, y: x.register_hook(lambda g: g.float()),
+        lambda x, y: y.register_hook(lambda g: g.float()),
+        lambda x, y: y.grad_fn.register_hook(lambda inputs, outputs: (tg.ones(5), *inputs[1:])),
+    ):
+        x = leaf(1.0, 2.0)
+        y = x * 2
+        register(x, y)
+        with pytest.raises(RuleError, match="a hook"):
+            y.sum().backward()
+        assert x.grad is None
+
+
+def test_hooks_of_leaves_do_not_record():
+    x, w = leaf(1.0, 2.0), leaf(3.0, 4.0)
+    x.register_hook(lambda g: g * w)
+    x.register_post_accumulate_grad_hook(lambda leaf: leaf.sub_(leaf.grad * 0.1))
+    x.sum().backward()
+    assert not x.grad.requires_grad and x.tolist() == [0.7, 1.6]
+
+
+def test_a_hook_that_raises_leaves_nothing_behind():
+    x = leaf(1.0, 2.0)
+    y = x * 2
+    y.retain_grad()
+
+    def refuse(g):
+        raise ZeroDivisionError
+
+    x.register_hook(refuse)
+    with pytest.raises(ZeroDivisionError):
+        y.sum().backward()
+    assert y.grad is None and x.grad is None
+
+
+def test_gradients_that_are_returned_share_no_memory():
+    a, b, d = leaf(1.0, 2.0), leaf(3.0, 4.0), leaf(5.0)
+    w = tg.ones(4)
+    y = tg.cat([a, b]) + tg.cat([a, d, d])
+    first, second, third = tg.autograd.grad(y, [a, b, d], w)
+    first.zero_()
+    second.zero_()
+    assert w.tolist() == [1, 1, 1, 1] and third.tolist() == [2]
+    (same,) = tg.autograd.grad(a, a, tg.ones(2))
+    same.zero_()
+
+
+def test_checkpoints_that_save_other_shapes_and_gradients_within(rng):
+    calls = []
+
+    def fickle(t):
+        calls.append(1)
+        return (t[:1] if len(calls) == 1 else t).exp().sin().sum()
+
+    with pytest.raises(GraphError, match="the same each time"):
+        tg.utils.checkpoint.checkpoint(fickle, leaf(1.0, 2.0)).backward()
+
+    def penalty(t):
+        (g,) = tg.autograd.grad((t**3).sum(), t, create_graph=True)
+        return (g * g).sum()
+
+    x = leaf(1.0, 2.0)
+    tg.utils.checkpoint.checkpoint(penalty, x).backward()
+    np.testing.assert_allclose(x.grad.numpy(), 36 * np.array([1.0, 8.0]), rtol=1e-12)

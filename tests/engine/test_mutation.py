@@ -291,3 +291,90 @@ def test_many_views_of_views_and_many_changes():
     base.sum().backward()
     assert x.grad.tolist() == [2, 2, 2]
     del view, base
+
+
+# ------------------------------------------------------------------------- what an attack found
+
+def test_values_that_hooks_pack_are_not_overwritten(rng):
+    def f(x, w):
+        y = x * 1.0
+        y *= w
+        y **= 2
+        view = y[:1]
+        view *= w[:1]
+        y *= y
+        return y.sum()
+
+    def packed(x, w):
+        with tg.autograd.saved_tensors_hooks(lambda t: t, lambda t: t):
+            return f(x, w)
+
+    inputs = [tg.tensor(rng.uniform(0.5, 1.5, 3), requires_grad=True) for _ in range(2)]
+    assert tg.gradcheck(packed, inputs)
+    assert tg.gradcheck(lambda x, w: tg.utils.checkpoint.checkpoint(f, x, w), inputs)
+
+
+def test_a_detached_tensor_is_a_base_of_its_own(rng):
+    def f(w):
+        h = (w * 1.0).detach()
+        h[0] = w[0]
+        h[1] = w[1] * 2.0
+        h.add_(w)
+        row = h[0]
+        row.mul_(w[1])
+        h.mul_(2.0)
+        return (h * h).sum() + row.sum()
+
+    w = rng.uniform(0.5, 1.5, (2, 2))
+    x = tg.tensor(w, requires_grad=True)
+    f(x).backward()
+    assert np.isfinite(x.grad.numpy()).all()
+
+    def without_detach(w):
+        h = tg.zeros(2, 2).detach()
+        h[0].add_(w[0])
+        h.select(0, 1).copy_(w[1] * 3.0)
+        return (h * w).sum()
+
+    assert tg.gradcheck(without_detach, [x])
+
+
+def test_a_result_that_was_saved_survives_detaching_its_tensor():
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    for leave in (
+        lambda y: (y.detach_(), y.zero_()),
+        lambda y: (lambda d: (setattr(y, "data", tg.zeros(2)), d.zero_()))(y.detach()),
+    ):
+        x.grad = None
+        y = x.exp()
+        z = y * 1.0
+        with tg.no_grad():
+            leave(y)
+        try:
+            z.sum().backward()
+        except MutationError:
+            continue
+        np.testing.assert_allclose(x.grad.numpy(), np.exp([1.0, 2.0]), rtol=1e-12)
+
+
+def test_a_quotient_and_a_product_need_only_what_their_rules_need():
+    x = tg.tensor([1.0, 2.0, 4.0], requires_grad=True)
+    y = x / x.sum()
+    y *= 2.0
+    y.sum().backward()
+    w = tg.tensor(np.ones((2, 2)), requires_grad=True)
+    product = (tg.ones(3, 2) @ w).sum()
+    with tg.no_grad():
+        w -= 0.1
+    product.backward()
+    np.testing.assert_array_equal(w.grad.numpy(), np.full((2, 2), 3.0))
+
+
+def test_retained_gradients_go_with_the_tensor():
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    y = x * 2
+    y.retain_grad()
+    y.mul_(3)
+    assert y.retains_grad
+    (y * 5).sum().backward()
+    assert y.grad.tolist() == [5, 5] and x.grad.tolist() == [30, 30]

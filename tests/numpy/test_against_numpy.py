@@ -519,7 +519,8 @@ def test_every_function_is_in_the_table():
     alone = {
         "allclose", "array_equal", "can_cast", "empty", "empty_like", "finfo", "from_dlpack", "iinfo",
         "isdtype", "result_type", "unique_values", "linalg", "e", "inf", "nan", "newaxis", "pi", "bool",
-        "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+        "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32",
+        "uint64",
     }
     assert set(tnp.__all__) - named == alone
     assert {f"linalg.{name}" for name in tnp.linalg.__all__} <= named | {"linalg.lstsq"}

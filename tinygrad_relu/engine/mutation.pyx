@@ -17,7 +17,7 @@ import numpy as np
 cimport numpy as cnp
 from cpython.ref cimport PyObject
 
-from tinygrad_relu.engine.graph cimport is_recording
+from tinygrad_relu.engine.graph cimport Node, hooks_pack, is_recording
 from tinygrad_relu.engine.op cimport ASSIGN, OVERWRITE, Op, slots, two
 from tinygrad_relu.engine.tensor cimport Tensor, carries_gradient, wrap
 
@@ -35,11 +35,11 @@ cdef int catch_up(Tensor tensor) except -1:
     """Give a view the history that its base has by now."""
     cdef Tensor source, view
     cdef list missed
-    if tensor.view is None or tensor.rewrites == tensor.owner.rewrites:
+    if tensor.view is None or tensor.rewrites == tensor.base.rewrites:
         return 0
     # From the base outwards; in a loop, because views of views may be many.
     missed = []
-    while tensor.view is not None and tensor.rewrites != tensor.owner.rewrites:
+    while tensor.view is not None and tensor.rewrites != tensor.base.rewrites:
         missed.append(tensor)
         tensor = tensor.view[0]
     while missed:
@@ -49,7 +49,7 @@ cdef int catch_up(Tensor tensor) except -1:
         view.needs_gradient = False
         if source.needs_gradient:
             record_on((<Op> view.view[1]), [source], view.view[2], view)
-        view.rewrites = view.owner.rewrites
+        view.rewrites = view.base.rewrites
     return 0
 
 
@@ -93,8 +93,15 @@ cdef tuple path_to(Tensor view):
 
 cdef int adopt(Tensor tensor, Tensor values) except -1:
     """Give a tensor, whose memory was changed, the history of its new values."""
-    cdef Tensor base = tensor.owner
+    cdef Tensor base = tensor.base
     if tensor.view is None:
+        if (
+            tensor.node is not None and values.node is not None
+            and (<Node> tensor.node).retained is not None
+        ):
+            # What leaves its gradient in ``.grad`` is the tensor, as it is from now on.
+            (<Node> values.node).retained = (<Node> tensor.node).retained
+            (<Node> tensor.node).retained = None
         tensor.node = values.node
         tensor.needs_gradient = values.needs_gradient
         tensor.rewrites += 1
@@ -116,25 +123,25 @@ cdef bint is_recorded(Tensor tensor, object other) except -1:
 
 cdef int check_changeable(Tensor tensor) except -1:
     """Raise where a change on record would lose a gradient."""
-    cdef Tensor base = tensor.owner
+    cdef Tensor base = tensor.base
     if tensor.needs_gradient and tensor.node is None:
         raise GraphError(
             "a leaf that requires a gradient was about to be changed in place while recording: "
             "write x = x + y for a new tensor, or update it under no_grad()"
         )
-    if base is None:
-        return 0
-    if base.needs_gradient and base.node is None and tensor.view is not None:
-        raise GraphError(
-            "a view of a leaf that requires a gradient was about to be changed in place while "
-            "recording: take the view of a clone(), or update it under no_grad()"
-        )
-    if tensor.needs_gradient and tensor.view is None:
+    if tensor.shares_unknown:
         raise GraphError(
             "a tensor that shares the memory of another one in a way that is not known was about to be "
             "changed in place while recording: change a clone()"
         )
-    if base.needs_gradient and not tensor.needs_gradient and tensor.view is not None:
+    if base is None:
+        return 0
+    if base.needs_gradient and base.node is None:
+        raise GraphError(
+            "a view of a leaf that requires a gradient was about to be changed in place while "
+            "recording: take the view of a clone(), or update it under no_grad()"
+        )
+    if base.needs_gradient and not tensor.needs_gradient:
         raise GraphError(
             "a view that was taken under no_grad() of a recorded tensor was about to be changed in "
             "place while recording: take the view while recording, or change it under no_grad(), too"
@@ -153,12 +160,13 @@ cdef object in_place(int slot, Tensor tensor, object other):
             write(tensor, <Tensor> result)
         return NotImplemented if result is NotImplemented else tensor
     check_changeable(tensor)
-    old = stand_in(tensor, tensor.array)
+    # What hooks pack they may keep as it is.
+    old = stand_in(tensor, tensor.array.copy() if hooks_pack() else tensor.array)
     result = two(slot, old, old if other is tensor else other)
     if result is NotImplemented:
         return result
     check_fitting(tensor, <Tensor> result)
-    if references(<PyObject*> old) > 1:     # a rule has saved it
+    if references(<PyObject*> old) > 1 and old.array is tensor.array:   # a rule has saved it
         old.array = old.array.copy()
     write(tensor, <Tensor> result)
     adopt(tensor, <Tensor> result)

@@ -237,12 +237,12 @@ cdef class Op:
                 output.array = output.array.copy()
                 return 0
             output.owner = (<Tensor> argument).memory()
-            # Of what shares memory in a way that is not recorded, in-place changes would not be known.
-            if (<Tensor> argument).owner is None or (<Tensor> argument).view is not None:
-                output.view = (argument, self, statics)
-                output.rewrites = output.owner.rewrites
+            output.view = (argument, self, statics)
+            output.base = (<Tensor> argument).base if (<Tensor> argument).view is not None else argument
+            output.rewrites = output.base.rewrites
         elif isinstance(argument, Tensor) and np.may_share_memory(output.array, array):
             output.owner = (<Tensor> argument).memory()
+            output.shares_unknown = True
         elif np.may_share_memory(output.array, array):
             output.array = output.array.copy()
         return 0

@@ -209,6 +209,7 @@ cdef class Tensor:
                 f"data: shape {array.shape} and dtype {array.dtype} were given for a tensor of "
                 f"shape {self.shape} and dtype {self.dtype}"
             )
+        self.leave_output()
         self.array = array
         self.changed()
 
@@ -255,9 +256,19 @@ cdef class Tensor:
         """Take this tensor out of the graph."""
         if self.view is not None:
             raise GraphError("detach_: a view cannot leave the graph of its base: use detach()")
+        self.leave_output()
         self.node = None
         self.needs_gradient = False
         return self
+
+    cdef int leave_output(self) except -1:
+        """Give the node its own copy of this result, if it was saved: it will not see changes of it."""
+        cdef Node node
+        if self.node is not None:
+            node = <Node> self.node
+            if node.output is self.array:
+                node.output = node.output.copy()
+        return 0
 
     def requires_grad_(self, requires_grad=True):
         """Set `requires_grad`, and return the tensor."""

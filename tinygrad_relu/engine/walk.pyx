@@ -70,6 +70,7 @@ cdef class Walk:
     cdef dict sums          # cotangents of nodes with several consumers
     cdef dict leaves        # cotangents of leaves
     cdef dict wanted        # cotangents of the nodes that the caller asked for
+    cdef list retained      # tensors that are no leaves, with what will be in their ``.grad``
 
     def __cinit__(self):
         self.heap = NULL
@@ -77,6 +78,7 @@ cdef class Walk:
         self.sums = {}
         self.leaves = {}
         self.wanted = {}
+        self.retained = []
 
     def __dealloc__(self):
         cdef Py_ssize_t k
@@ -162,7 +164,7 @@ cdef class Walk:
             if node.hooks is not None:
                 cotangent = hooked(node.hooks, cotangent, node.op.name)
             if node.retained is not None:
-                retain(node.retained(), cotangent, create_graph)
+                self.retained.append((node.retained(), cotangent))
             if self.wanted and node in self.wanted:
                 self.wanted[node] = cotangent
             if node.freed:
@@ -410,11 +412,14 @@ cdef dict walk_back(
         for tensor, cotangent in zip(outputs, seeds):
             walk.arrive(tensor if tensor.node is None else tensor.node, cotangent)
         walk.go(retain_graph, create_graph)
+        for leaf in walk.leaves:
+            if (<Tensor> leaf).hooks is not None:
+                walk.leaves[leaf] = hooked((<Tensor> leaf).hooks, walk.leaves[leaf], "a leaf")
+        # Nothing is left behind before nothing can fail any more.
+        for tensor, cotangent in walk.retained:
+            retain(tensor, cotangent, create_graph)
     finally:
         set_recording(before)
-    for leaf in walk.leaves:
-        if (<Tensor> leaf).hooks is not None:
-            walk.leaves[leaf] = hooked((<Tensor> leaf).hooks, walk.leaves[leaf], "a leaf")
     if inputs is None:
         return walk.leaves
     return {
@@ -431,11 +436,7 @@ cdef Tensor hooked(dict hooks, Tensor cotangent, where):
         result = hook(cotangent)
         if result is None:
             continue
-        if not isinstance(result, Tensor) or result.shape != cotangent.shape:
-            raise RuleError(
-                f"a hook on {where} returned {shape_or_type(result)} for a gradient of shape "
-                f"{cotangent.shape}: it returns a Tensor of that shape, or None"
-            )
+        check_replacement(f"a hook on {where}", result, cotangent)
         cotangent = result
     return cotangent
 
@@ -451,13 +452,28 @@ cdef tuple post_hooked(Node node, tuple pulled, Tensor cotangent):
                 f"a hook after {node.op.name} returned {shape_or_type(result)}: it returns a tuple of "
                 f"{len(pulled)} gradients, or None"
             )
+        for given, own in zip(result, pulled):
+            if given is not None and own is not None:
+                check_replacement(f"a hook after {node.op.name}", given, own)
         pulled = result
     return pulled
 
 
+def check_replacement(where, result, cotangent):
+    """Raise if a hook did not return a gradient of the shape and dtype of the one that it was given."""
+    if isinstance(result, Tensor) and (result.shape, result.dtype) == (cotangent.shape, cotangent.dtype):
+        return
+    raise RuleError(
+        f"{where} returned {shape_or_type(result)} for a gradient of shape {cotangent.shape} and dtype "
+        f"{cotangent.dtype}: it returns a Tensor of that shape and dtype, or None"
+    )
+
+
 def shape_or_type(value):
     """Return the shape of a tensor, or the type of anything else, in words."""
-    return f"shape {value.shape}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+    if isinstance(value, Tensor):
+        return f"shape {value.shape} and dtype {value.dtype}"
+    return f"a {type(value).__name__}"
 
 
 cdef int retain(Tensor tensor, Tensor cotangent, bint create_graph) except -1:
@@ -522,6 +538,7 @@ cpdef int add_gradients(
     cdef Tensor tensor, cotangent, sofar
     if inputs is not None:
         found = {inputs[position]: found[position] for position in found if found[position] is not None}
+    cdef list with_hooks = []
     # Large sums let go of the GIL between reading and writing.
     with ACCUMULATION:
         while found:
@@ -535,8 +552,14 @@ cpdef int add_gradients(
                 add_into(sofar.array, cotangent.array)
                 sofar.changed()
             if tensor.added_hooks is not None:
-                for hook in list(tensor.added_hooks.values()):
-                    hook(tensor)
+                with_hooks.append(tensor)
+    before = set_recording(create_graph)
+    try:
+        for tensor in with_hooks:
+            for hook in list(tensor.added_hooks.values()):
+                hook(tensor)
+    finally:
+        set_recording(before)
     return 0
 
 
@@ -554,16 +577,10 @@ def gradients(outputs, inputs, cotangents, retain_graph, create_graph):
     None for an input that no output depends on.
     """
     cdef dict found = walk_back(outputs, cotangents, inputs, retain_graph or create_graph, create_graph)
-    cdef list results = [found[position] for position in range(len(inputs))]
-    cdef set seen = set()
-    for position, gradient in enumerate(results):
-        # One cotangent may be that of several inputs: what is done to one is not done to another.
-        if gradient is None:
-            continue
-        place = <size_t> cnp.PyArray_DATA((<Tensor> gradient).array)
-        if place in seen:
-            results[position] = one(COPY, gradient) if create_graph else wrap(
-                (<Tensor> gradient).array.copy()
-            )
-        seen.add(place)
+    cdef list results = []
+    cdef Tensor gradient
+    for position in range(len(inputs)):
+        # What is done to one is not done to another, nor to what the caller gave.
+        gradient = found.pop(position)
+        results.append(None if gradient is None else alone(gradient, create_graph))
     return results

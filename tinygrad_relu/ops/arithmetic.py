@@ -43,7 +43,7 @@ def multiply(a, b, /):
     Elementwise(np.divide),
     domain=elementwise(real, real),
     a=lambda g, b: g / b,
-    b=lambda g, b, y: -g * y / b,
+    b=lambda g, a, b: -g * (a / b) / b,
 )
 def divide(a, b, /):
     """Quotient, ``a / b``; integers give floats."""

@@ -9,18 +9,18 @@ from tinygrad_relu.ops.shapes import reshape
 from tinygrad_relu.ops.table import op
 
 
-def left_cotangent(g, a, b):
+def left_cotangent(g, b, a_shape):
     """Return the cotangent of `a` in ``a @ b``, before the engine sums over broadcast axes."""
     if b.ndim == 1:
-        return (reshape(g, *g.shape, 1) if a.ndim > 1 else g) * b
-    if a.ndim == 1:
+        return (reshape(g, *g.shape, 1) if len(a_shape) > 1 else g) * b
+    if len(a_shape) == 1:
         return reshape(b @ reshape(g, *g.shape, 1), *b.shape[:-1])
     return g @ b.mT
 
 
-def right_cotangent(g, a, b):
+def right_cotangent(g, a, b_shape):
     """Return the cotangent of `b` in ``a @ b``, before the engine sums over broadcast axes."""
-    if b.ndim == 1:
+    if len(b_shape) == 1:
         return (reshape(g, *g.shape, 1) if a.ndim > 1 else g) * a
     if a.ndim == 1:
         return reshape(a, -1, 1) * reshape(g, *g.shape[:-1], 1, g.shape[-1])

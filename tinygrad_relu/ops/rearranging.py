@@ -8,7 +8,7 @@ from tinygrad_relu.ops.arithmetic import where
 from tinygrad_relu.ops.domain import case, real
 from tinygrad_relu.ops.indexing import index, number_of, place, tensor_of, whole_numbers
 from tinygrad_relu.ops.putting import of_dtype
-from tinygrad_relu.ops.shapes import broadcast_to, checked_axes, checked_axis, reshape, swapaxes
+from tinygrad_relu.ops.shapes import broadcast_to, checked_axes, checked_axis, copy, reshape, swapaxes
 from tinygrad_relu.ops.table import op
 from tinygrad_relu.ops.taking import along
 
@@ -63,7 +63,7 @@ def roll(x, shifts, axes=None):
 
 @checked_call
 def flip(x, axes, *more):
-    """The elements in reverse order along `axes`.  A view, as in NumPy; PyTorch copies.
+    """The elements in reverse order along `axes`, in memory of their own.
 
     Examples
     --------
@@ -74,12 +74,12 @@ def flip(x, axes, *more):
     """
     x = tensor_of("flip", x)
     axes = checked_axes("flip", spelled_out((axes, *more)), x.ndim)
-    return index(x, tuple(slice(None, None, -1 if k in axes else None) for k in range(x.ndim)))
+    return copy(index(x, tuple(slice(None, None, -1 if k in axes else None) for k in range(x.ndim))))
 
 
 @checked_call
 def fliplr(x):
-    """Columns in reverse order: `flip` along axis 1.  A view."""
+    """Columns in reverse order: `flip` along axis 1."""
     x = tensor_of("fliplr", x)
     checked_axis("fliplr", 1, x.ndim)
     return flip(x, 1)
@@ -87,7 +87,7 @@ def fliplr(x):
 
 @checked_call
 def flipud(x):
-    """Rows in reverse order: `flip` along axis 0.  A view."""
+    """Rows in reverse order: `flip` along axis 0."""
     x = tensor_of("flipud", x)
     checked_axis("flipud", 0, x.ndim)
     return flip(x, 0)
@@ -95,7 +95,7 @@ def flipud(x):
 
 @checked_call
 def rot90(x, k=1, axes=(0, 1)):
-    """Turn by `k` right angles in the plane of two axes, from the first to the second.  A view.
+    """Turn by `k` right angles in the plane of two axes, from the first to the second.
 
     Examples
     --------
@@ -385,7 +385,7 @@ def diag_embed(x, offset=0, dim1=-2, dim2=-1):
 
 @checked_call
 def diag(x, diagonal=0):
-    """The diagonal of a matrix (a view), or the matrix with a tensor of one axis on its diagonal.
+    """The diagonal of a matrix, copied, or the matrix with a tensor of one axis on its diagonal.
 
     Examples
     --------
@@ -399,7 +399,7 @@ def diag(x, diagonal=0):
     x, offset = tensor_of("diag", x), number_of("diag", "diagonal", diagonal)
     if x.ndim not in (1, 2):
         raise ShapeError(f"diag: x has shape {x.shape}: pass one axis or two, or see diagonal")
-    return diag_embed(x, offset) if x.ndim == 1 else take_diagonal(x, offset, 0, 1)
+    return diag_embed(x, offset) if x.ndim == 1 else copy(take_diagonal(x, offset, 0, 1))
 
 
 @checked_call

@@ -36,35 +36,46 @@ def checkpoint(function, *arguments, use_reentrant=False, preserve_rng_state=Tru
     """
     source = default_generator().bit_generator
     state = source.state if preserve_rng_state else None
-    count, again = 0, []
+    saved, again = [], []
+    kept = []           # while the function runs: it may go back by itself, as for a gradient penalty
 
     def pack(tensor):
-        nonlocal count
-        count += 1
-        return count - 1
+        kept.append(tensor)
+        saved.append((tensor.shape, tensor.dtype))
+        return len(saved) - 1
+
+    def pack_again(tensor):
+        again.append(tensor)
+        return tensor
 
     def compute_again():
         before = source.state
         if state is not None:
             source.state = state
         try:
-            with enable_grad(), saved_tensors_hooks(lambda tensor: again.append(tensor), None):
+            with enable_grad(), saved_tensors_hooks(pack_again, lambda tensor: tensor):
                 function(*arguments, **keywords)
         finally:
             source.state = before
-        if len(again) != count:
+        found = [(tensor.shape, tensor.dtype) for tensor in again]
+        if found != saved:
             raise GraphError(
-                f"checkpoint: the function saved {count} tensors when it was first called, and "
-                f"{len(again)} when it was called again: it has to do the same each time"
+                f"checkpoint: the function saved {len(saved)} tensors when it was first called, and "
+                f"{len(found)} when it was called again, or others: it has to do the same each time"
             )
 
     def unpack(number):
+        if kept:
+            return kept[number]
         if not again:
             compute_again()
         return again[number]
 
     with saved_tensors_hooks(pack, unpack):
-        return function(*arguments, **keywords)
+        try:
+            return function(*arguments, **keywords)
+        finally:
+            kept.clear()
 
 
 def checkpoint_sequential(functions, segments, input, use_reentrant=False):
