@@ -69,7 +69,12 @@ def test_ufuncs_that_are_no_kernel():
     x = leaf(1.0, np.nan)
     assert np.fmax(x, 3.0).tolist() == [3.0, 3.0] and np.fmin(2.0, x).tolist() == [1.0, 2.0]
     assert np.degrees(leaf(np.pi)).tolist() == [180.0] and np.conjugate(x) is x
-    np.vecdot(x, [2.0, 0.0])
+    assert np.vecdot(X, X[0]).tolist() == [14.0, 32.0]
+
+
+def test_means_of_nothing_are_nan():
+    assert np.isnan(tnp.average(np.zeros((2, 0)), axis=1).numpy()).all()
+    assert np.isnan(tnp.mean([]).numpy())
 
 
 @pytest.mark.parametrize("call", [
