@@ -458,7 +458,7 @@ def test_value_dtype_and_shape_are_numpys(name, arguments, keywords, grad):
     assert_same(ours(*mapped(tg.tensor, arguments), **mapped_words(tg.tensor, keywords)), theirs)
     assert_same(ours(*arguments, **keywords), theirs)
     plain = [x for x in arguments if not isinstance(x, list)]
-    if all(not isinstance(x, tuple) and np.size(x) for x in plain):         # a nested list is an array, too
+    if all(not isinstance(x, tuple) and np.size(x) for x in plain):     # a nested list is an array, too
         lists = [x.tolist() if isinstance(x, np.ndarray) and x.dtype in (np.float64, np.int64, bool)
                  else x for x in arguments]
         assert_same(ours(*lists, **keywords), theirs)

@@ -120,7 +120,7 @@ def tensor_of(x, dtype=None):
     An array is copied, since nobody would tell of a change to it before the backward pass.
     """
     if not isinstance(x, Tensor):
-        if isinstance(x, (list, tuple)) and holds_tensors(x):
+        if holds_tensors(x):
             x = stack([tensor_of(part) for part in x])
         elif x is None:
             raise DTypeError("None was given where numbers are needed")
