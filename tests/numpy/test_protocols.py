@@ -13,6 +13,7 @@ import tinygrad_relu.numpy as tnp
 from tinygrad_relu.errors import (
     ArgumentError,
     DTypeError,
+    GraphError,
     IndexingError,
     NotDifferentiable,
     RangeError,
@@ -69,13 +70,19 @@ def test_ufuncs_that_are_no_kernel():
     x = leaf(1.0, np.nan)
     assert np.fmax(x, 3.0).tolist() == [3.0, 3.0] and np.fmin(2.0, x).tolist() == [1.0, 2.0]
     assert np.degrees(leaf(np.pi)).tolist() == [180.0] and np.conjugate(x) is x
-    np.vecdot(x, [2.0, 0.0])
+    assert np.vecdot(X, X[0]).tolist() == [14.0, 32.0]
+
+
+def test_means_of_nothing_are_nan():
+    assert np.isnan(tnp.average(np.zeros((2, 0)), axis=1).numpy()).all()
+    assert np.isnan(tnp.mean([]).numpy())
 
 
 @pytest.mark.parametrize("call", [
     lambda x: np.fft.fft(x), lambda x: np.linalg.eig(x), lambda x: np.sum(x, out=np.zeros(())),
     lambda x: np.mean(x, where=[True]), lambda x: np.concatenate([x, x], dtype=int),
-    lambda x: np.copyto(np.zeros((2, 3)), x), lambda x: np.reshape(x, (3, 2), order="F"),
+    lambda x: np.copyto(x, np.zeros((2, 3))), lambda x: np.block([x, x]),
+    lambda x: np.reshape(x, (3, 2), order="F"),
 ])
 def test_what_the_dialect_lacks_is_refused(call):
     with pytest.raises(ArgumentError, match=r"NumPy dialect|row-major"):
@@ -88,6 +95,20 @@ def test_looking_at_memory_needs_no_dialect(tmp_path):
     np.savez(tmp_path / "x.npz", x=x)
     with np.load(tmp_path / "x.npz") as kept:
         assert kept["x"].tolist() == [1.0, 2.0]
+
+
+def test_arrays_are_filled_with_values_that_need_no_gradient():
+    assert np.full(2, tg.tensor(3.0)).tolist() == [3.0, 3.0]
+    with pytest.raises(GraphError, match="gradient would be lost"):
+        np.full(2, leaf(3.0)[0])
+    with pytest.raises(GraphError, match="gradient would be lost"):
+        tnp.arange(leaf(3.0)[0])
+
+
+def test_ends_that_are_tensors_are_recorded():
+    x = leaf(1.0, 3.0)
+    tnp.linspace([x[0], x[1]], 5.0, 3)[1].sum().backward()
+    assert x.grad.tolist() == [0.5, 0.5]
 
 
 def test_a_stranger_answers_for_itself():

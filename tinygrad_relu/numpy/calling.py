@@ -86,6 +86,22 @@ def elementwise(op, *names):
     return checked
 
 
+def as_floats(ufunc, op):
+    """Return an op that casts integers to the floating dtype that NumPy's ufunc computes in first."""
+
+    @functools.wraps(op)
+    def of_floats(*operands):
+        operands = [x if isinstance(x, (bool, int, float)) else tensor_of(x) for x in operands]
+        given = [getattr(x, "dtype", type(x)) for x in operands]
+        # A Python bool is no weak number to NumPy.
+        given = [np.dtype(bool) if kind is bool else kind for kind in given]
+        *wanted, _ = ufunc.resolve_dtypes((*given, None))
+        pairs = zip(operands, wanted)
+        return op(*[tensor_of(x, kind) if isinstance(x, Tensor) else x for x, kind in pairs])
+
+    return of_floats
+
+
 def operands_of(operands):
     """Return operands that an op takes: numbers stay weak beside others, sequences become tensors."""
     if all(isinstance(x, (bool, int, float)) for x in operands):
@@ -104,7 +120,7 @@ def tensor_of(x, dtype=None):
     An array is copied, since nobody would tell of a change to it before the backward pass.
     """
     if not isinstance(x, Tensor):
-        if isinstance(x, (list, tuple)) and holds_tensors(x):
+        if holds_tensors(x):
             x = stack([tensor_of(part) for part in x])
         elif x is None:
             raise DTypeError("None was given where numbers are needed")

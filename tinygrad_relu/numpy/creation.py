@@ -26,7 +26,7 @@ def asarray(a, dtype=None, *, device=None, copy=None):
     tensor(5., dtype=float64)
     """
     on_cpu("asarray", device)
-    if isinstance(a, (Tensor, list, tuple)) and holds_tensors(a):
+    if holds_tensors(a):
         made = tensor_of(a, dtype)
         if copy is False and made is not a:
             raise RangeError("asarray: copy=False, and the values are not there in one memory yet")
@@ -133,7 +133,7 @@ def linspace(start, stop, num=50, endpoint=True, *, dtype=None, device=None):
     tensor([0.  , 0.25, 0.5 , 0.75], dtype=float64)
     """
     on_cpu("linspace", device)
-    if not isinstance(start, Tensor) and not isinstance(stop, Tensor):
+    if not holds_tensors(start) and not holds_tensors(stop):
         return asarray(np.linspace(start, stop, num, endpoint), dtype or creation.get_default_dtype())
     start, stop = tensor_of(start), tensor_of(stop)
     share = np.linspace(0, 1, num, endpoint).reshape(-1, *[1] * max(start.ndim, stop.ndim))

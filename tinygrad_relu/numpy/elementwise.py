@@ -4,9 +4,10 @@ import numpy as np
 
 from tinygrad_relu.engine import Tensor
 from tinygrad_relu.errors import ArgumentError
-from tinygrad_relu.numpy.calling import array_of, dialect, elementwise, operands_of, tensor_of
+from tinygrad_relu.numpy.calling import array_of, as_floats, dialect, elementwise, operands_of, tensor_of
 from tinygrad_relu.ops import arithmetic, exponential, logical, trigonometric
 from tinygrad_relu.ops.arithmetic import where as choose
+from tinygrad_relu.ops.shapes import cast
 
 abs = absolute = elementwise(arithmetic.absolute, "x")
 acos = arccos = elementwise(trigonometric.acos, "x")
@@ -25,10 +26,10 @@ bitwise_right_shift = right_shift = elementwise(logical.bitwise_right_shift, "x1
 bitwise_xor = elementwise(arithmetic.bitwise_xor, "x1", "x2")
 ceil = elementwise(arithmetic.ceil, "x")
 conj = conjugate = real = elementwise(arithmetic.positive, "x")
-copysign = elementwise(arithmetic.copysign, "x1", "x2")
+copysign = elementwise(as_floats(np.copysign, arithmetic.copysign), "x1", "x2")
 cos = elementwise(exponential.cos, "x")
 cosh = elementwise(trigonometric.cosh, "x")
-deg2rad = radians = elementwise(trigonometric.deg2rad, "x")
+deg2rad = radians = elementwise(as_floats(np.deg2rad, trigonometric.deg2rad), "x")
 divide = true_divide = elementwise(arithmetic.divide, "x1", "x2")
 equal = elementwise(arithmetic.equal, "x1", "x2")
 exp = elementwise(exponential.exp, "x")
@@ -41,7 +42,7 @@ floor_divide = elementwise(arithmetic.floor_divide, "x1", "x2")
 fmod = elementwise(arithmetic.fmod, "x1", "x2")
 greater = elementwise(arithmetic.greater, "x1", "x2")
 greater_equal = elementwise(arithmetic.greater_equal, "x1", "x2")
-heaviside = elementwise(arithmetic.heaviside, "x1", "x2")
+heaviside = elementwise(as_floats(np.heaviside, arithmetic.heaviside), "x1", "x2")
 hypot = elementwise(trigonometric.hypot, "x1", "x2")
 isfinite = elementwise(arithmetic.isfinite, "x")
 isinf = elementwise(arithmetic.isinf, "x")
@@ -52,8 +53,8 @@ log = elementwise(exponential.log, "x")
 log10 = elementwise(exponential.log10, "x")
 log1p = elementwise(exponential.log1p, "x")
 log2 = elementwise(exponential.log2, "x")
-logaddexp = elementwise(exponential.logaddexp, "x1", "x2")
-logaddexp2 = elementwise(exponential.logaddexp2, "x1", "x2")
+logaddexp = elementwise(as_floats(np.logaddexp, exponential.logaddexp), "x1", "x2")
+logaddexp2 = elementwise(as_floats(np.logaddexp2, exponential.logaddexp2), "x1", "x2")
 logical_and = elementwise(logical.logical_and, "x1", "x2")
 logical_not = elementwise(logical.logical_not, "x")
 logical_or = elementwise(logical.logical_or, "x1", "x2")
@@ -67,7 +68,7 @@ nextafter = elementwise(arithmetic.nextafter, "x1", "x2")
 not_equal = elementwise(arithmetic.not_equal, "x1", "x2")
 positive = elementwise(arithmetic.positive, "x")
 pow = power = elementwise(exponential.power, "x1", "x2")
-rad2deg = degrees = elementwise(trigonometric.rad2deg, "x")
+rad2deg = degrees = elementwise(as_floats(np.rad2deg, trigonometric.rad2deg), "x")
 reciprocal = elementwise(exponential.reciprocal, "x")
 rint = elementwise(arithmetic.rint, "x")
 sign = elementwise(arithmetic.sign, "x")
@@ -98,6 +99,7 @@ def divmod(x1, x2, /):
 def round(a, decimals=0):
     """`a` to the nearest number of so many decimals, halves to the even one.  The derivative is 0."""
     a = tensor_of(a)
+    a = cast(a, np.dtype(np.float16)) if a.dtype == bool else a     # as NumPy's rint has it
     if decimals == 0:
         return arithmetic.rint(a) if a.dtype.kind == "f" else a
     if a.dtype.kind != "f":

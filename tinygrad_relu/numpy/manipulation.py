@@ -56,8 +56,8 @@ def transpose(a, axes=None):
 
 
 @dialect
-def permute_dims(a, /, axes):
-    """The axes in another order.  A view."""
+def permute_dims(a, axes=None):
+    """The array API's name for `transpose`."""
     return transpose(a, axes)
 
 

@@ -1,5 +1,8 @@
 """The NumPy dialect: products of vectors, matrices and tensors."""
 
+import numpy as np
+
+from tinygrad_relu.errors import ShapeError
 from tinygrad_relu.numpy.calling import dialect, elementwise, summed, tensor_of
 from tinygrad_relu.ops import linalg, products
 from tinygrad_relu.ops.rearranging import diagonal
@@ -48,14 +51,17 @@ def tensordot(a, b, axes=2):
 @dialect
 def vecdot(x1, x2, /, *, axis=-1):
     """Sums of products along one axis of both, which broadcast."""
-    return products.vecdot(tensor_of(x1), tensor_of(x2), axis)
+    x1, x2 = tensor_of(x1), tensor_of(x2)
+    return tensor_of(products.vecdot(x1, x2, axis), np.result_type(x1.dtype, x2.dtype))
 
 
 @dialect
 def matvec(x1, x2, /):
     """Matrices times vectors, which broadcast."""
-    x2 = tensor_of(x2)
-    y = linalg.matmul(tensor_of(x1), reshape(x2, *x2.shape, 1))
+    x1, x2 = tensor_of(x1), tensor_of(x2)
+    if x1.ndim < 2 or x2.ndim < 1:
+        raise ShapeError(f"matvec: a matrix has shape {x1.shape}, a vector has shape {x2.shape}")
+    y = linalg.matmul(x1, reshape(x2, *x2.shape, 1))
     return reshape(y, *y.shape[:-1])
 
 

@@ -34,6 +34,9 @@ def answer(function, types, arguments, keywords):
         return NotImplemented
     if function in OF_ARRAYS:
         return function(*map(as_array, arguments), **{k: as_array(v) for k, v in keywords.items()})
+    if function is np.copyto and type(arguments[0]) is np.ndarray:
+        # `np.full(shape, tensor)` does that.  What requires a gradient raises as it becomes an array.
+        return np.copyto(*[np.asarray(x) if isinstance(x, Tensor) else x for x in arguments], **keywords)
     ours = answers().get(function)
     if ours is None:
         title = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)

@@ -1,5 +1,7 @@
 """The NumPy dialect: sums, means, extrema, order statistics and counts over axes."""
 
+import math
+
 import numpy as np
 
 from tinygrad_relu.engine import sharing
@@ -108,9 +110,9 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
     With `returned`, a pair with the sum of the weights.
     """
     a = floating(a)
-    if weights is None:
-        weights = np.ones((), a.dtype)
-    weights = tensor_of(weights)
+    if weights is None and not returned:
+        return reductions.mean(a, axis, keepdims)
+    weights = tensor_of(np.ones((), a.dtype) if weights is None else weights)
     if weights.ndim and weights.shape != a.shape:
         if axis is None or weights.ndim != 1:
             raise ShapeError(f"average: weights of shape {weights.shape} for a of shape {a.shape}")
@@ -196,8 +198,10 @@ def in_rows(name, a, axis):
     """Return `a` with the elements over axes in its last one, and the shape with these kept as 1."""
     axes = tuple(range(a.ndim)) if axis is None else checked_axes(name, axis, a.ndim)
     others = [k for k in range(a.ndim) if k not in axes]
-    rows = to_shape(permute(a, *others, *axes) if a.ndim else a, *[a.shape[k] for k in others], -1)
-    if a.numel() == 0:
+    lengths = [a.shape[k] for k in others]
+    length = math.prod(a.shape[k] for k in axes)
+    rows = to_shape(permute(a, *others, *axes) if a.ndim else a, *lengths, length)
+    if length == 0:
         raise ShapeError(f"{name}: no elements have no order: a has shape {a.shape}")
     return rows, tuple(1 if k in axes else n for k, n in enumerate(a.shape))
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_relu.engine import checked_call
 from tinygrad_relu.errors import ArgumentError
-from tinygrad_relu.ops import arithmetic, reductions, trigonometric
+from tinygrad_relu.ops import arithmetic, reductions
 from tinygrad_relu.ops.conversion import checked_device
 
 DIALECT = "tinygrad_relu.numpy"
@@ -63,16 +63,18 @@ def of_dialect(name):
 #: What ufuncs call that are the kernel of no op, and ``np.add.reduce(tensor)`` and its like.
 UFUNCS = {
     np.conjugate: arithmetic.positive,
-    np.degrees: trigonometric.rad2deg,
-    np.radians: trigonometric.deg2rad,
     (np.add, "reduce"): reducing(np.add, reductions.sum),
     (np.multiply, "reduce"): reducing(np.multiply, reductions.prod),
     (np.maximum, "reduce"): reducing(np.maximum, reductions.amax),
     (np.minimum, "reduce"): reducing(np.minimum, reductions.amin),
 }
 
+#: Those that the dialect has more to do for than to call an op: other dtypes, or no op at all.
 UFUNCS |= {
     getattr(np, name): of_dialect(name)
-    for name in ("fmax", "fmin", "matvec", "vecdot", "vecmat")      # of which NumPy 2.0 has not all
-    if hasattr(np, name)
+    for name in (
+        "copysign", "deg2rad", "degrees", "fmax", "fmin", "heaviside", "logaddexp", "logaddexp2",
+        "matvec", "rad2deg", "radians", "vecdot", "vecmat",
+    )
+    if hasattr(np, name)        # NumPy 2.0 has not all
 }
