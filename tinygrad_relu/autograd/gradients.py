@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, checked_call, gradients
+from tinygrad_relu.engine import Tensor, checked_signature, gradients
 from tinygrad_relu.errors import ArgumentError, GraphError, ShapeError
 from tinygrad_relu.grad_mode import set_grad_enabled
 from tinygrad_relu.ops.shapes import concat, reshape
@@ -52,7 +52,7 @@ def weights_for(name, word, weights, outputs):
     return weights
 
 
-@checked_call
+@checked_signature
 def grad(
     outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=None,
     materialize_grads=False,
@@ -112,7 +112,7 @@ def grad(
     return tuple(found)
 
 
-@checked_call
+@checked_signature
 def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, inputs=None):
     """Add the gradients of `tensors`, in one pass back, to ``.grad`` of what they were computed from.
 

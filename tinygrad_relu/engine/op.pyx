@@ -27,15 +27,8 @@ from tinygrad_relu.engine.mutation cimport catch_up
 from tinygrad_relu.engine.tensor cimport Tensor, carries_gradient, wrap
 from tinygrad_relu.kernels.kernel cimport Function, Kernel
 
-from tinygrad_relu.engine.calling import UFUNCS, named_parameters
-from tinygrad_relu.errors import (
-    ArgumentError,
-    DeclarationError,
-    DTypeError,
-    IndexingError,
-    RangeError,
-    ShapeError,
-)
+from tinygrad_relu.engine.calling import BAD_ARGUMENTS, UFUNCS, explained, named_parameters
+from tinygrad_relu.errors import ArgumentError, DeclarationError, DTypeError, ShapeError
 
 cnp.import_array()
 
@@ -172,7 +165,7 @@ cdef class Op:
         cdef PyObject* few[8]
         cdef PyObject** arrays = few
         cdef unsigned long long active = 0
-        cdef bint needs_gradient = False
+        cdef bint needs_gradient = False, only_numbers = True
         cdef Py_ssize_t i
         cdef object argument, converted, result
         cdef list held = None
@@ -184,6 +177,7 @@ cdef class Op:
         for i in range(count):
             argument = <object> arguments[i]
             if type(argument) is Tensor:
+                only_numbers = False
                 if (<Tensor> argument).view is not None:
                     catch_up(<Tensor> argument)
                 arrays[i] = <PyObject*> (<Tensor> argument).array
@@ -193,6 +187,7 @@ cdef class Op:
             elif PyFloat_CheckExact(argument) or PyLong_CheckExact(argument):
                 arrays[i] = arguments[i]
             elif isinstance(argument, Tensor):
+                only_numbers = False
                 catch_up(<Tensor> argument)
                 arrays[i] = <PyObject*> (<Tensor> argument).array
                 if (<Tensor> argument).needs_gradient:
@@ -207,9 +202,12 @@ cdef class Op:
                 converted = self.operand(argument, i)
                 held.append(converted)
                 arrays[i] = <PyObject*> converted
+                only_numbers = only_numbers and type(converted) is not ndarray
+        if only_numbers:
+            held = self.as_arrays(arrays, count)
         try:
             result = self.kernel.run(arrays, count, statics)
-        except (ValueError, TypeError, IndexError, OverflowError) as error:
+        except BAD_ARGUMENTS as error:
             raise self.explained(
                 error, [<object> arguments[i] for i in range(count)], statics
             ) from error
@@ -320,6 +318,18 @@ cdef class Op:
         PyObject_GC_UnTrack(<void*> saved)
         return saved
 
+    cdef list as_arrays(self, PyObject** arrays, Py_ssize_t count):
+        """Put arrays in the place of numbers, where nothing else says what dtype these have."""
+        cdef list held = []
+        cdef Py_ssize_t k
+        for k in range(count):
+            value = <object> arrays[k]
+            if value is not None:
+                value = self.operand(np.asarray(value), k)
+            held.append(value)
+            arrays[k] = <PyObject*> value
+        return held
+
     def operand(self, argument, position):
         """Return an argument that is neither Tensor nor plain number in the form kernels take."""
         if isinstance(argument, bool):
@@ -346,21 +356,8 @@ cdef class Op:
 
     def explained(self, error, arguments, statics):
         """Return the error of a kernel as one of ours, with the op and its arguments."""
-        parts = [
-            f"{self.input_name(k)} of shape {np.shape(x.detach() if isinstance(x, Tensor) else x)}"
-            for k, x in enumerate(arguments[:6])
-            if x is not None
-        ]
-        statics_from = len(self.names) - len(statics)
-        parts += [f"{self.names[statics_from + k]}={value!r}" for k, value in enumerate(statics)]
-        kind = DTypeError
-        if isinstance(error, OverflowError):
-            kind = RangeError
-        elif isinstance(error, ValueError):
-            kind = ShapeError
-        elif isinstance(error, IndexError):
-            kind = IndexingError
-        return kind(f"{self.name}: {error} (with {', '.join(parts)})")
+        given = [(self.input_name(k), x) for k, x in enumerate(arguments)]
+        return explained(error, self.name, given[:4] + list(zip(self.names[len(self.names) - len(statics):], statics)))
 
     cdef object by_position(self, PyObject** arguments, Py_ssize_t count):
         """Sort positional arguments into inputs and statics, with the default of what is missing."""

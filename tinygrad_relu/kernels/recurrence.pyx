@@ -8,15 +8,20 @@ from numpy cimport ndarray, npy_intp
 
 from tinygrad_relu.kernels._memory cimport empty_like
 
+from tinygrad_relu.errors import ShapeError
+
 cnp.import_array()
 
 cdef struct Lengths:
     npy_intp outer, length, inner       # before the axis, along it, behind it
 
 
-cdef Lengths lengths_around(ndarray x, int axis):
-    cdef Lengths lengths = Lengths(1, cnp.PyArray_DIM(x, axis), 1)
+cdef Lengths lengths_around(ndarray x, int axis) except *:
+    cdef Lengths lengths
     cdef int k
+    if not 0 <= axis < cnp.PyArray_NDIM(x):
+        raise ShapeError(f"axis {axis} is not from 0 to before {cnp.PyArray_NDIM(x)}, the number of axes")
+    lengths = Lengths(1, cnp.PyArray_DIM(x, axis), 1)
     for k in range(cnp.PyArray_NDIM(x)):
         if k < axis:
             lengths.outer *= cnp.PyArray_DIM(x, k)

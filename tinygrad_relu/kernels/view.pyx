@@ -12,6 +12,8 @@ from operator import index
 
 import numpy as np
 
+from tinygrad_relu.errors import ShapeError
+
 cnp.import_array()
 
 
@@ -23,7 +25,7 @@ cdef int read_lengths(tuple lengths, cnp.PyArray_Dims* into) except -1:
     """Read whole numbers into a C array of 64."""
     cdef Py_ssize_t k
     if len(lengths) > 64:
-        raise ValueError(f"NumPy arrays have at most 64 axes, {len(lengths)} were asked for")
+        raise ShapeError(f"NumPy arrays have at most 64 axes, {len(lengths)} were asked for")
     for k in range(len(lengths)):
         into.ptr[k] = index(lengths[k])     # which refuses fractions
     into.len = len(lengths)

@@ -8,7 +8,7 @@ import functools
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, checked_call, own_errors, recording, sharing
+from tinygrad_relu.engine import Tensor, checked_call, recording, sharing
 from tinygrad_relu.errors import DTypeError, NotDifferentiable, ShapeError
 
 
@@ -73,4 +73,4 @@ def without_derivative(function):
             )
         return sharing(np.asarray(result))
 
-    return checked_call(own_errors(of_tensors))
+    return checked_call(of_tensors)
