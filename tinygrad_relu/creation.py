@@ -238,7 +238,9 @@ def arange(*limits, requires_grad=False, dtype=None):
 @checked_call
 def linspace(start, stop, steps=50, requires_grad=False, dtype=None):
     """Return `steps` evenly spaced numbers from `start` to `stop`, both included."""
-    return asarray(np.linspace(start, stop, steps, dtype=dtype or get_default_dtype()), requires_grad)
+    with np.errstate(all="ignore"):
+        values = np.linspace(start, stop, steps, dtype=dtype or get_default_dtype())
+    return asarray(values, requires_grad)
 
 
 @checked_call
@@ -251,7 +253,8 @@ def logspace(start, stop, steps=50, base=10.0, requires_grad=False, dtype=None):
     >>> tg.logspace(0, 2, 3)
     tensor([  1.,  10., 100.], dtype=float64)
     """
-    values = np.logspace(start, stop, steps, base=base, dtype=dtype or get_default_dtype())
+    with np.errstate(all="ignore"):
+        values = np.logspace(start, stop, steps, base=base, dtype=dtype or get_default_dtype())
     return asarray(values, requires_grad)
 
 

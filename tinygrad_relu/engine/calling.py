@@ -26,7 +26,9 @@ SYNONYMS = {
 BAD_ARGUMENTS = (
     TensorError, ValueError, IndexError, OverflowError, ZeroDivisionError, TypeError, AttributeError,
 )
-ABOUT_SHAPES = ("shape", "broadcast", "size", "array dimension", "core dimension", "axis", "axes", "align")
+ABOUT_SHAPES = (
+    "shape", "broadcast", "size", "array dimension", "core dimension", "axis", "axes", "align", "empty",
+)
 ABOUT_DTYPES = ("ufunc", "dtype", "data type", "cast", "boolean")
 
 # How our messages begin, and how those end that tell the arguments of an op.
@@ -153,7 +155,7 @@ def checked_call(function, title=None):
 def checked(function, translated, title=None):
     """Return `function` with its keywords under any of their names and errors `translated`."""
     signature = inspect.signature(function)
-    title = title or function.__qualname__.removesuffix(".__init__")
+    title = title or function.__qualname__.rpartition("<locals>.")[2].removesuffix(".__init__")
     names = tuple(name for name in signature.parameters if name != "self")
 
     @functools.wraps(function)
@@ -163,7 +165,7 @@ def checked(function, translated, title=None):
         try:
             return function(*arguments, **keywords)
         except (AttributeError, TypeError, *translated) as error:
-            misfit = does_not_fit(signature, arguments, keywords) if isinstance(error, TypeError) else None
+            misfit = misfit_of(error, signature, arguments, keywords)
             if misfit is not None:
                 raise ArgumentError(
                     f"{title}: {misfit}: the signature is {title}{signature}"
@@ -180,8 +182,10 @@ def checked(function, translated, title=None):
     return call
 
 
-def does_not_fit(signature, arguments, keywords):
-    """Return the TypeError of a call that does not fit a signature, or None."""
+def misfit_of(error, signature, arguments, keywords):
+    """Return what is wrong with a call that does not fit a signature, or None if `error` is another."""
+    if not isinstance(error, TypeError) or isinstance(error, TensorError):
+        return None
     try:
         signature.bind(*arguments, **keywords)
     except TypeError as misfit:

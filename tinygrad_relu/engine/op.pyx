@@ -28,7 +28,7 @@ from tinygrad_relu.engine.tensor cimport Tensor, carries_gradient, wrap
 from tinygrad_relu.kernels.kernel cimport Function, Kernel
 
 from tinygrad_relu.engine.calling import BAD_ARGUMENTS, UFUNCS, explained, named_parameters
-from tinygrad_relu.errors import ArgumentError, DeclarationError, DTypeError, ShapeError
+from tinygrad_relu.errors import ArgumentError, DeclarationError, DTypeError, NotDifferentiable, RangeError
 
 cnp.import_array()
 
@@ -325,10 +325,22 @@ cdef class Op:
         for k in range(count):
             value = <object> arrays[k]
             if value is not None:
-                value = self.operand(np.asarray(value), k)
+                value = np.asarray(value)
+                if value.dtype.kind == "O":
+                    raise RangeError(f"{self.name}: {self.input_name(k)} is {value}: no dtype holds it")
             held.append(value)
             arrays[k] = <PyObject*> value
         return held
+
+    def constant(self, Tensor value, position):
+        """Return a copy of the array of a tensor that was given for a static, or raise."""
+        name = self.names[len(self.names) - len(self.static_defaults) + position]
+        if value.requires_grad:
+            raise NotDifferentiable(
+                f"{self.name}: {name} is a tensor that requires a gradient, and none flows to it: pass "
+                "a number, or its detach()"
+            )
+        return value.array.copy()
 
     def operand(self, argument, position):
         """Return an argument that is neither Tensor nor plain number in the form kernels take."""
@@ -345,8 +357,8 @@ cdef class Op:
         else:
             try:
                 array = np.asarray(argument)
-            except ValueError as error:
-                raise ShapeError(f"{self.name}: {self.input_name(position)}: {error}") from error
+            except BAD_ARGUMENTS as error:
+                raise explained(error, self.name, [(self.input_name(position), argument)]) from error
         if array.dtype.kind not in "biuf":
             raise DTypeError(
                 f"{self.name}: {self.input_name(position)} is a {type(argument).__name__} of dtype "
@@ -383,6 +395,8 @@ cdef class Op:
                         return self.bind(arguments, count, NULL)
                 if type(value) is list:
                     value = tuple(value)
+                elif type(value) is Tensor:
+                    value = self.constant(value, k)
                 Py_INCREF(value)
                 PyTuple_SET_ITEM(statics, k, value)
         elif extra > 0 or statics is None:
@@ -446,6 +460,8 @@ cdef class Op:
                 raise ArgumentError(f"{self.name}: {name} is missing: {signature}")
             if isinstance(values[i], list):
                 values[i] = tuple(values[i])
+            elif isinstance(values[i], Tensor):
+                values[i] = self.constant(values[i], i)
         if named:
             raise ArgumentError(
                 f"{self.name}: {', '.join(named)} {'is' if len(named) == 1 else 'are'} given twice: "

@@ -71,7 +71,8 @@ cdef Sliding sliding(npy_intp channels, object size, object window, object layou
     stride, dilation = pair("stride", stride, 1), pair("dilation", dilation, 1)
     if not isinstance(padding, tuple) or len(padding) != 2:
         raise ArgumentError(f"padding is {padding!r}: it is a pair for each of two axes")
-    padding = pair("padding", padding[0], 0), pair("padding", padding[1], 0)
+    # Less than none crops the image; the reach is checked below.
+    padding = pair("padding", padding[0], -size[0]), pair("padding", padding[1], -size[1])
     how.channels = channels
     how.down = axis_of(size[0], window[0], stride[0], padding[0], dilation[0])
     how.across = axis_of(size[1], window[1], stride[1], padding[1], dilation[1])

@@ -5,6 +5,7 @@ is meant where a function says so, and then its symmetric part is taken, so that
 the derivative is symmetric.
 """
 
+import numbers
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -496,6 +497,9 @@ def svdvals(x):
 
 def tolerances(x, atol, rtol):
     """Return what singular values count from; the usual share is as large as rounding makes them."""
+    for word, number in (("atol", atol), ("rtol", rtol)):
+        if number is not None and not isinstance(number, numbers.Real):
+            raise ArgumentError(f"pinv: {word} is {number!r}: it is a number")
     if rtol is None:
         rtol = 0.0 if atol is not None and atol > 0 else max(x.shape[-2:]) * float(np.finfo(x.dtype).eps)
     return float(atol or 0.0), float(rtol)

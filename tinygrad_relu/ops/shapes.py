@@ -1,6 +1,7 @@
 """Shapes: other axes over the same elements, broadcasting, and joining."""
 
 import math
+from itertools import accumulate
 from operator import index as index_of
 
 import numpy as np
@@ -74,6 +75,7 @@ def sum_to(x, /, shape):
     """Sum over the axes along which something of `shape` was broadcast: the reverse of that."""
 
 
+@checked_call
 def expand(x, *shape):
     """Repeat `x` into a larger shape, as PyTorch's ``expand``; -1 keeps a length.
 
@@ -367,8 +369,18 @@ def meshgrid(*tensors, indexing="ij"):
     return tuple(swapaxes(x, 0, 1) for x in grid) if indexing == "xy" and count > 1 else grid
 
 
+def joined(*arguments):
+    """Return arrays end to end along an axis, or raise where the stops are not theirs."""
+    *arrays, axis, stops = arguments
+    y = np.concatenate(arrays, axis)
+    ends = tuple(accumulate(x.shape[axis] for x in arrays))
+    if tuple(stops) != ends:
+        raise ArgumentError(f"the stops are {stops}, and the arrays end at {ends}")
+    return y
+
+
 @op(
-    lambda *arguments: np.concatenate(arguments[:-2], axis=arguments[-2]),
+    joined,
     domain=[
         case(real(2, 3), real(1, 3), axis=0, stops=(2, 3)),
         case(real(2, 1), real(2, 2), real(2, 3), axis=-1, stops=(1, 3, 6)),

@@ -20,10 +20,11 @@ def tensor_of(x):
 def tensors_of(*operands):
     """Return operands as tensors; numbers get the dtype that they would have beside the others."""
     kinds = [x if isinstance(x, (int, float)) else tensor_of(x).dtype for x in operands]
-    return [
-        Tensor(x, False, np.result_type(*kinds)) if isinstance(x, (int, float)) else tensor_of(x)
-        for x in operands
-    ]
+    with np.errstate(all="ignore"):
+        return [
+            Tensor(x, False, np.result_type(*kinds)) if isinstance(x, (int, float)) else tensor_of(x)
+            for x in operands
+        ]
 
 
 def check_broadcast(name, a, b):
