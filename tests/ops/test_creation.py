@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinygrad_relu as tg
-from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError, TensorError
+from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError, ShapeError, TensorError
 
 X = tg.tensor([[1.0, 2.0, 3.0]], dtype=tg.float32)
 

@@ -81,7 +81,7 @@ def kind_of(error):
 
 
 def described(name, value, with_dtype=False):
-    """Return an argument in the words of a message: of arrays the shape, and the dtype if that matters."""
+    """Return an argument in the words of a message: of arrays the shape, and maybe the dtype."""
     if isinstance(value, (tuple, list)) and value and all(has_shape(part) for part in value[:6]):
         return ", ".join(described(f"{name}[{k}]", x, with_dtype) for k, x in enumerate(value[:6]))
     if not has_shape(value):

@@ -28,7 +28,13 @@ from tinygrad_relu.engine.tensor cimport Tensor, carries_gradient, wrap
 from tinygrad_relu.kernels.kernel cimport Function, Kernel
 
 from tinygrad_relu.engine.calling import BAD_ARGUMENTS, UFUNCS, explained, named_parameters
-from tinygrad_relu.errors import ArgumentError, DeclarationError, DTypeError, NotDifferentiable, RangeError
+from tinygrad_relu.errors import (
+    ArgumentError,
+    DeclarationError,
+    DTypeError,
+    NotDifferentiable,
+    RangeError,
+)
 
 cnp.import_array()
 
@@ -369,7 +375,8 @@ cdef class Op:
     def explained(self, error, arguments, statics):
         """Return the error of a kernel as one of ours, with the op and its arguments."""
         given = [(self.input_name(k), x) for k, x in enumerate(arguments)]
-        return explained(error, self.name, given[:4] + list(zip(self.names[len(self.names) - len(statics):], statics)))
+        given = given[:4] + list(zip(self.names[len(self.names) - len(statics):], statics))
+        return explained(error, self.name, given)
 
     cdef object by_position(self, PyObject** arguments, Py_ssize_t count):
         """Sort positional arguments into inputs and statics, with the default of what is missing."""

@@ -22,7 +22,7 @@ cdef Lengths lengths_around(ndarray x, number) except *:
     cdef Lengths lengths
     cdef int k, axis
     if not 0 <= index(number) < cnp.PyArray_NDIM(x):
-        raise ShapeError(f"axis {number} is not from 0 to before {cnp.PyArray_NDIM(x)}, the number of axes")
+        raise ShapeError(f"axis {number} is not from 0 to before {cnp.PyArray_NDIM(x)}")
     axis = index(number)
     lengths = Lengths(1, cnp.PyArray_DIM(x, axis), 1)
     for k in range(cnp.PyArray_NDIM(x)):
