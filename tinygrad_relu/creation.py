@@ -139,7 +139,10 @@ def asarray(data, requires_grad=False, dtype=None):
         if requires_grad:
             data.requires_grad = True
         return data
-    result = sharing(np.asarray(data, dtype=dtype))
+    if dtype is not None:
+        _real("asarray", data=data)
+    with np.errstate(all="ignore"):
+        result = sharing(np.asarray(data, dtype=dtype))
     result.requires_grad = requires_grad
     return result
 
@@ -161,6 +164,13 @@ def _filled(name, fill, shape, requires_grad, dtype):
     if not all(isinstance(n, (int, np.integer)) for n in shape):
         raise ArgumentError(f"{name}: a shape is whole numbers, {shape} was given")
     return asarray(fill(tuple(shape), np.dtype(dtype or get_default_dtype())), requires_grad)
+
+
+def _real(name, **arguments):
+    """Raise where an argument is complex: its imaginary part would be lost."""
+    for word, value in arguments.items():
+        if np.iscomplexobj(value):
+            raise DTypeError(f"{name}: {word} is complex: pass real numbers")
 
 
 def _shape_and_dtype(x, dtype):
@@ -195,6 +205,7 @@ def full(shape, fill_value, requires_grad=False, dtype=None):
     """
     if dtype is None and type(fill_value) is float:
         dtype = get_default_dtype()
+    _real("full", fill_value=fill_value)
     shape = (shape,) if isinstance(shape, (int, np.integer)) else shape
     return _filled(
         "full", lambda n, _: np.full(n, fill_value, dtype), (tuple(shape),), requires_grad, dtype
@@ -238,6 +249,7 @@ def arange(*limits, requires_grad=False, dtype=None):
 @checked_call
 def linspace(start, stop, steps=50, requires_grad=False, dtype=None):
     """Return `steps` evenly spaced numbers from `start` to `stop`, both included."""
+    _real("linspace", start=start, stop=stop)
     with np.errstate(all="ignore"):
         values = np.linspace(start, stop, steps, dtype=dtype or get_default_dtype())
     return asarray(values, requires_grad)
@@ -253,6 +265,7 @@ def logspace(start, stop, steps=50, base=10.0, requires_grad=False, dtype=None):
     >>> tg.logspace(0, 2, 3)
     tensor([  1.,  10., 100.], dtype=float64)
     """
+    _real("logspace", start=start, stop=stop, base=base)
     with np.errstate(all="ignore"):
         values = np.logspace(start, stop, steps, base=base, dtype=dtype or get_default_dtype())
     return asarray(values, requires_grad)

@@ -97,7 +97,10 @@ cdef class Tensor:
             raise ArgumentError("Tensor: it is made already: set its elements or its .data instead")
         if isinstance(data, Tensor):
             data = (<Tensor> data).array
-        self.array = computable(np.array(data, dtype=dtype, order="C"))
+        if dtype is not None and np.iscomplexobj(data):
+            raise DTypeError("tensor: data is complex: take its real or its imaginary part")
+        with np.errstate(all="ignore"):
+            self.array = computable(np.array(data, dtype=dtype, order="C"))
         self.requires_grad = requires_grad
 
     # ------------------------------------------------------------------------------ what it is
