@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, checked_call, own_errors, sharing
+from tinygrad_relu.engine import Tensor, checked_call, sharing
 from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError
 
 # The generator is made when it is first asked for: NumPy loads its random module only then.
 _settings = {"dtype": np.dtype(np.float64), "generator": None}
 
 
-@own_errors
+@checked_call
 def set_default_dtype(dtype):
     """Set the dtype of tensors that are made without one, such as by `zeros` and `randn`.
 
@@ -27,7 +27,7 @@ def get_default_dtype():
     return _settings["dtype"]
 
 
-@own_errors
+@checked_call
 def manual_seed(seed):
     """Seed the generator that is used where none is given, and return it.
 
@@ -64,7 +64,7 @@ class Generator:
     def __init__(self, seed=None):
         self.manual_seed(seed)
 
-    @own_errors
+    @checked_call
     def manual_seed(self, seed):
         """Begin anew from a seed, and return the generator."""
         self.source = np.random.default_rng(seed)
@@ -92,7 +92,6 @@ def default_generator():
 
 
 @checked_call
-@own_errors
 def tensor(data, requires_grad=False, dtype=None):
     """Make a tensor of its own memory from numbers, nested sequences or an array.
 
@@ -118,7 +117,6 @@ def tensor(data, requires_grad=False, dtype=None):
 
 
 @checked_call
-@own_errors
 def asarray(data, requires_grad=False, dtype=None):
     """Return a tensor that shares memory with an array where it can; a Tensor is returned as it is.
 
@@ -141,13 +139,15 @@ def asarray(data, requires_grad=False, dtype=None):
         if requires_grad:
             data.requires_grad = True
         return data
-    result = sharing(np.asarray(data, dtype=dtype))
+    if dtype is not None:
+        _real("asarray", data=data)
+    with np.errstate(all="ignore"):
+        result = sharing(np.asarray(data, dtype=dtype))
     result.requires_grad = requires_grad
     return result
 
 
 @checked_call
-@own_errors
 def from_numpy(array):
     """Return a tensor that shares memory with `array`; see `asarray`."""
     if not isinstance(array, np.ndarray):
@@ -166,6 +166,13 @@ def _filled(name, fill, shape, requires_grad, dtype):
     return asarray(fill(tuple(shape), np.dtype(dtype or get_default_dtype())), requires_grad)
 
 
+def _real(name, **arguments):
+    """Raise where an argument is complex: its imaginary part would be lost."""
+    for word, value in arguments.items():
+        if np.iscomplexobj(value):
+            raise DTypeError(f"{name}: {word} is complex: pass real numbers")
+
+
 def _shape_and_dtype(x, dtype):
     """Return the shape of a tensor or array, and its dtype if no other is given."""
     x = x if isinstance(x, Tensor) else np.asarray(x)
@@ -173,28 +180,24 @@ def _shape_and_dtype(x, dtype):
 
 
 @checked_call
-@own_errors
 def zeros(*shape, requires_grad=False, dtype=None):
     """Return zeros of a shape, given as numbers or as one tuple."""
     return _filled("zeros", np.zeros, shape, requires_grad, dtype)
 
 
 @checked_call
-@own_errors
 def ones(*shape, requires_grad=False, dtype=None):
     """Return ones of a shape, given as numbers or as one tuple."""
     return _filled("ones", np.ones, shape, requires_grad, dtype)
 
 
 @checked_call
-@own_errors
 def empty(*shape, requires_grad=False, dtype=None):
     """Return a tensor of a shape, given as numbers or as one tuple, with whatever is in its memory."""
     return _filled("empty", np.empty, shape, requires_grad, dtype)
 
 
 @checked_call
-@own_errors
 def full(shape, fill_value, requires_grad=False, dtype=None):
     """Return a tensor of a shape, filled with one number.
 
@@ -202,6 +205,7 @@ def full(shape, fill_value, requires_grad=False, dtype=None):
     """
     if dtype is None and type(fill_value) is float:
         dtype = get_default_dtype()
+    _real("full", fill_value=fill_value)
     shape = (shape,) if isinstance(shape, (int, np.integer)) else shape
     return _filled(
         "full", lambda n, _: np.full(n, fill_value, dtype), (tuple(shape),), requires_grad, dtype
@@ -209,7 +213,6 @@ def full(shape, fill_value, requires_grad=False, dtype=None):
 
 
 @checked_call
-@own_errors
 def zeros_like(x, requires_grad=False, dtype=None):
     """Return zeros of the shape and dtype of `x`."""
     shape, dtype = _shape_and_dtype(x, dtype)
@@ -217,7 +220,6 @@ def zeros_like(x, requires_grad=False, dtype=None):
 
 
 @checked_call
-@own_errors
 def ones_like(x, requires_grad=False, dtype=None):
     """Return ones of the shape and dtype of `x`."""
     shape, dtype = _shape_and_dtype(x, dtype)
@@ -225,7 +227,6 @@ def ones_like(x, requires_grad=False, dtype=None):
 
 
 @checked_call
-@own_errors
 def empty_like(x, requires_grad=False, dtype=None):
     """Return a tensor of the shape and dtype of `x`, with whatever is in its memory."""
     shape, dtype = _shape_and_dtype(x, dtype)
@@ -233,7 +234,6 @@ def empty_like(x, requires_grad=False, dtype=None):
 
 
 @checked_call
-@own_errors
 def full_like(x, fill_value, requires_grad=False, dtype=None):
     """Return a tensor of the shape and dtype of `x`, filled with one number."""
     shape, dtype = _shape_and_dtype(x, dtype)
@@ -241,21 +241,21 @@ def full_like(x, fill_value, requires_grad=False, dtype=None):
 
 
 @checked_call
-@own_errors
 def arange(*limits, requires_grad=False, dtype=None):
     """Return evenly spaced numbers: ``arange(stop)`` or ``arange(start, stop[, step])``."""
     return asarray(np.arange(*limits, dtype=dtype), requires_grad)
 
 
 @checked_call
-@own_errors
 def linspace(start, stop, steps=50, requires_grad=False, dtype=None):
     """Return `steps` evenly spaced numbers from `start` to `stop`, both included."""
-    return asarray(np.linspace(start, stop, steps, dtype=dtype or get_default_dtype()), requires_grad)
+    _real("linspace", start=start, stop=stop)
+    with np.errstate(all="ignore"):
+        values = np.linspace(start, stop, steps, dtype=dtype or get_default_dtype())
+    return asarray(values, requires_grad)
 
 
 @checked_call
-@own_errors
 def logspace(start, stop, steps=50, base=10.0, requires_grad=False, dtype=None):
     """Return `steps` numbers from ``base**start`` to ``base**stop``, evenly spaced in their logarithm.
 
@@ -265,12 +265,13 @@ def logspace(start, stop, steps=50, base=10.0, requires_grad=False, dtype=None):
     >>> tg.logspace(0, 2, 3)
     tensor([  1.,  10., 100.], dtype=float64)
     """
-    values = np.logspace(start, stop, steps, base=base, dtype=dtype or get_default_dtype())
+    _real("logspace", start=start, stop=stop, base=base)
+    with np.errstate(all="ignore"):
+        values = np.logspace(start, stop, steps, base=base, dtype=dtype or get_default_dtype())
     return asarray(values, requires_grad)
 
 
 @checked_call
-@own_errors
 def tril_indices(row, col, offset=0):
     """Return the rows and columns of the elements on and below a diagonal, as two rows.
 
@@ -285,7 +286,6 @@ def tril_indices(row, col, offset=0):
 
 
 @checked_call
-@own_errors
 def triu_indices(row, col, offset=0):
     """Return the rows and columns of the elements on and above a diagonal, as two rows."""
     return _named_by("triu_indices", np.triu_indices, row, col, offset)
@@ -299,7 +299,6 @@ def _named_by(name, indices, row, col, offset):
 
 
 @checked_call
-@own_errors
 def eye(rows, columns=None, requires_grad=False, dtype=None):
     """Return a matrix with ones on its diagonal."""
     return asarray(np.eye(rows, columns, dtype=dtype or get_default_dtype()), requires_grad)
@@ -309,7 +308,6 @@ def eye(rows, columns=None, requires_grad=False, dtype=None):
 
 
 @checked_call
-@own_errors
 def rand(*shape, generator=None, requires_grad=False, dtype=None):
     """Return numbers drawn evenly from 0 (included) to 1.
 
@@ -330,7 +328,6 @@ def rand(*shape, generator=None, requires_grad=False, dtype=None):
 
 
 @checked_call
-@own_errors
 def randn(*shape, generator=None, requires_grad=False, dtype=None):
     """Return numbers drawn from the standard normal distribution; see `rand`."""
     draw = source_of("randn", generator).standard_normal
@@ -339,7 +336,6 @@ def randn(*shape, generator=None, requires_grad=False, dtype=None):
 
 
 @checked_call
-@own_errors
 def randint(low, high=None, shape=None, generator=None, requires_grad=False, dtype=None):
     """Return whole numbers drawn evenly from `low` to before `high`.
 
@@ -370,7 +366,6 @@ def randint(low, high=None, shape=None, generator=None, requires_grad=False, dty
 
 
 @checked_call
-@own_errors
 def randperm(count, generator=None, requires_grad=False, dtype=None):
     """Return the numbers from 0 to before `count` in random order."""
     order = source_of("randperm", generator).permutation(count)
@@ -378,7 +373,6 @@ def randperm(count, generator=None, requires_grad=False, dtype=None):
 
 
 @checked_call
-@own_errors
 def rand_like(x, generator=None, requires_grad=False, dtype=None):
     """Return numbers drawn evenly from 0 to 1, in the shape and dtype of `x`."""
     shape, dtype = _shape_and_dtype(x, dtype)
@@ -387,7 +381,6 @@ def rand_like(x, generator=None, requires_grad=False, dtype=None):
 
 
 @checked_call
-@own_errors
 def randn_like(x, generator=None, requires_grad=False, dtype=None):
     """Return numbers drawn from the standard normal distribution, in the shape and dtype of `x`."""
     shape, dtype = _shape_and_dtype(x, dtype)
@@ -396,7 +389,6 @@ def randn_like(x, generator=None, requires_grad=False, dtype=None):
 
 
 @checked_call
-@own_errors
 def randint_like(x, low, high=None, generator=None, requires_grad=False, dtype=None):
     """Return whole numbers, drawn as by `randint`, in the shape and dtype of `x`."""
     shape, dtype = _shape_and_dtype(x, dtype)
@@ -416,7 +408,6 @@ def _drawn_from(x):
 
 
 @checked_call
-@own_errors
 def normal(mean=0.0, std=1.0, shape=None, generator=None, requires_grad=False, dtype=None):
     """Return numbers drawn from normal distributions.
 
@@ -449,7 +440,6 @@ def normal(mean=0.0, std=1.0, shape=None, generator=None, requires_grad=False, d
 
 
 @checked_call
-@own_errors
 def bernoulli(x, p=None, generator=None, requires_grad=False, dtype=None):
     """Return 1 with the probability that each element of `x` says, and 0 otherwise.
 

@@ -12,7 +12,7 @@ import threading
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, checked_call, gradients, recording
+from tinygrad_relu.engine import Tensor, checked_signature, gradients, recording
 from tinygrad_relu.errors import ArgumentError, DTypeError, GraphError, ShapeError
 from tinygrad_relu.grad_mode import enable_grad
 from tinygrad_relu.ops.shapes import reshape, stack
@@ -231,7 +231,7 @@ def gradient_of_scalar(call):
     return one_or_all(call, regrown(call.form, found))
 
 
-@checked_call
+@checked_signature
 def grad(func, argnums=0, has_aux=False):
     """Return a function that computes the gradient of `func`, which returns one number.
 
@@ -267,7 +267,7 @@ def grad(func, argnums=0, has_aux=False):
     return transform("grad", func, answer, argnums, has_aux)
 
 
-@checked_call
+@checked_signature
 def value_and_grad(func, argnums=0, has_aux=False):
     """Return a function that computes `func` and its gradient, in this order, as JAX's; see `grad`.
 
@@ -288,7 +288,7 @@ def value_and_grad(func, argnums=0, has_aux=False):
     return transform("value_and_grad", func, answer, argnums, has_aux)
 
 
-@checked_call
+@checked_signature
 def grad_and_value(func, argnums=0, has_aux=False):
     """Return a function that computes the gradient of `func` and its value, as PyTorch's; see `grad`.
 
@@ -350,7 +350,7 @@ def pushed(call, tangents, create_graph):
     return [None if d is None else next(found) for d in dummies]
 
 
-@checked_call
+@checked_signature
 def jvp(func, primals, tangents, has_aux=False):
     """Return ``func(*primals)``, and how it changes along `tangents`: the Jacobian times these.
 
@@ -415,7 +415,7 @@ def block_of(y, x, column):
     return reshape(stack([zeros_like(x) if g is None else g for g in column]), (*y.shape, *x.shape))
 
 
-@checked_call
+@checked_signature
 def jacobian(func, argnums=0, has_aux=False):
     """Return a function that computes all derivatives of `func`: torch.func's ``jacrev``.
 
@@ -456,7 +456,7 @@ def jacobian(func, argnums=0, has_aux=False):
     return transform("jacobian", func, answer, argnums, has_aux)
 
 
-@checked_call
+@checked_signature
 def hessian(func, argnums=0):
     """Return a function that computes the second derivatives of `func`: the Jacobian of its Jacobian.
 
@@ -470,7 +470,7 @@ def hessian(func, argnums=0):
     return jacobian(jacobian(func, argnums), argnums)
 
 
-@checked_call
+@checked_signature
 def vhp(func, primals, v):
     """Return ``func(*primals)``, one number, and the product of `v` with its Hessian.
 
@@ -500,7 +500,7 @@ def vhp(func, primals, v):
     return call.released(call.aux), regrown(call.form, call.gradient(weights, stays))
 
 
-@checked_call
+@checked_signature
 def hvp(func, primals, v):
     """Return ``func(*primals)``, one number, and the product of its Hessian with `v`.
 

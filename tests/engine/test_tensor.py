@@ -486,7 +486,7 @@ def test_shapes_and_dtypes_that_do_not_fit_are_named():
         lambda: a.reshape(2.0, 3), lambda: a.permute(0, 1.5), lambda: a.expand(2.0, 3),
         lambda: tg.transpose(a, 0, 1.5),
     ):
-        with pytest.raises(DTypeError):
+        with pytest.raises(ArgumentError, match="integer"):
             fraction()
     for dtype in (complex, object, "M8[s]", str):
         with pytest.raises(DTypeError, match="cast"):
@@ -501,7 +501,7 @@ def test_shapes_and_dtypes_that_do_not_fit_are_named():
             wrong()
     with pytest.raises(ShapeError, match="stack"):
         tg.stack([a, b])
-    with pytest.raises(ShapeError, match=r"broadcast_to.*\(5, 3\)"):
+    with pytest.raises(ShapeError, match=r"expand: .*\(5,3\)"):
         a.expand(5, 3)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinygrad_relu as tg
-from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError, TensorError
+from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError, ShapeError, TensorError
 
 X = tg.tensor([[1.0, 2.0, 3.0]], dtype=tg.float32)
 
@@ -110,7 +110,7 @@ def test_what_is_drawn_evenly_stays_below_one_in_every_dtype():
 
 WRONG = {
     "normal: std is negative": (RangeError, lambda: tg.normal(0.0, -1.0, (2,))),
-    "normal: shape mismatch": (RangeError, lambda: tg.normal(tg.zeros(2), 1.0, (3,))),
+    "normal: shape mismatch": (ShapeError, lambda: tg.normal(tg.zeros(2), 1.0, (3,))),
     "bernoulli: a probability": (RangeError, lambda: tg.bernoulli(tg.tensor([np.nan]))),
     "rand: generator is a RandomState": (
         ArgumentError, lambda: tg.rand(2, generator=np.random.RandomState(0))

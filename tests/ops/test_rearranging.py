@@ -275,7 +275,7 @@ WRONG = {
     "combinations: x has": (ShapeError, lambda: tg.combinations(Z)),
     "combinations: r is -1": (RangeError, lambda: tg.combinations(Z[0], -1)),
     "hstack: pass a list": (ArgumentError, lambda: tg.hstack([])),
-    "concat: the shapes": (ShapeError, lambda: tg.vstack([Z, Z[:, :2]])),
+    "vstack: the shapes": (ShapeError, lambda: tg.vstack([Z, Z[:, :2]])),
     "narrow: 2 entries from 3": (RangeError, lambda: tg.narrow(Z, 1, 3, 2)),
     "narrow: -1 entries": (RangeError, lambda: tg.narrow(Z, 1, 3, -1)),
     "select: index 3": (IndexingError, lambda: tg.select(Z, 0, 3)),

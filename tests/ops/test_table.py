@@ -91,10 +91,11 @@ NUMPY = {
     "tanh": np.tanh, "sum": np.sum, "prod": np.prod, "amax": np.max, "amin": np.min,
     "argmax": np.argmax, "argmin": np.argmin, "all": np.all, "any": np.any, "matmul": np.matmul,
     "swapaxes": np.swapaxes, "broadcast_to": np.broadcast_to, "copy": np.copy,
-    "reshape": lambda x, shape: np.reshape(x, shape), "permute": lambda x, axes: np.transpose(x, axes),
+    "reshape": lambda x, shape: np.reshape(x, shape),
+    "permute": lambda x, axes: np.transpose(x, axes or None),
     "index": lambda x, key: x[key], "cast": lambda x, dtype: x.astype(dtype),
     "join": lambda *tensors, axis, stops: np.concatenate(tensors, axis),
-    "relu": lambda x: np.maximum(x, 0), "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "relu": lambda x: np.maximum(x, 0), "sigmoid": lambda x: 1 / (1 + np.exp(-1.0 * x)),
     "gate": lambda signal, control, t0, a0, a1: np.where(control > t0, signal * a1, signal * a0),
     "linear_relu": lambda x, weight, bias: np.maximum(
         x @ weight.T + (0 if bias is None else bias), 0

@@ -7,7 +7,7 @@ PyTorch's ``vectorize`` and ``strategy`` are missing.
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, checked_call
+from tinygrad_relu.engine import Tensor, checked_signature
 from tinygrad_relu.errors import ArgumentError, GraphError
 from tinygrad_relu.transforms import Call, cotangents_for, pushed, rows, zeros_like
 from tinygrad_relu.trees import changed
@@ -60,7 +60,7 @@ def answered(call, single, found, create_graph):
     return found[0] if single else found
 
 
-@checked_call
+@checked_signature
 def vjp(func, inputs, v=None, create_graph=False, strict=False):
     """Return ``func(*inputs)``, and the product of `v` with its Jacobian.
 
@@ -94,7 +94,7 @@ def vjp(func, inputs, v=None, create_graph=False, strict=False):
     return call.released(call.result), answered(call, call.single, found, create_graph)
 
 
-@checked_call
+@checked_signature
 def jvp(func, inputs, v=None, create_graph=False, strict=False):
     """Return ``func(*inputs)``, and the product of its Jacobian with `v`, of the form of the inputs.
 
@@ -119,7 +119,7 @@ def jvp(func, inputs, v=None, create_graph=False, strict=False):
     )
 
 
-@checked_call
+@checked_signature
 def jacobian(func, inputs, create_graph=False, strict=False):
     """Return the derivatives of each output with respect to each input.
 
@@ -168,7 +168,7 @@ def slopes(name, func, strict):
     return gradient_and_value
 
 
-@checked_call
+@checked_signature
 def hessian(func, inputs, create_graph=False, strict=False):
     """Return the second derivatives of a function that gives one number.
 
@@ -186,7 +186,7 @@ def hessian(func, inputs, create_graph=False, strict=False):
     return blocks[0] if call.single else blocks
 
 
-@checked_call
+@checked_signature
 def vhp(func, inputs, v=None, create_graph=False, strict=False):
     """Return the value of a function that gives one number, and the product of `v` with its Hessian.
 
@@ -206,7 +206,7 @@ def vhp(func, inputs, v=None, create_graph=False, strict=False):
     return call.released(call.aux), answered(call, call.single, found, create_graph)
 
 
-@checked_call
+@checked_signature
 def hvp(func, inputs, v=None, create_graph=False, strict=False):
     """Return the value of a function that gives one number, and the product of its Hessian with `v`.
 

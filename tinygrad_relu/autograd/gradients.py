@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, add_gradients, checked_call, gradients
+from tinygrad_relu.engine import Tensor, add_gradients, checked_signature, gradients
 from tinygrad_relu.errors import ArgumentError, GraphError, ShapeError
 
 
@@ -50,7 +50,7 @@ def weights_for(name, word, weights, outputs):
     return weights
 
 
-@checked_call
+@checked_signature
 def grad(
     outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=None,
     materialize_grads=False,
@@ -110,7 +110,7 @@ def grad(
     return tuple(found)
 
 
-@checked_call
+@checked_signature
 def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, inputs=None):
     """Add the gradients of `tensors`, in one pass back, to ``.grad`` of what they were computed from.
 

@@ -5,7 +5,7 @@ the walk back) and `op` (how an op is called, and how it records).  Beside them,
 arguments find their parameters.
 """
 
-from tinygrad_relu.engine.calling import checked_call, own_errors
+from tinygrad_relu.engine.calling import checked_call, checked_signature
 from tinygrad_relu.engine.tensor import Tensor, forget_gradients, open_for_update, sharing
 from tinygrad_relu.engine.graph import Node, pop_saved_hooks, push_saved_hooks, recording, set_recording
 from tinygrad_relu.engine.op import SLOT_NAMES, Op, install
@@ -22,11 +22,11 @@ __all__ = [
     "become",
     "check_gradients_on_the_way",
     "checked_call",
+    "checked_signature",
     "forget_gradients",
     "gradients",
     "install",
     "open_for_update",
-    "own_errors",
     "pop_saved_hooks",
     "push_saved_hooks",
     "record_change",

@@ -40,6 +40,7 @@ cdef class Op:
     cdef bint only_zeros                # so it is for all of them, and zeros flow back
 
     cdef Tensor apply(self, PyObject** arguments, Py_ssize_t count, tuple statics)
+    cdef list as_arrays(self, PyObject** arrays, Py_ssize_t count)
     cdef int note_owner(self, Tensor output, object argument, object array, tuple statics) except -1
     cdef int record(
         self, PyObject** arguments, PyObject** arrays, Py_ssize_t count, tuple statics,

@@ -27,14 +27,13 @@ from tinygrad_relu.engine.mutation cimport catch_up
 from tinygrad_relu.engine.tensor cimport Tensor, carries_gradient, wrap
 from tinygrad_relu.kernels.kernel cimport Function, Kernel
 
-from tinygrad_relu.engine.calling import UFUNCS, named_parameters
+from tinygrad_relu.engine.calling import BAD_ARGUMENTS, UFUNCS, explained, named_parameters
 from tinygrad_relu.errors import (
     ArgumentError,
     DeclarationError,
     DTypeError,
-    IndexingError,
+    NotDifferentiable,
     RangeError,
-    ShapeError,
 )
 
 cnp.import_array()
@@ -172,7 +171,7 @@ cdef class Op:
         cdef PyObject* few[8]
         cdef PyObject** arrays = few
         cdef unsigned long long active = 0
-        cdef bint needs_gradient = False
+        cdef bint needs_gradient = False, only_numbers = True
         cdef Py_ssize_t i
         cdef object argument, converted, result
         cdef list held = None
@@ -184,6 +183,7 @@ cdef class Op:
         for i in range(count):
             argument = <object> arguments[i]
             if type(argument) is Tensor:
+                only_numbers = False
                 if (<Tensor> argument).view is not None:
                     catch_up(<Tensor> argument)
                 arrays[i] = <PyObject*> (<Tensor> argument).array
@@ -193,6 +193,7 @@ cdef class Op:
             elif PyFloat_CheckExact(argument) or PyLong_CheckExact(argument):
                 arrays[i] = arguments[i]
             elif isinstance(argument, Tensor):
+                only_numbers = False
                 catch_up(<Tensor> argument)
                 arrays[i] = <PyObject*> (<Tensor> argument).array
                 if (<Tensor> argument).needs_gradient:
@@ -207,9 +208,12 @@ cdef class Op:
                 converted = self.operand(argument, i)
                 held.append(converted)
                 arrays[i] = <PyObject*> converted
+                only_numbers = only_numbers and type(converted) is not ndarray
+        if only_numbers:
+            held = self.as_arrays(arrays, count)
         try:
             result = self.kernel.run(arrays, count, statics)
-        except (ValueError, TypeError, IndexError, OverflowError) as error:
+        except BAD_ARGUMENTS as error:
             raise self.explained(
                 error, [<object> arguments[i] for i in range(count)], statics
             ) from error
@@ -320,6 +324,30 @@ cdef class Op:
         PyObject_GC_UnTrack(<void*> saved)
         return saved
 
+    cdef list as_arrays(self, PyObject** arrays, Py_ssize_t count):
+        """Put arrays in the place of numbers, where nothing else says what dtype these have."""
+        cdef list held = []
+        cdef Py_ssize_t k
+        for k in range(count):
+            value = <object> arrays[k]
+            if value is not None:
+                value = np.asarray(value)
+                if value.dtype.kind == "O":
+                    raise RangeError(f"{self.name}: {self.input_name(k)} is {value}: no dtype holds it")
+            held.append(value)
+            arrays[k] = <PyObject*> value
+        return held
+
+    def constant(self, Tensor value, position):
+        """Return a copy of the array of a tensor that was given for a static, or raise."""
+        name = self.names[len(self.names) - len(self.static_defaults) + position]
+        if value.requires_grad:
+            raise NotDifferentiable(
+                f"{self.name}: {name} is a tensor that requires a gradient, and none flows to it: pass "
+                "a number, or its detach()"
+            )
+        return value.array.copy()
+
     def operand(self, argument, position):
         """Return an argument that is neither Tensor nor plain number in the form kernels take."""
         if isinstance(argument, bool):
@@ -335,8 +363,8 @@ cdef class Op:
         else:
             try:
                 array = np.asarray(argument)
-            except ValueError as error:
-                raise ShapeError(f"{self.name}: {self.input_name(position)}: {error}") from error
+            except BAD_ARGUMENTS as error:
+                raise explained(error, self.name, [(self.input_name(position), argument)]) from error
         if array.dtype.kind not in "biuf":
             raise DTypeError(
                 f"{self.name}: {self.input_name(position)} is a {type(argument).__name__} of dtype "
@@ -346,21 +374,9 @@ cdef class Op:
 
     def explained(self, error, arguments, statics):
         """Return the error of a kernel as one of ours, with the op and its arguments."""
-        parts = [
-            f"{self.input_name(k)} of shape {np.shape(x.detach() if isinstance(x, Tensor) else x)}"
-            for k, x in enumerate(arguments[:6])
-            if x is not None
-        ]
-        statics_from = len(self.names) - len(statics)
-        parts += [f"{self.names[statics_from + k]}={value!r}" for k, value in enumerate(statics)]
-        kind = DTypeError
-        if isinstance(error, OverflowError):
-            kind = RangeError
-        elif isinstance(error, ValueError):
-            kind = ShapeError
-        elif isinstance(error, IndexError):
-            kind = IndexingError
-        return kind(f"{self.name}: {error} (with {', '.join(parts)})")
+        given = [(self.input_name(k), x) for k, x in enumerate(arguments)]
+        given = given[:4] + list(zip(self.names[len(self.names) - len(statics):], statics))
+        return explained(error, self.name, given)
 
     cdef object by_position(self, PyObject** arguments, Py_ssize_t count):
         """Sort positional arguments into inputs and statics, with the default of what is missing."""
@@ -386,6 +402,8 @@ cdef class Op:
                         return self.bind(arguments, count, NULL)
                 if type(value) is list:
                     value = tuple(value)
+                elif type(value) is Tensor:
+                    value = self.constant(value, k)
                 Py_INCREF(value)
                 PyTuple_SET_ITEM(statics, k, value)
         elif extra > 0 or statics is None:
@@ -449,6 +467,8 @@ cdef class Op:
                 raise ArgumentError(f"{self.name}: {name} is missing: {signature}")
             if isinstance(values[i], list):
                 values[i] = tuple(values[i])
+            elif isinstance(values[i], Tensor):
+                values[i] = self.constant(values[i], i)
         if named:
             raise ArgumentError(
                 f"{self.name}: {', '.join(named)} {'is' if len(named) == 1 else 'are'} given twice: "

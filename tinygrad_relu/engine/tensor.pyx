@@ -41,7 +41,12 @@ class Size(int):
 
     def __call__(self, dim=None):
         """Return the lengths of all axes, or of one."""
-        return self.shape if dim is None else self.shape[dim]
+        if dim is None:
+            return self.shape
+        try:
+            return self.shape[dim]
+        except (IndexError, TypeError) as error:
+            raise ShapeError(f"size: dim is {dim!r}, and the shape is {self.shape}") from error
 
     def __reduce__(self):
         return int, (int(self),)
@@ -89,7 +94,10 @@ cdef class Tensor:
             raise ArgumentError("Tensor: it is made already: set its elements or its .data instead")
         if isinstance(data, Tensor):
             data = (<Tensor> data).array
-        self.array = computable(np.array(data, dtype=dtype, order="C"))
+        if dtype is not None and np.iscomplexobj(data):
+            raise DTypeError("tensor: data is complex: take its real or its imaginary part")
+        with np.errstate(all="ignore"):
+            self.array = computable(np.array(data, dtype=dtype, order="C"))
         self.requires_grad = requires_grad
 
     # ------------------------------------------------------------------------------ what it is
@@ -191,6 +199,8 @@ cdef class Tensor:
     @property
     def mT(self):
         """Tensor: The last two axes swapped."""
+        if self.ndim < 2:
+            raise ShapeError(f"mT: a tensor of shape {self.shape} has no two axes to swap")
         return one_with(SWAP, self, (-2, -1))
 
     @property

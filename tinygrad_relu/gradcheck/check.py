@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, checked_call, gradients
+from tinygrad_relu.engine import Tensor, checked_signature, gradients
 from tinygrad_relu.errors import ArgumentError, GradientError
 from tinygrad_relu.gradcheck.differences import numerical_jacobian, steadiest_jacobian
 
@@ -10,7 +10,7 @@ from tinygrad_relu.gradcheck.differences import numerical_jacobian, steadiest_ja
 TOLERANCES = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 2e-2}
 
 
-@checked_call
+@checked_signature
 def gradcheck(f, inputs, eps=None, atol=None, rtol=None):
     """Check the derivatives of `f` at `inputs` against central differences.
 
@@ -82,7 +82,7 @@ def gradcheck(f, inputs, eps=None, atol=None, rtol=None):
     return True
 
 
-@checked_call
+@checked_signature
 def gradgradcheck(f, inputs, grad_outputs=None, eps=None, atol=None, rtol=None):
     """Check the second derivatives of `f`: `gradcheck` of its recorded gradient.
 

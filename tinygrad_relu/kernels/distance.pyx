@@ -20,6 +20,8 @@ from tinygrad_relu.kernels.loops.instruction_set cimport own
 from tinygrad_relu.kernels.kernel cimport Kernel
 from tinygrad_relu.kernels.loops.table cimport DISTANCE_BLOCK
 
+from tinygrad_relu.errors import ShapeError
+
 cnp.import_array()
 
 cdef enum:
@@ -87,7 +89,7 @@ cdef class SquaredDistance(Kernel):
         cdef ndarray y
         cdef int slot = float_slot(<ndarray> a) if type(a) is ndarray else -1
         if np.shape(a) != np.shape(b):
-            raise ValueError("the shapes differ")
+            raise ShapeError("the shapes differ")
         if slot < 0 or type(b) is not ndarray or float_slot(<ndarray> b) != slot:
             with np.errstate(all="ignore"):
                 # Integers would wrap.

@@ -16,6 +16,8 @@ from tinygrad_relu.kernels._memory cimport empty
 from tinygrad_relu.kernels.elementwise cimport float_slot
 from tinygrad_relu.kernels.kernel cimport Kernel, plain
 
+from tinygrad_relu.errors import DTypeError, IndexingError, ShapeError
+
 cnp.import_array()
 
 
@@ -90,7 +92,7 @@ cdef int moved(ndarray whole, ndarray part, ndarray indices, Layout layout, bint
             <npy_intp*> cnp.PyArray_DATA(indices), layout, picking,
         )
     if off >= 0:
-        raise IndexError(
+        raise IndexingError(
             f"index {(<npy_intp*> cnp.PyArray_DATA(indices))[off]} is out of bounds for an axis of "
             f"length {layout.length}"
         )
@@ -101,13 +103,13 @@ def open_grid(shape, indices, axis):
     """Return the key that names, for each element of `indices`, the element at it along `axis`."""
     indices = np.asarray(indices)
     if indices.dtype.kind not in "iu":
-        raise TypeError(f"indices have dtype {indices.dtype}: pass integers")
+        raise DTypeError(f"indices have dtype {indices.dtype}: pass integers")
     if indices.ndim != len(shape):
-        raise ValueError(f"indices have {indices.ndim} axes, and {len(shape)} are indexed")
+        raise ShapeError(f"indices have {indices.ndim} axes, and {len(shape)} are indexed")
     grid = list(np.ogrid[tuple([slice(n) for n in indices.shape])])
     length = shape[axis]
     if indices.size and not 0 <= indices.min() <= indices.max() < length:
-        raise IndexError(
+        raise IndexingError(
             f"indices from {indices.min()} to {indices.max()} are out of bounds for an axis of "
             f"length {length}"
         )

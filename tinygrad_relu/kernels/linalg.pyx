@@ -20,6 +20,8 @@ from tinygrad_relu.kernels.kernel cimport Kernel
 
 from tinygrad_relu.kernels.gate import relu
 
+from tinygrad_relu.errors import ShapeError
+
 cnp.import_array()
 
 cdef extern from "numpy/arrayobject.h":
@@ -87,12 +89,12 @@ cdef class Affine(Kernel):
             return y
         with np.errstate(all="ignore"):
             if np.ndim(weight) != 2:
-                raise ValueError(f"weight has {np.ndim(weight)} axes, 2 are needed: (outputs, inputs)")
+                raise ShapeError(f"weight has {np.ndim(weight)} axes, 2 are needed: (outputs, inputs)")
             features = np.shape(x)[np.ndim(x) - 1] if np.ndim(x) else "no"
             if features != np.shape(weight)[1]:
-                raise ValueError(f"x has {features} features, the weight takes {np.shape(weight)[1]}")
+                raise ShapeError(f"x has {features} features, the weight takes {np.shape(weight)[1]}")
             if bias is not None and np.shape(bias) != np.shape(weight)[:1]:
-                raise ValueError("bias needs the shape (outputs,)")
+                raise ShapeError("bias needs the shape (outputs,)")
             product_ = np.matmul(x, np.transpose(weight))
             y_ = product_ if bias is None else product_ + bias
             return relu(y_) if self.rectified else y_

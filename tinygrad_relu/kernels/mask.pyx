@@ -187,7 +187,7 @@ cdef class RectifyWithMask(Kernel):
     cdef object run(self, PyObject** arrays, Py_ssize_t count, tuple statics):
         cdef object mask = <object> arrays[1]
         if checked_mask(mask, np.size(<object> arrays[0])) is not mask or not mask.flags.writeable:
-            raise ValueError("mask has to be contiguous and writable")
+            raise ShapeError("mask has to be contiguous and writable")
         return rectify_into(<object> arrays[0], <ndarray> mask)
 
 

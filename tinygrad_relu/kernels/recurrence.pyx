@@ -1,5 +1,7 @@
 """Running sums, and the linear recurrence ``y[k] = a[k] * y[k - 1] + b[k]``, along an axis."""
 
+from operator import index
+
 import numpy as np
 
 cimport numpy as cnp
@@ -8,15 +10,21 @@ from numpy cimport ndarray, npy_intp
 
 from tinygrad_relu.kernels._memory cimport empty_like
 
+from tinygrad_relu.errors import ShapeError
+
 cnp.import_array()
 
 cdef struct Lengths:
     npy_intp outer, length, inner       # before the axis, along it, behind it
 
 
-cdef Lengths lengths_around(ndarray x, int axis):
-    cdef Lengths lengths = Lengths(1, cnp.PyArray_DIM(x, axis), 1)
-    cdef int k
+cdef Lengths lengths_around(ndarray x, number) except *:
+    cdef Lengths lengths
+    cdef int k, axis
+    if not 0 <= index(number) < cnp.PyArray_NDIM(x):
+        raise ShapeError(f"axis {number} is not from 0 to before {cnp.PyArray_NDIM(x)}")
+    axis = index(number)
+    lengths = Lengths(1, cnp.PyArray_DIM(x, axis), 1)
     for k in range(cnp.PyArray_NDIM(x)):
         if k < axis:
             lengths.outer *= cnp.PyArray_DIM(x, k)
@@ -57,12 +65,12 @@ cdef void recur(
         y += inner * lengths.length
 
 
-def running_sum(x, int axis):
+def running_sum(x, axis):
     """Return the sums of all elements up to each one along `axis`, which is not negative."""
     cdef ndarray b, y
     if x.dtype not in (np.float32, np.float64) or x.size == 0:
         with np.errstate(all="ignore"):
-            return np.cumsum(x, axis)
+            return np.cumsum(x, index(axis))
     b = np.ascontiguousarray(x)
     y = empty_like(b)
     if b.dtype == np.float32:
@@ -76,7 +84,7 @@ def running_sum(x, int axis):
     return y
 
 
-def linear_recurrence(a, b, int axis):
+def linear_recurrence(a, b, axis):
     """Return y of the shape that `a` and `b` are broadcast to; of `a`, the first along `axis` is unused.
 
     The axis is not negative.

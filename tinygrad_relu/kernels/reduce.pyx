@@ -31,6 +31,8 @@ from tinygrad_relu.kernels.loops.table cimport Columns
 
 from tinygrad_relu.kernels.elementwise import Elementwise
 
+from tinygrad_relu.errors import ShapeError
+
 cnp.import_array()
 
 
@@ -233,9 +235,10 @@ cdef class SumTo(Kernel):
         cdef object x = <object> arrays[0]
         cdef tuple shape = statics[0]
         cdef int slot = float_slot(<ndarray> x) if type(x) is ndarray else -1
-        cdef int axis, leading
-        if slot >= 0 and cnp.PyArray_SIZE(x) > 0:
-            leading = cnp.PyArray_NDIM(x) - len(shape)
+        cdef int axis, leading = (
+            cnp.PyArray_NDIM(<ndarray> x) if type(x) is ndarray else np.ndim(x)
+        ) - len(shape)
+        if slot >= 0 and cnp.PyArray_SIZE(x) > 0 and leading >= 0:
             for axis in range(leading, cnp.PyArray_NDIM(x)):
                 if cnp.PyArray_DIM(x, axis) != <npy_intp> shape[axis - leading]:
                     break
@@ -243,7 +246,10 @@ cdef class SumTo(Kernel):
                 if len(shape) == 0:
                     return adding.fold(<ndarray> x, 0, leading, False, slot)
                 return column_sums(<ndarray> x, leading)
-        leading = np.ndim(x) - len(shape)
+        if leading < 0 or any(
+            [n != 1 and n != wide for n, wide in zip(shape, np.shape(x)[leading:])]
+        ):
+            raise ShapeError(f"an array of shape {np.shape(x)} is no broadcast one of shape {shape}")
         axes = tuple(range(leading)) + tuple(
             [axis + leading for axis in range(len(shape)) if shape[axis] == 1]
         )
@@ -264,11 +270,11 @@ cdef class Broadcast(Kernel):
         if type(x) is not ndarray or len(shape) > 64:
             return np.broadcast_to(x, shape).copy()
         if len(shape) < cnp.PyArray_NDIM(<ndarray> x):
-            raise ValueError(f"{len(shape)} axes are fewer than the array has")
+            raise ShapeError(f"{len(shape)} axes are fewer than the array has")
         for axis in range(len(shape)):
             lengths[axis] = index(shape[axis])      # which refuses fractions
             if lengths[axis] < 0:
-                raise ValueError(f"negative lengths are not allowed: {shape}")
+                raise ShapeError(f"negative lengths are not allowed: {shape}")
         y = empty(len(shape), lengths, cnp.PyArray_TYPE(<ndarray> x))
         cnp.PyArray_CopyInto(y, <ndarray> x)
         return y

@@ -21,6 +21,8 @@ from tinygrad_relu.kernels.loops.table cimport Rows
 
 from tinygrad_relu.kernels.elementwise import Elementwise
 
+from tinygrad_relu.errors import DTypeError, IndexingError, ShapeError
+
 cnp.import_array()
 
 cdef Elementwise exponential = Elementwise(np.exp)
@@ -108,13 +110,13 @@ cdef class Classes(Kernel):
         if x.dtype not in (np.float32, np.float64):
             x = x.astype(np.float64)
         if x.ndim != 2:
-            raise ValueError("x needs the axes (rows, classes)")
+            raise ShapeError("x needs the axes (rows, classes)")
         if np.shape(target) != x.shape[:1]:
-            raise ValueError("target needs one class for each row of x")
+            raise ShapeError("target needs one class for each row of x")
         if target.dtype.kind not in "iu":
-            raise TypeError(f"target has dtype {target.dtype}, and classes are integers")
+            raise DTypeError(f"target has dtype {target.dtype}, and classes are integers")
         if target.size and not (0 <= target.min() and target.max() < x.shape[1]):
-            raise IndexError(
+            raise IndexingError(
                 f"target has classes from {target.min()} to {target.max()}, and x has {x.shape[1]} "
                 f"classes, from 0 to {x.shape[1] - 1}"
             )
@@ -155,7 +157,7 @@ cdef class LessClass(Classes):
         x, target = self.checked(<object> arrays[0], <object> arrays[1])
         scale = np.ascontiguousarray(<object> arrays[2], dtype=(<object> x).dtype)
         if cnp.PyArray_NDIM(scale) != 1 or cnp.PyArray_DIM(scale, 0) != cnp.PyArray_DIM(x, 0):
-            raise ValueError("scale needs one number for each row of x")
+            raise ShapeError("scale needs one number for each row of x")
         y = empty(2, cnp.PyArray_DIMS(x), cnp.PyArray_TYPE(x))
         if cnp.PyArray_SIZE(x) > 0:
             width = cnp.PyArray_DIM(x, 1)

@@ -13,6 +13,8 @@ from operator import index
 
 import numpy as np
 
+from tinygrad_relu.errors import ShapeError
+
 cnp.import_array()
 
 
@@ -24,7 +26,7 @@ cdef int read_lengths(tuple lengths, cnp.PyArray_Dims* into) except -1:
     """Read whole numbers into a C array of 64."""
     cdef Py_ssize_t k
     if len(lengths) > 64:
-        raise ValueError(f"NumPy arrays have at most 64 axes, {len(lengths)} were asked for")
+        raise ShapeError(f"NumPy arrays have at most 64 axes, {len(lengths)} were asked for")
     for k in range(len(lengths)):
         into.ptr[k] = index(lengths[k])     # which refuses fractions
     into.len = len(lengths)
@@ -88,11 +90,19 @@ cdef class Join(Kernel):
         cdef ndarray first = parts[0], y
         cdef npy_intp[64] shape
         cdef int k, ndim = cnp.PyArray_NDIM(first), axis = index(statics[0])
+        cdef npy_intp end = 0
+        axis = axis + ndim if axis < 0 else axis
+        if not 0 <= axis < ndim or len(statics[1]) != count:
+            raise ValueError("an axis that is there and one stop for each array are needed")
+        for k in range(count):
+            end += cnp.PyArray_DIM(<ndarray> parts[k], axis) if parts[k].ndim == ndim else 0
+            if end != statics[1][k]:
+                raise ArgumentError(f"the stops are {statics[1]}, and array {k} ends at {end}")
         dtype = np.result_type(*parts)
-        if dtype.num != cnp.PyArray_TYPE(first) or ndim == 0 or not dtype.isnative:
+        if dtype.num != cnp.PyArray_TYPE(first) or not dtype.isnative:
             return np.concatenate(parts, axis=axis)
         for k in range(ndim):
             shape[k] = cnp.PyArray_DIM(first, k)
-        shape[axis + ndim if axis < 0 else axis] = statics[1][len(statics[1]) - 1]
+        shape[axis] = end
         y = empty(ndim, shape, cnp.PyArray_TYPE(first))
         return np.concatenate(parts, axis=axis, out=y)

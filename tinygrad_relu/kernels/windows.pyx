@@ -5,6 +5,9 @@ channel has a row, and each place of the window a column, so that a convolution 
 It is done image by image: the columns of one stay in the cache, those of a batch would not.
 """
 
+import math
+from operator import index
+
 import numpy as np
 
 cimport numpy as cnp
@@ -13,6 +16,8 @@ from libc.math cimport isnan
 from numpy cimport ndarray, npy_intp
 
 from tinygrad_relu.kernels._memory cimport empty
+
+from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError, ShapeError
 
 cnp.import_array()
 
@@ -41,17 +46,40 @@ cdef Axis axis_of(npy_intp length, npy_intp window, npy_intp stride, tuple paddi
     return axis
 
 
-cdef Sliding sliding(npy_intp channels, tuple size, tuple window, tuple layout) except *:
+def pair(str word, object numbers, int least):
+    """Return two whole numbers that are not smaller than `least`, or raise."""
+    if not isinstance(numbers, tuple) or len(numbers) != 2:
+        raise ArgumentError(f"{word} is {numbers!r}: it is a pair of whole numbers")
+    if min(index(numbers[0]), index(numbers[1])) < least:
+        raise RangeError(f"{word} is {numbers!r}: each is at least {least}")
+    return numbers
+
+
+def check_groups(groups):
+    """Raise unless channels can be divided into so many groups."""
+    if groups < 1:
+        raise RangeError(f"groups is {groups}: there is at least one")
+
+
+cdef Sliding sliding(npy_intp channels, object size, object window, object layout) except *:
     """Return how a window slides; `layout` is (stride, padding, dilation), one of each for each axis."""
     cdef Sliding how
+    if not isinstance(layout, tuple) or len(layout) != 3:
+        raise ArgumentError(f"layout is {layout!r}: it is (stride, padding, dilation)")
     stride, padding, dilation = layout
+    size, window = pair("size", size, 0), pair("window", window, 1)
+    stride, dilation = pair("stride", stride, 1), pair("dilation", dilation, 1)
+    if not isinstance(padding, tuple) or len(padding) != 2:
+        raise ArgumentError(f"padding is {padding!r}: it is a pair for each of two axes")
+    # Less than none crops the image; the reach is checked below.
+    padding = pair("padding", padding[0], -size[0]), pair("padding", padding[1], -size[1])
     how.channels = channels
     how.down = axis_of(size[0], window[0], stride[0], padding[0], dilation[0])
     how.across = axis_of(size[1], window[1], stride[1], padding[1], dilation[1])
     reach = [d * (n - 1) + 1 for d, n in zip(dilation, window)]
     padded = [n + sum(p) for n, p in zip(size, padding)]
     if reach[0] > padded[0] or reach[1] > padded[1]:
-        raise ValueError(
+        raise ShapeError(
             f"a window that reaches over {reach[0]} x {reach[1]} does not fit into an image of "
             f"{padded[0]} x {padded[1]}, padding included"
         )
@@ -129,7 +157,7 @@ def computed_with(*arrays):
     if dtype.kind in "biu":
         dtype = np.dtype(np.float64)
     if dtype not in (np.float32, np.float64):
-        raise TypeError(f"there is no loop for {dtype}: pass float32 or float64")
+        raise DTypeError(f"there is no loop for {dtype}: pass float32 or float64")
     return [np.require(a, dtype, "CA") for a in arrays]
 
 
@@ -168,16 +196,17 @@ def convolved(x, weight, layout, npy_intp groups):
     return y.reshape(x.shape[0], outputs, how.down.places, how.across.places)
 
 
-def convolved_adjoint(g, weight, tuple size, layout, npy_intp groups):
+def convolved_adjoint(g, weight, size, layout, npy_intp groups):
     """Return what `convolved` does to images of `size`, reversed: its adjoint in them."""
     cdef Sliding how
     cdef Py_ssize_t n
     g, weight = computed_with(g, weight)
+    check_groups(groups)
     if weight.ndim != 4 or g.ndim != 4 or g.shape[1] != weight.shape[0] or g.shape[1] % groups:
-        raise ValueError(f"{groups} groups of channels of {g.shape} do not fit weights of {weight.shape}")
+        raise ShapeError(f"{groups} groups of channels of {g.shape} do not fit weights of {weight.shape}")
     how = sliding(groups * weight.shape[1], size, weight.shape[2:], layout)
     if g.shape[2:] != (how.down.places, how.across.places):
-        raise ValueError(f"images of {size} are not what images of {g.shape[2:]} come from")
+        raise ShapeError(f"images of {size} are not what images of {g.shape[2:]} come from")
     x = np.zeros((g.shape[0], how.channels, *size), g.dtype)
     columns = columns_for(how, g.dtype, groups)
     rows = weight.reshape(groups, weight.shape[0] // groups, columns.shape[1]).swapaxes(1, 2)
@@ -188,16 +217,17 @@ def convolved_adjoint(g, weight, tuple size, layout, npy_intp groups):
     return x
 
 
-def convolved_weight(g, x, tuple window, layout, npy_intp groups):
+def convolved_weight(g, x, window, layout, npy_intp groups):
     """Return the adjoint of `convolved` in the weights of a `window`."""
     cdef Sliding how
     cdef Py_ssize_t n
     g, x = computed_with(g, x)
+    check_groups(groups)
     if g.ndim != 4 or x.ndim != 4 or g.shape[0] != x.shape[0] or x.shape[1] % groups:
-        raise ValueError(f"{groups} groups of channels of {x.shape} do not give images of {g.shape}")
+        raise ShapeError(f"{groups} groups of channels of {x.shape} do not give images of {g.shape}")
     how = sliding(x.shape[1], x.shape[2:], window, layout)
     if g.shape[2:] != (how.down.places, how.across.places):
-        raise ValueError(f"images of {x.shape[2:]} do not give images of {g.shape[2:]}")
+        raise ShapeError(f"images of {x.shape[2:]} do not give images of {g.shape[2:]}")
     columns = columns_for(how, g.dtype, groups)
     outputs = g.reshape(g.shape[0], groups, g.shape[1] // groups, columns.shape[2])
     # Transposed, because BLAS takes twice as long where the second factor is the large transposed one.
@@ -223,22 +253,23 @@ cdef int product(object a, object b, object out) except -1:
 
 def fitting(x, weight, groups):
     """Raise where images and weights do not fit each other."""
+    check_groups(groups)
     if x.ndim != 4 or weight.ndim != 4:
-        raise ValueError(f"x has shape {x.shape} and the weight {weight.shape}: both need 4 axes")
+        raise ShapeError(f"x has shape {x.shape} and the weight {weight.shape}: both need 4 axes")
     if weight.shape[1] * groups != x.shape[1] or weight.shape[0] % groups:
-        raise ValueError(
+        raise ShapeError(
             f"weights of shape {weight.shape} in {groups} groups take {weight.shape[1] * groups} "
             f"channels and give a multiple of {groups}, and x of shape {x.shape} has {x.shape[1]}"
         )
 
 
-def unrolled(x, tuple window, layout):
+def unrolled(x, window, layout):
     """Return images as columns: (images, channels * window, places)."""
     cdef Sliding how
     cdef Py_ssize_t n
     (x,) = computed_with(x)
     if x.ndim != 4:
-        raise ValueError(f"x has shape {x.shape}: images have 4 axes")
+        raise ShapeError(f"x has shape {x.shape}: images have 4 axes")
     how = sliding(x.shape[1], x.shape[2:], window, layout)
     rows = how.channels * how.down.window * how.across.window
     columns = np.empty((x.shape[0], rows, how.down.places * how.across.places), x.dtype)
@@ -247,17 +278,18 @@ def unrolled(x, tuple window, layout):
     return columns
 
 
-def rolled_up(columns, tuple size, tuple window, layout):
+def rolled_up(columns, size, window, layout):
     """Return images of `size` with columns added to where `unrolled` took them: its adjoint."""
     cdef Sliding how
     cdef Py_ssize_t n
     (columns,) = computed_with(columns)
-    area = window[0] * window[1]
+    pair("size", size, 0)
+    area = math.prod(pair("window", window, 1))
     if columns.ndim != 3 or columns.shape[1] % area:
-        raise ValueError(f"columns have shape {columns.shape}, not (images, channels * {area}, places)")
+        raise ShapeError(f"columns have shape {columns.shape}, not (images, channels * {area}, places)")
     how = sliding(columns.shape[1] // area, size, window, layout)
     if columns.shape[2] != how.down.places * how.across.places:
-        raise ValueError(
+        raise ShapeError(
             f"columns of shape {columns.shape} have {columns.shape[2]} places, and a window has "
             f"{how.down.places} x {how.across.places} in an image of {size}"
         )
@@ -292,7 +324,7 @@ cdef void find_maxima(
             positions += 1
 
 
-def first_maxima(x, tuple window, layout):
+def first_maxima(x, window, layout):
     """Return where in each flattened image the maximum of each window is: the first, or a NaN.
 
     The result has shape (images, channels, places down, places across).  Padding is never chosen; a
@@ -303,7 +335,7 @@ def first_maxima(x, tuple window, layout):
     cdef ndarray images, found
     (x,) = computed_with(x)
     if x.ndim != 4:
-        raise ValueError(f"x has shape {x.shape}: images have 4 axes")
+        raise ShapeError(f"x has shape {x.shape}: images have 4 axes")
     how = sliding(1, x.shape[2:], window, layout)
     positions = np.empty((*x.shape[:2], how.down.places, how.across.places), np.intp)
     planes = x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from tinygrad_relu.engine import checked_call, own_errors
+from tinygrad_relu.engine import checked_call
 from tinygrad_relu.errors import ArgumentError, ShapeError
 from tinygrad_relu.nn.dropout import dropout
 from tinygrad_relu.ops.arithmetic import where
@@ -13,7 +13,6 @@ from tinygrad_relu.ops.operands import tensor_from, with_axes
 
 
 @checked_call
-@own_errors
 def scaled_dot_product_attention(
     query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, generator=None
 ):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tinygrad_relu.creation import default_generator
-from tinygrad_relu.engine import checked_call, own_errors
+from tinygrad_relu.engine import checked_call
 from tinygrad_relu.ops.operands import probability, with_axes
 
 
@@ -20,7 +20,6 @@ def left_out(name, input, p, training, generator, shape_of, least=0, most=None):
 
 
 @checked_call
-@own_errors
 def dropout(input, p=0.5, training=True, generator=None):
     """Each element 0 with the probability `p`, else divided by ``1 - p``.
 
@@ -44,7 +43,6 @@ def dropout(input, p=0.5, training=True, generator=None):
 
 
 @checked_call
-@own_errors
 def dropout1d(input, p=0.5, training=True, generator=None):
     """Each channel 0 with the probability `p`; `input` is (batch, channels, length) or one of a batch.
 
@@ -60,7 +58,6 @@ def dropout1d(input, p=0.5, training=True, generator=None):
 
 
 @checked_call
-@own_errors
 def dropout2d(input, p=0.5, training=True, generator=None):
     """Each channel 0 with the probability `p`; `input` is (batch, channels, height, width) or one of it.
 

@@ -315,7 +315,7 @@ CHANGING = [
     "log1p", "log2", "mul", "neg", "pow", "reciprocal", "relu", "remainder", "round", "sigmoid", "sign",
     "sin", "sqrt", "square", "sub", "tanh",
 ]
-METHODS |= {f"{name}_": assignment.changing(METHODS[name]) for name in CHANGING}
+METHODS |= {f"{name}_": assignment.changing(f"{name}_", METHODS[name]) for name in CHANGING}
 METHODS |= {"copy_": assignment.copy_, "fill_": assignment.fill_, "zero_": assignment.zero_}
 
 #: Which op ``np.name(tensor)`` calls: the one whose kernel is that ufunc.  The first declared is meant

@@ -82,14 +82,15 @@ def overwrite(x, value, /, path):
     """`x` with `value` in the view that `path` leads to: what a change of that view is recorded as."""
 
 
-def changing(function):
-    """Return the method that changes a tensor in place into what `function` gives."""
+def changing(name, function):
+    """Return the method of a name that changes a tensor in place into what `function` gives."""
 
     @functools.wraps(function, assigned=("__doc__",), updated=())
     def method(self, *arguments, **keywords):
         return become(self, function, arguments, keywords)
 
-    return method
+    method.__name__ = method.__qualname__ = name
+    return checked_call(method)
 
 
 @checked_call

@@ -20,6 +20,7 @@ def is_device(value):
     return isinstance(value, str) and value.split(":")[0] in (CPU, "cuda", "mps", "xpu")
 
 
+@checked_call
 def to(x, *targets, dtype=None, device=None, copy=False, non_blocking=False):
     """`x` in another dtype; itself if it has that already.
 
@@ -55,22 +56,23 @@ def to(x, *targets, dtype=None, device=None, copy=False, non_blocking=False):
     return shapes.copy(changed) if copy and changed is x else changed
 
 
-def converting(dtype, doc):
+def converting(name, dtype, doc):
     """Return the method that casts to one dtype."""
 
     def method(x):
         return to(x, dtype=dtype)
 
     method.__doc__ = doc
-    return method
+    method.__name__ = method.__qualname__ = name
+    return checked_call(method)
 
 
-double = converting(np.float64, "The values as float64.")
-float = converting(np.float32, "The values as float32, which is what PyTorch calls float.")
-half = converting(np.float16, "The values as float16.")
-long = converting(np.int64, "The values as int64, cut off towards 0.")
-int = converting(np.int32, "The values as int32, cut off towards 0.")
-bool = converting(np.bool_, "Whether each value is not 0.")
+double = converting("double", np.float64, "The values as float64.")
+float = converting("float", np.float32, "The values as float32, which is what PyTorch calls float.")
+half = converting("half", np.float16, "The values as float16.")
+long = converting("long", np.int64, "The values as int64, cut off towards 0.")
+int = converting("int", np.int32, "The values as int32, cut off towards 0.")
+bool = converting("bool", np.bool_, "Whether each value is not 0.")
 
 
 @checked_call
@@ -79,42 +81,50 @@ def type_as(x, other):
     return to(x, dtype=other.dtype)
 
 
+@checked_call
 def cpu(x):
     """`x` itself: there is no other device."""
     return x
 
 
+@checked_call
 def cuda(x, *arguments):
     """Raise: there is no such device."""
     checked_device("cuda", "cuda")
 
 
+@checked_call
 def dim(x):
     """Return how many axes there are."""
     return x.ndim
 
 
+@checked_call
 def element_size(x):
     """Return how many bytes one element takes."""
     return x.dtype.itemsize
 
 
+@checked_call
 def is_floating_point(x):
     """Tell whether the dtype is a floating one."""
     return x.dtype.kind == "f"
 
 
+@checked_call
 def is_contiguous(x):
     """Tell whether the elements lie in memory in row-major order, without gaps."""
     return x.detach().numpy().flags.c_contiguous
 
 
+@checked_call
 def stride(x, axis=None):
     """Return how many elements lie from one to the next along each axis, or along one."""
     steps = tuple(step // x.dtype.itemsize for step in x.detach().numpy().strides)
     return steps if axis is None else steps[axis]
 
 
+@checked_call
 def is_tensor(value):
     """Tell whether a value is a Tensor."""
     return isinstance(value, Tensor)

@@ -5,7 +5,7 @@ each is one of them.  `layout` is (stride, padding, dilation), for each of two a
 being (before, after).  What has one axis is done as an image of height 1.
 """
 
-from tinygrad_relu.engine import checked_call, own_errors
+from tinygrad_relu.engine import checked_call
 from tinygrad_relu.errors import ArgumentError, RangeError, ShapeError
 from tinygrad_relu.kernels.windows import (
     convolved,
@@ -174,7 +174,6 @@ def check_reach(name, size, window, padding, dilation):
 
 
 @checked_call
-@own_errors
 def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     """Convolution along one axis; see `conv2d`.
 
@@ -196,7 +195,6 @@ def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
 
 
 @checked_call
-@own_errors
 def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     """Convolution over images, which is correlation: the window is not mirrored.
 
@@ -253,7 +251,6 @@ def convolve_transposed(
 
 
 @checked_call
-@own_errors
 def conv_transpose1d(
     input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1
 ):
@@ -271,7 +268,6 @@ def conv_transpose1d(
 
 
 @checked_call
-@own_errors
 def conv_transpose2d(
     input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1
 ):
@@ -298,7 +294,6 @@ def conv_transpose2d(
 
 
 @checked_call
-@own_errors
 def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
     """What a sliding window sees, as columns: (batch, channels * window, places).
 
@@ -320,7 +315,6 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
 
 
 @checked_call
-@own_errors
 def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     """Columns of windows added up to images: the adjoint of `unfold`.
 

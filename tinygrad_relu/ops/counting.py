@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, checked_call, own_errors, sharing
+from tinygrad_relu.engine import Tensor, checked_call, sharing
 from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError, ShapeError
 from tinygrad_relu.ops.indexing import add_along_axis
 from tinygrad_relu.ops.shapes import cast
@@ -13,7 +13,6 @@ from tinygrad_relu.ops.values import floating, tensor_of, without_derivative
 
 
 @checked_call
-@own_errors
 def bincount(x, weights=None, minlength=0):
     """How often each whole number from 0 to the largest occurs; or the sums of their weights.
 
@@ -61,7 +60,6 @@ class Histogram(NamedTuple):
 
 
 @checked_call
-@own_errors
 def histogram(x, bins, range=None, weight=None, density=False):
     """How many elements fall into each bin; it has no derivative.
 
@@ -102,7 +100,6 @@ def histogram(x, bins, range=None, weight=None, density=False):
 
 
 @checked_call
-@own_errors
 def histc(x, bins=100, min=0, max=0):
     """How many elements fall into each of `bins` bins of one width from `min` to `max`.
 

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from tinygrad_relu.errors import NotDifferentiable
+from tinygrad_relu.errors import NotDifferentiable, ShapeError
 from tinygrad_relu.ops.arithmetic import where
 from tinygrad_relu.ops.domain import Draw, case, real
 from tinygrad_relu.ops.indexing import index
@@ -59,6 +59,8 @@ def unpacked(x, *shapes):
 
 def symmetric(x):
     """Return the symmetric part of matrices, of arrays as of tensors."""
+    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
+        raise ShapeError(f"x has shape {x.shape}: its last two axes need one length")
     return (x + x.mT) / 2
 
 

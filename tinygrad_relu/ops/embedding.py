@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, checked_call, own_errors
+from tinygrad_relu.engine import Tensor, checked_call
 from tinygrad_relu.errors import DTypeError, IndexingError
 from tinygrad_relu.ops.arithmetic import where
 from tinygrad_relu.ops.indexing import index
@@ -23,7 +23,6 @@ def categories(name, word, value, count):
 
 
 @checked_call
-@own_errors
 def embedding(input, weight, padding_idx=None):
     """Rows of `weight` by their numbers.
 
@@ -58,7 +57,6 @@ def embedding(input, weight, padding_idx=None):
 
 
 @checked_call
-@own_errors
 def one_hot(x, num_classes=-1):
     """Unit vectors of integers: 1 at the number of the class, else 0.
 

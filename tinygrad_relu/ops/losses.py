@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, checked_call, own_errors
+from tinygrad_relu.engine import Tensor, checked_call
 from tinygrad_relu.errors import ArgumentError, DTypeError, IndexingError, RangeError, ShapeError
 from tinygrad_relu.kernels.distance import SquaredDistance
 from tinygrad_relu.ops.arithmetic import absolute, clamp_min, where
@@ -47,7 +47,6 @@ def reduced(name, losses, reduction):
 # ------------------------------------------------------------------------------------------ distances
 
 @checked_call
-@own_errors
 def mse_loss(input, target, reduction="mean"):
     """Squared difference, averaged, summed or elementwise.
 
@@ -73,7 +72,6 @@ def mse_loss(input, target, reduction="mean"):
 
 
 @checked_call
-@own_errors
 def l1_loss(input, target, reduction="mean"):
     """Absolute difference; its derivative at 0 is 0.
 
@@ -88,7 +86,6 @@ def l1_loss(input, target, reduction="mean"):
 
 
 @checked_call
-@own_errors
 def huber_loss(input, target, reduction="mean", delta=1.0):
     """Half of the squared difference up to `delta`, and beyond that linear with the slope `delta`.
 
@@ -107,7 +104,6 @@ def huber_loss(input, target, reduction="mean", delta=1.0):
 
 
 @checked_call
-@own_errors
 def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
     """`huber_loss` divided by `beta`, its delta; `l1_loss` for 0.
 
@@ -130,7 +126,6 @@ def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
 # -------------------------------------------------------------------------------------------- classes
 
 @checked_call
-@own_errors
 def cross_entropy(
     input, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0
 ):
@@ -287,7 +282,6 @@ def averaged(name, losses, weights, classes, reduction):
 
 
 @checked_call
-@own_errors
 def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
     """Minus the element of the right class; `cross_entropy` of scores that are logarithms already.
 
@@ -338,7 +332,6 @@ def check_broadcast(name, word, value, losses):
 
 
 @checked_call
-@own_errors
 def binary_cross_entropy(input, target, weight=None, reduction="mean"):
     """``-(target * log(input) + (1 - target) * log(1 - input))`` for probabilities.
 
@@ -379,7 +372,6 @@ def logarithm(x):
 
 
 @checked_call
-@own_errors
 def binary_cross_entropy_with_logits(
     input, target, weight=None, reduction="mean", pos_weight=None
 ):
@@ -416,7 +408,6 @@ def binary_cross_entropy_with_logits(
 
 
 @checked_call
-@own_errors
 def kl_div(input, target, reduction="mean", log_target=False):
     """``target * (log(target) - input)``: Kullback and Leibler's divergence, of logarithms `input`.
 
@@ -452,7 +443,6 @@ def kl_div(input, target, reduction="mean", log_target=False):
 
 
 @checked_call
-@own_errors
 def poisson_nll_loss(input, target, log_input=True, full=False, eps=1e-8, reduction="mean"):
     """Negative log-likelihood of counts under Poisson's distribution.
 
@@ -484,7 +474,6 @@ def poisson_nll_loss(input, target, log_input=True, full=False, eps=1e-8, reduct
 
 
 @checked_call
-@own_errors
 def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
     """Negative log-likelihood under normal distributions with the means `input`.
 
@@ -536,7 +525,6 @@ def signs(name, target, shape):
 
 
 @checked_call
-@own_errors
 def hinge_embedding_loss(input, target, margin=1.0, reduction="mean"):
     """`input` where `target` is 1, and ``max(margin - input, 0)`` where it is -1.
 
@@ -555,7 +543,6 @@ def hinge_embedding_loss(input, target, margin=1.0, reduction="mean"):
 
 
 @checked_call
-@own_errors
 def margin_ranking_loss(input1, input2, target, margin=0.0, reduction="mean"):
     """``max(margin - target * (input1 - input2), 0)``: `target` is 1 where `input1` should be larger.
 
@@ -572,7 +559,6 @@ def margin_ranking_loss(input1, input2, target, margin=0.0, reduction="mean"):
 
 
 @checked_call
-@own_errors
 def cosine_embedding_loss(input1, input2, target, margin=0.0, reduction="mean"):
     """``1 - cosine`` where `target` is 1, and ``max(cosine - margin, 0)`` where it is -1.
 

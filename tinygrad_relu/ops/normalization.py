@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, checked_call, own_errors, set_recording
+from tinygrad_relu.engine import Tensor, checked_call, set_recording
 from tinygrad_relu.errors import ArgumentError, RangeError, ShapeError
 from tinygrad_relu.ops.convolution import images_to_columns
 from tinygrad_relu.ops.exponential import power, sqrt, square
@@ -50,7 +50,6 @@ def update_running(name, running, measured, momentum):
 
 
 @checked_call
-@own_errors
 def batch_norm(
     input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5
 ):
@@ -111,7 +110,6 @@ def normalized_axes(name, x, normalized_shape, **factors):
 
 
 @checked_call
-@own_errors
 def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     """Each row less its mean and over its standard deviation (the biased one).
 
@@ -136,7 +134,6 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
 
 
 @checked_call
-@own_errors
 def rms_norm(input, normalized_shape, weight=None, eps=None):
     """Each row over the root of the mean of its squares.
 
@@ -160,7 +157,6 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
 
 
 @checked_call
-@own_errors
 def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     """Each group of channels of each element of the batch less its mean and over its deviation.
 
@@ -189,7 +185,6 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
 
 
 @checked_call
-@own_errors
 def instance_norm(
     input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True,
     momentum=0.1, eps=1e-5,
@@ -227,7 +222,6 @@ def instance_norm(
 
 
 @checked_call
-@own_errors
 def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
     """`input` over ``(k + alpha * mean of squares over `size` neighbouring channels) ** beta``.
 

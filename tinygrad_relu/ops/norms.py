@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from tinygrad_relu.engine import checked_call, own_errors
+from tinygrad_relu.engine import checked_call
 from tinygrad_relu.errors import ArgumentError, ShapeError
 from tinygrad_relu.ops.arithmetic import absolute, clamp_min, where
 from tinygrad_relu.ops.exponential import power, sqrt, square
@@ -40,7 +40,6 @@ def order_of(name, ord):
 
 
 @checked_call
-@own_errors
 def vector_norm(x, ord=2, axis=None, keepdims=False, dtype=None):
     """Norm of vectors: ``sum(abs(x) ** ord) ** (1 / ord)``.
 
@@ -90,7 +89,6 @@ def vector_norm(x, ord=2, axis=None, keepdims=False, dtype=None):
 
 
 @checked_call
-@own_errors
 def matrix_norm(x, ord="fro", axis=(-2, -1), keepdims=False, dtype=None):
     """Norm of matrices.
 
@@ -133,7 +131,6 @@ def matrix_norm(x, ord="fro", axis=(-2, -1), keepdims=False, dtype=None):
 
 
 @checked_call
-@own_errors
 def norm(x, ord=None, axis=None, keepdims=False, dtype=None):
     """`vector_norm` or `matrix_norm`, as ``torch.linalg.norm`` chooses between them.
 
@@ -159,7 +156,6 @@ def norm(x, ord=None, axis=None, keepdims=False, dtype=None):
 
 
 @checked_call
-@own_errors
 def cond(x, p=None):
     """Condition of matrices: how much larger a relative error may be in a solution than in the data.
 
@@ -192,7 +188,6 @@ def cond(x, p=None):
 
 
 @checked_call
-@own_errors
 def normalize(input, p=2.0, axis=1, eps=1e-12):
     """`input` divided by its norm along an axis, or by `eps` where that is larger.
 
@@ -209,7 +204,6 @@ def normalize(input, p=2.0, axis=1, eps=1e-12):
 
 
 @checked_call
-@own_errors
 def cosine_similarity(x1, x2, axis=1, eps=1e-8):
     """Cosine of the angle between vectors along an axis; the others broadcast.
 
@@ -235,7 +229,6 @@ def cosine_similarity(x1, x2, axis=1, eps=1e-8):
 
 
 @checked_call
-@own_errors
 def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdims=False):
     """Norm of ``x1 - x2 + eps`` along the last axis, so that equal vectors have a derivative, too.
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, checked_call, own_errors
+from tinygrad_relu.engine import Tensor, checked_call
 from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError, ShapeError
 from tinygrad_relu.kernels.windows import first_maxima
 from tinygrad_relu.ops.convolution import check_reach, images, images_to_columns, window_layout
@@ -68,7 +68,6 @@ def picked(x, places, restored, return_indices):
 
 
 @checked_call
-@own_errors
 def max_pool1d(
     input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
 ):
@@ -86,7 +85,6 @@ def max_pool1d(
 
 
 @checked_call
-@own_errors
 def max_pool2d(
     input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
 ):
@@ -166,7 +164,6 @@ def sum_of(padding):
 
 
 @checked_call
-@own_errors
 def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
     """Mean of a sliding window along one axis; see `avg_pool2d`.
 
@@ -180,7 +177,6 @@ def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, coun
 
 
 @checked_call
-@own_errors
 def avg_pool2d(
     input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
     divisor_override=None,
@@ -249,7 +245,6 @@ def adaptive_means(name, axes, input, output_size):
 
 
 @checked_call
-@own_errors
 def adaptive_avg_pool1d(input, output_size):
     """Means of `output_size` parts of the last axis; see `adaptive_avg_pool2d`.
 
@@ -263,7 +258,6 @@ def adaptive_avg_pool1d(input, output_size):
 
 
 @checked_call
-@own_errors
 def adaptive_avg_pool2d(input, output_size):
     """Means of so many parts of images, which overlap where the size is no multiple of their number.
 
@@ -283,7 +277,6 @@ def adaptive_avg_pool2d(input, output_size):
 
 
 @checked_call
-@own_errors
 def adaptive_max_pool2d(input, output_size, return_indices=False):
     """Maxima of so many parts of images; the parts are those of `adaptive_avg_pool2d`.
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from tinygrad_relu.engine import checked_call, own_errors
+from tinygrad_relu.engine import checked_call
 from tinygrad_relu.errors import ArgumentError, ShapeError
 from tinygrad_relu.ops.indexing import index
 from tinygrad_relu.ops.linalg import matmul
@@ -41,7 +41,6 @@ def check_lengths(name, a, axis_a, b, axis_b):
 
 
 @checked_call
-@own_errors
 def dot(a, b):
     """Sum of the products of two vectors; unlike NumPy's, of vectors only.
 
@@ -57,7 +56,6 @@ def dot(a, b):
 
 
 @checked_call
-@own_errors
 def mv(a, b):
     """Matrix times vector.
 
@@ -73,7 +71,6 @@ def mv(a, b):
 
 
 @checked_call
-@own_errors
 def mm(a, b):
     """Matrix times matrix; `matmul` for exactly two axes each.
 
@@ -89,7 +86,6 @@ def mm(a, b):
 
 
 @checked_call
-@own_errors
 def bmm(a, b):
     """Stack of matrices times a stack of as many; `matmul` for exactly three axes each.
 
@@ -106,7 +102,6 @@ def bmm(a, b):
 
 
 @checked_call
-@own_errors
 def outer(a, b):
     """All products of an element of one vector with one of another: PyTorch's ``ger``, too.
 
@@ -122,7 +117,6 @@ def outer(a, b):
 
 
 @checked_call
-@own_errors
 def inner(a, b):
     """Sums of products over the last axes of both; of one number with a tensor their product.
 
@@ -140,7 +134,6 @@ def inner(a, b):
 
 
 @checked_call
-@own_errors
 def vecdot(a, b, axis=-1):
     """Sums of products along one axis of both, which broadcast.
 
@@ -159,7 +152,6 @@ def vecdot(a, b, axis=-1):
 
 
 @checked_call
-@own_errors
 def kron(a, b):
     """Kronecker's product: every element of `a` times the whole of `b`, in its place.
 
@@ -177,7 +169,6 @@ def kron(a, b):
 
 
 @checked_call
-@own_errors
 def cross(a, b, axis=-1):
     """Vector product along an axis of length 3; the others broadcast.
 
@@ -203,7 +194,6 @@ def cross(a, b, axis=-1):
 
 
 @checked_call
-@own_errors
 def cross_along_first_of_three(a, b, axis=None):
     """Vector product, as ``linalg.cross``; without `axis`, along the first axis of length 3.
 
@@ -222,7 +212,6 @@ def cross_along_first_of_three(a, b, axis=None):
 
 
 @checked_call
-@own_errors
 def multi_dot(tensors):
     """Product of several matrices in the order that takes the fewest multiplications.
 
@@ -278,7 +267,6 @@ def chained(matrices):
 
 
 @checked_call
-@own_errors
 def tensordot(a, b, axes=2):
     """Sums of products over several axes of both.
 
@@ -327,7 +315,6 @@ def permuted(x, order):
 # ------------------------------------------------------------------------------------------- einsum
 
 @checked_call
-@own_errors
 def einsum(equation, *operands):
     """Sums of products over the axes that a letter names and the result does not.
 

@@ -1,5 +1,6 @@
 """Reductions over one axis, several (a tuple), or all (None)."""
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -32,6 +33,8 @@ def axes_of(axis, ndim):
     """Return the axes that `axis` names as a tuple of numbers from 0 on."""
     if axis is None:
         return tuple(range(ndim))
+    if ndim == 0 and axis in (0, -1):       # as NumPy and PyTorch have it
+        return ()
     return np.lib.array_utils.normalize_axis_tuple(axis, ndim)
 
 
@@ -379,7 +382,7 @@ def aminmax(x, axis=None, keepdims=False):
     return Extrema(amin(x, axis, keepdims), amax(x, axis, keepdims))
 
 
-@checked_call
+@functools.partial(checked_call, title="max")
 def largest(x, axis=None, keepdims=False):
     """Largest element of all; or along one axis, with indices; or of two tensors, elementwise.
 
@@ -406,7 +409,7 @@ def largest(x, axis=None, keepdims=False):
     return extremum(x, axis, keepdims, amax, argmax, maximum)
 
 
-@checked_call
+@functools.partial(checked_call, title="min")
 def smallest(x, axis=None, keepdims=False):
     """Smallest element of all; or along one axis, with indices; or of two tensors, elementwise.
 

@@ -74,6 +74,7 @@ def sum_to(x, /, shape):
     """Sum over the axes along which something of `shape` was broadcast: the reverse of that."""
 
 
+@checked_call
 def expand(x, *shape):
     """Repeat `x` into a larger shape, as PyTorch's ``expand``; -1 keeps a length.
 

@@ -54,6 +54,10 @@ def erfinv(x, /):
 
 def gamma_family(x, order):
     """Return the derivative of some order of log-gamma."""
+    if isinstance(order, bool) or not isinstance(order, int):
+        raise ArgumentError(f"log_gamma: order is {order!r}: it is a whole number")
+    if not 0 <= order <= 171:
+        raise RangeError(f"log_gamma: order is {order}: those from 0 to 171 can be computed")
     x = np.asarray(x)
     if order == 0:
         return lgamma_kernel(x)

@@ -1,6 +1,6 @@
 """Adam."""
 
-from tinygrad_relu.engine import checked_call, open_for_update
+from tinygrad_relu.engine import checked_signature, open_for_update
 from tinygrad_relu.errors import ArgumentError
 from tinygrad_relu.kernels.update import adam
 from tinygrad_relu.optim.optimizer import Optimizer, checked
@@ -37,7 +37,7 @@ class Adam(Optimizer):
 
     decoupled = False       # whether the decay goes past the running means
 
-    @checked_call
+    @checked_signature
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
         super().__init__(params)
         if not isinstance(betas, (tuple, list)) or len(betas) != 2:
@@ -89,6 +89,6 @@ class AdamW(Adam):
 
     decoupled = True
 
-    @checked_call
+    @checked_signature
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
         super().__init__(params, lr, betas, eps, weight_decay)

@@ -1,6 +1,6 @@
 """Stochastic gradient descent."""
 
-from tinygrad_relu.engine import checked_call, open_for_update
+from tinygrad_relu.engine import checked_signature, open_for_update
 from tinygrad_relu.errors import ArgumentError
 from tinygrad_relu.kernels.update import sgd
 from tinygrad_relu.optim.optimizer import Optimizer, checked
@@ -32,7 +32,7 @@ class SGD(Optimizer):
     [2.0]
     """
 
-    @checked_call
+    @checked_signature
     def __init__(self, params, lr=1e-3, momentum=0.0, weight_decay=0.0, nesterov=False):
         super().__init__(params)
         infinity = float("inf")
