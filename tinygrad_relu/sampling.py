@@ -4,7 +4,7 @@ import numpy as np
 
 from tinygrad_relu.creation import default_generator
 from tinygrad_relu.engine import Tensor, checked_call, sharing
-from tinygrad_relu.errors import ArgumentError, RangeError, ShapeError
+from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError, ShapeError
 
 
 @checked_call
@@ -33,6 +33,8 @@ def multinomial(x, num_samples, replacement=False, generator=None):
     >>> tg.multinomial(tg.tensor([0.0, 1.0, 0.0]), 3, replacement=True)
     tensor([1, 1, 1], dtype=int64)
     """
+    if np.iscomplexobj(x.detach() if isinstance(x, Tensor) else x):
+        raise DTypeError("multinomial: x is complex: pass real numbers")
     weights = np.asarray(x.detach() if isinstance(x, Tensor) else x, np.float64)
     if weights.ndim not in (1, 2):
         raise ShapeError(f"multinomial: x has shape {weights.shape}: one or two axes are needed")

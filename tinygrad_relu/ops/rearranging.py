@@ -16,7 +16,7 @@ from tinygrad_relu.ops.taking import along
 @op(
     np.roll,
     domain=[case(real(2, 3), shifts=(1, -2), axes=(0, 1)), case(real(4), shifts=(1, 2), axes=(0, 0))],
-    x=lambda g, shifts, axes: rolled(g, tuple(-shift for shift in shifts), axes),
+    x=lambda g, shifts, axes: rolled(g, tuple(-shift for shift in np.atleast_1d(shifts).tolist()), axes),
 )
 def rolled(x, /, shifts, axes):
     """The elements moved by `shifts` along `axes`, round the end: what `roll` records."""
