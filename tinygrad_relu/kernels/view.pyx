@@ -13,7 +13,7 @@ from operator import index
 
 import numpy as np
 
-from tinygrad_relu.errors import ShapeError
+from tinygrad_relu.errors import ArgumentError, ShapeError
 
 cnp.import_array()
 
