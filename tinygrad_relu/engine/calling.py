@@ -39,8 +39,8 @@ GIVEN = " (with "
 UFUNCS = {}
 
 
-def parameter_for(word, names, title, signature):
-    """Return which of the parameters `names` a keyword stands for, in PyTorch's words or ours."""
+def parameter_for(word, names, title, function):
+    """Return which of the parameters `names` of a function a keyword stands for, in any words."""
     if word in names:
         return word
     if SYNONYMS.get(word) in names:
@@ -49,15 +49,15 @@ def parameter_for(word, names, title, signature):
         if word == general and position < len(names):
             return names[position]
     raise ArgumentError(
-        f"{title}: unknown keyword {word!r}: the signature is {title}{signature}"
+        f"{title}: unknown keyword {word!r}: the signature is {title}{inspect.signature(function)}"
     )
 
 
-def named_parameters(keywords, names, title, signature):
+def named_parameters(keywords, names, title, function):
     """Return keyword arguments under the names of the parameters that they stand for."""
     named = {}
     for word, value in keywords.items():
-        name = parameter_for(word, names, title, signature)
+        name = parameter_for(word, names, title, function)
         if name in named:
             raise ArgumentError(f"{title}: {name} is given twice, by another word, too")
         named[name] = value
@@ -154,17 +154,17 @@ def checked_call(function, title=None):
 
 def checked(function, translated, title=None):
     """Return `function` with its keywords under any of their names and errors `translated`."""
-    signature = inspect.signature(function)
     title = title or function.__qualname__.rpartition("<locals>.")[2].removesuffix(".__init__")
-    names = tuple(name for name in signature.parameters if name != "self")
+    names = tuple(name for name in parameter_names(function) if name != "self")
 
     @functools.wraps(function)
     def call(*arguments, **keywords):
         if keywords:
-            keywords = named_parameters(keywords, names, title, signature)
+            keywords = named_parameters(keywords, names, title, function)
         try:
             return function(*arguments, **keywords)
         except (AttributeError, TypeError, *translated) as error:
+            signature = inspect.signature(function)
             misfit = misfit_of(error, signature, arguments, keywords)
             if misfit is not None:
                 raise ArgumentError(
@@ -180,6 +180,20 @@ def checked(function, translated, title=None):
             raise mended from error
 
     return call
+
+
+def parameter_names(function):
+    """Return the names of the parameters of a function.
+
+    A plain function has them in its code; a signature takes twenty times as long, and hundreds of them
+    are longer than all else that is done at import.
+    """
+    code = getattr(function, "__code__", None)
+    if code is None or hasattr(function, "__wrapped__"):
+        return tuple(inspect.signature(function).parameters)
+    count = code.co_argcount + code.co_kwonlyargcount
+    count += bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
+    return code.co_varnames[:count]
 
 
 def misfit_of(error, signature, arguments, keywords):

@@ -418,7 +418,7 @@ cdef class Op:
         if keywords is not NULL:
             for i in range(len(<tuple> keywords)):
                 named[(<tuple> keywords)[i]] = <object> arguments[count + i]
-        return self.call(given, named_parameters(named, self.names, self.name, self.__signature__))
+        return self.call(given, named_parameters(named, self.names, self.name, self))
 
     def call(self, list given, dict named):
         """Apply the op to arguments by position and by name."""

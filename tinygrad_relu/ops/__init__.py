@@ -2,10 +2,8 @@
 
 Read `table` for how an op is declared, then `arithmetic`, `exponential`, `trigonometric`, `special`,
 `logical`, `gates`, `activations`, `reductions`, `cumulative`, `ordering`, `quantiles`, `counting`,
-`shapes`, `indexing`, `linalg`, `neural`, and what is made of them.
-Read `table` for how an op is declared, then `arithmetic`, `exponential`, `gates`, `reductions`,
 `shapes`, `indexing`, `linalg`, `neural`; and, made of those, `taking`, `putting`, `joining`,
-`rearranging`.
+`rearranging`, `products`, `matrices`, `convolution`, `pooling`, `normalization`, `losses`.
 """
 
 import numpy as np

@@ -29,6 +29,7 @@ A composition of ops is a plain function under `checked_call`, so that it takes 
 import inspect
 
 from tinygrad_relu.engine import Op
+from tinygrad_relu.engine.calling import parameter_names
 from tinygrad_relu.engine.graph import RuleName
 from tinygrad_relu.errors import DeclarationError
 
@@ -122,7 +123,7 @@ def plan(name, own, rule, inputs, statics):
         if p.name in codes:
             raise DeclarationError(f"op {name}: {p.name} is the name of something else in a rule")
         codes[p.name] = first + (inputs if p in inputs else statics).index(p)
-    wanted = list(inspect.signature(rule).parameters)
+    wanted = parameter_names(rule)
     for word in wanted:
         if word not in codes:
             raise DeclarationError(
