@@ -211,7 +211,9 @@ def test_lists_are_taken():
 # ---------------------------------------------------------------------------- large and parallel
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("size", [65_536, 262_143, 262_144, 262_145, 524_289, 1_000_003])
+@pytest.mark.parametrize(
+    "size", [65_536, 786_431, 786_432, 786_433, 1_000_003, 1_572_863, 1_572_864, 1_572_865]
+)
 def test_large_arrays_around_the_grain(dtype, size, rng):
     x = rng.standard_normal(size).astype(dtype)
     x[:: size // 7] = NAN

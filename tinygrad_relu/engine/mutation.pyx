@@ -9,7 +9,7 @@ b) If it is a view, its base is what was changed: an `overwrite` node says in wh
    used (`catch_up`).
 c) An op in place is computed on a stand-in for the old values.  If a rule saved the stand-in, it gets
    memory of its own before the values are overwritten: ``x *= y`` still knows what `x` was.
-d) What others saved before is found by its version when it is needed: see `graph`, e.
+d) What others saved before is found by its version when it is needed: see (d) in `graph`.
 """
 
 import numpy as np
