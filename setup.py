@@ -31,6 +31,7 @@ MODULES = [
     "tinygrad_relu.kernels.special",
     "tinygrad_relu.kernels.recurrence",
     "tinygrad_relu.kernels.reduce",
+    "tinygrad_relu.kernels._blas",
     "tinygrad_relu.kernels.linalg",
     "tinygrad_relu.kernels.softmax",
     "tinygrad_relu.kernels.gather",

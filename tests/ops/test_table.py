@@ -108,8 +108,9 @@ NUMPY = {
     "less_class": lambda x, target, scale: (
         softmax_by_numpy(x) - np.eye(x.shape[1])[target]
     ) * scale[:, None],
+    "outer_sum": lambda a, b: np.sum(a[..., :, None] * b[..., None, :], axis=tuple(range(a.ndim - 1))),
     "linear": lambda x, weight, bias: x @ weight.T + (0 if bias is None else bias),
-    "squared_distance": lambda a, b: np.sum((a - b) ** 2),
+    "squared_distance": lambda a, b, mean=False: (np.mean if mean else np.sum)((a - b) ** 2),
     "softmax": lambda x, axis: np.exp(x) / np.exp(x).sum(axis, keepdims=True),
     "log_softmax": lambda x, axis: x - np.log(np.exp(x).sum(axis, keepdims=True)),
     "linear_solve": np.linalg.solve, "det": np.linalg.det,

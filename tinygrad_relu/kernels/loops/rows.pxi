@@ -220,21 +220,32 @@ cdef void less_class(
 cdef void column_sums(
     floating** operands, npy_intp* count, npy_intp* strides, void* settings
 ) noexcept nogil:
-    """Add up rows, a piece of them at a time, whose sums stay in the first-level cache."""
+    """Add up rows, a piece of them at a time, whose sums stay in the first-level cache.
+
+    Four rows are added to each other first: a sum is read and written a quarter as often.
+    """
     cdef Columns* columns = <Columns*> settings
     cdef const floating* x
     cdef floating* y = operands[1]
-    cdef npy_intp start = 0, k, size
+    cdef npy_intp start = 0, row, k, size, wide = columns.row_bytes // <npy_intp> sizeof(floating)
     while start < count[0]:
         size = min(COLUMNS, count[0] - start)
         x = operands[0] + start
         for k in range(size):
-            y[start + k] = x[k]
-        for _ in range(1, columns.rows):
-            x = <const floating*> (<const char*> x + columns.row_bytes)
+            y[k] = x[k]
+        x += wide
+        row = 1
+        while row + 4 <= columns.rows:
             for k in range(size):
-                y[start + k] += x[k]
+                y[k] += (x[k] + x[wide + k]) + (x[2 * wide + k] + x[3 * wide + k])
+            x += 4 * wide
+            row += 4
+        for row in range(row, columns.rows):
+            for k in range(size):
+                y[k] += x[k]
+            x += wide
         start += size
+        y += size
 
 
 cdef void squared_distance(
