@@ -88,6 +88,7 @@ cdef class SquaredDistance(Kernel):
         cdef object b = <object> arrays[1]
         cdef ndarray y
         cdef double result
+        cdef bint mean = len(statics) > 0 and statics[0]
         cdef int slot = float_slot(<ndarray> a) if type(a) is ndarray else -1
         if np.shape(a) != np.shape(b):
             raise ShapeError("the shapes differ")
@@ -97,10 +98,10 @@ cdef class SquaredDistance(Kernel):
                 dtype = np.result_type(a, b)
                 dtype = dtype if dtype.kind == "f" else np.float64
                 squares = np.square(np.subtract(a, b, dtype=dtype))
-                return np.sum(squares) / (squares.size if statics[0] else 1)
+                return np.sum(squares) / (squares.size if mean else 1)
         y = empty(0, NULL, cnp.PyArray_TYPE(<ndarray> a))
         result = squared_distance(<ndarray> a, <ndarray> b, slot)
-        if statics[0]:
+        if mean:
             result /= <double> cnp.PyArray_SIZE(a)
         if slot:
             (<double*> cnp.PyArray_DATA(y))[0] = result

@@ -25,7 +25,7 @@ from tinygrad_relu.ops.table import op
 
 def twice(g, a, mean):
     """Return the factor of the difference in the cotangent of `squared_distance`."""
-    return g * (2 / a.numel() if mean else 2)
+    return g * (2 / max(a.numel(), 1) if mean else 2)
 
 
 @op(
