@@ -88,6 +88,9 @@ NUMPY = {
     "bitwise_xor": np.bitwise_xor, "invert": np.invert, "exp": np.exp, "expm1": np.expm1,
     "exp2": np.exp2, "log": np.log, "log1p": np.log1p, "log2": np.log2, "log10": np.log10,
     "sqrt": np.sqrt, "square": np.square, "reciprocal": np.reciprocal, "sin": np.sin, "cos": np.cos,
+    "squared_deviations": lambda x, axis=None, keepdims=False: np.sum(
+        (x - np.mean(x, axis, keepdims=True)) ** 2, axis, keepdims=keepdims
+    ),
     "tanh": np.tanh, "sum": np.sum, "prod": np.prod, "amax": np.max, "amin": np.min,
     "argmax": np.argmax, "argmin": np.argmin, "all": np.all, "any": np.any, "matmul": np.matmul,
     "swapaxes": np.swapaxes, "broadcast_to": np.broadcast_to, "copy": np.copy,
