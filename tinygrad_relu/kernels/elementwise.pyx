@@ -183,7 +183,9 @@ cdef class Elementwise(Kernel):
     cdef ndarray by_column(self, ndarray a, ndarray b, bint a_is_larger, npy_intp width, int slot):
         """Apply the ufunc to each row, `width` elements, of one operand and one number of the other."""
         cdef ndarray larger = a if a_is_larger else b
-        cdef ndarray y = empty(cnp.PyArray_NDIM(larger), cnp.PyArray_DIMS(larger), self.result_types[slot])
+        cdef ndarray y = empty(
+            cnp.PyArray_NDIM(larger), cnp.PyArray_DIMS(larger), self.result_types[slot]
+        )
         cdef char* operands[3]
         cdef npy_intp strides[3]
         cdef npy_intp row
