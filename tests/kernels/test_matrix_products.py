@@ -1,4 +1,4 @@
-"""Products of matrices in every layout are those of exact arithmetic, whatever the result's memory held."""
+"""Products of matrices in every layout are right, whatever the memory of the result held before."""
 
 import itertools
 from fractions import Fraction
