@@ -11,6 +11,8 @@ after it are static.  A rule gives the cotangent of its input from what its own 
 
     g            the cotangent of the output
     spare_g      the same, for a rule whose first op takes it, once, and may write over it
+    spare_sum    the sum of what has come to the input by other ways, which the rule may add to and
+                 return; None if there is none that can be written to
     y            the output
     i            the position of the input, for an op with ``*parameters``
     an input     its value
@@ -113,6 +115,7 @@ def plan(name, own, rule, inputs, statics):
     codes = {
         "g": RuleName.COTANGENT,
         "spare_g": RuleName.SPARE_COTANGENT,
+        "spare_sum": RuleName.SPARE_SUM,
         "y": RuleName.OUTPUT,
         "i": RuleName.POSITION,
         f"{own}_shape": RuleName.OWN_SHAPE,
