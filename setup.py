@@ -34,6 +34,7 @@ MODULES = [
     "tinygrad_relu.kernels._blas",
     "tinygrad_relu.kernels.linalg",
     "tinygrad_relu.kernels.softmax",
+    "tinygrad_relu.kernels.rows",
     "tinygrad_relu.kernels.gather",
     "tinygrad_relu.kernels.distance",
     "tinygrad_relu.kernels.update",

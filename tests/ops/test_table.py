@@ -88,6 +88,9 @@ NUMPY = {
     "bitwise_xor": np.bitwise_xor, "invert": np.invert, "exp": np.exp, "expm1": np.expm1,
     "exp2": np.exp2, "log": np.log, "log1p": np.log1p, "log2": np.log2, "log10": np.log10,
     "sqrt": np.sqrt, "square": np.square, "reciprocal": np.reciprocal, "sin": np.sin, "cos": np.cos,
+    "standardize": lambda x, eps: (x - x.mean(-1, keepdims=True))
+    / np.sqrt(x.var(-1, keepdims=True) + eps),
+    "exact_gelu": None,         # against mpmath in test_activations
     "squared_deviations": lambda x, axis=None, keepdims=False: np.sum(
         (x - np.mean(x, axis, keepdims=True)) ** 2, axis, keepdims=keepdims
     ),

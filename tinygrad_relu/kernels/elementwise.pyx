@@ -33,7 +33,7 @@ cnp.import_ufunc()
 COSTLY = frozenset(
     "exp exp2 expm1 log log1p log2 log10 sin cos tan sinh cosh tanh arcsin arccos arctan arctan2 "
     "arcsinh arccosh arctanh power sigmoid logaddexp remainder floor_divide hypot cbrt "
-    "erf erfc erfinv lgamma digamma polygamma".split()
+    "gelu gelu_cotangent erf erfc erfinv lgamma digamma polygamma".split()
 )
 cdef int[2] FLOAT_TYPES = [cnp.NPY_FLOAT, cnp.NPY_DOUBLE]
 cdef npy_intp[2] ITEM_SIZES = [sizeof(float), sizeof(double)]

@@ -28,9 +28,10 @@ gradient, unless the rules of all inputs are `ZERO`, as for `sign`: then zeros f
 A composition of ops is a plain function under `checked_call`, so that it takes the same keywords.
 """
 
+import functools
 import inspect
 
-from tinygrad_relu.engine import Op
+from tinygrad_relu.engine import Op, Tensor, recording, sharing
 from tinygrad_relu.engine.calling import parameter_names
 from tinygrad_relu.engine.graph import RuleName
 from tinygrad_relu.errors import DeclarationError
@@ -108,6 +109,32 @@ def op(kernel, *, domain, g=None, **rules):
         return declared
 
     return declare
+
+
+def fused(kernel):
+    """Let a kernel do at once, where nothing is recorded, what the decorated composition of ops does.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        Takes the arrays of the leading arguments, tensors, and the other arguments as statics.  Returns
+        None where it has no short cut for them.
+    """
+
+    def decorate(composition):
+        @functools.wraps(composition)
+        def call(*arguments):
+            if not recording():
+                count = sum(isinstance(x, Tensor) for x in arguments)
+                arrays = [x.detach().numpy() for x in arguments[:count]]
+                found = kernel(*arrays, statics=arguments[count:])
+                if found is not None:
+                    return sharing(found)
+            return composition(*arguments)
+
+        return call
+
+    return decorate
 
 
 def plan(name, own, rule, inputs, statics):
