@@ -192,14 +192,14 @@ cdef class Node:
 
     def register_prehook(self, hook):
         """Call ``hook(grad_outputs)``, a tuple of one, before the rules of this node."""
-        if self.hooks is None:
-            self.hooks = {}
+        if self.prehooks is None:
+            self.prehooks = {}
 
         def on_one(cotangent):
             result = hook((cotangent,))
             return result[0] if isinstance(result, tuple) else result
 
-        return RemovableHandle(self.hooks, on_one)
+        return RemovableHandle(self.prehooks, on_one)
 
     @property
     def saved_values(self):

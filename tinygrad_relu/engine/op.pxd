@@ -23,6 +23,7 @@ cdef class Op:
     cdef dict __dict__
     cdef readonly str name
     cdef public object __signature__
+    cdef object wider                   # answers calls with keywords that the op lacks, or None
     cdef readonly Kernel kernel
     cdef readonly int inputs            # how many; -1: any number
     cdef readonly int required          # how many inputs must be given
@@ -52,3 +53,4 @@ cdef class Op:
     )
     cdef object by_position(self, PyObject** arguments, Py_ssize_t count)
     cdef object bind(self, PyObject** arguments, Py_ssize_t count, PyObject* keywords)
+    cdef bint knows(self, dict named) except -1

@@ -161,12 +161,15 @@ cdef class Walk:
             else:
                 cotangent = <Tensor> arrival.cotangent
                 Py_DECREF(cotangent)
+            # In PyTorch's order: hooks on the tensor, what was asked for, hooks on the node, `.grad`.
             if node.hooks is not None:
                 cotangent = hooked(node.hooks, cotangent, node.op.name)
-            if node.retained is not None:
-                self.retained.append((node.retained(), cotangent))
             if self.wanted and node in self.wanted:
                 self.wanted[node] = cotangent
+            if node.prehooks is not None:
+                cotangent = hooked(node.prehooks, cotangent, node.op.name)
+            if node.retained is not None:
+                self.retained.append((node.retained(), cotangent))
             if node.freed:
                 raise freed_error(node)
             node.check_unchanged()

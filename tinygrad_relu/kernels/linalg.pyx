@@ -1,8 +1,8 @@
 """Matrix products, by the BLAS that NumPy brings.
 
-Two plain matrices go to ``PyArray_MatrixProduct2``, which hands transposed views to BLAS without a
-copy and costs a quarter of a microsecond over it, where ``np.matmul(..., out=...)`` costs 0.8.
-Vectors, stacks of matrices and other dtypes are left to ``np.matmul``.
+Two plain matrices go to the loop of ``np.matmul`` itself, which hands transposed views to BLAS without a
+copy, and never warns: the ufunc would say of an infinity what stands in the result.  Vectors, stacks
+of matrices, other strides and other dtypes are left to ``np.matmul``.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from cpython.ref cimport PyObject
 from numpy cimport ndarray, npy_intp
 
 from tinygrad_relu.kernels._memory cimport empty
-from tinygrad_relu.kernels._threads cimport run_loop
+from tinygrad_relu.kernels._threads cimport Loop, run_loop
 from tinygrad_relu.kernels.elementwise cimport float_slot
 from tinygrad_relu.kernels.loops.instruction_set cimport own
 from tinygrad_relu.kernels.kernel cimport Kernel
@@ -23,9 +23,33 @@ from tinygrad_relu.kernels.gate import relu
 from tinygrad_relu.errors import ShapeError
 
 cnp.import_array()
+cnp.import_ufunc()
 
-cdef extern from "numpy/arrayobject.h":
-    ndarray PyArray_MatrixProduct2(object a, object b, ndarray out)
+cdef int[2] FLOAT_TYPES = [cnp.NPY_FLOAT, cnp.NPY_DOUBLE]
+cdef Loop[2] loops              # of np.matmul, for float and for double
+cdef void* loop_data[2]
+
+# Multiplications below which other Python threads would not gain from running meanwhile.
+cdef enum:
+    LONG = 1 << 15
+
+
+cdef int find_loops() except -1:
+    """Look up what ``np.matmul`` calls for each dtype."""
+    cdef cnp.ufunc ufunc = np.matmul
+    cdef int row, slot
+    for slot in range(2):
+        for row in range(ufunc.ntypes):
+            if ufunc.types[3 * row] == ufunc.types[3 * row + 1] == FLOAT_TYPES[slot]:
+                loops[slot] = <Loop> <void*> ufunc.functions[row]
+                loop_data[slot] = ufunc.data[row] if ufunc.data is not NULL else NULL
+                break
+        else:
+            raise ImportError("np.matmul has no loop for floats: this NumPy is not one that is known")
+    return 0
+
+
+find_loops()
 
 
 cdef bint fitting(object a, object b, int contracted) noexcept:
@@ -41,13 +65,32 @@ cdef bint fitting(object a, object b, int contracted) noexcept:
         and cnp.PyArray_DIM(<ndarray> a, 1) == cnp.PyArray_DIM(<ndarray> b, contracted)
         and cnp.PyArray_ISBEHAVED_RO(<ndarray> a)
         and cnp.PyArray_ISBEHAVED_RO(<ndarray> b)
+        and (cnp.PyArray_IS_C_CONTIGUOUS(<ndarray> a) or cnp.PyArray_IS_F_CONTIGUOUS(<ndarray> a))
+        and (cnp.PyArray_IS_C_CONTIGUOUS(<ndarray> b) or cnp.PyArray_IS_F_CONTIGUOUS(<ndarray> b))
     )
 
 
 cdef ndarray product(ndarray a, ndarray b):
-    cdef npy_intp[2] shape = [cnp.PyArray_DIM(a, 0), cnp.PyArray_DIM(b, 1)]
+    """Return ``a @ b`` of two matrices that are `fitting`."""
+    cdef npy_intp rows = cnp.PyArray_DIM(a, 0), columns = cnp.PyArray_DIM(b, 1)
+    cdef npy_intp inner = cnp.PyArray_DIM(a, 1), item = cnp.PyArray_ITEMSIZE(a)
+    cdef npy_intp[2] shape = [rows, columns]
     cdef ndarray y = empty(2, shape, cnp.PyArray_TYPE(a))
-    return PyArray_MatrixProduct2(a, b, y)
+    # What a generalized ufunc hands to its loop: how often, the lengths; to the next call, and within.
+    cdef npy_intp[4] lengths = [1, rows, inner, columns]
+    cdef npy_intp[9] steps = [
+        0, 0, 0, cnp.PyArray_STRIDE(a, 0), cnp.PyArray_STRIDE(a, 1),
+        cnp.PyArray_STRIDE(b, 0), cnp.PyArray_STRIDE(b, 1), columns * item, item,
+    ]
+    cdef char* operands[3]
+    operands[:] = [cnp.PyArray_BYTES(a), cnp.PyArray_BYTES(b), cnp.PyArray_BYTES(y)]
+    cdef int slot = cnp.PyArray_TYPE(a) == cnp.NPY_DOUBLE
+    if <double> rows * inner * columns < LONG:
+        loops[slot](operands, lengths, steps, loop_data[slot])
+    else:
+        with nogil:
+            loops[slot](operands, lengths, steps, loop_data[slot])
+    return y
 
 
 @cython.final

@@ -144,8 +144,16 @@ def fmod(a, b):
     tensor([-1.5,  1.5], dtype=float64)
     """
     a, b = tensors_of(a, b)
+    if np.result_type(a.dtype, b.dtype).kind != "f":    # whose negative may wrap, or not be there
+        return of_whole_numbers(np.fmod, a, b)
     divisor = abs(b)
     return where(signbit(a), -remainder(-a, divisor), remainder(a, divisor))
+
+
+@without_derivative
+def of_whole_numbers(ufunc, a, b):
+    """What a ufunc of NumPy gives for integers and booleans."""
+    return ufunc(a, b)
 
 
 @without_derivative
@@ -347,7 +355,7 @@ def heaviside(x, values):
     tensor([0. , 0.5, 1. ], dtype=float64)
     """
     x = tensor_of(x).detach()
-    return where(x == 0, values, maximum(sign(x), 0))
+    return where(x == 0, values, x if x.dtype.kind == "b" else maximum(sign(x), 0))
 
 
 @checked_call

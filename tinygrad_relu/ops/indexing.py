@@ -38,9 +38,11 @@ def placed(g, shape, key):
         numbers = numbers[order]
         starts = np.flatnonzero(np.diff(numbers, prepend=-1))
         there = (*key[:axis], numbers[starts])
-        x[there] = np.add.reduceat(np.take(g, order, axis), starts, axis)
+        with np.errstate(all="ignore"):
+            x[there] = np.add.reduceat(np.take(g, order, axis), starts, axis)
     else:
-        np.add.at(x, key, g)
+        with np.errstate(all="ignore"):
+            np.add.at(x, key, g)
     return x
 
 

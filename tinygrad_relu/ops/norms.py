@@ -169,7 +169,8 @@ def cond(x, p=None):
     Returns
     -------
     Tensor
-        Of a singular matrix infinite with 2; with other norms it raises, where PyTorch gives inf.
+        Of a singular matrix infinite with 2 (of 0, too, as in NumPy; in PyTorch that is NaN); with
+        other norms it raises, where PyTorch gives inf.
 
     Examples
     --------
@@ -182,7 +183,8 @@ def cond(x, p=None):
         if s.shape[-1] == 0:
             raise ShapeError("cond: x has no elements")
         first, last = index(s, (Ellipsis, 0)), index(s, (Ellipsis, -1))
-        return last / first if p == -2 else first / last
+        quotient = last / first if p == -2 else first / last
+        return where((first == 0) & (last == 0), math.inf, quotient)
     x = square_matrices("cond", "x", x)
     return matrix_norm(x, p) * matrix_norm(inv(x), p)
 
