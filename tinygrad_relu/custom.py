@@ -44,6 +44,7 @@ part_of = Op(
         )),
     ), [0], None, None, 0,
 )
+part_of.__module__, part_of.__doc__ = __name__, taken_part.__doc__
 
 
 class Context:

@@ -27,7 +27,7 @@ from tinygrad_relu.engine.mutation cimport catch_up
 from tinygrad_relu.engine.tensor cimport Tensor, carries_gradient, wrap
 from tinygrad_relu.kernels.kernel cimport Function, Kernel
 
-from tinygrad_relu.engine.calling import BAD_ARGUMENTS, UFUNCS, explained, named_parameters
+from tinygrad_relu.engine.calling import BAD_ARGUMENTS, UFUNCS, checked_call, explained, named_parameters
 from tinygrad_relu.errors import (
     ArgumentError,
     DeclarationError,
@@ -174,7 +174,8 @@ cdef class Op:
             self.gathers, self.rules, self.plans, [self.saves[k] for k in range(len(self.rules))],
             self.shared_rule, self.shared_plan, self.shared_saves,
         )
-        twin.wider = self.wider
+        if self.wider is not None:
+            twin.wider = checked_call(self.wider.__wrapped__, name)
         twin.__signature__ = self.__signature__
         vars(twin).update(vars(self), __name__=name, __qualname__=name)
         return twin
@@ -441,7 +442,7 @@ cdef class Op:
 
     def widened(self, function):
         """Let calls with keywords that the op lacks be answered by `function`, which has more of them."""
-        self.wider = function
+        self.wider = checked_call(function, self.name)
         self.__signature__ = inspect.signature(function)
         return function
 

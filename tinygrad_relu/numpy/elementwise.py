@@ -4,9 +4,8 @@ import numpy as np
 
 from tinygrad_relu.engine import Tensor
 from tinygrad_relu.errors import ArgumentError
-from tinygrad_relu.numpy.calling import array_of, as_floats, dialect, elementwise, operands_of, tensor_of
+from tinygrad_relu.numpy.calling import array_of, as_floats, dialect, elementwise, tensor_of
 from tinygrad_relu.ops import arithmetic, exponential, logical, trigonometric
-from tinygrad_relu.ops.arithmetic import where as choose
 from tinygrad_relu.ops.shapes import cast
 
 abs = absolute = elementwise(arithmetic.absolute, "x")
@@ -39,6 +38,8 @@ fix = trunc = elementwise(arithmetic.trunc, "x")
 float_power = elementwise(exponential.float_power, "x1", "x2")
 floor = elementwise(arithmetic.floor, "x")
 floor_divide = elementwise(arithmetic.floor_divide, "x1", "x2")
+fmax = elementwise(arithmetic.fmax, "x1", "x2")
+fmin = elementwise(arithmetic.fmin, "x1", "x2")
 fmod = elementwise(arithmetic.fmod, "x1", "x2")
 greater = elementwise(arithmetic.greater, "x1", "x2")
 greater_equal = elementwise(arithmetic.greater_equal, "x1", "x2")
@@ -108,24 +109,6 @@ def round(a, decimals=0):
     if decimals < 0:
         return arithmetic.rint(a / scale) * scale
     return arithmetic.rint(a * scale) / scale
-
-
-@dialect
-def fmax(x1, x2, /):
-    """The larger of two; of a number and NaN the number.  Ties share the gradient."""
-    return without_missing(maximum, x1, x2)
-
-
-@dialect
-def fmin(x1, x2, /):
-    """The smaller of two; of a number and NaN the number.  Ties share the gradient."""
-    return without_missing(minimum, x1, x2)
-
-
-def without_missing(better, x1, x2):
-    """Return the better of two, but the other one of a NaN."""
-    a, b = operands_of((x1, x2))
-    return choose(tensor_of(a != a), b, choose(tensor_of(b != b), a, better(a, b)))
 
 
 @dialect

@@ -3,6 +3,7 @@
 import numpy as np
 
 from tinygrad_relu.engine import checked_call
+from tinygrad_relu.errors import ArgumentError
 from tinygrad_relu.kernels.elementwise import Elementwise
 from tinygrad_relu.kernels.gate import Limit
 from tinygrad_relu.ops.domain import (
@@ -49,6 +50,36 @@ def divide(a, b, /):
     """Quotient, ``a / b``; integers give floats."""
 
 
+@add.widened
+def with_alpha(a, b, *, alpha=1):
+    """``a + alpha * b``: `add` with PyTorch's keyword."""
+    return add(a, multiply(b, alpha))
+
+
+@subtract.widened
+def less_alpha(a, b, *, alpha=1):
+    """``a - alpha * b``: `subtract` with PyTorch's keyword."""
+    return subtract(a, multiply(b, alpha))
+
+
+@divide.widened
+def rounded_quotient(a, b, *, rounding_mode=None):
+    """``a / b``, rounded down ("floor") or towards 0 ("trunc"): `divide` with PyTorch's keyword.
+
+    Rounded, the derivative is 0.
+    """
+    if rounding_mode is None:
+        return divide(a, b)
+    if rounding_mode == "floor":
+        return floor_divide(a, b)
+    if rounding_mode != "trunc":
+        raise ArgumentError(f"div: rounding_mode is {rounding_mode!r}: it is 'floor', 'trunc' or None")
+    a, b = tensors_of(a, b)
+    if np.result_type(a.dtype, b.dtype).kind == "f":
+        return trunc(divide(a, b))
+    return divide_whole(a, b)
+
+
 @op(Elementwise(np.floor_divide), domain=elementwise(between_multiples, unit), a=ZERO, b=ZERO)
 def floor_divide(a, b, /):
     """Quotient rounded down, ``a // b``.  The derivative is 0, also where it jumps."""
@@ -92,6 +123,16 @@ def ceil(x, /):
 @op(Elementwise(np.rint), domain=elementwise(near_whole), x=ZERO)
 def rint(x, /):
     """Round to the nearest whole number, halves to the even one.  The derivative is 0."""
+
+
+@rint.widened
+def rounded(x, *, decimals=0):
+    """Round to a number of decimals, which may be negative: `rint` with PyTorch's keyword."""
+    scale = 10.0 ** abs(decimals)
+    x = tensor_of(x)
+    if decimals < 0:
+        return multiply(rint(divide(x, scale)), scale)
+    return divide(rint(multiply(x, scale)), scale) if decimals else rint(x)
 
 
 @checked_call
@@ -148,6 +189,13 @@ def fmod(a, b):
         return of_whole_numbers(np.fmod, a, b)
     divisor = abs(b)
     return where(signbit(a), -remainder(-a, divisor), remainder(a, divisor))
+
+
+@without_derivative
+def divide_whole(a, b):
+    """Quotient of integers, rounded towards 0."""
+    quotient, rest = np.divmod(a, b)
+    return quotient + ((rest != 0) & ((rest < 0) != (np.asarray(a) < 0)))
 
 
 @without_derivative
@@ -266,6 +314,38 @@ def minimum(a, b, /):
 
     Where ``a == b`` each takes half of the gradient, as in PyTorch.
     """
+
+
+@checked_call
+def fmax(a, b):
+    """The larger of two; of a number and NaN the number.  Ties share the gradient, as in `maximum`.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.fmax(tg.tensor([1.0, float("nan")]), tg.tensor([2.0, 3.0]))
+    tensor([2., 3.], dtype=float64)
+    """
+    return without_missing(maximum, a, b)
+
+
+@checked_call
+def fmin(a, b):
+    """The smaller of two; of a number and NaN the number.  Ties share the gradient, as in `minimum`.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.fmin(tg.tensor([1.0, float("nan")]), tg.tensor([2.0, 3.0]))
+    tensor([1., 3.], dtype=float64)
+    """
+    return without_missing(minimum, a, b)
+
+
+def without_missing(better, a, b):
+    """Return the better of two, but the other one of a NaN."""
+    a, b = tensors_of(a, b)
+    return where(a != a, b, where(b != b, a, better(a, b)))
 
 
 @op(

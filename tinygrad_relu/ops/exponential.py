@@ -160,6 +160,19 @@ def rsqrt(x):
 
 
 @checked_call
+def ldexp(x, exponent):
+    """``x * 2**exponent``.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.ldexp(tg.tensor([1.0, 3.0]), tg.tensor([2, -1]))
+    tensor([4. , 1.5], dtype=float64)
+    """
+    return tensor_of(x) * power(2.0, exponent)
+
+
+@checked_call
 def float_power(a, b):
     """``a ** b`` in float64, whatever the dtypes.
 
