@@ -145,6 +145,7 @@ from tinygrad_relu.ops.arithmetic import (
     subtract,
     trunc,
 )
+from tinygrad_relu.ops.arithmetic import rounded as round
 from tinygrad_relu.ops.counting import bincount, histc, histogram
 from tinygrad_relu.ops.covariance import corrcoef, cov
 from tinygrad_relu.ops.cumulative import (
@@ -398,7 +399,6 @@ from tinygrad_relu.ops.synonyms import (
     neg,
     pinverse,
     pow,
-    round,
     row_stack,
     sgn,
     sub,

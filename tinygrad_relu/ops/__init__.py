@@ -298,7 +298,7 @@ METHODS = {
     "reshape_as": shapes.view_as,
     "roll": rearranging.roll,
     "rot90": rearranging.rot90,
-    "round": synonyms.round,
+    "round": arithmetic.rounded,
     "rsqrt": exponential.rsqrt,
     "scatter": putting.scatter,
     "scatter_add": putting.scatter_add,

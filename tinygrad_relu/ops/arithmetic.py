@@ -1,9 +1,11 @@
 """Arithmetic, comparison and choice, elementwise and with NumPy's broadcasting."""
 
+import functools
+
 import numpy as np
 
 from tinygrad_relu.engine import checked_call
-from tinygrad_relu.errors import ArgumentError
+from tinygrad_relu.errors import ArgumentError, DTypeError
 from tinygrad_relu.kernels.elementwise import Elementwise
 from tinygrad_relu.kernels.gate import Limit
 from tinygrad_relu.ops.domain import (
@@ -14,6 +16,7 @@ from tinygrad_relu.ops.domain import (
     real,
     unit,
 )
+from tinygrad_relu.ops.shapes import cast
 from tinygrad_relu.ops.table import ZERO, op
 from tinygrad_relu.ops.values import check_broadcast, tensor_of, tensors_of, without_derivative
 
@@ -125,11 +128,24 @@ def rint(x, /):
     """Round to the nearest whole number, halves to the even one.  The derivative is 0."""
 
 
-@rint.widened
-def rounded(x, *, decimals=0):
-    """Round to a number of decimals, which may be negative: `rint` with PyTorch's keyword."""
-    scale = 10.0 ** abs(decimals)
+@functools.partial(checked_call, title="round")
+def rounded(x, decimals=0):
+    """Round to a number of decimals, which may be negative, halves to the even one.
+
+    The derivative is 0.  Integers stay what they are; with decimals they have to be floats.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.round(tg.tensor([0.5, 1.26, 1.75]), decimals=1)
+    tensor([0.5, 1.3, 1.8], dtype=float64)
+    """
     x = tensor_of(x)
+    if x.dtype.kind != "f" and decimals:
+        raise DTypeError(f"round: decimals are for floats, and x is {x.dtype}: cast it first")
+    if x.dtype.kind != "f":
+        return positive(x)
+    scale = 10.0 ** abs(decimals)
     if decimals < 0:
         return multiply(rint(divide(x, scale)), scale)
     return divide(rint(multiply(x, scale)), scale) if decimals else rint(x)
@@ -185,9 +201,10 @@ def fmod(a, b):
     tensor([-1.5,  1.5], dtype=float64)
     """
     a, b = tensors_of(a, b)
-    if np.result_type(a.dtype, b.dtype).kind != "f":    # whose negative may wrap, or not be there
+    dtype = np.result_type(a.dtype, b.dtype)
+    if dtype.kind != "f":       # whose negative may wrap, or not be there
         return of_whole_numbers(np.fmod, a, b)
-    divisor = abs(b)
+    a, divisor = cast(a, dtype), abs(b)
     return where(signbit(a), -remainder(-a, divisor), remainder(a, divisor))
 
 
@@ -242,7 +259,9 @@ def copysign(a, b):
     tensor([-1.,  2.], dtype=float64)
     """
     a, b = tensors_of(a, b)
-    magnitude = abs(a) if a.dtype.kind == "f" else abs(a) * 1.0
+    magnitude = cast(abs(a), np.result_type(a.dtype, b.dtype if b.dtype.kind == "f" else a.dtype))
+    if magnitude.dtype.kind != "f":
+        magnitude = magnitude * 1.0
     return where(signbit(b), -magnitude, magnitude)
 
 
@@ -318,7 +337,9 @@ def minimum(a, b, /):
 
 @checked_call
 def fmax(a, b):
-    """The larger of two; of a number and NaN the number.  Ties share the gradient, as in `maximum`.
+    """The larger of two; of a number and NaN the number.
+
+    Ties share the gradient, as in `maximum`; in PyTorch `a` takes it.
 
     Examples
     --------
@@ -331,7 +352,9 @@ def fmax(a, b):
 
 @checked_call
 def fmin(a, b):
-    """The smaller of two; of a number and NaN the number.  Ties share the gradient, as in `minimum`.
+    """The smaller of two; of a number and NaN the number.
+
+    Ties share the gradient, as in `minimum`; in PyTorch `a` takes it.
 
     Examples
     --------

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from tinygrad_relu.engine import checked_call
+from tinygrad_relu.engine import Tensor, checked_call
 from tinygrad_relu.kernels.elementwise import Elementwise, Power
 from tinygrad_relu.kernels.sigmoid import sigmoid_kernel
 from tinygrad_relu.ops.arithmetic import where
@@ -62,7 +62,8 @@ def base_cotangent(g, a, b):
 def exponent_cotangent(g, a, b, y):
     """Return the cotangent of the exponent: exactly 0 where the base is 0 and the exponent is not
     negative, although log(0) is infinite."""
-    return where((a == 0) & (b >= 0), 0.0, g * (y * log(a)))
+    base = cast(a, y.dtype) if isinstance(a, Tensor) and a.dtype.kind != "f" else a
+    return where((a == 0) & (b >= 0), 0.0, g * (y * log(base)))
 
 
 @op(Power(), domain=elementwise(positive, real), a=base_cotangent, b=exponent_cotangent)

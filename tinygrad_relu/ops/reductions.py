@@ -195,7 +195,7 @@ def var(x, axis=None, correction=1, keepdims=False):
 
 @checked_call
 def std(x, axis=None, correction=1, keepdims=False):
-    """Standard deviation: the square root of `var`.  The derivative at 0 is infinite or NaN.
+    """Standard deviation: the square root of `var`.  The derivative at 0 is 0.
 
     Examples
     --------
@@ -203,7 +203,11 @@ def std(x, axis=None, correction=1, keepdims=False):
     >>> tg.tensor([1.0, 2.0, 3.0]).std()
     tensor(1., dtype=float64)
     """
-    return sqrt(var(x, axis, correction, keepdims))
+    spread = var(x, axis, correction, keepdims)
+    still = spread.detach() == 0
+    if not still.numpy().any():
+        return sqrt(spread)
+    return where(still, 0.0, sqrt(where(still, 1.0, spread)))
 
 
 @checked_call
@@ -349,6 +353,8 @@ def logsumexp(x, axis=None, keepdims=False):
     >>> tg.tensor([1000.0, 1000.0]).logsumexp(axis=0)
     tensor(1000.69314718, dtype=float64)
     """
+    if tensor_of(x).size == 0:
+        return log(sum(exp(x), axis, keepdims))
     top = amax(x.detach(), axis, keepdims=True)
     top = where(isfinite(top), top, 0.0)
     total = log(sum(exp(x - top), axis, keepdims))
@@ -431,7 +437,7 @@ def extremum(x, axis, keepdims, over_all, position, of_two):
             "max and min along an axis return indices, so they take one axis: use amax or amin over "
             "several"
         )
-    if x.size == 0:
+    if x.size == 0 and (not -x.ndim <= axis < x.ndim or x.shape[axis] == 0):
         raise ShapeError(f"max and min of no elements are undefined: x has shape {x.shape}")
     indices = position(x, axis, True)
     values = take_along_axis(x, indices, axis)

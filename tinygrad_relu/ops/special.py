@@ -190,7 +190,7 @@ def logit(x, eps=None):
     # Of the two forms each is accurate where it is taken: the first near 0, the other elsewhere.
     near = x < 0.25
     low, high = where(near, x, 0.2), where(near, 0.5, x)
-    return where(near, log(low / (1 - low)), 2 * atanh(2 * high - 1))
+    return where(near, log(low) - log1p(-low), 2 * atanh(2 * high - 1))
 
 
 def product_with_log(x, y, logarithm, pole):

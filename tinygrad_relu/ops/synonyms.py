@@ -57,7 +57,6 @@ SYNONYMS = {
     "pinverse": matrices.pinv,
     "pow": exponential.power,
     "psi": special.digamma,
-    "round": arithmetic.rint,
     "row_stack": joining.vstack,
     "sgn": arithmetic.sign,
     "sub": arithmetic.subtract,
