@@ -259,9 +259,8 @@ def copysign(a, b):
     tensor([-1.,  2.], dtype=float64)
     """
     a, b = tensors_of(a, b)
-    magnitude = cast(abs(a), np.result_type(a.dtype, b.dtype if b.dtype.kind == "f" else a.dtype))
-    if magnitude.dtype.kind != "f":
-        magnitude = magnitude * 1.0
+    dtype = np.result_type(a.dtype, b.dtype)
+    magnitude = cast(abs(a), dtype if dtype.kind == "f" else np.dtype(np.float64))
     return where(signbit(b), -magnitude, magnitude)
 
 
@@ -428,7 +427,7 @@ def clamp(x, min=None, max=None):
         x = clamp_min(x, min)
     if max is not None:
         x = clamp_max(x, max)
-    return x
+    return tensor_of(x)
 
 
 @op(

@@ -310,8 +310,8 @@ def unique_consecutive(x, return_inverse=False, return_counts=False, axis=None):
     x = flatten(x) if whole_axis else x
     axis = checked_axis("unique_consecutive", 0 if whole_axis else axis, x.ndim)
     entries = np.moveaxis(x.detach().numpy(), axis, 0)
-    entries = entries.reshape(len(entries), -1)
-    new = np.append(True, (entries[1:] != entries[:-1]).any(1))[: len(entries)]
+    differs = (entries[1:] != entries[:-1]).any(tuple(range(1, entries.ndim)))
+    new = np.append(True, differs)[: len(entries)]
     starts = np.flatnonzero(new)
     found = [index(x, (slice(None),) * axis + (starts,))]
     if return_inverse:
