@@ -219,3 +219,27 @@ def isdtype(dtype, kind):
 def result_type(*arrays_and_dtypes):
     """The dtype that tensors, dtypes and numbers are promoted to together."""
     return np.result_type(*map(kind_of, arrays_and_dtypes))
+
+
+@dialect
+def geomspace(start, stop, num=50, endpoint=True, dtype=None):
+    """`num` numbers from `start` to `stop`, of which each is the same multiple of the one before."""
+    return sharing(np.geomspace(start, stop, num, endpoint, dtype or creation.get_default_dtype()))
+
+
+@dialect
+def tril_indices(n, k=0, m=None):
+    """The places on and below diagonal `k` of a matrix, as a tuple of two tensors."""
+    return tuple(sharing(part) for part in np.tril_indices(n, k, m))
+
+
+@dialect
+def triu_indices(n, k=0, m=None):
+    """The places on and above diagonal `k` of a matrix, as a tuple of two tensors."""
+    return tuple(sharing(part) for part in np.triu_indices(n, k, m))
+
+
+@dialect
+def broadcast_shapes(*args):
+    """The shape that arrays of several shapes are broadcast to."""
+    return np.broadcast_shapes(*args)

@@ -80,6 +80,11 @@ def sqrt(x, /):
     """Square root: NaN below 0.  The derivative at 0 is infinite, as in PyTorch."""
 
 
+@op(Elementwise(np.cbrt), domain=elementwise(positive), x=lambda g, y: g / (3 * y * y))
+def cbrt(x, /):
+    """Cube root, of negative numbers, too.  The derivative at 0 is infinite."""
+
+
 @op(Elementwise(np.square), domain=elementwise(real), x=lambda g, x: g * (2 * x))
 def square(x, /):
     """Square, ``x * x``."""

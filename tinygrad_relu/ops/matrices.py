@@ -269,7 +269,7 @@ def trace(x):
     """
     x = tensor_from("trace", "x", x)
     if x.ndim != 2:
-        raise ShapeError(f"trace: x has shape {x.shape}: one matrix has two axes")
+        raise ShapeError(f"trace: x has shape {x.shape}: one matrix, which has 2 axes, is needed")
     numbers = np.arange(min(x.shape))
     return sum(index(x, (numbers, numbers)))
 
