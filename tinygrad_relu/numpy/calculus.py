@@ -135,9 +135,11 @@ def interp(x, xp, fp, left=None, right=None):
 @dialect
 def ediff1d(ary, to_end=None, to_begin=None):
     """Differences of neighbours in the flattened tensor, between two other ends."""
-    ends = [None if end is None else reshape(tensor_of(end), -1) for end in (to_begin, to_end)]
-    parts = [ends[0], diff(reshape(tensor_of(ary), -1)), ends[1]]
-    return concat([part for part in parts if part is not None], 0)
+    ary = tensor_of(ary)
+    first, last = (
+        [] if end is None else [reshape(tensor_of(end, ary.dtype), -1)] for end in (to_begin, to_end)
+    )
+    return concat([*first, diff(reshape(ary, -1)), *last], 0)
 
 
 @dialect

@@ -5,7 +5,7 @@ import numpy as np
 from tinygrad_relu import creation
 from tinygrad_relu.engine import Tensor, sharing
 from tinygrad_relu.errors import RangeError
-from tinygrad_relu.numpy.calling import dialect, holds_tensors, on_cpu, tensor_of, whole
+from tinygrad_relu.numpy.calling import array_of, dialect, holds_tensors, on_cpu, tensor_of, whole
 from tinygrad_relu.ops import shapes
 
 
@@ -224,7 +224,8 @@ def result_type(*arrays_and_dtypes):
 @dialect
 def geomspace(start, stop, num=50, endpoint=True, dtype=None):
     """`num` numbers from `start` to `stop`, of which each is the same multiple of the one before."""
-    return sharing(np.geomspace(start, stop, num, endpoint, dtype or creation.get_default_dtype()))
+    dtype = dtype or creation.get_default_dtype()
+    return sharing(np.geomspace(array_of(start), array_of(stop), num, endpoint, dtype))
 
 
 @dialect

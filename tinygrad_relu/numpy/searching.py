@@ -10,7 +10,7 @@ from tinygrad_relu.numpy.calling import array_of, dialect, operands_of, tensor_o
 from tinygrad_relu.ops import arithmetic, logical, ordering, reductions, taking
 from tinygrad_relu.ops.indexing import index, whole_numbers
 from tinygrad_relu.ops.reductions import sum
-from tinygrad_relu.ops.shapes import checked_axis, concat, ravel
+from tinygrad_relu.ops.shapes import cast, checked_axis, concat, ravel
 
 # ---------------------------------------------------------------------------------------- by index
 
@@ -84,7 +84,8 @@ def union1d(ar1, ar2):
 @dialect
 def intersect1d(ar1, ar2):
     """Distinct elements that are in both, in order; those of the first are taken."""
-    found = unique(ar1)
+    ar1, ar2 = tensor_of(ar1), tensor_of(ar2)
+    found = unique(cast(ar1, np.result_type(ar1.dtype, ar2.dtype)))
     return found[isin(found, ar2)]
 
 

@@ -286,7 +286,14 @@ def nanpercentile(a, q, axis=None, *, method="linear", keepdims=False):
 @dialect
 def nanmedian(a, axis=None, *, keepdims=False):
     """`median` of the elements that are not NaN; NaN where there is none."""
-    return nanquantile(a, 0.5, axis, keepdims=keepdims)
+    rows, kept = in_rows("nanmedian", floating(a), axis)
+    values = rows.detach().numpy()
+    order, there = places_in_order(values, -1, False), (values == values).sum(-1, keepdims=True)
+    low, high = np.maximum(there - 1, 0) // 2, np.minimum(there // 2, values.shape[-1] - 1)
+    low, high = (take_along_axis(rows, np.take_along_axis(order, k, -1), -1) for k in (low, high))
+    # NaN comes last in order; of a single place, the mean would overflow.
+    found = arithmetic.where(there % 2 == 1, low, (low + high) / 2)
+    return to_shape(found, *(kept if keepdims else rows.shape[:-1]))
 
 
 # ------------------------------------------------------------------------------------ along an axis
@@ -295,13 +302,13 @@ def nanmedian(a, axis=None, *, keepdims=False):
 @dialect
 def nancumsum(a, axis=None, dtype=None):
     """`cumsum`, in which NaN counts as 0."""
-    return cumsum(present(tensor_of(a, dtype), 0), axis, dtype)
+    return cumsum(present(tensor_of(a), 0), axis, dtype)
 
 
 @dialect
 def nancumprod(a, axis=None, dtype=None):
     """`cumprod`, in which NaN counts as 1."""
-    return cumprod(present(tensor_of(a, dtype), 1), axis, dtype)
+    return cumprod(present(tensor_of(a), 1), axis, dtype)
 
 
 @dialect
@@ -335,8 +342,8 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
 
 
 def variables(x, rowvar):
-    """Return `x` as a matrix whose rows are variables."""
-    x = floating(x)
+    """Return `x` as a matrix whose rows are variables, in float64 as NumPy."""
+    x = tensor_of(x, np.float64)
     return to_shape(x, 1, -1) if x.ndim < 2 else x if rowvar or x.shape[0] == 1 else x.mT
 
 

@@ -175,7 +175,10 @@ def ldexp(x, exponent):
     >>> tg.ldexp(tg.tensor([1.0, 3.0]), tg.tensor([2, -1]))
     tensor([4. , 1.5], dtype=float64)
     """
-    return tensor_of(x) * power(2.0, exponent)
+    x, exponent = tensor_of(x), tensor_of(exponent)
+    factor = power(2.0, exponent)
+    keeps = x.dtype.kind == "f" and exponent.dtype.kind != "f"
+    return x * (cast(factor, x.dtype) if keeps else factor)
 
 
 @checked_call
