@@ -14,8 +14,7 @@ cdef class Node:
     cdef Py_ssize_t versions    # sum of the versions of all that is saved
     cdef Py_ssize_t consumers   # how many recorded ops take the output
     cdef bint output_changed
-    cdef dict hooks             # on the tensor: called with the cotangent of the output; or None
-    cdef dict prehooks          # on the node: called with what those leave, before the rules; or None
+    cdef dict hooks             # called with the cotangent of the output, before the rules; or None
     cdef dict post_hooks        # called with those of the inputs and of the output, after them; or None
     cdef object retained        # weak reference to the tensor whose ``.grad`` it leaves behind, or None
     cdef bint freed

@@ -23,7 +23,6 @@ cdef class Op:
     cdef dict __dict__
     cdef readonly str name
     cdef public object __signature__
-    cdef object wider                   # answers calls with keywords that the op lacks, or None
     cdef readonly Kernel kernel
     cdef readonly int inputs            # how many; -1: any number
     cdef readonly int required          # how many inputs must be given
@@ -39,6 +38,7 @@ cdef class Op:
     cdef unsigned long long[8] saves    # for each rule a bit for each input that it names
     cdef unsigned long long zeros       # a bit for each input whose rule is always zero
     cdef bint only_zeros                # so it is for all of them, and zeros flow back
+    cdef object wider                   # answers calls with keywords that the op lacks, or None
 
     cdef Tensor apply(self, PyObject** arguments, Py_ssize_t count, tuple statics)
     cdef list as_arrays(self, PyObject** arrays, Py_ssize_t count)

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_relu.engine import Tensor, checked_call
 from tinygrad_relu.errors import ArgumentError, ShapeError
+from tinygrad_relu.kernels.elementwise import Elementwise
 from tinygrad_relu.kernels.reduce import Reduction
 from tinygrad_relu.ops.arithmetic import (
     absolute,
@@ -18,7 +19,7 @@ from tinygrad_relu.ops.arithmetic import (
     not_equal,
     where,
 )
-from tinygrad_relu.ops.domain import boolean, case, distinct, real
+from tinygrad_relu.ops.domain import boolean, case, distinct, elementwise, positive, real
 from tinygrad_relu.ops.exponential import exp, log, sqrt, square
 from tinygrad_relu.ops.indexing import take_along_axis
 from tinygrad_relu.ops.shapes import broadcast_to, cast, permute, reshape
@@ -193,6 +194,15 @@ def var(x, axis=None, correction=1, keepdims=False):
     return total / (freedom if freedom > 0 else 0.0)
 
 
+@op(
+    Elementwise(np.sqrt),
+    domain=elementwise(positive),
+    x=lambda g, y: g / where(y == 0, np.inf, 2 * y),
+)
+def root(x, /):
+    """Square root with the derivative 0 at 0, where `sqrt` has an infinite one."""
+
+
 @checked_call
 def std(x, axis=None, correction=1, keepdims=False):
     """Standard deviation: the square root of `var`.  The derivative at 0 is 0.
@@ -203,11 +213,7 @@ def std(x, axis=None, correction=1, keepdims=False):
     >>> tg.tensor([1.0, 2.0, 3.0]).std()
     tensor(1., dtype=float64)
     """
-    spread = var(x, axis, correction, keepdims)
-    still = spread.detach() == 0
-    if not still.numpy().any():
-        return sqrt(spread)
-    return where(still, 0.0, sqrt(where(still, 1.0, spread)))
+    return root(var(x, axis, correction, keepdims))
 
 
 @checked_call
