@@ -8,7 +8,7 @@ import pytest
 
 import tinygrad_relu as tg
 from tinygrad_relu.autograd import Function
-from tinygrad_relu.errors import ArgumentError, MutationError, NotDifferentiable, RuleError
+from tinygrad_relu.errors import ArgumentError, GraphError, MutationError, NotDifferentiable, RuleError
 
 
 class Cube(Function):
@@ -131,7 +131,7 @@ def test_gradients_that_are_none_and_missing_ones(rng):
         materialized.append(mode)
         Two.apply(x)[0].sum().backward()
     assert x.grad.tolist() == [4, 4]
-    assert seen == [(False, False), (False, False)]
+    assert seen == [(False, False), (False, True)]
 
 
 def test_results_without_gradient(rng):
@@ -174,6 +174,64 @@ def test_a_function_that_changes_its_argument(rng):
         return (y * x).sum()
 
     assert tg.gradcheck(f, [points(rng, 3)])
+
+
+def test_a_function_that_changes_one_of_its_results_in_place(rng):
+    class DoubledAndCubed(Function):
+        @staticmethod
+        def forward(ctx, x, y):
+            ctx.save_for_backward(y)
+            x *= 2
+            ctx.mark_dirty(x)
+            return y**3, x
+
+        @staticmethod
+        def backward(ctx, cubed, doubled):
+            (y,) = ctx.saved_tensors
+            return doubled * 2, cubed * 3 * y**2
+
+    def f(x, y):
+        z = x * x
+        view = z[1:]
+        cubed, same = DoubledAndCubed.apply(z, y)
+        assert same is z and cubed is not y
+        later = (cubed * z).sum() + view.sum()
+        z.mul_(x)           # what is recorded above does not see it, but for z itself
+        return later.detach() * 0 + (cubed * 1.0 + z + view.sum()).sum()
+
+    points_of_two = [points(rng, 3), points(rng, 3)]
+    assert tg.gradcheck(f, points_of_two) and tg.gradgradcheck(f, points_of_two)
+    with pytest.raises(GraphError, match="leaf that requires a gradient"):
+        DoubledAndCubed.apply(*points_of_two)
+
+
+def test_gradients_are_none_where_none_arrives_if_that_is_wanted(rng):
+    class Three(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.set_materialize_grads(False)
+            ctx.save_for_backward(x)
+            return x * 2, x.astype(tg.float32), x * 3
+
+        @staticmethod
+        def backward(ctx, *gradients):
+            seen.append([g is not None for g in gradients])
+            return sum(g.double() * k for g, k in zip(gradients, (2, 1, 3)) if g is not None)
+
+    x, seen = points(rng, 2), []
+    outputs = Three.apply(x)
+    for k in (2, 0, 1, 2):
+        outputs[k].sum().backward(retain_graph=True)
+    assert x.grad.tolist() == [9, 9]
+    assert seen == [[k == j for j in range(3)] for k in (2, 0, 1, 2)]
+    first, _, third = Three.apply(x)
+    first.zero_()           # what flows back through it is 0
+    third *= 2
+    (g,) = tg.autograd.grad((first.sum() + third.sum()), [x], create_graph=True)
+    assert g.tolist() == [6, 6] and seen[-1] == [True, False, True]
+    first, _, third = Three.apply(x)
+    (first * 0.0 + third).sum().backward()      # a zero that flows is there
+    assert seen[-1] == [True, False, True]
 
 
 def test_a_result_that_is_an_argument(rng):

@@ -34,8 +34,22 @@ from tinygrad_relu import (
     utils,
 )
 from tinygrad_relu.config import show_config
-from tinygrad_relu.ops.conversion import is_floating_point, is_tensor
+from tinygrad_relu.ops.conversion import (
+    broadcast_shapes,
+    can_cast,
+    clone,
+    detach,
+    is_floating_point,
+    is_nonzero,
+    is_same_size,
+    is_signed,
+    is_tensor,
+    numel,
+    promote_types,
+    result_type,
+)
 from tinygrad_relu.ops.conversion import device_named as device
+from tinygrad_relu.creation import asarray as as_tensor
 from tinygrad_relu.creation import (
     Generator,
     arange,
@@ -88,45 +102,63 @@ from tinygrad_relu.kernels import (
 )
 from tinygrad_relu.ops.activations import celu, hardshrink, selu
 from tinygrad_relu.nn.dropout import dropout
-from tinygrad_relu.ops.arithmetic import absolute as abs
 from tinygrad_relu.ops.arithmetic import (
+    absolute,
     add,
     addcdiv,
     addcmul,
+    bitwise_and,
+    bitwise_or,
+    bitwise_xor,
     ceil,
     clamp,
+    clamp_max,
+    clamp_min,
     copysign,
+    divide,
     floor,
+    floor_divide,
+    fmax,
+    fmin,
     fmod,
     frac,
+    greater,
+    greater_equal,
     heaviside,
     isfinite,
     isinf,
     isnan,
     lerp,
+    less,
+    less_equal,
     maximum,
+    minimum,
+    multiply,
     nan_to_num,
+    negative,
     nextafter,
+    not_equal,
     positive,
+    remainder,
+    sign,
     signbit,
+    subtract,
     trunc,
 )
-from tinygrad_relu.ops.arithmetic import clamp as clip
-from tinygrad_relu.ops.arithmetic import divide as div
-from tinygrad_relu.ops.arithmetic import equal as eq
-from tinygrad_relu.ops.arithmetic import greater as gt
-from tinygrad_relu.ops.arithmetic import greater_equal as ge
-from tinygrad_relu.ops.arithmetic import less as lt
-from tinygrad_relu.ops.arithmetic import less_equal as le
-from tinygrad_relu.ops.arithmetic import minimum, remainder, sign
-from tinygrad_relu.ops.arithmetic import multiply as mul
-from tinygrad_relu.ops.arithmetic import negative as neg
-from tinygrad_relu.ops.arithmetic import not_equal as ne
-from tinygrad_relu.ops.arithmetic import rint as round
-from tinygrad_relu.ops.arithmetic import subtract as sub
-from tinygrad_relu.ops.arithmetic import trunc as fix
+from tinygrad_relu.ops.arithmetic import rounded as round
 from tinygrad_relu.ops.counting import bincount, histc, histogram
-from tinygrad_relu.ops.cumulative import cummax, cummin, cumprod, cumsum, diff, logcumsumexp
+from tinygrad_relu.ops.covariance import corrcoef, cov
+from tinygrad_relu.ops.cumulative import (
+    cummax,
+    cummin,
+    cumprod,
+    cumsum,
+    cumulative_trapezoid,
+    diff,
+    logcumsumexp,
+    trapezoid,
+)
+from tinygrad_relu.ops.affine import addbmm, addmm, addmv, addr, baddbmm
 from tinygrad_relu.ops.convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from tinygrad_relu.ops.embedding import embedding
 from tinygrad_relu.ops.exponential import (
@@ -135,10 +167,11 @@ from tinygrad_relu.ops.exponential import (
     exp2,
     expm1,
     float_power,
+    ldexp,
     log,
+    log10,
     log1p,
     log2,
-    log10,
     logaddexp,
     logaddexp2,
     reciprocal,
@@ -149,7 +182,6 @@ from tinygrad_relu.ops.exponential import (
     square,
     tanh,
 )
-from tinygrad_relu.ops.exponential import power as pow
 from tinygrad_relu.ops.gates import (
     apply_mask,
     gate,
@@ -161,35 +193,49 @@ from tinygrad_relu.ops.gates import (
     thresholded_relu,
 )
 from tinygrad_relu.ops.joining import (
+    block_diag,
     cartesian_prod,
     chunk,
     column_stack,
+    dsplit,
     dstack,
+    hsplit,
     hstack,
     split,
     tensor_split,
     unbind,
+    vsplit,
     vstack,
 )
+from tinygrad_relu.ops.matrices import svd
 from tinygrad_relu.ops.linalg import linear, linear_relu, matmul
 from tinygrad_relu.ops.logical import (
     allclose,
     bitwise_left_shift,
     bitwise_right_shift,
+    gcd,
     isclose,
+    isin,
+    isneginf,
+    isposinf,
+    lcm,
     logical_and,
     logical_not,
     logical_or,
     logical_xor,
 )
+from tinygrad_relu.ops.logical import equal_wholes as equal
 from tinygrad_relu.ops.ordering import (
     argsort,
     bucketize,
     kthvalue,
+    mode,
+    msort,
     searchsorted,
     sort,
     topk,
     unique,
+    unique_consecutive,
 )
 from tinygrad_relu.ops.quantiles import median, nanmedian, nanquantile, quantile
 from tinygrad_relu.ops.losses import (
@@ -208,12 +254,11 @@ from tinygrad_relu.ops.losses import (
     smooth_l1_loss,
 )
 from tinygrad_relu.ops.matrices import cholesky, det, logdet, matrix_exp, matrix_power, slogdet, trace
-from tinygrad_relu.ops.matrices import inv as inverse
-from tinygrad_relu.ops.matrices import pinv as pinverse
 from tinygrad_relu.ops.matrices import qr
 from tinygrad_relu.ops.neural import log_softmax, softmax
 from tinygrad_relu.ops.normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
-from tinygrad_relu.ops.norms import cosine_similarity, pairwise_distance
+from tinygrad_relu.ops.norms import cdist, cosine_similarity, dist, pairwise_distance
+from tinygrad_relu.ops.overwriting import diagonal_scatter, select_scatter, slice_scatter
 from tinygrad_relu.ops.pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -224,13 +269,13 @@ from tinygrad_relu.ops.pooling import (
     max_pool2d,
 )
 from tinygrad_relu.ops.products import bmm, dot, einsum, inner, kron, mm, mv, outer, tensordot, vecdot
-from tinygrad_relu.ops.products import cross_along_first_of_three as cross
-from tinygrad_relu.ops.products import outer as ger
+from tinygrad_relu.ops.products import dot as vdot
 from tinygrad_relu.ops.putting import (
     index_add,
     index_copy,
     index_fill,
     index_put,
+    index_reduce,
     masked_fill,
     masked_scatter,
     put,
@@ -296,10 +341,7 @@ from tinygrad_relu.ops.shapes import (
     unflatten,
     unsqueeze,
 )
-from tinygrad_relu.ops.shapes import concat as cat
-from tinygrad_relu.ops.shapes import movedim as moveaxis
-from tinygrad_relu.ops.shapes import swapaxes, swapaxes as swapdims
-from tinygrad_relu.ops.shapes import swapaxes as transpose
+from tinygrad_relu.ops.shapes import swapaxes
 from tinygrad_relu.ops.special import (
     digamma,
     erf,
@@ -310,6 +352,7 @@ from tinygrad_relu.ops.special import (
     polygamma,
     xlogy,
 )
+from tinygrad_relu.ops.special import multigammaln as mvlgamma
 from tinygrad_relu.ops.trigonometric import (
     acos,
     acosh,
@@ -326,14 +369,43 @@ from tinygrad_relu.ops.trigonometric import (
     sinh,
     tan,
 )
-from tinygrad_relu.ops.trigonometric import acos as arccos
-from tinygrad_relu.ops.trigonometric import acosh as arccosh
-from tinygrad_relu.ops.trigonometric import asin as arcsin
-from tinygrad_relu.ops.trigonometric import asinh as arcsinh
-from tinygrad_relu.ops.trigonometric import atan as arctan
-from tinygrad_relu.ops.trigonometric import atan2 as arctan2
-from tinygrad_relu.ops.trigonometric import atanh as arctanh
-from tinygrad_relu.sampling import multinomial
+from tinygrad_relu.sampling import multinomial, poisson
+from tinygrad_relu.ops.synonyms import (
+    abs,
+    arccos,
+    arccosh,
+    arcsin,
+    arcsinh,
+    arctan,
+    arctan2,
+    arctanh,
+    bitwise_not,
+    cat,
+    clip,
+    concatenate,
+    cross,
+    div,
+    eq,
+    fix,
+    ge,
+    ger,
+    gt,
+    inverse,
+    le,
+    lt,
+    moveaxis,
+    mul,
+    ne,
+    neg,
+    pinverse,
+    pow,
+    row_stack,
+    sgn,
+    sub,
+    swapdims,
+    transpose,
+    true_divide,
+)
 from tinygrad_relu.ops.taking import (
     argwhere,
     combinations,

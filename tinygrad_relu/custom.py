@@ -1,6 +1,7 @@
 """Functions with a derivative of the user's own: PyTorch's ``autograd.Function``."""
 
 import functools
+import math
 
 import numpy as np
 
@@ -15,11 +16,35 @@ from tinygrad_relu.engine import (
     sharing,
 )
 from tinygrad_relu.engine.graph import RuleName
-from tinygrad_relu.errors import ArgumentError, GraphError, MutationError, NotDifferentiable, RuleError
-from tinygrad_relu.ops.indexing import index
+from tinygrad_relu.errors import ArgumentError, MutationError, NotDifferentiable, RuleError
+from tinygrad_relu.ops.indexing import place
 from tinygrad_relu.ops.shapes import cast, concat, reshape
 
 __all__ = ["Context", "Function", "once_differentiable"]
+
+
+def taken_part(packed, start, shape, arrived):
+    """Return one of the arrays that lie in `packed` one after the other."""
+    return packed[start : start + math.prod(shape)].reshape(shape)
+
+
+def put_back(g, packed_shape, start, shape, arrived):
+    """Return the cotangent of what a part was taken of, and note that one has arrived."""
+    arrived.add(start)
+    return place(reshape(g, -1), packed_shape, (slice(start, start + math.prod(shape)),))
+
+
+#: One of several results of a `Function`: the part of ``packed`` that begins at ``start``.
+part_of = Op(
+    "part_of", taken_part, 1, 1, ("packed", "start", "shape", "arrived"), ((), (), None), False,
+    (put_back,), (
+        tuple(int(code) for code in (
+            RuleName.COTANGENT, RuleName.OWN_SHAPE, RuleName.FIRST_STATIC, RuleName.FIRST_STATIC + 1,
+            RuleName.FIRST_STATIC + 2,
+        )),
+    ), [0], None, None, 0,
+)
+part_of.__module__, part_of.__doc__ = __name__, taken_part.__doc__
 
 
 class Context:
@@ -43,6 +68,7 @@ class Context:
         self._to_save, self._saved, self._dirty, self._constant = (), (), (), ()
         self._materialize = True
         self._outputs, self._last = [], None
+        self._arrived = set()
 
     def save_for_backward(self, *tensors):
         """Keep tensors for backward: arguments, results, or others.  Changes in place are found."""
@@ -57,10 +83,7 @@ class Context:
         self._constant = tensors
 
     def set_materialize_grads(self, value):
-        """Set whether results that nothing flows back to have a gradient of zeros, or of None.
-
-        Of several results, unlike in PyTorch, those that carry a gradient always have one of zeros.
-        """
+        """Set whether results that nothing flows back to have a gradient of zeros, or of None."""
         self._materialize = value
 
     @property
@@ -97,9 +120,9 @@ class Context:
     def _gradient(self, k, g, y):
         """Return the gradient of tensor argument `k`: backward is called once for all of them."""
         if self._last is None or self._last[0] is not g:
-            parts = self._taken_apart(g)
+            parts = self._gradients_of_results(g)
             if self._saves_output:
-                self._results = self._taken_apart(y)
+                self._results = self._taken_apart(y, set())
             found = self._function.backward(self, *self._filled(parts))
             self._results = None
             self._last = g, self._checked(found)
@@ -108,15 +131,25 @@ class Context:
             self._last = None
         return NO_GRADIENT if gradient is None else gradient
 
-    def _taken_apart(self, packed):
+    def _taken_apart(self, packed, arrived):
         """Return the results, or their gradients, from the one tensor that stands for all of them."""
         if len(self._outputs) == 1 and self._outputs[0][2] is None:
             return [packed]
         return [
-            None if start is None
-            else cast(reshape(index(packed, slice(start, start + int(np.prod(shape)))), *shape), dtype)
+            None if start is None else cast(part_of(packed, start, shape, arrived), dtype)
             for shape, dtype, start in self._outputs
         ]
+
+    def _gradients_of_results(self, g):
+        """Return the gradient of each result: None where none has arrived, if that is wanted."""
+        parts = self._taken_apart(g, set())
+        if len(parts) > 1 and not self._materialize:
+            starts = [start for _, _, start in self._outputs]
+            parts = [
+                part if start in self._arrived else None for start, part in zip(starts, parts)
+            ]
+        self._arrived.clear()
+        return parts
 
     def _filled(self, parts):
         if not self._materialize:
@@ -146,7 +179,8 @@ class Function:
     ``backward(ctx, *gradients)`` is given the gradient of each and returns one for each argument.  As in
     PyTorch, `forward` may also be written without `ctx`, beside ``setup_context(ctx, inputs, output)``.
 
-    Several results are kept in one piece of memory; unlike in PyTorch, each is a copy.
+    Several results are kept in one piece of memory; unlike in PyTorch, each is a copy, but for an
+    argument that was changed in place.
 
     Examples
     --------
@@ -250,10 +284,6 @@ class Function:
             else:
                 record_result(op, inputs, (context,), outputs[0])
             return outputs
-        if context._dirty:
-            raise GraphError(
-                f"{cls.__name__}: only a function with one result may change an argument in place"
-            )
         start, context._outputs = 0, []
         for k, output in enumerate(outputs):
             context._outputs.append((output.shape, output.dtype, start if k in flowing else None))
@@ -264,10 +294,12 @@ class Function:
         finally:
             set_recording(before)
         record_result(op, inputs, (context,), packed)
-        return [
-            output if part is None else part
-            for output, part in zip(outputs, context._taken_apart(packed))
-        ]
+        parts = context._taken_apart(packed, context._arrived)
+        for k in flowing:
+            if any(outputs[k] is x for x in context._dirty):
+                record_change(outputs[k], parts[k])
+                parts[k] = None
+        return [output if part is None else part for output, part in zip(outputs, parts)]
 
     @classmethod
     @functools.cache

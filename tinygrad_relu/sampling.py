@@ -1,9 +1,9 @@
-"""Drawing from given probabilities."""
+"""Drawing from given probabilities, and filling tensors in place with what is drawn."""
 
 import numpy as np
 
-from tinygrad_relu.creation import default_generator
-from tinygrad_relu.engine import Tensor, checked_call, sharing
+from tinygrad_relu.creation import bernoulli, default_generator, source_of
+from tinygrad_relu.engine import Tensor, add_methods, checked_call, sharing
 from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError, ShapeError
 
 
@@ -70,3 +70,136 @@ def with_replacement(weights, count, generator):
     last = [np.searchsorted(row, row[-1]) for row in steps]
     found = np.minimum(found, np.array(last, np.int64)[:, None])
     return found.reshape(*weights.shape[:-1], count).astype(np.int64)
+
+
+@checked_call
+def poisson(x, generator=None):
+    """Draw from Poisson distributions of the rates `x`, in its shape and dtype.
+
+    No gradient passes to the rates.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.poisson(tg.tensor([0.0, 0.0]))
+    tensor([0., 0.], dtype=float64)
+    """
+    rates = x.detach().numpy() if isinstance(x, Tensor) else np.asarray(x, np.float64)
+    if not (rates >= 0).all():
+        raise RangeError("poisson: a rate is negative or NaN")
+    return sharing(np.asarray(source_of("poisson", generator).poisson(rates)).astype(rates.dtype))
+
+
+# ------------------------------------------------------------------------------------- in place
+
+
+def filled(name, x, draw, generator):
+    """Fill a tensor in place with what `draw` gives of a generator and a shape."""
+    x[...] = np.asarray(draw(source_of(name, generator), x.shape)).astype(x.dtype)
+    return x
+
+
+def check_floating(name, x):
+    """Raise unless `x` has a floating dtype, as drawn numbers need."""
+    if x.dtype.kind != "f":
+        raise DTypeError(f"{name}: a tensor of dtype {x.dtype} holds no such numbers: cast it first")
+
+
+@checked_call
+def uniform_(x, low=0.0, high=1.0, generator=None):
+    """Fill with numbers drawn evenly from `low` to `high`, in place; PyTorch's `from` is our `low`.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> bool((tg.zeros(3).uniform_(2.0, 3.0) >= 2.0).all())
+    True
+    """
+    check_floating("uniform_", x)
+    if not low <= high:
+        raise RangeError(f"uniform_: low is {low}, and high is {high}: it is not lower")
+    return filled("uniform_", x, lambda source, shape: source.uniform(low, high, shape), generator)
+
+
+@checked_call
+def normal_(x, mean=0.0, std=1.0, generator=None):
+    """Fill with numbers drawn from a normal distribution, in place.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.zeros(2).normal_(5.0, 0.0)
+    tensor([5., 5.], dtype=float64)
+    """
+    check_floating("normal_", x)
+    if not std >= 0:
+        raise RangeError(f"normal_: std is {std}: it is at least 0")
+    return filled("normal_", x, lambda source, shape: source.normal(mean, std, shape), generator)
+
+
+@checked_call
+def exponential_(x, lambd=1.0, generator=None):
+    """Fill with numbers drawn from the exponential distribution of the rate `lambd`, in place.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> bool((tg.zeros(3).exponential_(0.5) >= 0).all())
+    True
+    """
+    check_floating("exponential_", x)
+    if not lambd > 0:
+        raise RangeError(f"exponential_: lambd is {lambd}: it is larger than 0")
+    mean = 1 / lambd
+    return filled("exponential_", x, lambda source, shape: source.exponential(mean, shape), generator)
+
+
+@checked_call
+def bernoulli_(x, p=0.5, generator=None):
+    """Fill with 1 of the probability `p`, a number or tensor, and 0 otherwise, in place.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.zeros(2).bernoulli_(1.0)
+    tensor([1., 1.], dtype=float64)
+    """
+    chance = np.asarray(p.detach() if isinstance(p, Tensor) else p)
+    if not ((chance >= 0) & (chance <= 1)).all():
+        raise RangeError("bernoulli_: a probability is not between 0 and 1")
+    return filled("bernoulli_", x, lambda source, shape: source.random(shape) < chance, generator)
+
+
+@checked_call
+def random_(x, low=0, high=None, generator=None):
+    """Fill with whole numbers drawn evenly from `low` on and below `high`, in place.
+
+    With one number that is `high`.  Without any they go as far as the dtype holds all whole numbers.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> bool((tg.zeros(9, dtype=tg.int64).random_(3) < 3).all())
+    True
+    """
+    if high is None and low != 0:
+        low, high = 0, low
+    if high is None:
+        kind = x.dtype.kind
+        high = 2 if kind == "b" else (
+            2 ** (np.finfo(x.dtype).nmant + 1) if kind == "f" else np.iinfo(x.dtype).max
+        )
+    if not low < high:
+        raise RangeError(f"random_: low is {low}, and high is {high}: it is not lower")
+    return filled("random_", x, lambda source, shape: source.integers(low, high, shape), generator)
+
+
+add_methods({
+    "bernoulli": bernoulli,
+    "bernoulli_": bernoulli_,
+    "exponential_": exponential_,
+    "multinomial": multinomial,
+    "normal_": normal_,
+    "random_": random_,
+    "uniform_": uniform_,
+})

@@ -1,7 +1,6 @@
 """Special functions under the names of ``torch.special``."""
 
 from tinygrad_relu.ops.exponential import exp2, expm1, log1p
-from tinygrad_relu.ops.exponential import sigmoid as expit
 from tinygrad_relu.ops.neural import log_softmax, softmax
 from tinygrad_relu.ops.reductions import logsumexp
 from tinygrad_relu.ops.special import (
@@ -11,12 +10,13 @@ from tinygrad_relu.ops.special import (
     erfc,
     erfinv,
     logit,
+    multigammaln,
+    ndtr,
     polygamma,
     xlog1py,
     xlogy,
 )
-from tinygrad_relu.ops.special import digamma as psi
-from tinygrad_relu.ops.special import lgamma as gammaln
+from tinygrad_relu.ops.synonyms import expit, gammaln, psi
 from tinygrad_relu.ops.trigonometric import sinc
 
 __all__ = [
@@ -33,6 +33,8 @@ __all__ = [
     "log_softmax",
     "logit",
     "logsumexp",
+    "multigammaln",
+    "ndtr",
     "polygamma",
     "psi",
     "sinc",

@@ -317,3 +317,33 @@ def test_checkpoints_that_save_other_shapes_and_gradients_within(rng):
     x = leaf(1.0, 2.0)
     tg.utils.checkpoint.checkpoint(penalty, x).backward()
     np.testing.assert_allclose(x.grad.numpy(), 36 * np.array([1.0, 8.0]), rtol=1e-12)
+
+
+def test_hooks_run_in_the_order_that_pytorch_documents():
+    order = []
+
+    def noting(name, factor=None):
+        def hook(*gradients):
+            order.append(name)
+            return None if factor is None else gradients[0] * factor
+        return hook
+
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    y = x * 3.0
+    y.retain_grad()
+    y.grad_fn.register_prehook(lambda g: (noting("node before", 5.0)(g[0]),))
+    y.grad_fn.register_hook(noting("node after"))
+    y.register_hook(noting("tensor, first", 2.0))
+    y.register_hook(noting("tensor, second"))
+    x.register_hook(noting("leaf"))
+    x.register_post_accumulate_grad_hook(noting("leaf, added"))
+    (captured,) = tg.autograd.grad(y.sum(), [y], retain_graph=True)
+    # What is asked for is what hooks on the tensor leave: those on its node come later.
+    assert captured.tolist() == [2, 2]
+    order.clear()
+    y.grad = None
+    y.sum().backward()
+    assert order == [
+        "tensor, first", "tensor, second", "node before", "node after", "leaf", "leaf, added"
+    ]
+    assert y.grad.tolist() == [10, 10] and x.grad.tolist() == [30, 30]

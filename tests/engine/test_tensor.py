@@ -139,7 +139,7 @@ def test_numpys_functions_are_recorded_or_refused():
     np.testing.assert_allclose(y.detach().numpy(), expected)
     assert y.requires_grad
     for refused in (
-        lambda: np.ldexp(x, 1), lambda: np.add.accumulate(x), lambda: np.add(x, 1.0, where=[True, False]),
+        lambda: np.spacing(x), lambda: np.add.accumulate(x), lambda: np.add(x, 1.0, where=[True, False]),
         lambda: np.add(array, x, out=array), lambda: np.multiply.outer(x, x),
     ):
         with pytest.raises(ArgumentError, match="no op for it that could be recorded"):
@@ -441,7 +441,7 @@ def test_calls_that_do_not_fit_the_signature():
         (lambda: tg.cat([]), "at least one"),
         (lambda: x.sum(dim=0, axis=1), "sum: axis is given twice"),
         (lambda: x.mean(dim=0, axis=1), "mean: axis is given twice"),
-        (lambda: tg.cat([x, x], 1.5), "concat: axis is 1.5"),
+        (lambda: tg.cat([x, x], 1.5), "cat: axis is 1.5"),
         (lambda: tg.rand(2, generator=5), "rand: "),
         (lambda: tg.tensor([1.0], device="cpu"), "tensor: unknown keyword 'device'"),
         (lambda: tg.tensor(), "tensor: missing"),
@@ -478,7 +478,7 @@ def test_shapes_and_dtypes_that_do_not_fit_are_named():
         a & a
     with pytest.raises(DTypeError, match="str"):
         tg.add(a, "x")
-    with pytest.raises(ShapeError, match=r"concat: the shapes .* differ along other axes"):
+    with pytest.raises(ShapeError, match=r"cat: the shapes .* differ along other axes"):
         tg.cat([a, tg.zeros(2, 4)], 0)
     with pytest.raises(ShapeError, match="x has 3 features, the weight takes 2"):
         tg.linear(a, tg.zeros(4, 2))

@@ -70,7 +70,6 @@ WRONG = [
     (ShapeError, "^amax: zero-size", lambda: tg.amax(Z)),
     (ShapeError, "^max: ", lambda: tg.max(Z, 2)),
     (ShapeError, "^argmin: ", lambda: tg.argmin(Z, 2)),
-    (ShapeError, "^logsumexp: zero-size", lambda: tg.logsumexp(Z)),
     (ArgumentError, "^stack: pass a list", lambda: tg.stack([])),
     # indices and numbers
     (IndexingError, "^gather: index 3 is out of bounds", lambda: tg.gather(X, 1, np.array([[3], [0]]))),
@@ -96,7 +95,7 @@ WRONG = [
     (DTypeError, "^subtract: .*boolean", lambda: tg.tensor([True]) - tg.tensor([True])),
     (DTypeError, "^add: b is a ndarray of dtype complex128", lambda: X + np.array([1j])),
     (DTypeError, "^relu: x is a str", lambda: tg.relu("abc")),
-    (DTypeError, "^absolute: x is a list of dtype object", lambda: tg.abs([None])),
+    (DTypeError, "^abs: x is a list of dtype object", lambda: tg.abs([None])),
     (DTypeError, "^linspace: stop is complex", lambda: tg.linspace(0, 1j)),
     (DTypeError, "^tensor: data is complex", lambda: tg.tensor([1j], dtype=float)),
     (DTypeError, "^asarray: data is complex", lambda: tg.asarray([1j], dtype=float)),

@@ -77,8 +77,9 @@ def overwritten_by_numpy(x, values, key):
 
 # What NumPy calls the ops that it has, with the order of their arguments.
 NUMPY = {
+    "root": np.sqrt,
     "negative": np.negative, "absolute": np.absolute, "sign": np.sign, "floor": np.floor,
-    "ceil": np.ceil, "rint": np.rint, "add": np.add, "subtract": np.subtract,
+    "cbrt": np.cbrt, "ceil": np.ceil, "rint": np.rint, "add": np.add, "subtract": np.subtract,
     "multiply": np.multiply, "divide": np.divide, "floor_divide": np.floor_divide,
     "remainder": np.remainder, "power": np.power, "maximum": np.maximum, "minimum": np.minimum,
     "clamp_min": np.maximum, "clamp_max": np.minimum, "where": np.where, "less": np.less,

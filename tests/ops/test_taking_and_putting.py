@@ -285,8 +285,8 @@ WRONG = {
     "scatter_add: src has dtype float64 and x has dtype int64": (
         DTypeError, lambda: tg.scatter_add(Z.astype(int), 1, ONCE, ONCE * 1.0)
     ),
-    "scatter_reduce: reduce is 'prod'": (
-        ArgumentError, lambda: tg.scatter_reduce(Z, 0, ONCE, ONCE, "prod")
+    "scatter_reduce: reduce is 'least'": (
+        ArgumentError, lambda: tg.scatter_reduce(Z, 0, ONCE, ONCE, "least")
     ),
     "index_add: source has shape": (ShapeError, lambda: tg.index_add(Z, 0, [0, 1], Z)),
     "index_add: index 3": (IndexingError, lambda: tg.index_add(Z, 0, [3], Z[:1])),

@@ -8,7 +8,7 @@ arguments find their parameters.
 from tinygrad_relu.engine.calling import checked_call, checked_signature
 from tinygrad_relu.engine.tensor import Tensor, forget_gradients, open_for_update, sharing
 from tinygrad_relu.engine.graph import Node, pop_saved_hooks, push_saved_hooks, recording, set_recording
-from tinygrad_relu.engine.op import SLOT_NAMES, Op, install
+from tinygrad_relu.engine.op import SLOT_NAMES, Op, add_methods, install
 from tinygrad_relu.engine.mutation import become, record_change, record_result
 from tinygrad_relu.engine.walk import NO_GRADIENT, add_gradients, check_gradients_on_the_way, gradients
 
@@ -19,6 +19,7 @@ __all__ = [
     "Op",
     "Tensor",
     "add_gradients",
+    "add_methods",
     "become",
     "check_gradients_on_the_way",
     "checked_call",

@@ -24,7 +24,7 @@ from tinygrad_relu.engine.op cimport COPY, Op, slots
 from tinygrad_relu.engine.place cimport user_code
 from tinygrad_relu.engine.tensor cimport Tensor, wrap
 
-from tinygrad_relu.engine.hooks import RemovableHandle
+from tinygrad_relu.engine.hooks import NodeHook, RemovableHandle
 from tinygrad_relu.engine.place import described
 from tinygrad_relu.errors import MutationError, RuleError
 
@@ -194,12 +194,7 @@ cdef class Node:
         """Call ``hook(grad_outputs)``, a tuple of one, before the rules of this node."""
         if self.hooks is None:
             self.hooks = {}
-
-        def on_one(cotangent):
-            result = hook((cotangent,))
-            return result[0] if isinstance(result, tuple) else result
-
-        return RemovableHandle(self.hooks, on_one)
+        return RemovableHandle(self.hooks, NodeHook(hook))
 
     @property
     def saved_values(self):

@@ -5,6 +5,17 @@ import itertools
 numbers = itertools.count()
 
 
+class NodeHook:
+    """A hook on a node rather than on its tensor, which comes later, and takes a tuple of one."""
+
+    def __init__(self, hook):
+        self.hook = hook
+
+    def __call__(self, cotangent):
+        result = self.hook((cotangent,))
+        return result[0] if isinstance(result, tuple) else result
+
+
 class RemovableHandle:
     """What `register_hook` returns: takes the hook away again, also at the end of a ``with`` block."""
 

@@ -38,6 +38,7 @@ cdef class Op:
     cdef unsigned long long[8] saves    # for each rule a bit for each input that it names
     cdef unsigned long long zeros       # a bit for each input whose rule is always zero
     cdef bint only_zeros                # so it is for all of them, and zeros flow back
+    cdef object wider                   # answers calls with keywords that the op lacks, or None
 
     cdef Tensor apply(self, PyObject** arguments, Py_ssize_t count, tuple statics)
     cdef list as_arrays(self, PyObject** arrays, Py_ssize_t count)
@@ -52,3 +53,4 @@ cdef class Op:
     )
     cdef object by_position(self, PyObject** arguments, Py_ssize_t count)
     cdef object bind(self, PyObject** arguments, Py_ssize_t count, PyObject* keywords)
+    cdef bint knows(self, dict named) except -1

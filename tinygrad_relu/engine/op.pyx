@@ -27,7 +27,7 @@ from tinygrad_relu.engine.mutation cimport catch_up
 from tinygrad_relu.engine.tensor cimport Tensor, carries_gradient, wrap
 from tinygrad_relu.kernels.kernel cimport Function, Kernel
 
-from tinygrad_relu.engine.calling import BAD_ARGUMENTS, UFUNCS, explained, named_parameters
+from tinygrad_relu.engine.calling import BAD_ARGUMENTS, UFUNCS, checked_call, explained, named_parameters
 from tinygrad_relu.errors import (
     ArgumentError,
     DeclarationError,
@@ -82,6 +82,11 @@ def install(operators, methods, ufuncs):
         op = operators[name]
         Py_INCREF(op)
         slots[index] = <PyObject*> op
+    add_methods(methods)
+
+
+def add_methods(methods):
+    """Give Tensor more methods: callables by name, with the tensor as first argument."""
     for name, method in methods.items():
         # An extension type takes no attributes from Python, but its maker may give it some.
         PyObject_GenericSetAttr(Tensor, name, method)
@@ -161,6 +166,19 @@ cdef class Op:
 
     def __get__(self, instance, owner):
         return self if instance is None else MethodType(self, instance)
+
+    def renamed(self, name):
+        """Return this op under another name, which its errors and what it records have then."""
+        cdef Op twin = Op(
+            name, self.kernel, self.inputs, self.required, self.names, self.static_defaults,
+            self.gathers, self.rules, self.plans, [self.saves[k] for k in range(len(self.rules))],
+            self.shared_rule, self.shared_plan, self.shared_saves,
+        )
+        if self.wider is not None:
+            twin.wider = checked_call(self.wider.__wrapped__, name)
+        twin.__signature__ = self.__signature__
+        vars(twin).update(vars(self), __name__=name, __qualname__=name)
+        return twin
 
     def input_name(self, k):
         """Return the name of input `k`."""
@@ -418,7 +436,22 @@ cdef class Op:
         if keywords is not NULL:
             for i in range(len(<tuple> keywords)):
                 named[(<tuple> keywords)[i]] = <object> arguments[count + i]
+        if self.wider is not None and not self.knows(named):
+            return self.wider(*given, **named)
         return self.call(given, named_parameters(named, self.names, self.name, self))
+
+    def widened(self, function):
+        """Let calls with keywords that the op lacks be answered by `function`, which has more of them."""
+        self.wider = checked_call(function, self.name)
+        self.__signature__ = inspect.signature(function)
+        return function
+
+    cdef bint knows(self, dict named) except -1:
+        """Tell whether keywords are parameters of the op, or the general words for its inputs."""
+        for word in named:
+            if word not in self.names and word not in ("input", "other"):
+                return False
+        return True
 
     def call(self, list given, dict named):
         """Apply the op to arguments by position and by name."""

@@ -34,6 +34,7 @@ from tinygrad_relu.kernels._memory cimport offer, withdraw
 from tinygrad_relu.kernels.elementwise cimport add_into
 
 from tinygrad_relu.engine.graph import set_recording
+from tinygrad_relu.engine.hooks import NodeHook
 from tinygrad_relu.errors import DTypeError, GraphError, RuleError, ShapeError
 
 cnp.import_array()
@@ -172,12 +173,15 @@ cdef class Walk:
             else:
                 cotangent = <Tensor> arrival.cotangent
                 Py_DECREF(cotangent)
+            # In PyTorch's order: hooks on the tensor, what was asked for, hooks on the node, `.grad`.
             if node.hooks is not None:
-                cotangent = hooked(node.hooks, cotangent, node.op.name)
-            if node.retained is not None:
-                self.retained.append((node.retained(), cotangent))
+                cotangent = hooked(node.hooks, cotangent, node.op.name, False)
             if self.wanted and node in self.wanted:
                 self.wanted[node] = cotangent
+            if node.hooks is not None:
+                cotangent = hooked(node.hooks, cotangent, node.op.name, True)
+            if node.retained is not None:
+                self.retained.append((node.retained(), cotangent))
             if node.freed:
                 raise freed_error(node)
             node.check_unchanged()
@@ -434,7 +438,7 @@ cdef dict walk_back(
         walk.go(retain_graph, create_graph)
         for leaf in walk.leaves:
             if (<Tensor> leaf).hooks is not None:
-                walk.leaves[leaf] = hooked((<Tensor> leaf).hooks, walk.leaves[leaf], "a leaf")
+                walk.leaves[leaf] = hooked((<Tensor> leaf).hooks, walk.leaves[leaf], "a leaf", False)
         # Nothing is left behind before nothing can fail any more.
         for tensor, cotangent in walk.retained:
             retain(tensor, cotangent, create_graph)
@@ -450,9 +454,11 @@ cdef dict walk_back(
 
 # ---------------------------------------------------------------------------------------- hooks
 
-cdef Tensor hooked(dict hooks, Tensor cotangent, where):
-    """Return what hooks make of a cotangent, one after the other; one that returns None leaves it."""
+cdef Tensor hooked(dict hooks, Tensor cotangent, where, bint on_node):
+    """Return what hooks on a tensor, or on its node, make of a cotangent; None leaves it as it is."""
     for hook in list(hooks.values()):
+        if isinstance(hook, NodeHook) != on_node:
+            continue
         result = hook(cotangent)
         if result is None:
             continue

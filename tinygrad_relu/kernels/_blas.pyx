@@ -2,18 +2,16 @@
 
 Design
 ------
-a) The library is loaded already, with NumPy.  Its C functions are asked for by name and called
-   directly: that costs a tenth of a microsecond over the product itself, where
-   ``PyArray_MatrixProduct2`` costs half of one, and fills the result with zeros first.
-b) Only names that say how wide their integers are will do (``..._64_``); where NumPy was built with
-   another BLAS, or with none, products go through ``PyArray_MatrixProduct2``.
-c) Transposed views and views of columns go to BLAS without a copy, but for one case.  OpenBLAS has
+a) What is called is the loop of ``np.matmul``, which costs a tenth of a microsecond over BLAS, where
+   ``PyArray_MatrixProduct2`` costs half of one, and fills the result with zeros first.  A loop does
+   not warn, as the ufunc would, of an infinity that stands in the result anyway.
+b) Transposed views and views of columns go to BLAS without a copy, but for one case.  OpenBLAS has
    no kernel for small products whose second factor alone is transposed, which is ``x @ weight.T``:
    64 x 16 times 16 x 16 took 1.5 microseconds instead of 0.9, and 128 x 128 times 128 x 10 took 14
    instead of 8, so a small second factor is turned round first.
+c) Nor has ``np.matmul`` one for a column times a row: 64 x 16 took 1.1 microseconds more than here.
+d) What BLAS does not take without a copy is copied by ``PyArray_MatrixProduct2``.
 """
-
-import ctypes
 
 import numpy as np
 
@@ -22,34 +20,15 @@ from cython cimport floating
 from libc.stdlib cimport free, malloc
 from numpy cimport ndarray, npy_intp
 
+from tinygrad_relu.kernels._threads cimport Loop
+
 cnp.import_array()
+cnp.import_ufunc()
 
 cdef extern from "numpy/arrayobject.h":
     ndarray PyArray_MatrixProduct2(object a, object b, ndarray out)
 
-ctypedef cnp.npy_int64 Length
-
-ctypedef void (*DoubleMatrices)(
-    int order, int transpose_a, int transpose_b, Length m, Length n, Length k, double alpha,
-    const double* a, Length row_a, const double* b, Length row_b, double beta, double* y, Length row_y,
-) noexcept nogil
-ctypedef void (*FloatMatrices)(
-    int order, int transpose_a, int transpose_b, Length m, Length n, Length k, float alpha,
-    const float* a, Length row_a, const float* b, Length row_b, float beta, float* y, Length row_y,
-) noexcept nogil
-ctypedef void (*DoubleVector)(
-    int order, int transpose, Length m, Length n, double alpha, const double* a, Length row_a,
-    const double* x, Length step_x, double beta, double* y, Length step_y,
-) noexcept nogil
-ctypedef void (*FloatVector)(
-    int order, int transpose, Length m, Length n, float alpha, const float* a, Length row_a,
-    const float* x, Length step_x, float beta, float* y, Length step_y,
-) noexcept nogil
-
 cdef enum:
-    ROW_MAJOR = 101             # as in every cblas.h
-    PLAIN = 111
-    TRANSPOSED = 112
     # Multiplications from which on other Python threads may run meanwhile.
     LONG = 100_000
     # Up to how many multiplications OpenBLAS takes a kernel for small products, how many rows make up
@@ -58,32 +37,33 @@ cdef enum:
     ENOUGH_ROWS = 16
     SCRATCH_BYTES = 65536
 
+cdef int[2] FLOAT_TYPES = [cnp.NPY_FLOAT, cnp.NPY_DOUBLE]
+cdef Loop[2] loops              # of np.matmul, for float and for double
+cdef void* loop_data[2]
 
-def address_of(name):
-    """Return where the function `name` of NumPy's BLAS begins, or 0 if there is none of that name."""
-    library = ctypes.CDLL(np._core._multiarray_umath.__file__)
-    for spelling in (f"scipy_cblas_{name}64_", f"cblas_{name}64_"):
-        try:
-            return ctypes.cast(getattr(library, spelling), ctypes.c_void_p).value
-        except AttributeError:
-            continue
+
+cdef int find_loops() except -1:
+    """Look up what ``np.matmul`` calls for each dtype."""
+    cdef cnp.ufunc ufunc = np.matmul
+    cdef int row, slot
+    for slot in range(2):
+        for row in range(ufunc.ntypes):
+            if ufunc.types[3 * row] == ufunc.types[3 * row + 1] == FLOAT_TYPES[slot]:
+                loops[slot] = <Loop> <void*> ufunc.functions[row]
+                loop_data[slot] = ufunc.data[row] if ufunc.data is not NULL else NULL
+                break
+        else:
+            raise ImportError("np.matmul has no loop for floats: this NumPy is not one that is known")
     return 0
 
 
-cdef DoubleMatrices double_matrices = <DoubleMatrices> <void*> <size_t> address_of("dgemm")
-cdef FloatMatrices float_matrices = <FloatMatrices> <void*> <size_t> address_of("sgemm")
-cdef DoubleVector double_vector = <DoubleVector> <void*> <size_t> address_of("dgemv")
-cdef FloatVector float_vector = <FloatVector> <void*> <size_t> address_of("sgemv")
-cdef bint is_direct = (
-    double_matrices is not NULL and float_matrices is not NULL
-    and double_vector is not NULL and float_vector is not NULL
-)
+find_loops()
 
 
 cdef struct Matrix:
-    void* data
-    int transpose
-    Length row                  # elements from one row of what lies in memory to the next
+    char* data
+    bint transposed             # columns lie in memory one after the other, and not rows
+    npy_intp step               # bytes from one of them to the next
 
 
 cdef bint described(ndarray x, Matrix* matrix) noexcept:
@@ -91,74 +71,80 @@ cdef bint described(ndarray x, Matrix* matrix) noexcept:
     cdef npy_intp item = cnp.PyArray_ITEMSIZE(x)
     cdef npy_intp m = cnp.PyArray_DIM(x, 0), n = cnp.PyArray_DIM(x, 1)
     cdef npy_intp down = cnp.PyArray_STRIDE(x, 0), along = cnp.PyArray_STRIDE(x, 1)
-    matrix.data = cnp.PyArray_DATA(x)
+    matrix.data = cnp.PyArray_BYTES(x)
     # The stride of an axis of length 1 says nothing.
     if (n == 1 or along == item) and (m == 1 or (down % item == 0 and down >= n * item)):
-        matrix.transpose, matrix.row = PLAIN, n if m == 1 else down // item
+        matrix.transposed, matrix.step = False, n * item if m == 1 else down
         return True
     if (m == 1 or down == item) and (n == 1 or (along % item == 0 and along >= m * item)):
-        matrix.transpose, matrix.row = TRANSPOSED, m if n == 1 else along // item
+        matrix.transposed, matrix.step = True, m * item if n == 1 else along
         return True
     return False
 
 
-cdef void turned_round(const floating* x, Length row, floating* y, Length m, Length n) noexcept nogil:
+cdef void turned_round(
+    const floating* x, npy_intp step, floating* y, npy_intp m, npy_intp n
+) noexcept nogil:
     """Write the transpose of an m x n matrix to `y`."""
-    cdef Length i, j
+    cdef npy_intp i, j
     for i in range(m):
         for j in range(n):
-            y[j * m + i] = x[i * row + j]
+            y[j * m + i] = x[j]
+        x = <const floating*> (<const char*> x + step)
+
+
+cdef void column_times_row(
+    const char* a, npy_intp down, const char* b, npy_intp along, floating* y, npy_intp m, npy_intp n
+) noexcept nogil:
+    cdef npy_intp i, j
+    cdef floating factor
+    for i in range(m):
+        factor = (<const floating*> (a + i * down))[0]
+        if along == sizeof(floating):
+            for j in range(n):
+                y[j] = factor * (<const floating*> b)[j]
+        else:
+            for j in range(n):
+                y[j] = factor * (<const floating*> (b + j * along))[0]
+        y += n
 
 
 cdef void multiply_described(
-    bint is_double, Length m, Length n, Length k, Matrix* a, Matrix* b, void* y
+    int slot, npy_intp m, npy_intp n, npy_intp k, Matrix* a, Matrix* b, char* y
 ) noexcept nogil:
-    cdef Matrix* matrix = a
-    cdef Matrix* vector = b
-    cdef Length rows = m, columns = k, step
-    cdef bint turned = False    # a row vector times a matrix is the matrix, turned, times the vector
-    if m == 1:
-        matrix, vector, rows, columns, turned = b, a, k, n, True
-    if m == 1 or n == 1:
-        # How far apart the elements of the vector lie, which is all that its matrix form says.
-        step = vector.row if (vector.transpose == PLAIN) != turned else 1
-        if (matrix.transpose == TRANSPOSED):
-            rows, columns, turned = columns, rows, not turned
-        if is_double:
-            double_vector(
-                ROW_MAJOR, TRANSPOSED if turned else PLAIN, rows, columns, 1, <double*> matrix.data,
-                matrix.row, <double*> vector.data, step, 0, <double*> y, 1,
-            )
-        else:
-            float_vector(
-                ROW_MAJOR, TRANSPOSED if turned else PLAIN, rows, columns, 1, <float*> matrix.data,
-                matrix.row, <float*> vector.data, step, 0, <float*> y, 1,
-            )
-    elif is_double:
-        double_matrices(
-            ROW_MAJOR, a.transpose, b.transpose, m, n, k, 1, <double*> a.data, a.row,
-            <double*> b.data, b.row, 0, <double*> y, n,
-        )
-    else:
-        float_matrices(
-            ROW_MAJOR, a.transpose, b.transpose, m, n, k, 1, <float*> a.data, a.row,
-            <float*> b.data, b.row, 0, <float*> y, n,
-        )
+    cdef npy_intp item = sizeof(double) if slot else sizeof(float)
+    # What a generalized ufunc hands to its loop: how often, the lengths; to the next call, and within.
+    cdef npy_intp[4] lengths = [1, m, k, n]
+    cdef npy_intp[9] steps = [
+        0, 0, 0, item if a.transposed else a.step, a.step if a.transposed else item,
+        item if b.transposed else b.step, b.step if b.transposed else item, n * item, item,
+    ]
+    cdef char* operands[3]
+    if k == 1 and slot:
+        column_times_row(a.data, steps[3], b.data, steps[6], <double*> y, m, n)
+        return
+    if k == 1:
+        column_times_row(a.data, steps[3], b.data, steps[6], <float*> y, m, n)
+        return
+    operands[0], operands[1], operands[2] = a.data, b.data, y
+    loops[slot](operands, lengths, steps, loop_data[slot])
 
 
 cdef void multiply_turned(
-    bint is_double, Length m, Length n, Length k, Matrix* a, Matrix* b, void* y
+    int slot, npy_intp m, npy_intp n, npy_intp k, Matrix* a, Matrix* b, char* y
 ) noexcept nogil:
     """Multiply by a small matrix that is stored transposed, after turning it round."""
-    cdef Matrix plain = Matrix(malloc(n * k * (sizeof(double) if is_double else sizeof(float))), PLAIN, n)
+    cdef npy_intp item = sizeof(double) if slot else sizeof(float)
+    cdef Matrix plain
+    plain.data, plain.transposed, plain.step = <char*> malloc(n * k * item), False, n * item
     if plain.data is NULL:
-        multiply_described(is_double, m, n, k, a, b, y)
+        multiply_described(slot, m, n, k, a, b, y)
         return
-    if is_double:
-        turned_round(<double*> b.data, b.row, <double*> plain.data, n, k)
+    if slot:
+        turned_round(<double*> b.data, b.step, <double*> plain.data, n, k)
     else:
-        turned_round(<float*> b.data, b.row, <float*> plain.data, n, k)
-    multiply_described(is_double, m, n, k, a, &plain, y)
+        turned_round(<float*> b.data, b.step, <float*> plain.data, n, k)
+    multiply_described(slot, m, n, k, a, &plain, y)
     free(plain.data)
 
 
@@ -170,20 +156,18 @@ cdef int multiply(ndarray a, ndarray b, ndarray y) except -1:
     """
     cdef Matrix left, right
     cdef npy_intp m = cnp.PyArray_DIM(a, 0), k = cnp.PyArray_DIM(a, 1), n = cnp.PyArray_DIM(b, 1)
-    cdef bint is_double = cnp.PyArray_TYPE(a) == cnp.NPY_DOUBLE
-    if not is_direct or m == 0 or n == 0 or k == 0 or not (
-        described(a, &left) and described(b, &right)
-    ):
+    cdef int slot = cnp.PyArray_TYPE(a) == cnp.NPY_DOUBLE
+    if m == 0 or n == 0 or k == 0 or not (described(a, &left) and described(b, &right)):
         with np.errstate(all="ignore"):
             PyArray_MatrixProduct2(a, b, y)
     elif (
-        left.transpose == PLAIN and right.transpose == TRANSPOSED and n > 1 and m >= ENOUGH_ROWS
+        not left.transposed and right.transposed and n > 1 and m >= ENOUGH_ROWS
         and m * n * k <= SMALL and n * k * cnp.PyArray_ITEMSIZE(b) <= SCRATCH_BYTES
     ):
-        multiply_turned(is_double, m, n, k, &left, &right, cnp.PyArray_DATA(y))
+        multiply_turned(slot, m, n, k, &left, &right, cnp.PyArray_BYTES(y))
     elif m * n * k < LONG:
-        multiply_described(is_double, m, n, k, &left, &right, cnp.PyArray_DATA(y))
+        multiply_described(slot, m, n, k, &left, &right, cnp.PyArray_BYTES(y))
     else:
         with nogil:
-            multiply_described(is_double, m, n, k, &left, &right, cnp.PyArray_DATA(y))
+            multiply_described(slot, m, n, k, &left, &right, cnp.PyArray_BYTES(y))
     return 0

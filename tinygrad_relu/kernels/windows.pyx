@@ -236,18 +236,20 @@ def convolved_weight(g, x, window, layout, npy_intp groups):
     for n in range(g.shape[0]):
         move(x[n], columns, how, True)
         product(columns, outputs[n].swapaxes(1, 2), part)
-        total += part
+        with np.errstate(all="ignore"):
+            total += part
     return total.swapaxes(1, 2).reshape(g.shape[1], x.shape[1] // groups, *window)
 
 
 cdef int product(object a, object b, object out) except -1:
     """Multiply stacks of matrices: one alone by the shorter way to BLAS, outer products without it."""
-    if len(a) == 1:
-        np.dot(a[0], b[0], out[0])
-    elif a.shape[2] == 1:
-        np.multiply(a, b, out)
-    else:
-        np.matmul(a, b, out)
+    with np.errstate(all="ignore"):
+        if len(a) == 1:
+            np.dot(a[0], b[0], out[0])
+        elif a.shape[2] == 1:
+            np.multiply(a, b, out)
+        else:
+            np.matmul(a, b, out)
     return 0
 
 

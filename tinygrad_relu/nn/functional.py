@@ -59,7 +59,7 @@ from tinygrad_relu.ops.normalization import (
     local_response_norm,
     rms_norm,
 )
-from tinygrad_relu.ops.norms import cosine_similarity, normalize, pairwise_distance
+from tinygrad_relu.ops.norms import cosine_similarity, normalize, pairwise_distance, pdist
 from tinygrad_relu.ops.pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -124,6 +124,7 @@ __all__ = [
     "one_hot",
     "pad",
     "pairwise_distance",
+    "pdist",
     "poisson_nll_loss",
     "prelu",
     "relu",

@@ -1,4 +1,4 @@
-"""The NumPy dialect: slopes, areas and lines between points."""
+"""The NumPy dialect: slopes, areas, lines between points, polynomials, convolution."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from tinygrad_relu.errors import ArgumentError, ShapeError
 from tinygrad_relu.numpy.calling import dialect, floating, tensor_of
 from tinygrad_relu.ops import arithmetic
 from tinygrad_relu.ops.cumulative import diff
-from tinygrad_relu.ops.indexing import index
+from tinygrad_relu.ops.indexing import index, place
 from tinygrad_relu.ops.reductions import sum
 from tinygrad_relu.ops.shapes import (
     broadcast_to,
@@ -130,3 +130,73 @@ def interp(x, xp, fp, left=None, right=None):
     found = index(fp, (k,)) + (x - low) / width * (index(fp, (up,)) - index(fp, (k,)))
     found = arithmetic.where(at < points[0], index(fp, (0,)) if left is None else left, found)
     return arithmetic.where(at > points[-1], index(fp, (-1,)) if right is None else right, found)
+
+
+@dialect
+def ediff1d(ary, to_end=None, to_begin=None):
+    """Differences of neighbours in the flattened tensor, between two other ends."""
+    ary = tensor_of(ary)
+    first, last = (
+        [] if end is None else [reshape(tensor_of(end, ary.dtype), -1)] for end in (to_begin, to_end)
+    )
+    return concat([*first, diff(reshape(ary, -1)), *last], 0)
+
+
+@dialect
+def polyval(p, x):
+    """The polynomial with the coefficients `p`, the highest power first, at `x`.
+
+    Examples
+    --------
+    >>> import tinygrad_relu.numpy as tnp
+    >>> tnp.polyval([1.0, 0.0, -2.0], 3.0)
+    tensor(7., dtype=float64)
+    """
+    p, x = tensor_of(p), tensor_of(x)
+    y = x * 0
+    for k in range(p.shape[0]):
+        y = y * x + index(p, k)
+    return y
+
+
+@dialect
+def vander(x, N=None, increasing=False):  # noqa: N803
+    """Powers of the elements of a vector from 0 to N - 1 as columns, the highest first."""
+    x = tensor_of(x)
+    if x.ndim != 1:
+        raise ShapeError(f"vander: x has shape {x.shape}: one axis is needed")
+    powers = np.arange(x.shape[0] if N is None else N)
+    return reshape(x, -1, 1) ** (powers if increasing else powers[::-1].copy())
+
+
+@dialect
+def convolve(a, v, mode="full"):
+    """Sums of the products of a vector and another one that slides over it in reverse.
+
+    Parameters
+    ----------
+    a, v : array_like
+        One axis each.
+    mode : {"full", "same", "valid"}
+        All places where they overlap, the middle ones in the length of the longer, or those where the
+        shorter lies within the longer.
+
+    Examples
+    --------
+    >>> import tinygrad_relu.numpy as tnp
+    >>> tnp.convolve([1.0, 2.0, 3.0], [1.0, 1.0], "valid")
+    tensor([3., 5.], dtype=float64)
+    """
+    a, v = tensor_of(a), tensor_of(v)
+    if a.ndim != 1 or v.ndim != 1 or not a.shape[0] or not v.shape[0]:
+        raise ShapeError(f"convolve: shapes {a.shape} and {v.shape}: two vectors are needed")
+    if mode not in ("full", "same", "valid"):
+        raise ArgumentError(f"convolve: mode is {mode!r}: it is 'full', 'same' or 'valid'")
+    if a.shape[0] < v.shape[0]:
+        a, v = v, a
+    length, short = a.shape[0], v.shape[0]
+    places = np.add.outer(np.arange(length), np.arange(short))
+    full = place(reshape(a, -1, 1) * v, (length + short - 1,), (places,))
+    start = {"full": 0, "same": (short - 1) // 2, "valid": short - 1}[mode]
+    return part(full, 0, start, start + {"full": length + short - 1, "same": length,
+                                         "valid": length - short + 1}[mode])

@@ -5,7 +5,7 @@ import numpy as np
 from tinygrad_relu import creation
 from tinygrad_relu.engine import Tensor, sharing
 from tinygrad_relu.errors import RangeError
-from tinygrad_relu.numpy.calling import dialect, holds_tensors, on_cpu, tensor_of, whole
+from tinygrad_relu.numpy.calling import array_of, dialect, holds_tensors, on_cpu, tensor_of, whole
 from tinygrad_relu.ops import shapes
 
 
@@ -219,3 +219,28 @@ def isdtype(dtype, kind):
 def result_type(*arrays_and_dtypes):
     """The dtype that tensors, dtypes and numbers are promoted to together."""
     return np.result_type(*map(kind_of, arrays_and_dtypes))
+
+
+@dialect
+def geomspace(start, stop, num=50, endpoint=True, dtype=None):
+    """`num` numbers from `start` to `stop`, of which each is the same multiple of the one before."""
+    dtype = dtype or creation.get_default_dtype()
+    return sharing(np.geomspace(array_of(start), array_of(stop), num, endpoint, dtype))
+
+
+@dialect
+def tril_indices(n, k=0, m=None):
+    """The places on and below diagonal `k` of a matrix, as a tuple of two tensors."""
+    return tuple(sharing(part) for part in np.tril_indices(n, k, m))
+
+
+@dialect
+def triu_indices(n, k=0, m=None):
+    """The places on and above diagonal `k` of a matrix, as a tuple of two tensors."""
+    return tuple(sharing(part) for part in np.triu_indices(n, k, m))
+
+
+@dialect
+def broadcast_shapes(*args):
+    """The shape that arrays of several shapes are broadcast to."""
+    return np.broadcast_shapes(*args)

@@ -4,9 +4,8 @@ import numpy as np
 
 from tinygrad_relu.engine import Tensor
 from tinygrad_relu.errors import ArgumentError
-from tinygrad_relu.numpy.calling import array_of, as_floats, dialect, elementwise, operands_of, tensor_of
+from tinygrad_relu.numpy.calling import array_of, as_floats, dialect, elementwise, tensor_of
 from tinygrad_relu.ops import arithmetic, exponential, logical, trigonometric
-from tinygrad_relu.ops.arithmetic import where as choose
 from tinygrad_relu.ops.shapes import cast
 
 abs = absolute = elementwise(arithmetic.absolute, "x")
@@ -24,6 +23,7 @@ bitwise_left_shift = left_shift = elementwise(logical.bitwise_left_shift, "x1", 
 bitwise_or = elementwise(arithmetic.bitwise_or, "x1", "x2")
 bitwise_right_shift = right_shift = elementwise(logical.bitwise_right_shift, "x1", "x2")
 bitwise_xor = elementwise(arithmetic.bitwise_xor, "x1", "x2")
+cbrt = elementwise(exponential.cbrt, "x")
 ceil = elementwise(arithmetic.ceil, "x")
 conj = conjugate = real = elementwise(arithmetic.positive, "x")
 copysign = elementwise(as_floats(np.copysign, arithmetic.copysign), "x1", "x2")
@@ -32,6 +32,7 @@ cosh = elementwise(trigonometric.cosh, "x")
 deg2rad = radians = elementwise(as_floats(np.deg2rad, trigonometric.deg2rad), "x")
 divide = true_divide = elementwise(arithmetic.divide, "x1", "x2")
 equal = elementwise(arithmetic.equal, "x1", "x2")
+fabs = elementwise(as_floats(np.fabs, arithmetic.absolute), "x")
 exp = elementwise(exponential.exp, "x")
 exp2 = elementwise(exponential.exp2, "x")
 expm1 = elementwise(exponential.expm1, "x")
@@ -39,7 +40,10 @@ fix = trunc = elementwise(arithmetic.trunc, "x")
 float_power = elementwise(exponential.float_power, "x1", "x2")
 floor = elementwise(arithmetic.floor, "x")
 floor_divide = elementwise(arithmetic.floor_divide, "x1", "x2")
+fmax = elementwise(arithmetic.fmax, "x1", "x2")
+fmin = elementwise(arithmetic.fmin, "x1", "x2")
 fmod = elementwise(arithmetic.fmod, "x1", "x2")
+gcd = elementwise(logical.gcd, "x1", "x2")
 greater = elementwise(arithmetic.greater, "x1", "x2")
 greater_equal = elementwise(arithmetic.greater_equal, "x1", "x2")
 heaviside = elementwise(as_floats(np.heaviside, arithmetic.heaviside), "x1", "x2")
@@ -47,6 +51,10 @@ hypot = elementwise(trigonometric.hypot, "x1", "x2")
 isfinite = elementwise(arithmetic.isfinite, "x")
 isinf = elementwise(arithmetic.isinf, "x")
 isnan = elementwise(arithmetic.isnan, "x")
+isneginf = elementwise(logical.isneginf, "x")
+isposinf = elementwise(logical.isposinf, "x")
+lcm = elementwise(logical.lcm, "x1", "x2")
+ldexp = elementwise(exponential.ldexp, "x1", "x2")
 less = elementwise(arithmetic.less, "x1", "x2")
 less_equal = elementwise(arithmetic.less_equal, "x1", "x2")
 log = elementwise(exponential.log, "x")
@@ -110,22 +118,7 @@ def round(a, decimals=0):
     return arithmetic.rint(a * scale) / scale
 
 
-@dialect
-def fmax(x1, x2, /):
-    """The larger of two; of a number and NaN the number.  Ties share the gradient."""
-    return without_missing(maximum, x1, x2)
-
-
-@dialect
-def fmin(x1, x2, /):
-    """The smaller of two; of a number and NaN the number.  Ties share the gradient."""
-    return without_missing(minimum, x1, x2)
-
-
-def without_missing(better, x1, x2):
-    """Return the better of two, but the other one of a NaN."""
-    a, b = operands_of((x1, x2))
-    return choose(tensor_of(a != a), b, choose(tensor_of(b != b), a, better(a, b)))
+around = round
 
 
 @dialect

@@ -238,7 +238,31 @@ def vsplit(ary, indices_or_sections):
     return split(ary, indices_or_sections, 0)
 
 
+@dialect
+def dsplit(ary, indices_or_sections):
+    """`split` along axis 2."""
+    return split(ary, indices_or_sections, 2)
+
+
 # ----------------------------------------------------------------------------------- other places
+
+
+@dialect
+def delete(arr, obj, axis=None):
+    """A copy without the entries that `obj` names along an axis, or in the flattened tensor.
+
+    Examples
+    --------
+    >>> import tinygrad_relu.numpy as tnp
+    >>> tnp.delete([1.0, 2.0, 3.0], [0, -1])
+    tensor([2.], dtype=float64)
+    """
+    arr = tensor_of(arr)
+    if axis is None:
+        arr, axis = shapes.reshape(arr, -1), 0
+    axis = shapes.checked_axis("delete", axis, arr.ndim)
+    kept = np.delete(np.arange(arr.shape[axis]), obj if isinstance(obj, slice) else array_of(obj))
+    return arr[(slice(None),) * axis + (kept,)]
 
 
 @dialect

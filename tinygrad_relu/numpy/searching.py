@@ -5,12 +5,12 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygrad_relu.engine import Tensor, sharing
-from tinygrad_relu.errors import ArgumentError, ShapeError
+from tinygrad_relu.errors import ArgumentError, RangeError, ShapeError
 from tinygrad_relu.numpy.calling import array_of, dialect, operands_of, tensor_of
-from tinygrad_relu.ops import arithmetic, ordering, reductions, taking
+from tinygrad_relu.ops import arithmetic, logical, ordering, reductions, taking
 from tinygrad_relu.ops.indexing import index, whole_numbers
 from tinygrad_relu.ops.reductions import sum
-from tinygrad_relu.ops.shapes import checked_axis, ravel
+from tinygrad_relu.ops.shapes import cast, checked_axis, concat, ravel
 
 # ---------------------------------------------------------------------------------------- by index
 
@@ -67,6 +67,56 @@ def argwhere(a):
 def flatnonzero(a):
     """The indices into the flattened tensor of the elements that are not 0."""
     return nonzero(ravel(tensor_of(a)))[0]
+
+
+@dialect
+def isin(element, test_elements, assume_unique=False, invert=False):
+    """Whether each element is one of `test_elements`, or with `invert` whether it is not."""
+    return logical.isin(tensor_of(element), tensor_of(test_elements), assume_unique, invert)
+
+
+@dialect
+def union1d(ar1, ar2):
+    """Distinct elements of both, in order."""
+    return unique(concat([ravel(tensor_of(x)) for x in (ar1, ar2)], 0))
+
+
+@dialect
+def intersect1d(ar1, ar2):
+    """Distinct elements that are in both, in order; those of the first are taken."""
+    ar1, ar2 = tensor_of(ar1), tensor_of(ar2)
+    found = unique(cast(ar1, np.result_type(ar1.dtype, ar2.dtype)))
+    return found[isin(found, ar2)]
+
+
+@dialect
+def setdiff1d(ar1, ar2):
+    """Distinct elements of the first that are not in the second, in order."""
+    found = unique(ar1)
+    return found[isin(found, ar2, invert=True)]
+
+
+@dialect
+def nanargmax(a, axis=None, *, keepdims=False):
+    """Place of the first largest element that is not NaN."""
+    return argmax(without_all_missing(a, axis, -np.inf), axis, keepdims=keepdims)
+
+
+@dialect
+def nanargmin(a, axis=None, *, keepdims=False):
+    """Place of the first smallest element that is not NaN."""
+    return argmin(without_all_missing(a, axis, np.inf), axis, keepdims=keepdims)
+
+
+def without_all_missing(a, axis, instead):
+    """Return the values of `a` with a number for NaN, or raise where there is nothing else."""
+    values = array_of(a)
+    if values.dtype.kind != "f":
+        return values
+    missing = np.isnan(values)
+    if missing.all(axis).any():
+        raise RangeError("all elements of a row are NaN: none is the largest or smallest")
+    return np.where(missing, values.dtype.type(instead), values)
 
 
 @dialect

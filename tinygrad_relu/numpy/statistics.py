@@ -7,7 +7,15 @@ import numpy as np
 from tinygrad_relu.engine import sharing
 from tinygrad_relu.errors import ArgumentError, RangeError, ShapeError
 from tinygrad_relu.numpy.calling import array_of, dialect, floating, summed, tensor_of
-from tinygrad_relu.ops import arithmetic, counting, cumulative, exponential, quantiles, reductions
+from tinygrad_relu.ops import (
+    arithmetic,
+    counting,
+    covariance,
+    cumulative,
+    exponential,
+    quantiles,
+    reductions,
+)
 from tinygrad_relu.ops.indexing import take_along_axis
 from tinygrad_relu.ops.ordering import places_in_order
 from tinygrad_relu.ops.shapes import broadcast_to, cast, checked_axes, checked_axis, concat, permute
@@ -255,7 +263,96 @@ def percentile(a, q, axis=None, *, method="linear", keepdims=False):
     return quantile(a, q, axis, method=method, keepdims=keepdims)
 
 
+@dialect
+def nanquantile(a, q, axis=None, *, method="linear", keepdims=False):
+    """`quantile` of the elements that are not NaN; NaN where there is none."""
+    a = floating(a)
+    rows, kept = in_rows("nanquantile", a, axis)
+    fractions = tensor_of(q)
+    flat = to_shape(cast(fractions, np.dtype(float)), -1)
+    found = quantiles.nanquantile(rows, flat, -1, False, method)
+    found = to_shape(found, *fractions.shape, *(kept if keepdims else rows.shape[:-1]))
+    weak = isinstance(q, (int, float))
+    return found if weak else cast(found, np.result_type(a.dtype, fractions.dtype))
+
+
+@dialect
+def nanpercentile(a, q, axis=None, *, method="linear", keepdims=False):
+    """`nanquantile` in hundredths."""
+    q = q / 100 if isinstance(q, (int, float)) else tensor_of(q) / 100
+    return nanquantile(a, q, axis, method=method, keepdims=keepdims)
+
+
+@dialect
+def nanmedian(a, axis=None, *, keepdims=False):
+    """`median` of the elements that are not NaN; NaN where there is none."""
+    rows, kept = in_rows("nanmedian", floating(a), axis)
+    values = rows.detach().numpy()
+    order, there = places_in_order(values, -1, False), (values == values).sum(-1, keepdims=True)
+    low, high = np.maximum(there - 1, 0) // 2, np.minimum(there // 2, values.shape[-1] - 1)
+    low, high = (take_along_axis(rows, np.take_along_axis(order, k, -1), -1) for k in (low, high))
+    # NaN comes last in order; of a single place, the mean would overflow.
+    found = arithmetic.where(there % 2 == 1, low, (low + high) / 2)
+    return to_shape(found, *(kept if keepdims else rows.shape[:-1]))
+
+
 # ------------------------------------------------------------------------------------ along an axis
+
+
+@dialect
+def nancumsum(a, axis=None, dtype=None):
+    """`cumsum`, in which NaN counts as 0."""
+    return cumsum(present(tensor_of(a), 0), axis, dtype)
+
+
+@dialect
+def nancumprod(a, axis=None, dtype=None):
+    """`cumprod`, in which NaN counts as 1."""
+    return cumprod(present(tensor_of(a), 1), axis, dtype)
+
+
+@dialect
+def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=None):
+    """Covariances of variables, which are rows; those of `y` come after those of `m`.
+
+    Parameters
+    ----------
+    m, y : array_like
+        One or two axes.
+    rowvar : bool, default True
+        Whether rows are variables, rather than columns.
+    bias : bool, default False
+        Whether to divide by n rather than by n - 1, unless `ddof` says by what.
+    ddof : int, optional
+        What is taken from n, the number of observations.
+    fweights, aweights : array_like, optional
+        How often each observation was made, and how much it counts.
+
+    Examples
+    --------
+    >>> import tinygrad_relu.numpy as tnp
+    >>> tnp.cov([0.0, 1.0, 2.0], [2.0, 1.0, 0.0])
+    tensor([[ 1., -1.],
+            [-1.,  1.]], dtype=float64)
+    """
+    parts = [variables(part, rowvar) for part in (m, y) if part is not None]
+    ddof = int(not bias) if ddof is None else ddof
+    found = covariance.cov(concat(parts, 0), ddof, fweights, aweights)
+    return to_shape(found) if found.shape == (1, 1) else found
+
+
+def variables(x, rowvar):
+    """Return `x` as a matrix whose rows are variables, in float64 as NumPy."""
+    x = tensor_of(x, np.float64)
+    return to_shape(x, 1, -1) if x.ndim < 2 else x if rowvar or x.shape[0] == 1 else x.mT
+
+
+@dialect
+def corrcoef(x, y=None, rowvar=True):
+    """Correlations of variables, which are rows; see `cov`."""
+    found = covariance.corrcoef(concat([variables(p, rowvar) for p in (x, y) if p is not None], 0))
+    return to_shape(found) if found.shape == (1, 1) else found
+
 
 
 @dialect

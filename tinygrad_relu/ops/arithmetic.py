@@ -1,8 +1,11 @@
 """Arithmetic, comparison and choice, elementwise and with NumPy's broadcasting."""
 
+import functools
+
 import numpy as np
 
 from tinygrad_relu.engine import checked_call
+from tinygrad_relu.errors import ArgumentError, DTypeError
 from tinygrad_relu.kernels.elementwise import Elementwise
 from tinygrad_relu.kernels.gate import Limit
 from tinygrad_relu.ops.domain import (
@@ -13,6 +16,7 @@ from tinygrad_relu.ops.domain import (
     real,
     unit,
 )
+from tinygrad_relu.ops.shapes import cast
 from tinygrad_relu.ops.table import ZERO, op
 from tinygrad_relu.ops.values import check_broadcast, tensor_of, tensors_of, without_derivative
 
@@ -47,6 +51,36 @@ def multiply(a, b, /):
 )
 def divide(a, b, /):
     """Quotient, ``a / b``; integers give floats."""
+
+
+@add.widened
+def with_alpha(a, b, *, alpha=1):
+    """``a + alpha * b``: `add` with PyTorch's keyword."""
+    return add(a, multiply(b, alpha))
+
+
+@subtract.widened
+def less_alpha(a, b, *, alpha=1):
+    """``a - alpha * b``: `subtract` with PyTorch's keyword."""
+    return subtract(a, multiply(b, alpha))
+
+
+@divide.widened
+def rounded_quotient(a, b, *, rounding_mode=None):
+    """``a / b``, rounded down ("floor") or towards 0 ("trunc"): `divide` with PyTorch's keyword.
+
+    Rounded, the derivative is 0.
+    """
+    if rounding_mode is None:
+        return divide(a, b)
+    if rounding_mode == "floor":
+        return floor_divide(a, b)
+    if rounding_mode != "trunc":
+        raise ArgumentError(f"div: rounding_mode is {rounding_mode!r}: it is 'floor', 'trunc' or None")
+    a, b = tensors_of(a, b)
+    if np.result_type(a.dtype, b.dtype).kind == "f":
+        return trunc(divide(a, b))
+    return divide_whole(a, b)
 
 
 @op(Elementwise(np.floor_divide), domain=elementwise(between_multiples, unit), a=ZERO, b=ZERO)
@@ -92,6 +126,29 @@ def ceil(x, /):
 @op(Elementwise(np.rint), domain=elementwise(near_whole), x=ZERO)
 def rint(x, /):
     """Round to the nearest whole number, halves to the even one.  The derivative is 0."""
+
+
+@functools.partial(checked_call, title="round")
+def rounded(x, decimals=0):
+    """Round to a number of decimals, which may be negative, halves to the even one.
+
+    The derivative is 0.  Integers stay what they are; with decimals they have to be floats.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.round(tg.tensor([0.5, 1.26, 1.75]), decimals=1)
+    tensor([0.5, 1.3, 1.8], dtype=float64)
+    """
+    x = tensor_of(x)
+    if x.dtype.kind != "f" and decimals:
+        raise DTypeError(f"round: decimals are for floats, and x is {x.dtype}: cast it first")
+    if x.dtype.kind != "f":
+        return positive(x)
+    scale = 10.0 ** abs(decimals)
+    if decimals < 0:
+        return multiply(rint(divide(x, scale)), scale)
+    return divide(rint(multiply(x, scale)), scale) if decimals else rint(x)
 
 
 @checked_call
@@ -144,8 +201,24 @@ def fmod(a, b):
     tensor([-1.5,  1.5], dtype=float64)
     """
     a, b = tensors_of(a, b)
-    divisor = abs(b)
+    dtype = np.result_type(a.dtype, b.dtype)
+    if dtype.kind != "f":       # whose negative may wrap, or not be there
+        return of_whole_numbers(np.fmod, a, b)
+    a, divisor = cast(a, dtype), abs(b)
     return where(signbit(a), -remainder(-a, divisor), remainder(a, divisor))
+
+
+@without_derivative
+def divide_whole(a, b):
+    """Quotient of integers, rounded towards 0."""
+    quotient, rest = np.divmod(a, b)
+    return quotient + ((rest != 0) & ((rest < 0) != (np.asarray(a) < 0)))
+
+
+@without_derivative
+def of_whole_numbers(ufunc, a, b):
+    """What a ufunc of NumPy gives for integers and booleans."""
+    return ufunc(a, b)
 
 
 @without_derivative
@@ -186,7 +259,8 @@ def copysign(a, b):
     tensor([-1.,  2.], dtype=float64)
     """
     a, b = tensors_of(a, b)
-    magnitude = abs(a) if a.dtype.kind == "f" else abs(a) * 1.0
+    dtype = np.result_type(a.dtype, b.dtype)
+    magnitude = cast(abs(a), dtype if dtype.kind == "f" else np.dtype(np.float64))
     return where(signbit(b), -magnitude, magnitude)
 
 
@@ -260,6 +334,42 @@ def minimum(a, b, /):
     """
 
 
+@checked_call
+def fmax(a, b):
+    """The larger of two; of a number and NaN the number.
+
+    Ties share the gradient, as in `maximum`; in PyTorch `a` takes it.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.fmax(tg.tensor([1.0, float("nan")]), tg.tensor([2.0, 3.0]))
+    tensor([2., 3.], dtype=float64)
+    """
+    return without_missing(maximum, a, b)
+
+
+@checked_call
+def fmin(a, b):
+    """The smaller of two; of a number and NaN the number.
+
+    Ties share the gradient, as in `minimum`; in PyTorch `a` takes it.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.fmin(tg.tensor([1.0, float("nan")]), tg.tensor([2.0, 3.0]))
+    tensor([1., 3.], dtype=float64)
+    """
+    return without_missing(minimum, a, b)
+
+
+def without_missing(better, a, b):
+    """Return the better of two, but the other one of a NaN."""
+    a, b = tensors_of(a, b)
+    return where(a != a, b, where(b != b, a, better(a, b)))
+
+
 @op(
     Elementwise(np.maximum),
     domain=elementwise(real, real),
@@ -317,7 +427,7 @@ def clamp(x, min=None, max=None):
         x = clamp_min(x, min)
     if max is not None:
         x = clamp_max(x, max)
-    return x
+    return tensor_of(x)
 
 
 @op(
@@ -347,7 +457,7 @@ def heaviside(x, values):
     tensor([0. , 0.5, 1. ], dtype=float64)
     """
     x = tensor_of(x).detach()
-    return where(x == 0, values, maximum(sign(x), 0))
+    return where(x == 0, values, x if x.dtype.kind == "b" else maximum(sign(x), 0))
 
 
 @checked_call

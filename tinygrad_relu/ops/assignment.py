@@ -85,11 +85,12 @@ def overwrite(x, value, /, path):
 def changing(name, function):
     """Return the method of a name that changes a tensor in place into what `function` gives."""
 
-    @functools.wraps(function, assigned=("__doc__",), updated=())
+    @functools.wraps(function, assigned=(), updated=())
     def method(self, *arguments, **keywords):
         return become(self, function, arguments, keywords)
 
     method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"In place, what `{name[:-1]}` gives as a new tensor.\n\n    {function.__doc__}"
     return checked_call(method)
 
 

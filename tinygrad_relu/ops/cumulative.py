@@ -1,4 +1,4 @@
-"""Running sums, products and extrema along an axis, and the differences that undo a sum."""
+"""Running sums, products and extrema along an axis, areas, and the differences that undo a sum."""
 
 import math
 from operator import index as whole
@@ -13,7 +13,8 @@ from tinygrad_relu.ops.arithmetic import not_equal, subtract, where
 from tinygrad_relu.ops.domain import case, real
 from tinygrad_relu.ops.exponential import exp, log
 from tinygrad_relu.ops.indexing import index, place, take_along_axis
-from tinygrad_relu.ops.shapes import broadcast_to, checked_axis, concat, part
+from tinygrad_relu.ops.reductions import sum
+from tinygrad_relu.ops.shapes import broadcast_to, checked_axis, concat, part, reshape
 from tinygrad_relu.ops.table import op
 from tinygrad_relu.ops.values import floating, tensor_of
 
@@ -171,6 +172,51 @@ def running_extremum(name, better, x, axis):
     places = np.arange(x.shape[axis]).reshape(-1, *[1] * (x.ndim - axis - 1))
     places = np.maximum.accumulate(np.where(renewed, places, 0), axis)
     return RunningExtremum(take_along_axis(x, places, axis), sharing(places))
+
+
+def heights_times_steps(name, y, x, dx, axis):
+    """Return the areas of the trapezoids between neighbours along an axis, and that axis."""
+    y = tensor_of(y)
+    axis = checked_axis(name, axis, y.ndim)
+    if x is not None and dx is not None:
+        raise ArgumentError(f"{name}: pass one of x and dx")
+    if x is not None:
+        x = tensor_of(x)
+        steps = diff(x, axis=-1 if x.ndim == 1 else axis)
+        steps = reshape(steps, -1, *[1] * (y.ndim - axis - 1)) if x.ndim == 1 else steps
+    else:
+        steps = 1.0 if dx is None else dx
+    length = y.shape[axis]
+    both = part(y, axis, 1, length) + part(y, axis, 0, length - 1) if length else y
+    return both * steps / 2, axis
+
+
+@checked_call
+def trapezoid(y, x=None, dx=None, axis=-1):
+    """Area under the lines between points along an axis, at coordinates `x`, or `dx` (or 1) apart.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.trapezoid(tg.tensor([1.0, 3.0, 5.0]), dx=2.0)
+    tensor(12., dtype=float64)
+    """
+    areas, axis = heights_times_steps("trapezoid", y, x, dx, axis)
+    return sum(areas, axis)
+
+
+@checked_call
+def cumulative_trapezoid(y, x=None, dx=None, axis=-1):
+    """Areas of `trapezoid` up to each point but the first.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.cumulative_trapezoid(tg.tensor([1.0, 3.0, 5.0]))
+    tensor([2., 6.], dtype=float64)
+    """
+    areas, axis = heights_times_steps("cumulative_trapezoid", y, x, dx, axis)
+    return cumsum(areas, axis)
 
 
 @checked_call

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from tinygrad_relu.engine import checked_call
+from tinygrad_relu.engine import Tensor, checked_call
 from tinygrad_relu.kernels.elementwise import Elementwise, Power
 from tinygrad_relu.kernels.sigmoid import sigmoid_kernel
 from tinygrad_relu.ops.arithmetic import where
@@ -62,7 +62,8 @@ def base_cotangent(g, a, b):
 def exponent_cotangent(g, a, b, y):
     """Return the cotangent of the exponent: exactly 0 where the base is 0 and the exponent is not
     negative, although log(0) is infinite."""
-    return where((a == 0) & (b >= 0), 0.0, g * (y * log(a)))
+    base = cast(a, y.dtype) if isinstance(a, Tensor) and a.dtype.kind != "f" else a
+    return where((a == 0) & (b >= 0), 0.0, g * (y * log(base)))
 
 
 @op(Power(), domain=elementwise(positive, real), a=base_cotangent, b=exponent_cotangent)
@@ -77,6 +78,11 @@ def power(a, b, /):
 @op(Elementwise(np.sqrt), domain=elementwise(positive), x=lambda g, y: g / (2 * y))
 def sqrt(x, /):
     """Square root: NaN below 0.  The derivative at 0 is infinite, as in PyTorch."""
+
+
+@op(Elementwise(np.cbrt), domain=elementwise(positive), x=lambda g, y: g / (3 * y * y))
+def cbrt(x, /):
+    """Cube root, of negative numbers, too.  The derivative at 0 is infinite."""
 
 
 @op(Elementwise(np.square), domain=elementwise(real), x=lambda g, x: g * (2 * x))
@@ -112,6 +118,8 @@ def sigmoid(x, /):
 def sum_in_logarithms(a, b):
     """Return ``log(exp(a) + exp(b))``: NumPy's formula by whole arrays, which is six times as fast."""
     with np.errstate(all="ignore"):
+        if np.result_type(a, b).kind != "f":    # whose difference may wrap, or not be there
+            return np.logaddexp(a, b)
         total = np.maximum(a, b) + np.log1p(np.exp(-np.abs(np.subtract(a, b))))
         # Of two infinities the difference is NaN.
         return np.logaddexp(a, b) if np.isnan(total).any() else total
@@ -155,6 +163,22 @@ def rsqrt(x):
     tensor([1. , 0.5], dtype=float64)
     """
     return 1.0 / sqrt(tensor_of(x))
+
+
+@checked_call
+def ldexp(x, exponent):
+    """``x * 2**exponent``.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.ldexp(tg.tensor([1.0, 3.0]), tg.tensor([2, -1]))
+    tensor([4. , 1.5], dtype=float64)
+    """
+    x, exponent = tensor_of(x), tensor_of(exponent)
+    factor = power(2.0, exponent)
+    keeps = x.dtype.kind == "f" and exponent.dtype.kind != "f"
+    return x * (cast(factor, x.dtype) if keeps else factor)
 
 
 @checked_call

@@ -37,11 +37,13 @@ def add_at(x, key, g):
     """Add `g` to an array at `key`, as often as an element is named."""
     axis = lone_list(key)
     if names_each_once(key):
-        x[key] += g
+        with np.errstate(all="ignore"):
+            x[key] += g
     elif axis is not None and g.shape == (*x.shape[:axis], *key[axis].shape, *x.shape[axis + 1 :]):
         add_rows(x, key[axis], g, axis)
     else:
-        np.add.at(x, key, g)
+        with np.errstate(all="ignore"):
+            np.add.at(x, key, g)
 
 
 def cotangent_of_whole(g, x_shape, key, spare_sum):

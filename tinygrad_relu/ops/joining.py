@@ -4,7 +4,7 @@ import numpy as np
 
 from tinygrad_relu.engine import Tensor, checked_call
 from tinygrad_relu.errors import RangeError, ShapeError
-from tinygrad_relu.ops.indexing import number_of, tensor_of
+from tinygrad_relu.ops.indexing import number_of, place, tensor_of
 from tinygrad_relu.ops.shapes import (
     atleast_1d,
     atleast_2d,
@@ -159,6 +159,67 @@ def tensor_split(x, indices_or_sections, axis=0):
         raise RangeError(f"tensor_split: {count} sections: make at least one")
     short, longer = divmod(length, count)
     return cut(x, axis, np.cumsum([short + (k < longer) for k in range(count)]).tolist())
+
+
+@checked_call
+def hsplit(x, indices_or_sections):
+    """Split beside each other, as `tensor_split` does: along axis 1, or 0 if there is one axis.
+
+    A number of sections has to divide the length, unlike in `tensor_split`.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> [part.tolist() for part in tg.hsplit(tg.tensor([[1, 2, 3]]), [1])]
+    [[[1]], [[2, 3]]]
+    """
+    x = tensor_of("hsplit", x)
+    return split_evenly("hsplit", x, indices_or_sections, 0 if x.ndim == 1 else 1, 1)
+
+
+@checked_call
+def vsplit(x, indices_or_sections):
+    """Split above each other, along axis 0 of at least two; see `hsplit`."""
+    return split_evenly("vsplit", tensor_of("vsplit", x), indices_or_sections, 0, 2)
+
+
+@checked_call
+def dsplit(x, indices_or_sections):
+    """Split behind each other, along axis 2; see `hsplit`."""
+    return split_evenly("dsplit", tensor_of("dsplit", x), indices_or_sections, 2, 3)
+
+
+def split_evenly(name, x, indices_or_sections, axis, least):
+    """Split along `axis` of at least so many, before indices or into a number of equal parts."""
+    if x.ndim < least:
+        raise ShapeError(f"{name}: x has shape {x.shape}: at least {least} axes are needed")
+    count = indices_or_sections if isinstance(indices_or_sections, int) else 1
+    if count > 0 and x.shape[axis] % count:
+        raise ShapeError(f"{name}: {count} sections do not divide axis {axis} of shape {x.shape}")
+    return tensor_split(x, indices_or_sections, axis)
+
+
+@checked_call
+def block_diag(*tensors):
+    """A matrix with the given ones on its diagonal, and 0 beside them; vectors count as rows.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.block_diag(tg.tensor([[1.0, 2.0]]), tg.tensor([3.0]))
+    tensor([[1., 2., 0.],
+            [0., 0., 3.]], dtype=float64)
+    """
+    blocks = [atleast_2d(x) for x in tensors]
+    for k, block in enumerate(blocks):
+        if block.ndim != 2:
+            raise ShapeError(f"block_diag: tensors[{k}] has shape {block.shape}: pass matrices")
+    width, start, rows = sum(block.shape[1] for block in blocks), 0, []
+    for block in blocks:
+        key = (slice(None), slice(start, start + block.shape[1]))
+        rows.append(place(block, (block.shape[0], width), key))
+        start += block.shape[1]
+    return concat(rows, 0)
 
 
 @checked_call

@@ -1,11 +1,13 @@
-"""Truth and bits, elementwise: what is true or close, and integers shifted.  None has a derivative."""
+"""Truth and bits: what is true or close, and integers shifted or divided.  None has a derivative."""
+
+import functools
 
 import numpy as np
 
 from tinygrad_relu.engine import checked_call
 from tinygrad_relu.errors import DTypeError
 from tinygrad_relu.ops.arithmetic import bitwise_and, bitwise_or, equal, not_equal
-from tinygrad_relu.ops.values import check_broadcast, without_derivative
+from tinygrad_relu.ops.values import check_broadcast, tensor_of, without_derivative
 
 
 @checked_call
@@ -87,6 +89,86 @@ def allclose(a, b, rtol=1e-5, atol=1e-8, equal_nan=False):
     return bool(isclose(a, b, rtol, atol, equal_nan).numpy().all())
 
 
+@functools.partial(checked_call, title="equal")
+def equal_wholes(a, b):
+    """Whether two tensors have one shape and equal elements, a Python bool; `eq` compares elements.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.equal(tg.tensor([1.0, 2.0]), tg.tensor([1, 2])), tg.equal(tg.ones(2), tg.ones(1))
+    (True, False)
+    """
+    return np.array_equal(tensor_of(a).detach().numpy(), tensor_of(b).detach().numpy())
+
+
+@checked_call
+def isposinf(x):
+    """Whether each element is positive infinity, boolean.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.isposinf(tg.tensor([-float("inf"), 0.0, float("inf")]))
+    tensor([False, False,  True], dtype=bool)
+    """
+    return equal(x, np.inf)
+
+
+@checked_call
+def isneginf(x):
+    """Whether each element is negative infinity, boolean.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.isneginf(tg.tensor([-float("inf"), 0.0, float("inf")]))
+    tensor([ True, False, False], dtype=bool)
+    """
+    return equal(x, -np.inf)
+
+
+@without_derivative
+def isin(elements, test_elements, assume_unique=False, invert=False):
+    """Whether each of `elements` is one of `test_elements`, boolean, or with `invert` whether it is not.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.isin(tg.tensor([1, 2, 3]), tg.tensor([3, 1]))
+    tensor([ True, False,  True], dtype=bool)
+    """
+    return np.isin(elements, test_elements, assume_unique, invert)
+
+
+@without_derivative
+def gcd(a, b):
+    """Greatest common divisor, of integers.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.gcd(tg.tensor([12, 5]), tg.tensor([18, 0]))
+    tensor([6, 5], dtype=int64)
+    """
+    check_integers("gcd", a=a, b=b)
+    return np.gcd(a, b)
+
+
+@without_derivative
+def lcm(a, b):
+    """Least common multiple, of integers.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.lcm(tg.tensor([4, 5]), tg.tensor([6, 0]))
+    tensor([12,  0], dtype=int64)
+    """
+    check_integers("lcm", a=a, b=b)
+    return np.lcm(a, b)
+
+
 @without_derivative
 def bitwise_left_shift(a, b):
     """``a << b``, of integers.
@@ -120,4 +202,4 @@ def check_integers(name, **operands):
     check_broadcast(name, *operands.values())
     for word, x in operands.items():
         if np.asarray(x).dtype.kind not in "biu":
-            raise DTypeError(f"{name}: {word} is {np.asarray(x).dtype}: only integers are shifted")
+            raise DTypeError(f"{name}: {word} is {np.asarray(x).dtype}: pass integers")

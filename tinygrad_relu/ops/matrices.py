@@ -29,7 +29,7 @@ from tinygrad_relu.ops.decompositions import (
 )
 from tinygrad_relu.ops.decompositions import det as determinant
 from tinygrad_relu.ops.indexing import index
-from tinygrad_relu.ops.operands import whole, with_axes
+from tinygrad_relu.ops.operands import tensor_from, whole, with_axes
 from tinygrad_relu.ops.reductions import sum
 from tinygrad_relu.ops.shapes import reshape
 
@@ -267,7 +267,9 @@ def trace(x):
     >>> tg.trace(tg.tensor([[1.0, 2.0], [3.0, 4.0]]))
     tensor(5., dtype=float64)
     """
-    x = with_axes("trace", "x", x, 2, 2)
+    x = tensor_from("trace", "x", x)
+    if x.ndim != 2:
+        raise ShapeError(f"trace: x has shape {x.shape}: one matrix, which has 2 axes, is needed")
     numbers = np.arange(min(x.shape))
     return sum(index(x, (numbers, numbers)))
 

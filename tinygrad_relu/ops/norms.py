@@ -169,7 +169,8 @@ def cond(x, p=None):
     Returns
     -------
     Tensor
-        Of a singular matrix infinite with 2; with other norms it raises, where PyTorch gives inf.
+        Of a singular matrix infinite with 2 (of 0, too, as in NumPy; in PyTorch that is NaN); with
+        other norms it raises, where PyTorch gives inf.
 
     Examples
     --------
@@ -182,7 +183,8 @@ def cond(x, p=None):
         if s.shape[-1] == 0:
             raise ShapeError("cond: x has no elements")
         first, last = index(s, (Ellipsis, 0)), index(s, (Ellipsis, -1))
-        return last / first if p == -2 else first / last
+        quotient = last / first if p == -2 else first / last
+        return where((first == 0) & (last == 0), math.inf, quotient)
     x = square_matrices("cond", "x", x)
     return matrix_norm(x, p) * matrix_norm(inv(x), p)
 
@@ -226,6 +228,64 @@ def cosine_similarity(x1, x2, axis=1, eps=1e-8):
         raise ShapeError(f"cosine_similarity: shapes {a.shape} and {b.shape} differ along axis {axis}")
     a, b = (x / clamp_min(vector_norm(x, 2, axis, True), eps) for x in (a, b))
     return sum(a * b, axis)
+
+
+@checked_call
+def dist(a, b, p=2):
+    """Norm of ``a - b`` of order `p`, as one vector.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.dist(tg.tensor([4.0, 5.0]), tg.tensor([1.0, 1.0]))
+    tensor(5., dtype=float64)
+    """
+    return vector_norm(real_tensor("dist", "a", a) - real_tensor("dist", "b", b), p)
+
+
+@checked_call
+def cdist(x1, x2, p=2.0, compute_mode=None):
+    """Distances of all rows of `x1` from all of `x2`: norms of order `p`.
+
+    Parameters
+    ----------
+    x1 : Tensor of shape (..., m, features)
+    x2 : Tensor of shape (..., n, features)
+    p : float, default 2
+    compute_mode : str, optional
+        PyTorch's, which changes nothing here: differences are taken in any case.
+
+    Returns
+    -------
+    Tensor of shape (..., m, n)
+        Where two rows are equal the derivative is 0.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.cdist(tg.tensor([[0.0, 0.0]]), tg.tensor([[3.0, 4.0], [0.0, 1.0]]))
+    tensor([[5., 1.]], dtype=float64)
+    """
+    a, b = with_axes("cdist", "x1", x1, 2), with_axes("cdist", "x2", x2, 2)
+    if a.shape[-1] != b.shape[-1]:
+        raise ShapeError(f"cdist: x1 has shape {a.shape}, x2 has shape {b.shape}: features differ")
+    a, b = index(a, (..., None, slice(None))), index(b, (..., None, slice(None), slice(None)))
+    return vector_norm(a - b, p, -1)
+
+
+@checked_call
+def pdist(x, p=2.0):
+    """Distances of all pairs of rows, those of the first row first: norms of order `p`.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.nn.functional.pdist(tg.tensor([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]]))
+    tensor([5.        , 1.        , 4.24264069], dtype=float64)
+    """
+    x = with_axes("pdist", "x", x, 2, 2)
+    first, second = np.triu_indices(x.shape[0], 1)
+    return vector_norm(index(x, (first,)) - index(x, (second,)), p, -1)
 
 
 @checked_call

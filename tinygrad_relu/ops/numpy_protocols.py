@@ -73,8 +73,8 @@ UFUNCS = {
 UFUNCS |= {
     getattr(np, name): of_dialect(name)
     for name in (
-        "copysign", "deg2rad", "degrees", "fmax", "fmin", "heaviside", "logaddexp", "logaddexp2",
-        "matvec", "rad2deg", "radians", "vecdot", "vecmat",
+        "copysign", "deg2rad", "degrees", "fabs", "fmax", "fmin", "gcd", "heaviside", "lcm", "ldexp",
+        "logaddexp", "logaddexp2", "matvec", "rad2deg", "radians", "vecdot", "vecmat",
     )
     if hasattr(np, name)        # NumPy 2.0 has not all
 }

@@ -239,6 +239,89 @@ def bucketize(x, boundaries, out_int32=False, right=False):
     return searchsorted(boundaries, x, out_int32, right)
 
 
+class Mode(NamedTuple):
+    """What `mode` returns."""
+
+    values: Tensor
+    indices: Tensor
+
+
+@checked_call
+def mode(x, axis=-1, keepdims=False):
+    """The element that is there most often along `axis`, and where it stands last.
+
+    Of several that are there equally often it is the smallest; NaN counts as a number.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.mode(tg.tensor([2.0, 1.0, 3.0, 1.0]))
+    Mode(values=tensor(1., dtype=float64), indices=tensor(3, dtype=int64))
+    """
+    x = tensor_of(x)
+    axis = checked_axis("mode", axis, x.ndim)
+    rows = np.moveaxis(x.detach().numpy(), axis, -1)
+    if rows.shape[-1] == 0:
+        raise ShapeError(f"mode: of no elements: x has shape {x.shape}")
+    places = np.empty(rows.shape[:-1], np.intp)
+    for place in np.ndindex(places.shape):
+        _, inverse, counts = np.unique(rows[place], return_inverse=True, return_counts=True)
+        places[place] = np.flatnonzero(inverse == counts.argmax())[-1]
+    places = np.expand_dims(places, axis)
+    values = take_along_axis(x, places, axis)
+    if keepdims:
+        return Mode(values, sharing(places))
+    shape = (*x.shape[:axis], *x.shape[axis + 1 :])
+    return Mode(reshape(values, *shape), sharing(places.reshape(shape)))
+
+
+@checked_call
+def msort(x):
+    """Elements in order along the first axis.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.msort(tg.tensor([3.0, 1.0, 2.0]))
+    tensor([1., 2., 3.], dtype=float64)
+    """
+    return sort(x, 0).values
+
+
+@checked_call
+def unique_consecutive(x, return_inverse=False, return_counts=False, axis=None):
+    """The first of each run of equal elements, or of equal slices along `axis`.
+
+    Parameters
+    ----------
+    x : Tensor
+    return_inverse, return_counts : bool, default False
+        Return, too, to which run each element belongs, and how long each run is.
+    axis : int, optional
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.unique_consecutive(tg.tensor([2, 2, 1, 2]), return_counts=True)
+    (tensor([2, 1, 2], dtype=int64), tensor([2, 1, 1], dtype=int64))
+    """
+    x = tensor_of(x)
+    shape, whole_axis = x.shape, axis is None
+    x = flatten(x) if whole_axis else x
+    axis = checked_axis("unique_consecutive", 0 if whole_axis else axis, x.ndim)
+    entries = np.moveaxis(x.detach().numpy(), axis, 0)
+    differs = (entries[1:] != entries[:-1]).any(tuple(range(1, entries.ndim)))
+    new = np.append(True, differs)[: len(entries)]
+    starts = np.flatnonzero(new)
+    found = [index(x, (slice(None),) * axis + (starts,))]
+    if return_inverse:
+        inverse = np.cumsum(new) - 1
+        found.append(sharing(inverse.reshape(shape if whole_axis else -1)))
+    if return_counts:
+        found.append(sharing(np.diff(np.append(starts, len(entries)))))
+    return tuple(found) if len(found) > 1 else found[0]
+
+
 @checked_call
 def unique(x, sorted=True, return_inverse=False, return_counts=False, axis=None):
     """Distinct elements in order, or distinct slices along `axis`; each NaN is distinct.

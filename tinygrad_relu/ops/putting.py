@@ -1,6 +1,6 @@
 """Elements put into a copy of a tensor by their indices or by a mask: set, added or reduced.
 
-A copy, always: what PyTorch does in place (``scatter_``, ``index_add_``) is not recorded here.
+A copy, always: the methods that change a tensor in place (``scatter_``, ``index_add_``) call these.
 Indices count from 0, and raise where they lie outside of the axis.
 """
 
@@ -21,7 +21,7 @@ from tinygrad_relu.ops.indexing import (
     whole_numbers,
 )
 from tinygrad_relu.ops.indexing import index as at
-from tinygrad_relu.ops.shapes import broadcast_to, cast, checked_axis, reshape
+from tinygrad_relu.ops.shapes import broadcast_to, cast, checked_axis, concat, reshape
 from tinygrad_relu.ops.table import ZERO, op
 from tinygrad_relu.ops.taking import along, array_of, mask_of
 
@@ -185,8 +185,7 @@ def scatter_reduce(x, axis, index, src, reduce, include_self=True):
     ----------
     x, axis, index, src
         As in `scatter`.
-    reduce : {"sum", "mean", "amax", "amin"}
-        PyTorch's "prod" is missing.
+    reduce : {"sum", "prod", "mean", "amax", "amin"}
     include_self : bool, default True
         Whether the element of `x` takes part in the reduction.  Those that nothing is brought to
         stay, in any case.
@@ -195,7 +194,8 @@ def scatter_reduce(x, axis, index, src, reduce, include_self=True):
     -------
     Tensor
         Elements that tie for an extremum share the gradient equally.  An element of `x` that takes
-        no part has no share, while PyTorch takes one away for it where it ties.
+        no part has no share, while PyTorch takes one away for it where it ties.  The derivatives of
+        "prod" are right where factors are 0, too, at every order.
 
     Examples
     --------
@@ -204,11 +204,13 @@ def scatter_reduce(x, axis, index, src, reduce, include_self=True):
     >>> tg.scatter_reduce(x, 0, index, tg.tensor([3.0, 5.0]), "mean")
     tensor([3., 9.], dtype=float64)
     """
-    if reduce not in ("sum", "mean", "amax", "amin"):
+    if reduce not in ("sum", "prod", "mean", "amax", "amin"):
         raise ArgumentError(
-            f"scatter_reduce: reduce is {reduce!r}: it is 'sum', 'mean', 'amax' or 'amin'"
+            f"scatter_reduce: reduce is {reduce!r}: it is 'sum', 'prod', 'mean', 'amax' or 'amin'"
         )
     x, axis, index, src = scattering("scatter_reduce", x, axis, index, src)
+    if reduce == "prod":
+        return with_products(x, axis, index, src, include_self)
     if reduce in ("amax", "amin"):
         return extreme_along_axis(x, src, index, axis, reduce == "amax", bool(include_self))
     key = open_grid(x.shape, index, axis)
@@ -220,6 +222,60 @@ def scatter_reduce(x, axis, index, src, reduce, include_self=True):
     np.add.at(counts, key, 1)
     counts = counts + 1 if include_self else np.maximum(counts, 1)
     return total / counts if x.dtype.kind == "f" else total // counts
+
+
+def with_products(x, axis, index, src, include_self):
+    """Return a copy of `x` with the products of what `src` brings to each element."""
+    key = np.broadcast_arrays(*open_grid(x.shape, index, axis))
+    targets = np.ravel_multi_index(key, x.shape).reshape(-1)
+    named = np.unique(targets)
+    flat, values = reshape(x, -1), reshape(src, -1)
+    if include_self:
+        targets = np.concatenate([named, targets])
+        values = concat([at(flat, (named,)), values])
+    order = np.argsort(targets, kind="stable")
+    products = products_of_groups(at(values, (order,)), targets[order])
+    return reshape(assign(flat, products, (named,)), *x.shape)
+
+
+def products_of_groups(values, groups):
+    """Return the product of each run of equal numbers in `groups`, pair by pair.
+
+    There is no division, so a factor of 0 or infinity does no harm, and the pairs halve what is left.
+    """
+    while (again := groups[1:] == groups[:-1]).any():
+        starts = np.flatnonzero(np.append(True, ~again))
+        rank = np.arange(len(groups)) - np.repeat(starts, np.diff(np.append(starts, len(groups))))
+        left = np.flatnonzero(rank % 2 == 0)
+        right = np.minimum(left + 1, len(groups) - 1)
+        paired = (groups[right] == groups[left]) & (right > left)
+        values = at(values, (left,)) * where(paired, at(values, (right,)), np.ones((), values.dtype))
+        groups = groups[left]
+    return values
+
+
+@checked_call
+def index_reduce(x, axis, index, source, reduce, include_self=True):
+    """A copy of `x` with the entries of `source` reduced into those along `axis` that `index` lists.
+
+    Parameters
+    ----------
+    x, axis, index, source
+        As in `index_add`.
+    reduce : {"prod", "mean", "amax", "amin"}
+    include_self : bool, default True
+        As in `scatter_reduce`.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.index_reduce(tg.tensor([2.0, 9.0]), 0, [0, 0], tg.tensor([3.0, 5.0]), "prod")
+    tensor([30.,  9.], dtype=float64)
+    """
+    x, axis, key = along_one_axis("index_reduce", x, axis, index)
+    source = entries_for("index_reduce", x, axis, key, source)
+    places = key[-1].reshape(-1, *[1] * (x.ndim - axis - 1))
+    return scatter_reduce(x, axis, np.broadcast_to(places, source.shape), source, reduce, include_self)
 
 
 def along_one_axis(name, x, axis, index, negative=False):

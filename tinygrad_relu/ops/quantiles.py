@@ -4,7 +4,7 @@ import numpy as np
 
 from tinygrad_relu.engine import Tensor, checked_call
 from tinygrad_relu.errors import ArgumentError, RangeError, ShapeError
-from tinygrad_relu.ops.arithmetic import ceil, floor, lerp, rint, where
+from tinygrad_relu.ops.arithmetic import ceil, floor, isinf, lerp, rint, where
 from tinygrad_relu.ops.indexing import index, take_along_axis
 from tinygrad_relu.ops.ordering import at_rank, places_in_order
 from tinygrad_relu.ops.reductions import amax, mean
@@ -54,7 +54,7 @@ def median_of(name, x, axis, keepdims, leave_out):
     rows = flatten(x) if whole else x
     axis = 0 if whole else checked_axis(name, axis, x.ndim)
     values = rows.detach().numpy()
-    if values.size == 0:
+    if values.shape[axis] == 0:
         raise ShapeError(f"{name}: no elements have no median: x has shape {x.shape}")
     places = places_of_median(values, axis, leave_out)
     if not whole:
@@ -183,4 +183,4 @@ def between_ranks(rows, ranks, interpolation):
         return below if interpolation == "lower" else above
     weight = cast(ranks - low, rows.dtype) if interpolation == "linear" else 0.5
     # Between infinities, a difference would be NaN.
-    return where(below == above, below, lerp(below, above, weight))
+    return where((below == above) & isinf(below), below, lerp(below, above, weight))

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_relu.engine import Tensor, checked_call
 from tinygrad_relu.errors import ArgumentError, ShapeError
+from tinygrad_relu.kernels.elementwise import Elementwise
 from tinygrad_relu.kernels.reduce import Reduction, SquaredDeviations
 from tinygrad_relu.ops.arithmetic import (
     absolute,
@@ -18,7 +19,7 @@ from tinygrad_relu.ops.arithmetic import (
     not_equal,
     where,
 )
-from tinygrad_relu.ops.domain import boolean, case, distinct, real
+from tinygrad_relu.ops.domain import boolean, case, distinct, elementwise, positive, real
 from tinygrad_relu.ops.exponential import exp, log, sqrt, square
 from tinygrad_relu.ops.indexing import take_along_axis
 from tinygrad_relu.ops.shapes import broadcast_to, cast, permute, reshape
@@ -202,9 +203,18 @@ def var(x, axis=None, correction=1, keepdims=False):
     return total / (freedom if freedom > 0 else 0.0)
 
 
+@op(
+    Elementwise(np.sqrt),
+    domain=elementwise(positive),
+    x=lambda g, y: g / where(y == 0, np.inf, 2 * y),
+)
+def root(x, /):
+    """Square root with the derivative 0 at 0, where `sqrt` has an infinite one."""
+
+
 @checked_call
 def std(x, axis=None, correction=1, keepdims=False):
-    """Standard deviation: the square root of `var`.  The derivative at 0 is infinite or NaN.
+    """Standard deviation: the square root of `var`.  The derivative at 0 is 0.
 
     Examples
     --------
@@ -212,7 +222,7 @@ def std(x, axis=None, correction=1, keepdims=False):
     >>> tg.tensor([1.0, 2.0, 3.0]).std()
     tensor(1., dtype=float64)
     """
-    return sqrt(var(x, axis, correction, keepdims))
+    return root(var(x, axis, correction, keepdims))
 
 
 @checked_call
@@ -358,6 +368,8 @@ def logsumexp(x, axis=None, keepdims=False):
     >>> tg.tensor([1000.0, 1000.0]).logsumexp(axis=0)
     tensor(1000.69314718, dtype=float64)
     """
+    if tensor_of(x).size == 0:
+        return log(sum(exp(x), axis, keepdims))
     top = amax(x.detach(), axis, keepdims=True)
     top = where(isfinite(top), top, 0.0)
     total = log(sum(exp(x - top), axis, keepdims))
@@ -440,7 +452,7 @@ def extremum(x, axis, keepdims, over_all, position, of_two):
             "max and min along an axis return indices, so they take one axis: use amax or amin over "
             "several"
         )
-    if x.size == 0:
+    if x.size == 0 and (not -x.ndim <= axis < x.ndim or x.shape[axis] == 0):
         raise ShapeError(f"max and min of no elements are undefined: x has shape {x.shape}")
     indices = position(x, axis, True)
     values = take_along_axis(x, indices, axis)

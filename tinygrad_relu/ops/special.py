@@ -1,5 +1,6 @@
 """Special functions: the error function's family, log-gamma and its derivatives, logarithms with care."""
 
+import functools
 import math
 from operator import index
 
@@ -18,6 +19,8 @@ from tinygrad_relu.kernels.special import (
 from tinygrad_relu.ops.arithmetic import clamp, where
 from tinygrad_relu.ops.domain import Draw, case, elementwise, positive, real
 from tinygrad_relu.ops.exponential import exp, log, log1p, sqrt
+from tinygrad_relu.ops.reductions import sum
+from tinygrad_relu.ops.shapes import reshape
 from tinygrad_relu.ops.table import op
 from tinygrad_relu.ops.trigonometric import atanh, inside_one
 from tinygrad_relu.ops.values import floating, tensor_of, tensors_of
@@ -50,6 +53,38 @@ def erfc(x, /):
 )
 def erfinv(x, /):
     """Inverse of `erf`: infinite at -1 and 1, as its derivative, and NaN beyond."""
+
+
+@checked_call
+def ndtr(x):
+    """Distribution function of the standard normal distribution, accurate in both tails.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.special.ndtr(tg.tensor([-1.0, 0.0]))
+    tensor([0.15865525, 0.5       ], dtype=float64)
+    """
+    return erfc(floating("ndtr", x) * -math.sqrt(0.5)) / 2
+
+
+@checked_call
+def multigammaln(x, p):
+    """Logarithm of the gamma function of `p` dimensions, for ``x > (p - 1) / 2``.
+
+    It is a sum of `lgamma`: Muirhead (1982), "Aspects of Multivariate Statistical Theory", 2.1.12.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.special.multigammaln(tg.tensor([2.0]), 2)
+    tensor([0.45158271], dtype=float64)
+    """
+    if isinstance(p, bool) or not isinstance(p, int) or p < 1:
+        raise RangeError(f"multigammaln: p is {p!r}: it is a whole number from 1 on")
+    x = floating("multigammaln", x)
+    constant = p * (p - 1) / 4 * math.log(math.pi)
+    return sum(lgamma(reshape(x, *x.shape, 1) - np.arange(p) / 2), -1) + constant
 
 
 def gamma_family(x, order):
@@ -127,6 +162,12 @@ def polygamma(n, x):
     return log_gamma(x, n + 1)
 
 
+@functools.partial(checked_call, title="polygamma")
+def polygamma_of(x, n):
+    """Derivative of order `n` of `digamma`: the method of `polygamma`."""
+    return polygamma(n, x)
+
+
 @checked_call
 def logit(x, eps=None):
     """``log(x / (1 - x))``, the inverse of `sigmoid`: NaN beyond 0 and 1.
@@ -149,7 +190,7 @@ def logit(x, eps=None):
     # Of the two forms each is accurate where it is taken: the first near 0, the other elsewhere.
     near = x < 0.25
     low, high = where(near, x, 0.2), where(near, 0.5, x)
-    return where(near, log(low / (1 - low)), 2 * atanh(2 * high - 1))
+    return where(near, log(low) - log1p(-low), 2 * atanh(2 * high - 1))
 
 
 def product_with_log(x, y, logarithm, pole):

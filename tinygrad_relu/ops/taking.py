@@ -1,5 +1,6 @@
 """Elements taken out of a tensor by their indices, by a mask, or by a condition."""
 
+import functools
 from itertools import combinations as combinations_of
 from itertools import combinations_with_replacement
 
@@ -246,6 +247,19 @@ def where(condition, input=None, other=None):
     if input is None or other is None:
         raise ArgumentError("where: pass both input and other, or neither")
     return arithmetic.where(condition, input, other)
+
+
+@functools.partial(checked_call, title="where")
+def chosen_by(x, condition, other):
+    """`x` where `condition` is true, and `other` elsewhere: the method of `where`.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.tensor([1.0, 2.0]).where(tg.tensor([True, False]), 0.0)
+    tensor([1., 0.], dtype=float64)
+    """
+    return where(condition, x, other)
 
 
 @checked_call
