@@ -31,7 +31,7 @@ def listed(name, place, params):
     if isinstance(params, Tensor):
         raise ArgumentError(f"{name}: {place} is one tensor: pass a list, such as [w]")
     if isinstance(params, (set, frozenset)):
-        raise ArgumentError(f"{name}: {place} is a set, which has no order to save states in: pass a list")
+        raise ArgumentError(f"{name}: {place} is a set, and states are saved in an order: pass a list")
     if isinstance(params, (dict, str)) or not isinstance(params, Iterable):
         raise ArgumentError(
             f"{name}: {place} is a {type(params).__name__}: pass model.parameters() or a list"
@@ -42,7 +42,7 @@ def listed(name, place, params):
 def joined_group(name, group, defaults, others):
     """Return a group with all settings, or raise if its parameters cannot join those of `others`."""
     if not isinstance(group, dict) or "params" not in group:
-        raise ArgumentError(f"{name}: a group is a dict with parameters under 'params', not {group!r:.80}")
+        raise ArgumentError(f"{name}: a group is a dict with a list under 'params', not {group!r:.80}")
     params = group["params"]
     params = [params] if isinstance(params, Tensor) else listed(name, "params", params)
     group = {"params": params, **defaults, **{k: v for k, v in group.items() if k != "params"}}
@@ -57,7 +57,7 @@ def joined_group(name, group, defaults, others):
     for k, p in enumerate(params):
         check_parameter(name, k, p)
     if others and params and ("param_names" in group) != ("param_names" in others[0]):
-        raise ArgumentError(f"{name}: parameters of one group have names, of another none: name all or none")
+        raise ArgumentError(f"{name}: one group has names, and another has none: name all or none")
     everybody = [p for other in others for p in other["params"]] + params
     if len({id(p) for p in everybody}) != len(everybody):
         raise ArgumentError(f"{name}: a parameter was given twice, and would be updated twice")

@@ -8,7 +8,7 @@ from tinygrad_relu.errors import GraphError
 from tinygrad_relu.grad_mode import enable_grad
 from tinygrad_relu.kernels.update import keep, laid_out
 from tinygrad_relu.optim.groups import groups_of, joined_group
-from tinygrad_relu.optim.saved_state import packed, unpacked
+from tinygrad_relu.optim.saved_state import packed, parameter_state, unpacked
 
 
 class Optimizer:
@@ -163,6 +163,10 @@ class Optimizer:
         are taken in order.  If anything does not fit, an error says what, and nothing is changed.
         """
         self.state, self.param_groups[:] = unpacked(self, state_dict)
+
+    def checked_state(self, place, state, parameter, group):
+        """Return a copy of the saved state of one parameter, or raise if it is not one for it."""
+        return parameter_state(self, place, state, parameter, group)
 
     def __getstate__(self):
         return {"defaults": self.defaults, "param_groups": self.param_groups, "state": self.state}

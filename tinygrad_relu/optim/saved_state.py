@@ -60,7 +60,7 @@ def unpacked(optimizer, saved):
         place = f"{title}: state {number}"
         if not isinstance(state, dict):
             raise ArgumentError(f"{place} is a {type(state).__name__}: it is a dict")
-        states[parameter] = optimizer_state(optimizer, place, state, parameter, group)
+        states[parameter] = optimizer.checked_state(place, state, parameter, group)
     return states, groups
 
 
@@ -76,17 +76,17 @@ def merged(title, group, saved):
     if names and others and list(names) != list(others):
         k = next((k for k, pair in enumerate(zip(names, others)) if pair[0] != pair[1]), 0)
         raise ArgumentError(
-            f"{title}: parameter {k} is {names[k]!r} here and was {others[k]!r} when it was saved; to load "
-            "by order alone, delete 'param_names' from the saved group"
+            f"{title}: parameter {k} is {names[k]!r} here and was {others[k]!r} when it was saved: to "
+            "load by order alone, delete 'param_names' from the saved group"
         )
     kept = deepcopy({name: value for name, value in saved.items() if name != "params"})
     return {**group, **kept, "params": group["params"]}
 
 
-def optimizer_state(optimizer, place, state, parameter, group):
+def parameter_state(optimizer, place, state, parameter, group):
     """Return a copy of the saved state of one parameter, or raise if it is not one for it."""
     if optimizer.arrays_of is None:
-        return deepcopy({name: value for name, value in state.items()})
+        return deepcopy(dict(state))
     arrays = optimizer.arrays_of(group)
     # PyTorch saves None for what is not there yet.
     given = {name: value for name, value in state.items() if value is not None}
