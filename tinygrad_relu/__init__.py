@@ -80,6 +80,7 @@ from tinygrad_relu.grad_mode import (
     set_grad_enabled,
 )
 from tinygrad_relu.gradcheck import gradcheck, gradgradcheck
+from tinygrad_relu.io import load, save
 from tinygrad_relu.kernels import (
     empty_cache,
     get_num_threads,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tinygrad_relu.engine import Tensor, checked_call, sharing
-from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError
+from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError, StateError
 
 # The generator is made when it is first asked for: NumPy loads its random module only then.
 _settings = {"dtype": np.dtype(np.float64), "generator": None}
@@ -99,7 +99,7 @@ def set_state_of(name, source, state):
         # What is bad is found out on a generator that nobody draws from.
         type(source.bit_generator)().state = state
     except (TypeError, ValueError, KeyError, AttributeError, IndexError, OverflowError) as error:
-        raise ArgumentError(
+        raise StateError(
             f"{name}: state is no state of {type(source.bit_generator).__name__}, as get_state() and "
             f"get_rng_state() return it: {error}"
         ) from error

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 
 from tinygrad_relu.engine import checked_signature, open_for_update
-from tinygrad_relu.errors import ArgumentError, ShapeError
+from tinygrad_relu.errors import ArgumentError, StateError
 from tinygrad_relu.grad_mode import enable_grad
 from tinygrad_relu.kernels.update import laid_out
 from tinygrad_relu.optim.groups import INFINITY, check_numbers
@@ -202,14 +202,14 @@ class LBFGS(Optimizer):
 
     def checked_state(self, place, state, parameter, group):
         if parameter is not group["params"][0]:
-            raise ArgumentError(f"{place}: there is one state, that of parameter 0, for all of them")
+            raise StateError(f"{place}: there is one state, that of parameter 0, for all of them")
         size = sum(p.size for p in group["params"])
         counts = {name: whole_number(f"{place}: {name!r}", state.get(name, 0)) for name in COUNTS}
         if not counts["n_iter"]:
             return counts
         lacking = [name for name in (*NUMBERS, *VECTORS, *HISTORY) if state.get(name) is None]
         if lacking or len({len(state[name]) for name in HISTORY}) != 1:
-            raise ArgumentError(
+            raise StateError(
                 f"{place} is no state of LBFGS: it lacks {', '.join(lacking) or 'a part of its history'}"
             )
         dtype = np.result_type(*(p.dtype for p in group["params"]))
@@ -227,7 +227,7 @@ def flat_copy(place, value, size, dtype):
     """Return a copy of a saved vector, or raise if it is not as long as it has to be."""
     array = plain_array(place, value)
     if array.size != size:
-        raise ShapeError(f"{place} has {array.size} elements, and {size} are needed")
+        raise StateError(f"{place} has {array.size} elements, and {size} are needed")
     return np.array(array, dtype).reshape(size)
 
 

@@ -6,7 +6,7 @@ from copy import deepcopy
 import numpy as np
 
 from tinygrad_relu.engine import Tensor, sharing
-from tinygrad_relu.errors import ArgumentError, DTypeError, ShapeError
+from tinygrad_relu.errors import StateError
 
 
 def packed(optimizer):
@@ -36,13 +36,13 @@ def unpacked(optimizer, saved):
     """Return states and groups for an optimizer from what `packed` gave, or raise if they do not fit."""
     title = f"{type(optimizer).__name__}.load_state_dict"
     if not isinstance(saved, dict) or not {"state", "param_groups"} <= saved.keys():
-        raise ArgumentError(
+        raise StateError(
             f"{title}: a dict with 'state' and 'param_groups' is needed, as state_dict() returns, and a "
             f"{type(saved).__name__} was given"
         )
     own = optimizer.param_groups
     if not isinstance(saved["param_groups"], (list, tuple)) or len(saved["param_groups"]) != len(own):
-        raise ArgumentError(
+        raise StateError(
             f"{title}: there are {len(own)} groups of parameters here, and another number was saved"
         )
     parameters, groups = {}, []
@@ -51,15 +51,15 @@ def unpacked(optimizer, saved):
         optimizer.check(groups[-1])
         parameters.update(zip(other["params"], zip(group["params"], [groups[-1]] * len(group["params"]))))
     if not isinstance(saved["state"], dict):
-        raise ArgumentError(f"{title}: 'state' is a {type(saved['state']).__name__}: it is a dict")
+        raise StateError(f"{title}: 'state' is a {type(saved['state']).__name__}: it is a dict")
     states = defaultdict(dict)
     for number, state in saved["state"].items():
         if number not in parameters:
-            raise ArgumentError(f"{title}: there is a state {number!r} for a parameter in no group")
+            raise StateError(f"{title}: there is a state {number!r} for a parameter in no group")
         parameter, group = parameters[number]
         place = f"{title}: state {number}"
         if not isinstance(state, dict):
-            raise ArgumentError(f"{place} is a {type(state).__name__}: it is a dict")
+            raise StateError(f"{place} is a {type(state).__name__}: it is a dict")
         states[parameter] = optimizer.checked_state(place, state, parameter, group)
     return states, groups
 
@@ -67,15 +67,15 @@ def unpacked(optimizer, saved):
 def merged(title, group, saved):
     """Return the saved settings of a group with the parameters that are here."""
     if not isinstance(saved, dict) or not isinstance(saved.get("params"), (list, tuple)):
-        raise ArgumentError(f"{title} is no dict with numbers of parameters under 'params'")
+        raise StateError(f"{title} is no dict with numbers of parameters under 'params'")
     if len(saved["params"]) != len(group["params"]):
-        raise ArgumentError(
+        raise StateError(
             f"{title} has {len(group['params'])} parameters here, and {len(saved['params'])} were saved"
         )
     names, others = group.get("param_names"), saved.get("param_names")
     if names and others and list(names) != list(others):
         k = next((k for k, pair in enumerate(zip(names, others)) if pair[0] != pair[1]), 0)
-        raise ArgumentError(
+        raise StateError(
             f"{title}: parameter {k} is {names[k]!r} here and was {others[k]!r} when it was saved: to "
             "load by order alone, delete 'param_names' from the saved group"
         )
@@ -94,7 +94,7 @@ def parameter_state(optimizer, place, state, parameter, group):
         return {}
     lacking = [name for name in (*optimizer.numbers, *arrays) if name not in given]
     if lacking:
-        raise ArgumentError(f"{place} lacks {', '.join(map(repr, lacking))}: was it another optimizer's?")
+        raise StateError(f"{place} lacks {', '.join(map(repr, lacking))}: was it another optimizer's?")
     kept = {name: whole_number(f"{place}: {name!r}", given[name]) for name in optimizer.numbers}
     return kept | {name: like(f"{place}: {name!r}", given[name], parameter) for name in arrays}
 
@@ -103,7 +103,7 @@ def plain_array(place, value):
     """Return what was saved as an array, also of another library's tensors."""
     array = np.asarray(value.detach() if isinstance(value, Tensor) else value)
     if array.dtype.kind not in "biuf":
-        raise DTypeError(f"{place} is of dtype {array.dtype}: it is an array of real numbers")
+        raise StateError(f"{place} is of dtype {array.dtype}: it is an array of real numbers")
     return array
 
 
@@ -111,7 +111,7 @@ def like(place, value, parameter):
     """Return a copy of a saved array in the shape and dtype of a parameter."""
     array = plain_array(place, value)
     if array.shape != parameter.shape:
-        raise ShapeError(f"{place} has shape {array.shape}, and the parameter {parameter.shape}")
+        raise StateError(f"{place} has shape {array.shape}, and the parameter {parameter.shape}")
     return np.array(array, parameter.dtype, order="C")
 
 
@@ -119,7 +119,7 @@ def whole_number(place, value):
     """Return a saved count as an int; PyTorch saves it as a tensor."""
     array = plain_array(place, value)
     if array.size != 1 or array.item() != array.item() or array.item() != int(array.item()):
-        raise ArgumentError(f"{place} is {value!r:.80}: it is a whole number")
+        raise StateError(f"{place} is {value!r:.80}: it is a whole number")
     if array.item() < 0:
-        raise ArgumentError(f"{place} is {value!r:.80}: it is not negative")
+        raise StateError(f"{place} is {value!r:.80}: it is not negative")
     return int(array.item())

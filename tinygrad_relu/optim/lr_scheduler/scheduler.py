@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinygrad_relu.errors import ArgumentError, GraphError, RangeError
+from tinygrad_relu.errors import ArgumentError, GraphError, RangeError, StateError
 from tinygrad_relu.optim.optimizer import Optimizer
 
 
@@ -107,22 +107,22 @@ class LRScheduler:
         """Raise if `state` is not one of such a scheduler, and change nothing."""
         title = f"{type(self).__name__}.load_state_dict"
         if not isinstance(state, dict):
-            raise ArgumentError(
+            raise StateError(
                 f"{title}: a {type(state).__name__} was given: pass what state_dict() returned"
             )
         own = self.state_dict()
         lacking = [name for name in own if name not in state]
         if lacking:
-            raise ArgumentError(
+            raise StateError(
                 f"{title}: {', '.join(lacking)} is missing: was it another kind of scheduler's?"
             )
         for name, value in own.items():
             if kind_of(state[name]) != kind_of(value):
-                raise ArgumentError(
+                raise StateError(
                     f"{title}: {name} is {state[name]!r:.60}, and has to be of the kind of {value!r:.60}"
                 )
         if len(state.get("base_lrs", ())) != len(own.get("base_lrs", ())):
-            raise ArgumentError(
+            raise StateError(
                 f"{title}: the state is of {len(state['base_lrs'])} groups, and there are "
                 f"{len(own['base_lrs'])}"
             )

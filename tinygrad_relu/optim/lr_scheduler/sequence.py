@@ -3,7 +3,7 @@
 from bisect import bisect_right
 
 from tinygrad_relu.engine import checked_signature
-from tinygrad_relu.errors import ArgumentError
+from tinygrad_relu.errors import ArgumentError, StateError
 from tinygrad_relu.optim.lr_scheduler.factors import checked_milestones
 from tinygrad_relu.optim.lr_scheduler.plateau import ReduceLROnPlateau
 from tinygrad_relu.optim.lr_scheduler.scheduler import LRScheduler, checked_optimizer
@@ -89,7 +89,7 @@ class SequentialLR(LRScheduler):
     def check_state(self, state):
         super().check_state(state)
         if len(state["_schedulers"]) != len(self._schedulers):
-            raise ArgumentError(
+            raise StateError(
                 f"SequentialLR.load_state_dict: the state is of {len(state['_schedulers'])} schedulers, "
                 f"and there are {len(self._schedulers)}"
             )
