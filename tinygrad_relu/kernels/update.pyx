@@ -18,7 +18,7 @@ from tinygrad_relu.kernels.loops.table cimport (
     AdagradSettings, AdamSettings, RmspropSettings, SgdSettings
 )
 
-from tinygrad_relu.errors import DTypeError, ShapeError
+from tinygrad_relu.errors import ArgumentError, DTypeError, ShapeError
 
 cnp.import_array()
 
@@ -42,38 +42,53 @@ def laid_out(list parameters, list gradients):
     return fitting
 
 
-def remembered(list parameters, list gradients, list states, str name):
-    """Return what each state has under `name`, or zeros where it has nothing; None without a gradient.
+def states_of(states, list keys, list gradients):
+    """Return what is remembered under each of `keys`: a dict, or None where there is no gradient."""
+    return [None if gradients[k] is None else states[keys[k]] for k in range(len(keys))]
+
+
+def remembered(list parameters, list states, str name):
+    """Return what each state has under `name`, or zeros where it has nothing; None where it is none.
 
     Raises if it does not fit its parameter, such as something that was put there from outside.
     """
     cdef list found = []
-    cdef ndarray parameter, memory
-    cdef dict state
+    cdef ndarray parameter
     for k in range(len(parameters)):
-        if gradients[k] is None:
+        state = states[k]
+        if state is None:
             found.append(None)
             continue
-        parameter, state = parameters[k], states[k]
-        kept = state.get(name)
+        parameter = parameters[k]
+        kept = (<dict> state).get(name)
         if kept is None:
-            found.append(np.zeros_like(parameter))
-            continue
-        if not isinstance(kept, ndarray) or (<object> kept).shape != (<object> parameter).shape:
+            kept = np.zeros_like(parameter)
+        elif not fits(kept, parameter):
             raise ShapeError(
                 f"optimizer step: state {name!r} of parameter {k} is {type(kept).__name__} of shape "
-                f"{np.shape(kept)}: it is an array of the shape of the parameter, "
-                f"{(<object> parameter).shape}; load_state_dict() checks what it takes"
+                f"{np.shape(kept)}: it is a contiguous, writable array of the shape and dtype of the "
+                f"parameter, {(<object> parameter).shape} and {(<object> parameter).dtype}; "
+                "load_state_dict() checks what it takes"
             )
-        memory = kept
-        if float_slot(memory) != float_slot(parameter) or not cnp.PyArray_ISWRITEABLE(memory):
-            raise DTypeError(
-                f"optimizer step: state {name!r} of parameter {k} of dtype {(<object> memory).dtype} "
-                f"and strides {(<object> memory).strides} cannot be updated in place: it is contiguous, "
-                f"writable and of the dtype of the parameter, {(<object> parameter).dtype}"
-            )
-        found.append(memory)
+        found.append(kept)
     return found
+
+
+cdef bint fits(object memory, ndarray parameter):
+    """Tell whether something is an array that can be updated along with a parameter."""
+    cdef ndarray array
+    if not isinstance(memory, ndarray):
+        return False
+    array = memory
+    return (
+        float_slot(array) == float_slot(parameter) and cnp.PyArray_ISWRITEABLE(array)
+        and cnp.PyArray_SAMESHAPE(array, parameter)
+    )
+
+
+def next_steps(list states):
+    """Return the how manieth step this is for each parameter, 0 for one that does not take it."""
+    return [0 if state is None else (<dict> state).get("step", 0) + 1 for state in states]
 
 
 def keep(list states, dict memories):
@@ -83,6 +98,26 @@ def keep(list states, dict memories):
         for k in range(len(states)):
             if states[k] is not None:
                 (<dict> states[k])[name] = values[k]
+
+
+def settings_of(dict group, tuple names):
+    """Return settings of a group as floats, pairs of them one after the other."""
+    cdef list found = []
+    cdef double number
+    try:
+        for name in names:
+            value = group[name]
+            if type(value) is float:
+                found.append(value)
+                continue
+            for part in value if isinstance(value, (tuple, list)) else (value,):
+                number = part
+                found.append(number)
+    except (TypeError, ValueError, KeyError) as error:
+        raise ArgumentError(
+            f"optimizer step: the setting {name!r} of a group is missing or no number: {error}"
+        ) from error
+    return found
 
 
 cdef char* bytes_of(object array):

@@ -3,9 +3,11 @@
 import numpy as np
 
 from tinygrad_relu.engine import checked_signature
-from tinygrad_relu.kernels.update import adagrad, remembered
-from tinygrad_relu.optim.groups import INFINITY, check_numbers, check_switches, numbers_in
+from tinygrad_relu.kernels.update import adagrad, next_steps, remembered, settings_of, states_of
+from tinygrad_relu.optim.groups import INFINITY, check_numbers, check_switches
 from tinygrad_relu.optim.optimizer import Optimizer
+
+SETTINGS = ("lr", "lr_decay", "eps", "weight_decay")
 
 
 class Adagrad(Optimizer):
@@ -77,11 +79,8 @@ class Adagrad(Optimizer):
 
     def prepared(self, group):
         arrays, gradients = self.opened(group)
-        states = self.states_of(group, gradients)
-        lr, lr_decay, eps, decay = numbers_in(group, "lr", "lr_decay", "eps", "weight_decay")
-        sums = remembered(arrays, gradients, states, "sum")
-        steps = [0 if state is None else state.get("step", 0) + 1 for state in states]
-        arguments = (
-            arrays, gradients, sums, steps, lr, lr_decay, eps, decay, bool(group["maximize"]),
+        states = states_of(self.state, group["params"], gradients)
+        sums, steps = remembered(arrays, states, "sum"), next_steps(states)
+        return states, {"step": steps, "sum": sums}, (
+            arrays, gradients, sums, steps, *settings_of(group, SETTINGS), group["maximize"],
         )
-        return states, {"step": steps, "sum": sums}, arguments

@@ -1,9 +1,11 @@
 """Adam and AdamW."""
 
 from tinygrad_relu.engine import checked_signature
-from tinygrad_relu.kernels.update import adam, remembered
-from tinygrad_relu.optim.groups import INFINITY, check_betas, check_numbers, check_switches, numbers_in
+from tinygrad_relu.kernels.update import adam, next_steps, remembered, settings_of, states_of
+from tinygrad_relu.optim.groups import INFINITY, check_betas, check_numbers, check_switches
 from tinygrad_relu.optim.optimizer import Optimizer
+
+SETTINGS = ("lr", "betas", "eps", "weight_decay")
 
 
 class Adam(Optimizer):
@@ -69,17 +71,18 @@ class Adam(Optimizer):
 
     def prepared(self, group):
         arrays, gradients = self.opened(group)
-        states = self.states_of(group, gradients)
-        lr, eps, decay = numbers_in(group, "lr", "eps", "weight_decay")
-        check_betas(self, group["betas"])
-        memories = {name: remembered(arrays, gradients, states, name) for name in self.arrays_of(group)}
-        steps = [0 if state is None else state.get("step", 0) + 1 for state in states]
-        arguments = (
-            arrays, gradients, memories["exp_avg"], memories["exp_avg_sq"],
-            memories.get("max_exp_avg_sq"), steps, lr, *group["betas"], eps, decay,
-            bool(group["decoupled_weight_decay"]), bool(group["maximize"]),
+        states = states_of(self.state, group["params"], gradients)
+        settings = settings_of(group, SETTINGS)
+        steps = next_steps(states)
+        means = remembered(arrays, states, "exp_avg")
+        squares = remembered(arrays, states, "exp_avg_sq")
+        memories, largest = {"step": steps, "exp_avg": means, "exp_avg_sq": squares}, None
+        if group["amsgrad"]:
+            largest = memories["max_exp_avg_sq"] = remembered(arrays, states, "max_exp_avg_sq")
+        return states, memories, (
+            arrays, gradients, means, squares, largest, steps, *settings,
+            group["decoupled_weight_decay"], group["maximize"],
         )
-        return states, {"step": steps, **memories}, arguments
 
 
 class AdamW(Adam):

@@ -108,13 +108,3 @@ def check_betas(optimizer, betas):
     if not isinstance(betas, (tuple, list)) or len(betas) != 2:
         raise ArgumentError(f"{type(optimizer).__name__}: betas are {betas!r}: they are two numbers")
     check_numbers(optimizer, beta1=(betas[0], 0, 1), beta2=(betas[1], 0, 1))
-
-
-def numbers_in(group, *names):
-    """Return settings of a group as floats; between steps somebody may have changed them."""
-    try:
-        return [float(group[name]) for name in names]
-    except (TypeError, ValueError, KeyError) as error:
-        raise ArgumentError(
-            f"optimizer step: a setting of a group is missing or no number: {error}"
-        ) from error

@@ -107,11 +107,9 @@ class LBFGS(Optimizer):
                 f"LBFGS.step: closure is a {type(closure).__name__}: pass a function that computes the "
                 "gradients anew and returns the loss"
             )
-        for hook in tuple(self.before_step.values()):
-            hook(self, (closure,), {})
+        self.call(self.before_step, closure)
         first = self.minimized(closure, self.param_groups[0])
-        for hook in tuple(self.after_step.values()):
-            hook(self, (closure,), {})
+        self.call(self.after_step, closure)
         return first
 
     def minimized(self, closure, group):

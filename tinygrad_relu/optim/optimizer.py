@@ -101,8 +101,8 @@ class Optimizer:
         closure : callable, optional
             Computes gradients anew, and returns the loss, which is returned from here.
         """
-        for hook in tuple(self.before_step.values()):
-            hook(self, (closure,), {})
+        if self.before_step:
+            self.call(self.before_step, closure)
         loss = None
         if closure is not None:
             with enable_grad():
@@ -110,11 +110,17 @@ class Optimizer:
         # First everything that can go wrong, then everything that changes something.
         prepared = [self.prepared(group) for group in self.param_groups]
         for states, memories, arguments in prepared:
-            keep(states, memories)
+            if memories:
+                keep(states, memories)
             self.update(*arguments)
-        for hook in tuple(self.after_step.values()):
-            hook(self, (closure,), {})
+        if self.after_step:
+            self.call(self.after_step, closure)
         return loss
+
+    def call(self, hooks, closure):
+        """Call the hooks of a step."""
+        for hook in tuple(hooks.values()):
+            hook(self, (closure,), {})
 
     def prepared(self, group):
         """Return what a step of a group is made of: a subclass says how.
@@ -134,11 +140,6 @@ class Optimizer:
         """Return the arrays of a group and their gradients, in the same layout."""
         arrays, gradients = open_for_update(group["params"])
         return arrays, laid_out(arrays, gradients)
-
-    def states_of(self, group, gradients):
-        """Return the states of the parameters that have a gradient, None for the others."""
-        state = self.state
-        return [None if g is None else state[p] for p, g in zip(group["params"], gradients)]
 
     def register_step_pre_hook(self, hook):
         """Call ``hook(optimizer, args, kwargs)`` before each step; returns a handle to remove it."""

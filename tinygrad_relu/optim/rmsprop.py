@@ -1,9 +1,11 @@
 """RMSprop."""
 
 from tinygrad_relu.engine import checked_signature
-from tinygrad_relu.kernels.update import remembered, rmsprop
-from tinygrad_relu.optim.groups import INFINITY, check_numbers, check_switches, numbers_in
+from tinygrad_relu.kernels.update import next_steps, remembered, rmsprop, settings_of, states_of
+from tinygrad_relu.optim.groups import INFINITY, check_numbers, check_switches
 from tinygrad_relu.optim.optimizer import Optimizer
+
+SETTINGS = ("lr", "alpha", "eps", "weight_decay", "momentum")
 
 
 class RMSprop(Optimizer):
@@ -73,13 +75,12 @@ class RMSprop(Optimizer):
 
     def prepared(self, group):
         arrays, gradients = self.opened(group)
-        states = self.states_of(group, gradients)
-        settings = numbers_in(group, "lr", "alpha", "eps", "weight_decay", "momentum")
-        memories = {name: remembered(arrays, gradients, states, name) for name in self.arrays_of(group)}
-        # Not needed for the step, but a part of what PyTorch saves.
-        steps = [0 if state is None else state.get("step", 0) + 1 for state in states]
-        arguments = (
+        states = states_of(self.state, group["params"], gradients)
+        # Steps are not needed here, but a part of what PyTorch saves.
+        memories = {"step": next_steps(states)}
+        for name in self.arrays_of(group):
+            memories[name] = remembered(arrays, states, name)
+        return states, memories, (
             arrays, gradients, memories["square_avg"], memories.get("grad_avg"),
-            memories.get("momentum_buffer"), *settings, bool(group["maximize"]),
+            memories.get("momentum_buffer"), *settings_of(group, SETTINGS), group["maximize"],
         )
-        return states, {"step": steps, **memories}, arguments

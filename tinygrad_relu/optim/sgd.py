@@ -2,9 +2,11 @@
 
 from tinygrad_relu.engine import checked_signature
 from tinygrad_relu.errors import ArgumentError
-from tinygrad_relu.kernels.update import remembered, sgd
-from tinygrad_relu.optim.groups import INFINITY, check_numbers, check_switches, numbers_in
+from tinygrad_relu.kernels.update import remembered, settings_of, sgd, states_of
+from tinygrad_relu.optim.groups import INFINITY, check_numbers, check_switches
 from tinygrad_relu.optim.optimizer import Optimizer
+
+SETTINGS = ("lr", "momentum", "dampening", "weight_decay")
 
 
 class SGD(Optimizer):
@@ -72,15 +74,15 @@ class SGD(Optimizer):
 
     def prepared(self, group):
         arrays, gradients = self.opened(group)
-        lr, momentum, dampening, decay = numbers_in(group, "lr", "momentum", "dampening", "weight_decay")
+        lr, momentum, dampening, decay = settings_of(group, SETTINGS)
         states, memories, velocities, shares = [], {}, None, None
         if momentum:
-            states = self.states_of(group, gradients)
+            states = states_of(self.state, group["params"], gradients)
             # The first gradient becomes the velocity whole.
             shares = [1 - dampening if state and "momentum_buffer" in state else 1.0 for state in states]
-            velocities = remembered(arrays, gradients, states, "momentum_buffer")
+            velocities = remembered(arrays, states, "momentum_buffer")
             memories["momentum_buffer"] = velocities
         return states, memories, (
-            arrays, gradients, velocities, shares, lr, momentum, decay,
-            bool(group["nesterov"]), bool(group["maximize"]),
+            arrays, gradients, velocities, shares, lr, momentum, decay, group["nesterov"],
+            group["maximize"],
         )
