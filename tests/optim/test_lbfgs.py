@@ -110,10 +110,18 @@ def test_the_search_fulfils_both_conditions(f, first):
 
     start = evaluate(0.0)
     looks.clear()
-    found, count = strong_wolfe(evaluate, start, first, 1.0, 1e-12)
+    found, count = strong_wolfe(evaluate, start, first, 1.0, 1e-12, 25)
     assert count == len(looks) <= 26
     assert found.value <= start.value + SUFFICIENT_DECREASE * found.t * start.slope
     assert abs(found.slope) <= CURVATURE * abs(start.slope)
+
+
+def test_a_search_that_may_look_no_further_keeps_the_best_point():
+    def evaluate(t):
+        return Point(t, 5.0 - t, -1.0, None) if t < 10.05 else Point(t, 9.0, -1.0, None)
+
+    found = [strong_wolfe(evaluate, evaluate(0.0), 1.0, 1.0, 1e-12, most) for most in (0, 1, 2)]
+    assert [(point.t, looks) for point, looks in found] == [(1.0, 1), (10.0, 2), (10.0, 3)]
 
 
 def test_the_cubic_is_that_through_both_points():

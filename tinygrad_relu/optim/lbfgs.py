@@ -46,7 +46,8 @@ class LBFGS(Optimizer):
     Notes
     -----
     Nocedal and Wright, "Numerical optimization", second edition, 2006, algorithms 7.4 and 7.5, with
-    PyTorch's rules for when to end.
+    PyTorch's rules for when to end.  Where evaluations come to an end in the middle of a search, it keeps
+    the best point, and where the function ends (NaN), it comes back: PyTorch may stay where it is, or not.
 
     Examples
     --------
@@ -133,7 +134,10 @@ class LBFGS(Optimizer):
             if slope > -group["tolerance_change"]:
                 break
             if group["line_search_fn"]:
-                found, looks = self.searched(closure, Point(0.0, loss, slope, gradient), state, group)
+                found, looks = self.searched(
+                    closure, Point(0.0, loss, slope, gradient), state, group,
+                    group["max_eval"] - evaluations,
+                )
                 loss, gradient = found.value, found.gradient
             else:
                 self.move(group, direction, state["t"])
@@ -166,7 +170,7 @@ class LBFGS(Optimizer):
         parts = [np.zeros(a.size, a.dtype) if g is None else g.ravel() for a, g in zip(arrays, gradients)]
         return loss, value, np.concatenate(parts)
 
-    def searched(self, closure, start, state, group):
+    def searched(self, closure, start, state, group, most):
         """Move to the best point along the direction, and return it with the number of evaluations."""
         direction = state["d"]
         begin = [array.copy() for array in open_for_update(group["params"])[0]]
@@ -178,7 +182,7 @@ class LBFGS(Optimizer):
 
         try:
             found, looks = strong_wolfe(
-                evaluate, start, state["t"], largest(direction), group["tolerance_change"]
+                evaluate, start, state["t"], largest(direction), group["tolerance_change"], most
             )
         except BaseException:
             self.move(group, direction, 0.0, begin)

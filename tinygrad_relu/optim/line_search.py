@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 
 SUFFICIENT_DECREASE, CURVATURE = 1e-4, 0.9
-MOST_EVALUATIONS = 25
 
 
 class Point(NamedTuple):
@@ -39,7 +38,7 @@ def cubic_minimum(a, b, low=None, high=None):
     return min(t if t > low else low, high)
 
 
-def strong_wolfe(evaluate, start, t, reach, tolerance):
+def strong_wolfe(evaluate, start, t, reach, tolerance, most):
     """Return the best point found along a direction, and how many were looked at.
 
     Parameters
@@ -53,6 +52,8 @@ def strong_wolfe(evaluate, start, t, reach, tolerance):
     reach : float
         The largest absolute element of the direction: a bracket is narrow enough when it moves no
         parameter by more than `tolerance`.
+    most : int
+        How many more points to look at than the first.
     """
 
     def too_high(point):
@@ -63,7 +64,7 @@ def strong_wolfe(evaluate, start, t, reach, tolerance):
         return abs(point.slope) <= -CURVATURE * start.slope
 
     before, here, looks = start, evaluate(t), 0
-    while looks < MOST_EVALUATIONS:
+    while looks < most:
         if too_high(here) or (looks > 1 and here.value >= before.value):
             break
         if flat(here):
@@ -74,15 +75,16 @@ def strong_wolfe(evaluate, start, t, reach, tolerance):
         before, here = here, evaluate(ahead)
         looks += 1
     else:
-        before = start
-    return zoomed(evaluate, before, here, too_high, flat, looks, reach, tolerance)
+        # PyTorch goes back to the start where the last point is no better than it: the one before is.
+        return here if here.value < start.value else before, looks + 1
+    return zoomed(evaluate, before, here, too_high, flat, looks, reach, tolerance, most)
 
 
-def zoomed(evaluate, a, b, too_high, flat, looks, reach, tolerance):
+def zoomed(evaluate, a, b, too_high, flat, looks, reach, tolerance, most):
     """Return the best point of a bracket that is made narrower, and how many were looked at."""
     low, high = (b, a) if b.value < a.value else (a, b)
     stalled = False
-    while looks < MOST_EVALUATIONS and not abs(high.t - low.t) * reach < tolerance:
+    while looks < most and not abs(high.t - low.t) * reach < tolerance:
         left, right = min(low.t, high.t), max(low.t, high.t)
         t, margin = cubic_minimum(low, high), 0.1 * (right - left)
         near = min(right - t, t - left) < margin
