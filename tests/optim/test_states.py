@@ -205,6 +205,8 @@ BROKEN = {
     "1 groups": lambda s: s["param_groups"].append({"params": []}),
     "2 parameters here, and 1": lambda s: s["param_groups"][0].update(params=[0]),
     "no dict with numbers": lambda s: s.update(param_groups=[3]),
+    "with numbers of parameters": lambda s: s["param_groups"][0].update(params=[[0], 1]),
+    "have one number": lambda s: s["param_groups"][0].update(params=[1, 1]),
     "no group": lambda s: s["state"].update({7: {}}),
     "lacks 'exp_avg'": lambda s: s["state"].update({1: {"step": 1}}),
     "shape": lambda s: s["state"][1].update(exp_avg=np.ones(2)),

@@ -47,7 +47,7 @@ class LBFGS(Optimizer):
     -----
     Nocedal and Wright, "Numerical optimization", second edition, 2006, algorithms 7.4 and 7.5, with
     PyTorch's rules for when to end.  Where evaluations come to an end in the middle of a search, it keeps
-    the best point, and where the function ends (NaN), it comes back: PyTorch may stay where it is, or not.
+    the best point, where PyTorch may stay where it was; and it comes back from where the loss is NaN.
 
     Examples
     --------

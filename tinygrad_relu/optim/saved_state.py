@@ -50,6 +50,8 @@ def unpacked(optimizer, saved):
         groups.append(merged(f"{title}: group {k}", group, other))
         optimizer.check(groups[-1])
         parameters.update(zip(other["params"], zip(group["params"], [groups[-1]] * len(group["params"]))))
+    if len(parameters) != sum(len(group["params"]) for group in own):
+        raise StateError(f"{title}: two of the saved parameters have one number")
     if not isinstance(saved["state"], dict):
         raise StateError(f"{title}: 'state' is a {type(saved['state']).__name__}: it is a dict")
     states = defaultdict(dict)
@@ -66,7 +68,8 @@ def unpacked(optimizer, saved):
 
 def merged(title, group, saved):
     """Return the saved settings of a group with the parameters that are here."""
-    if not isinstance(saved, dict) or not isinstance(saved.get("params"), (list, tuple)):
+    numbers = saved.get("params") if isinstance(saved, dict) else None
+    if not isinstance(numbers, (list, tuple)) or not all(isinstance(k, int) for k in numbers):
         raise StateError(f"{title} is no dict with numbers of parameters under 'params'")
     if len(saved["params"]) != len(group["params"]):
         raise StateError(
