@@ -102,11 +102,14 @@ def test_a_state_that_does_not_fit_stops_the_step():
 
 def test_a_centered_variance_is_never_negative():
     w = tg.tensor([0.0], requires_grad=True)
-    optimizer = optim.RMSprop([w], lr=1e-6, alpha=0.5, centered=True)
+    optimizer, negative = optim.RMSprop([w], lr=1e-6, alpha=0.3, centered=True), 0
     for _ in range(200):
-        w.grad = tg.tensor([0.1])
+        w.grad = tg.tensor([0.7])
         optimizer.step()
+        memory = optimizer.state[w]
+        negative += (memory["square_avg"] - memory["grad_avg"] ** 2).item() < 0
         assert np.isfinite(w.item())
+    assert negative > 100
 
 
 def test_nan_goes_on_to_the_largest_square():

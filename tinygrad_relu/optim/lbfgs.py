@@ -133,17 +133,12 @@ class LBFGS(Optimizer):
             slope = product(gradient, direction)
             if slope > -group["tolerance_change"]:
                 break
+            here = Point(0.0, loss, slope, gradient)
             if group["line_search_fn"]:
-                found, looks = self.searched(
-                    closure, Point(0.0, loss, slope, gradient), state, group,
-                    group["max_eval"] - evaluations,
-                )
-                loss, gradient = found.value, found.gradient
+                found, looks = self.searched(closure, here, state, group, group["max_eval"] - evaluations)
             else:
-                self.move(group, direction, state["t"])
-                looks = int(taken < group["max_iter"])
-                if looks:
-                    _, loss, gradient = self.evaluated(closure)
+                found, looks = self.stepped(closure, here, state, group, taken == group["max_iter"])
+            loss, gradient = found.value, found.gradient
             evaluations += looks
             state["func_evals"] += looks
             if (
@@ -169,6 +164,14 @@ class LBFGS(Optimizer):
             ) from error
         parts = [np.zeros(a.size, a.dtype) if g is None else g.ravel() for a, g in zip(arrays, gradients)]
         return loss, value, np.concatenate(parts)
+
+    def stepped(self, closure, start, state, group, last):
+        """Take a step as long as the rate says, and look where it led, unless it was the last one."""
+        self.move(group, state["d"], state["t"])
+        if last:
+            return start, 0
+        _, value, gradient = self.evaluated(closure)
+        return start._replace(t=state["t"], value=value, gradient=gradient), 1
 
     def searched(self, closure, start, state, group, most):
         """Move to the best point along the direction, and return it with the number of evaluations."""
