@@ -25,12 +25,12 @@ EDGES = [
 PROGRAM = """
 import hashlib
 import numpy as np
-from tinygrad_relu.kernels.special import erf_kernel, erfc_kernel
+from tinygrad_relu.kernels.special import erf_kernel, erfc_kernel, gelu_kernel
 
 x = np.random.default_rng(3).normal(0, 4, 5001)
 digest = hashlib.sha256()
 for dtype in (np.float32, np.float64):
-    for kernel in (erf_kernel, erfc_kernel):
+    for kernel in (erf_kernel, erfc_kernel, gelu_kernel):
         digest.update(kernel(x.astype(dtype)))
 print(digest.hexdigest())
 """

@@ -56,6 +56,9 @@ for dtype in (np.float32, np.float64):
         loss = tg.cross_entropy(x, target) + tg.linear(x, w, b).sum()
         loss.backward()
         take(loss, x.grad, w.grad, b.grad, x.sum(), x.sum(0))
+        y = tg.nn.functional.gelu(tg.layer_norm(x, width)) * tg.softmax(x, -1)
+        y.backward(tg.tensor(rng.standard_normal((rows, width)).astype(dtype)))
+        take(y, x.grad, x.var(1))
     for make, settings in (
         (tg.optim.SGD, {"momentum": 0.9}), (tg.optim.SGD, {"momentum": 0.9, "dampening": 0.1}),
         (tg.optim.Adam, {}), (tg.optim.AdamW, {}), (tg.optim.Adam, {"amsgrad": True}),

@@ -1,9 +1,10 @@
 """Matrix products, by the BLAS that NumPy brings.
 
-Two plain matrices go to ``PyArray_MatrixProduct2``, which hands transposed views to BLAS without a
-copy and costs a quarter of a microsecond over it, where ``np.matmul(..., out=...)`` costs 0.8.
-Vectors, stacks of matrices and other dtypes are left to ``np.matmul``.
+Two plain matrices go to it directly (`_blas.pyx`).  Vectors, stacks of matrices and other dtypes are
+left to ``np.matmul``.
 """
+
+import math
 
 import numpy as np
 
@@ -12,6 +13,7 @@ cimport numpy as cnp
 from cpython.ref cimport PyObject
 from numpy cimport ndarray, npy_intp
 
+from tinygrad_relu.kernels._blas cimport multiply
 from tinygrad_relu.kernels._memory cimport empty
 from tinygrad_relu.kernels._threads cimport run_loop
 from tinygrad_relu.kernels.elementwise cimport float_slot
@@ -23,10 +25,6 @@ from tinygrad_relu.kernels.gate import relu
 from tinygrad_relu.errors import ShapeError
 
 cnp.import_array()
-
-cdef extern from "numpy/arrayobject.h":
-    ndarray PyArray_MatrixProduct2(object a, object b, ndarray out)
-
 
 cdef bint fitting(object a, object b, int contracted) noexcept:
     """Tell whether `a` and `b` are matrices of one float dtype that fit, `b` along axis `contracted`."""
@@ -44,10 +42,44 @@ cdef bint fitting(object a, object b, int contracted) noexcept:
     )
 
 
+cdef bint stack_fitting(object a, object b, int contracted) noexcept:
+    """Tell whether `a` is a plain stack of matrices whose rows fit the matrix `b` along an axis."""
+    return (
+        type(a) is ndarray and type(b) is ndarray
+        and cnp.PyArray_NDIM(<ndarray> a) > 2 and cnp.PyArray_NDIM(<ndarray> b) == 2
+        and float_slot(<ndarray> a) >= 0
+        and cnp.PyArray_TYPE(<ndarray> b) == cnp.PyArray_TYPE(<ndarray> a)
+        and cnp.PyArray_ISBEHAVED_RO(<ndarray> b)
+        and cnp.PyArray_DIM(<ndarray> b, contracted)
+        == cnp.PyArray_DIM(<ndarray> a, cnp.PyArray_NDIM(<ndarray> a) - 1)
+    )
+
+
+cdef ndarray stack_product(ndarray a, ndarray b):
+    """Multiply a plain stack of matrices by one matrix: as one product of all of its rows."""
+    cdef npy_intp[64] shape
+    cdef npy_intp[2] flat
+    cdef int axis, last = cnp.PyArray_NDIM(a) - 1
+    cdef cnp.PyArray_Dims rows
+    cdef ndarray y
+    rows.ptr, rows.len = flat, 2
+    flat[0] = 1
+    for axis in range(last):
+        shape[axis] = cnp.PyArray_DIM(a, axis)
+        flat[0] *= shape[axis]
+    flat[1], shape[last] = cnp.PyArray_DIM(b, 0), cnp.PyArray_DIM(b, 1)
+    y = empty(last + 1, shape, cnp.PyArray_TYPE(a))
+    a = <ndarray> cnp.PyArray_Newshape(a, &rows, cnp.NPY_CORDER)
+    flat[1] = shape[last]
+    multiply(a, b, <ndarray> cnp.PyArray_Newshape(y, &rows, cnp.NPY_CORDER))
+    return y
+
+
 cdef ndarray product(ndarray a, ndarray b):
     cdef npy_intp[2] shape = [cnp.PyArray_DIM(a, 0), cnp.PyArray_DIM(b, 1)]
     cdef ndarray y = empty(2, shape, cnp.PyArray_TYPE(a))
-    return PyArray_MatrixProduct2(a, b, y)
+    multiply(a, b, y)
+    return y
 
 
 @cython.final
@@ -57,6 +89,36 @@ cdef class MatrixProduct(Kernel):
     cdef object run(self, PyObject** arrays, Py_ssize_t count, tuple statics):
         cdef object a = <object> arrays[0]
         cdef object b = <object> arrays[1]
+        if fitting(a, b, 0):
+            return product(<ndarray> a, <ndarray> b)
+        if stack_fitting(a, b, 0):
+            return stack_product(<ndarray> a, <ndarray> b)
+        with np.errstate(all="ignore"):
+            return np.matmul(a, b)
+
+
+@cython.wraparound(True)
+def rows_of(a, b):
+    """Return two arrays as matrices, whose rows are their last axes, or raise where they do not fit."""
+    *outer, width = a.shape if a.ndim else [-1]
+    *other, breadth = b.shape if b.ndim else [-1]
+    if outer != other or width < 0 or breadth < 0:
+        raise ShapeError("all axes but the last one need to be of the same lengths")
+    return a.reshape(math.prod(outer), width), b.reshape(math.prod(outer), breadth)
+
+
+@cython.final
+cdef class OuterSum(Kernel):
+    """The kernel of `outer_sum`: the sum of the outer products of the last axes of two arrays."""
+
+    cdef object run(self, PyObject** arrays, Py_ssize_t count, tuple statics):
+        cdef object a = <object> arrays[0]
+        cdef object b = <object> arrays[1]
+        if type(a) is not ndarray or type(b) is not ndarray or cnp.PyArray_NDIM(a) != 2 or (
+            cnp.PyArray_NDIM(b) != 2 or cnp.PyArray_DIM(a, 0) != cnp.PyArray_DIM(b, 0)
+        ):
+            a, b = rows_of(np.asarray(a), np.asarray(b))
+        a = cnp.PyArray_Transpose(<ndarray> a, NULL)
         if fitting(a, b, 0):
             return product(<ndarray> a, <ndarray> b)
         with np.errstate(all="ignore"):
@@ -80,8 +142,13 @@ cdef class Affine(Kernel):
         cdef object weight = <object> arrays[1]
         cdef object bias = <object> arrays[2]
         cdef ndarray y
-        if fitting(x, weight, 1) and (bias is None or self.takes(weight, bias)):
-            y = product(<ndarray> x, <ndarray> cnp.PyArray_Transpose(<ndarray> weight, NULL))
+        cdef bint is_stack = stack_fitting(x, weight, 1)
+        if (is_stack or fitting(x, weight, 1)) and (bias is None or self.takes(weight, bias)):
+            turned = cnp.PyArray_Transpose(<ndarray> weight, NULL)
+            if is_stack:
+                y = stack_product(<ndarray> x, <ndarray> turned)
+            else:
+                y = product(<ndarray> x, <ndarray> turned)
             if bias is not None:
                 self.finish(y, <ndarray> bias)
             elif self.rectified:
@@ -101,7 +168,8 @@ cdef class Affine(Kernel):
 
     cdef void finish(self, ndarray y, ndarray bias) noexcept:
         """Add `bias` to each row of `y`, in place, and rectify it if that is wanted."""
-        cdef npy_intp rows = cnp.PyArray_DIM(y, 0), width = cnp.PyArray_DIM(y, 1)
+        cdef npy_intp width = cnp.PyArray_DIM(bias, 0)
+        cdef npy_intp rows = cnp.PyArray_SIZE(y) // width if width else 0
         cdef npy_intp row = width * cnp.PyArray_ITEMSIZE(y)
         cdef int slot = float_slot(y)
         cdef npy_intp[3] strides = [row, 0, row]

@@ -207,23 +207,38 @@ cdef cnp.PyUFuncGenericFunction[2] ERF_LOOPS = [
 cdef cnp.PyUFuncGenericFunction[2] ERFC_LOOPS = [
     <cnp.PyUFuncGenericFunction> own.erfc[0], <cnp.PyUFuncGenericFunction> own.erfc[1]
 ]
+cdef cnp.PyUFuncGenericFunction[2] GELU_LOOPS = [
+    <cnp.PyUFuncGenericFunction> own.gelu[0], <cnp.PyUFuncGenericFunction> own.gelu[1]
+]
+cdef cnp.PyUFuncGenericFunction[2] GELU_COTANGENT_LOOPS = [
+    <cnp.PyUFuncGenericFunction> own.gelu_cotangent[0],
+    <cnp.PyUFuncGenericFunction> own.gelu_cotangent[1],
+]
 cdef Elementwise exponential = Elementwise(np.exp)
-cdef Exponential SETTINGS
+cdef Exponential FLOAT_SETTINGS, SETTINGS
+FLOAT_SETTINGS.loop, FLOAT_SETTINGS.data = exponential.loops[0], exponential.data[0]
 SETTINGS.loop, SETTINGS.data = exponential.loops[1], exponential.data[1]
 
 # One for each ufunc: NumPy keeps the pointer.
-cdef void* DATA[5][2]
+cdef void* DATA[6][2]
 DATA[0][0] = DATA[0][1] = <void*> &SETTINGS
 DATA[1][0] = DATA[1][1] = <void*> erfinv
 DATA[2][0] = DATA[2][1] = <void*> lgamma
 DATA[3][0] = DATA[3][1] = <void*> digamma
 DATA[4][0] = DATA[4][1] = <void*> polygamma
+DATA[5][0], DATA[5][1] = <void*> &FLOAT_SETTINGS, <void*> &SETTINGS
 
 erf_kernel = Elementwise(cnp.PyUFunc_FromFuncAndData(
     ERF_LOOPS, DATA[0], UNARY_TYPES, 2, 1, 1, -1, "erf", "error function", 0
 ))
 erfc_kernel = Elementwise(cnp.PyUFunc_FromFuncAndData(
     ERFC_LOOPS, DATA[0], UNARY_TYPES, 2, 1, 1, -1, "erfc", "1 - erf(x)", 0
+))
+gelu_kernel = Elementwise(cnp.PyUFunc_FromFuncAndData(
+    GELU_LOOPS, DATA[5], UNARY_TYPES, 2, 1, 1, -1, "gelu", "x times the normal distribution function", 0
+))
+gelu_cotangent_kernel = Elementwise(cnp.PyUFunc_FromFuncAndData(
+    GELU_COTANGENT_LOOPS, DATA[5], TYPES, 2, 2, 1, -1, "gelu_cotangent", "g times its derivative", 0
 ))
 erfinv_kernel = Elementwise(cnp.PyUFunc_FromFuncAndData(
     UNARY, DATA[1], UNARY_TYPES, 2, 1, 1, -1, "erfinv", "inverse of erf", 0

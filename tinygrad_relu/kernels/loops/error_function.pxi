@@ -1,4 +1,5 @@
-# The error function and its complement, in double also for floats, by blocks and without branches.
+# The error function and its complement, in double also for floats, by blocks and without branches; and
+# what is made of them for nets, in the precision of the data.
 #
 # Schonfelder, "Chebyshev expansions for the error and related functions", Mathematics of Computation,
 # 1978: exp(x * x) * erfc(x) * (1 + 2 x), for x >= 0, is a polynomial in (x - 3) / (x + 3); and
@@ -37,54 +38,61 @@ cdef double[13] CENTRE_DOUBLE = [
 
 
 cdef inline void polynomial(
-    const double* coefficients, int degree, const double* t, double* y, npy_intp size
+    const double* coefficients, int degree, const floating* t, floating* y, npy_intp size
 ) noexcept nogil:
     """Evaluate a polynomial of a degree that is a multiple of 4, by Horner's rule."""
     cdef npy_intp i
     cdef int k
-    cdef double a, b, c, d
+    cdef floating a, b, c, d
     for i in range(size):
-        y[i] = coefficients[degree]
+        y[i] = <floating> coefficients[degree]
     for k in range(degree - 4, -1, -4):
-        a, b, c, d = coefficients[k + 3], coefficients[k + 2], coefficients[k + 1], coefficients[k]
+        a, b = <floating> coefficients[k + 3], <floating> coefficients[k + 2]
+        c, d = <floating> coefficients[k + 1], <floating> coefficients[k]
         for i in range(size):
             y[i] = (((y[i] * t[i] + a) * t[i] + b) * t[i] + c) * t[i] + d
 
 
 cdef inline void tail(
-    const double* x, double* y, npy_intp size, Exponential* exp, const double* coefficients, int degree
+    const floating* x,      # IN   size
+    floating* y,            # OUT  size: erfc(abs(x))
+    floating* bell,         # OUT  size: exp(-x * x)
+    npy_intp size, Exponential* exp, const double* coefficients, int degree,
 ) noexcept nogil:
-    """Write ``erfc(abs(x))`` of a block."""
-    cdef double[ERROR_BLOCK] t, power
+    cdef floating[ERROR_BLOCK] t, factor
     cdef char* exp_operands[2]
-    cdef npy_intp[2] exp_strides = [sizeof(double), sizeof(double)]
+    cdef npy_intp[2] exp_strides = [sizeof(floating), sizeof(floating)]
     cdef npy_intp i
-    cdef double value, high, low, square, rest
+    cdef floating value, high, low, square, rest
+    # One more than two to the power of half of the digits.
+    cdef floating splitter = 4097 if floating is float else 134217729
+    # Plain numbers would be doubles, and all that is computed with them.
+    cdef floating one = 1, two = 2, three = 3, far = 30
     for i in range(size):
-        value = fabs(x[i])
-        value = 30 if value > 30 else value     # where erfc is 0, so that infinity is no NaN
-        t[i] = (value - 3) / (value + 3)
+        value = -x[i] if x[i] < 0 else x[i]
+        value = far if value > far else value   # where erfc is 0, so that infinity is no NaN
+        t[i] = (value - three) / (value + three)
         # The square, and what rounding took off it: Veltkamp's and Dekker's products, 1971.
         square = value * value
-        high = value * 134217729.0
+        high = value * splitter
         high = high - (high - value)
         low = value - high
-        rest = ((high * high - square) + 2 * high * low) + low * low
-        power[i] = -square
-        y[i] = (1 - rest) / (1 + 2 * value)
-    exp_operands[0] = exp_operands[1] = <char*> power
+        rest = ((high * high - square) + two * high * low) + low * low
+        bell[i] = -square
+        factor[i] = (one - rest) / (one + two * value)
+    exp_operands[0] = exp_operands[1] = <char*> bell
     exp.loop(exp_operands, &size, exp_strides, exp.data)
     for i in range(size):
-        power[i] *= y[i]
+        factor[i] *= bell[i]
     polynomial(coefficients, degree, t, y, size)
     for i in range(size):
-        y[i] *= power[i]
+        y[i] *= factor[i]
 
 
 cdef void erfc(
     floating** operands, npy_intp* count, npy_intp* strides, void* settings
 ) noexcept nogil:
-    cdef double[ERROR_BLOCK] x, y
+    cdef double[ERROR_BLOCK] x, y, bell
     cdef char* source = <char*> operands[0]
     cdef char* target = <char*> operands[1]
     cdef npy_intp i, size, left = count[0]
@@ -93,9 +101,9 @@ cdef void erfc(
         for i in range(size):
             x[i] = (<floating*> (source + i * strides[0]))[0]
         if floating is float:
-            tail(x, y, size, <Exponential*> settings, TAIL_FLOAT, 12)
+            tail(x, y, bell, size, <Exponential*> settings, TAIL_FLOAT, 12)
         else:
-            tail(x, y, size, <Exponential*> settings, TAIL_DOUBLE, 24)
+            tail(x, y, bell, size, <Exponential*> settings, TAIL_DOUBLE, 24)
         for i in range(size):
             (<floating*> (target + i * strides[1]))[0] = <floating> (2 - y[i] if x[i] < 0 else y[i])
         source += size * strides[0]
@@ -106,7 +114,7 @@ cdef void erfc(
 cdef void erf(
     floating** operands, npy_intp* count, npy_intp* strides, void* settings
 ) noexcept nogil:
-    cdef double[ERROR_BLOCK] x, y, t, centre
+    cdef double[ERROR_BLOCK] x, y, bell, t, centre
     cdef char* source = <char*> operands[0]
     cdef char* target = <char*> operands[1]
     cdef npy_intp i, size, left = count[0]
@@ -118,10 +126,10 @@ cdef void erf(
             value = 0.5 if fabs(x[i]) > 0.5 else x[i]
             t[i] = 8 * (value * value) - 1
         if floating is float:
-            tail(x, y, size, <Exponential*> settings, TAIL_FLOAT, 12)
+            tail(x, y, bell, size, <Exponential*> settings, TAIL_FLOAT, 12)
             polynomial(CENTRE_FLOAT, 8, t, centre, size)
         else:
-            tail(x, y, size, <Exponential*> settings, TAIL_DOUBLE, 24)
+            tail(x, y, bell, size, <Exponential*> settings, TAIL_DOUBLE, 24)
             polynomial(CENTRE_DOUBLE, 12, t, centre, size)
         for i in range(size):
             value = 1 - y[i]
@@ -130,4 +138,69 @@ cdef void erf(
             (<floating*> (target + i * strides[1]))[0] = <floating> value
         source += size * strides[0]
         target += size * strides[1]
+        left -= size
+
+
+# The normal distribution function of x is erfc(-x / sqrt(2)) / 2, and its derivative
+# exp(-x * x / 2) / sqrt(2 pi).
+cdef double ROOT_HALF = 0.7071067811865476
+cdef double BELL_TOP = 0.3989422804014327
+
+
+cdef inline void normal(
+    const char* source,     # IN   size, `stride` bytes apart
+    floating* x,            # OUT  size
+    floating* below,        # OUT  size: the normal distribution function
+    floating* bell,         # OUT  size: its derivative, times sqrt(2 pi)
+    npy_intp size, npy_intp stride, void* settings,
+) noexcept nogil:
+    cdef floating[ERROR_BLOCK] scaled
+    cdef floating half = <floating> 0.5, two = 2
+    cdef npy_intp i
+    for i in range(size):
+        x[i] = (<const floating*> (source + i * stride))[0]
+        scaled[i] = x[i] * <floating> ROOT_HALF
+    if floating is float:
+        tail(scaled, below, bell, size, <Exponential*> settings, TAIL_FLOAT, 12)
+    else:
+        tail(scaled, below, bell, size, <Exponential*> settings, TAIL_DOUBLE, 24)
+    for i in range(size):
+        below[i] = half * (two - below[i] if x[i] > 0 else below[i])
+
+
+cdef void gelu(
+    floating** operands, npy_intp* count, npy_intp* strides, void* settings
+) noexcept nogil:
+    cdef floating[ERROR_BLOCK] x, below, bell
+    cdef char* source = <char*> operands[0]
+    cdef char* target = <char*> operands[1]
+    cdef npy_intp i, size, left = count[0]
+    while left > 0:
+        size = min(left, ERROR_BLOCK)
+        normal(source, x, below, bell, size, strides[0], settings)
+        for i in range(size):
+            (<floating*> (target + i * strides[1]))[0] = x[i] * below[i]
+        source += size * strides[0]
+        target += size * strides[1]
+        left -= size
+
+
+cdef void gelu_cotangent(
+    floating** operands, npy_intp* count, npy_intp* strides, void* settings
+) noexcept nogil:
+    cdef floating[ERROR_BLOCK] x, below, bell
+    cdef char* g = <char*> operands[0]
+    cdef char* source = <char*> operands[1]
+    cdef char* target = <char*> operands[2]
+    cdef npy_intp i, size, left = count[0]
+    cdef floating slope
+    while left > 0:
+        size = min(left, ERROR_BLOCK)
+        normal(source, x, below, bell, size, strides[1], settings)
+        for i in range(size):
+            slope = below[i] + x[i] * (<floating> BELL_TOP * bell[i])
+            (<floating*> (target + i * strides[2]))[0] = (<floating*> (g + i * strides[0]))[0] * slope
+        g += size * strides[0]
+        source += size * strides[1]
+        target += size * strides[2]
         left -= size
