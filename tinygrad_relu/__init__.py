@@ -62,6 +62,7 @@ from tinygrad_relu.creation import (
     full,
     full_like,
     get_default_dtype,
+    get_rng_state,
     linspace,
     logspace,
     manual_seed,
@@ -76,6 +77,7 @@ from tinygrad_relu.creation import (
     randn_like,
     randperm,
     set_default_dtype,
+    set_rng_state,
     tensor,
     tril_indices,
     triu_indices,
@@ -92,6 +94,7 @@ from tinygrad_relu.grad_mode import (
     set_grad_enabled,
 )
 from tinygrad_relu.gradcheck import gradcheck, gradgradcheck
+from tinygrad_relu.io import load, save
 from tinygrad_relu.kernels import (
     empty_cache,
     get_num_threads,

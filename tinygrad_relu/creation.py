@@ -3,7 +3,7 @@
 import numpy as np
 
 from tinygrad_relu.engine import Tensor, checked_call, sharing
-from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError
+from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError, StateError
 
 # The generator is made when it is first asked for: NumPy loads its random module only then.
 _settings = {"dtype": np.dtype(np.float64), "generator": None}
@@ -70,6 +70,15 @@ class Generator:
         self.source = np.random.default_rng(seed)
         return self
 
+    def get_state(self):
+        """Return where the generator stands, as a dict that `save` can save."""
+        return self.source.bit_generator.state
+
+    def set_state(self, state):
+        """Go on from where a generator stood, and return this one."""
+        set_state_of("Generator.set_state", self.source, state)
+        return self
+
 
 def source_of(name, generator):
     """Return the NumPy generator that a function draws from."""
@@ -82,6 +91,44 @@ def source_of(name, generator):
             "Generator of ours, or none"
         )
     return source
+
+
+def set_state_of(name, source, state):
+    """Set the state of a NumPy generator, or raise if it is none, and change nothing."""
+    try:
+        # What is bad is found out on a generator that nobody draws from.
+        type(source.bit_generator)().state = state
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError, OverflowError) as error:
+        raise StateError(
+            f"{name}: state is no state of {type(source.bit_generator).__name__}, as get_state() and "
+            f"get_rng_state() return it: {error}"
+        ) from error
+    source.bit_generator.state = state
+
+
+def get_rng_state():
+    """Return where the generator stands that is used where none is given.
+
+    Returns
+    -------
+    dict
+        Of numbers and strings, which `save` can save.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> state = tg.get_rng_state()
+    >>> first = tg.rand(3)
+    >>> tg.set_rng_state(state)
+    >>> bool((first == tg.rand(3)).all())
+    True
+    """
+    return default_generator().bit_generator.state
+
+
+def set_rng_state(state):
+    """Let the generator that is used where none is given go on from a state of `get_rng_state`."""
+    set_state_of("set_rng_state", default_generator(), state)
 
 
 def default_generator():

@@ -234,7 +234,7 @@ def train(net, training, held_out, epochs, generator, after_epoch):
     curves = Curve(), Curve()
     judge(net, (training, held_out), curves)
     for epoch in range(epochs):
-        optimizer.lr = RATE * (1 - epoch / epochs)
+        optimizer.param_groups[0]["lr"] = RATE * (1 - epoch / epochs)
         order = generator.permutation(len(training))
         noise = generator.normal(0, NOISE, training.pixels.shape)
         shuffled = Rows(training.pixels[order] + noise, training.digits[order])

@@ -9,14 +9,17 @@ __all__ = [
     "ArgumentError",
     "DTypeError",
     "DeclarationError",
+    "FileError",
     "GradientError",
     "GraphError",
     "IndexingError",
+    "MissingPackage",
     "MutationError",
     "NotDifferentiable",
     "RangeError",
     "RuleError",
     "ShapeError",
+    "StateError",
     "TensorError",
 ]
 
@@ -45,6 +48,10 @@ class IndexingError(TensorError, IndexError):
     """An index lies outside of its axis, or there are too many indices."""
 
 
+class MissingPackage(TensorError, ImportError):
+    """What was called needs a package that is not installed; the message says which."""
+
+
 class GraphError(TensorError, RuntimeError):
     """The recorded graph cannot be walked: it was freed, never recorded, or is not a scalar."""
 
@@ -63,6 +70,14 @@ class RuleError(TensorError, RuntimeError):
 
 class DeclarationError(TensorError, TypeError):
     """An op was declared against the laws of the op table."""
+
+
+class StateError(TensorError, RuntimeError):
+    """What was saved does not fit what it is to be loaded into; the message lists all that does not."""
+
+
+class FileError(TensorError, ValueError):
+    """A file is damaged, or is not one that can be read here."""
 
 
 class GradientError(TensorError, RuntimeError):

@@ -59,10 +59,17 @@ for dtype in (np.float32, np.float64):
         y = tg.nn.functional.gelu(tg.layer_norm(x, width)) * tg.softmax(x, -1)
         y.backward(tg.tensor(rng.standard_normal((rows, width)).astype(dtype)))
         take(y, x.grad, x.var(1))
-    for make in (tg.optim.SGD, tg.optim.Adam, tg.optim.AdamW):
+    for make, settings in (
+        (tg.optim.SGD, {"momentum": 0.9}), (tg.optim.SGD, {"momentum": 0.9, "dampening": 0.1}),
+        (tg.optim.Adam, {}), (tg.optim.AdamW, {}), (tg.optim.Adam, {"amsgrad": True}),
+        (tg.optim.RMSprop, {}), (tg.optim.RMSprop, {"momentum": 0.9, "centered": True}),
+        (tg.optim.Adagrad, {"lr_decay": 0.1}),
+    ):
         p = tg.tensor(rng.standard_normal(1001).astype(dtype), requires_grad=True)
-        p.grad = tg.asarray(rng.standard_normal(1001).astype(dtype))
-        make([p], lr=0.1, weight_decay=0.1, **({"momentum": 0.9} if make is tg.optim.SGD else {})).step()
+        optimizer = make([p], lr=0.1, weight_decay=0.1, **settings)
+        for _ in range(2):
+            p.grad = tg.asarray(rng.standard_normal(1001).astype(dtype))
+            optimizer.step()
         take(p)
 print(tg.show_config(mode="dicts")["instruction set"], digest.hexdigest())
 """

@@ -1,9 +1,12 @@
 """Stochastic gradient descent."""
 
-from tinygrad_relu.engine import checked_signature, open_for_update
+from tinygrad_relu.engine import checked_signature
 from tinygrad_relu.errors import ArgumentError
-from tinygrad_relu.kernels.update import sgd
-from tinygrad_relu.optim.optimizer import Optimizer, checked
+from tinygrad_relu.kernels.update import remembered, settings_of, sgd, states_of
+from tinygrad_relu.optim.groups import INFINITY, check_numbers, check_switches
+from tinygrad_relu.optim.optimizer import Optimizer
+
+SETTINGS = ("lr", "momentum", "dampening", "weight_decay")
 
 
 class SGD(Optimizer):
@@ -11,15 +14,27 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    params : iterable of Tensor
+    params : iterable of Tensor, of (str, Tensor) or of dict
+        See `Optimizer`.
     lr : float, default 1e-3
         The rate: how far to go down the gradient.
     momentum : float, default 0
         How much of the last step to keep.
+    dampening : float, default 0
+        How much less than all of the gradient enters the momentum, after the first step.
     weight_decay : float, default 0
         Adds ``weight_decay * p`` to the gradient.
     nesterov : bool, default False
         Look ahead along the momentum.
+    maximize : bool, default False
+        Go up the gradient instead of down.
+    foreach, fused : bool, optional
+        Accepted as in PyTorch, and without effect: a step is one pass over each parameter anyway.
+
+    Notes
+    -----
+    Sutskever, Martens, Dahl and Hinton, "On the importance of initialization and momentum in deep
+    learning", 2013, with PyTorch's place of the rate: it multiplies the velocity where it is used.
 
     Examples
     --------
@@ -32,23 +47,42 @@ class SGD(Optimizer):
     [2.0]
     """
 
-    @checked_signature
-    def __init__(self, params, lr=1e-3, momentum=0.0, weight_decay=0.0, nesterov=False):
-        super().__init__(params)
-        infinity = float("inf")
-        checked(
-            self, lr=(lr, 0, infinity), momentum=(momentum, 0, infinity),
-            weight_decay=(weight_decay, 0, infinity),
-        )
-        if nesterov and momentum == 0:
-            raise ArgumentError("SGD: nesterov looks ahead along a momentum: set momentum, too")
-        self.lr, self.momentum, self.weight_decay, self.nesterov = lr, momentum, weight_decay, nesterov
-        self.velocities = self.remembered() if momentum else [None] * len(self.params)
+    update = staticmethod(sgd)
 
-    def step(self):
-        """Update each parameter that has a gradient."""
-        arrays, gradients = open_for_update(self.params)
-        sgd(
-            arrays, gradients, self.velocities,
-            self.lr, self.momentum, self.weight_decay, self.nesterov,
+    @checked_signature
+    def __init__(self, params, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False,
+                 *, maximize=False, foreach=None, fused=None):
+        super().__init__(params, {
+            "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay,
+            "nesterov": nesterov, "maximize": maximize,
+        })
+
+    def check(self, settings):
+        check_numbers(
+            self, lr=(settings["lr"], 0, INFINITY), momentum=(settings["momentum"], 0, INFINITY),
+            dampening=(settings["dampening"], -INFINITY, INFINITY),
+            weight_decay=(settings["weight_decay"], 0, INFINITY),
+        )
+        check_switches(self, settings, "nesterov", "maximize")
+        if settings["nesterov"] and (settings["momentum"] == 0 or settings["dampening"] != 0):
+            raise ArgumentError(
+                "SGD: nesterov looks ahead along a momentum: set momentum, too, and no dampening"
+            )
+
+    def arrays_of(self, group):
+        return ["momentum_buffer"] if group["momentum"] else []
+
+    def prepared(self, group):
+        arrays, gradients = self.opened(group)
+        lr, momentum, dampening, decay = settings_of(group, SETTINGS)
+        states, memories, velocities, shares = [], {}, None, None
+        if momentum:
+            states = states_of(self.state, group["params"], gradients)
+            # The first gradient becomes the velocity whole.
+            shares = [1 - dampening if state and "momentum_buffer" in state else 1.0 for state in states]
+            velocities = remembered(arrays, states, "momentum_buffer")
+            memories["momentum_buffer"] = velocities
+        return states, memories, (
+            arrays, gradients, velocities, shares, lr, momentum, decay, group["nesterov"],
+            group["maximize"],
         )

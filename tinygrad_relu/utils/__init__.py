@@ -1,5 +1,5 @@
 """PyTorch's ``torch.utils``, for the names that people look for there."""
 
-from tinygrad_relu.utils import checkpoint
+from tinygrad_relu.utils import checkpoint, data
 
-__all__ = ["checkpoint"]
+__all__ = ["checkpoint", "data"]

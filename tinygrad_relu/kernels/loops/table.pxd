@@ -33,7 +33,9 @@ cdef struct Loops:          # of each loop one for float and one for double
     Loop[2] column_sums     # a column      x, y                                Columns
     Loop[2] squared_distance  # a block     a, b, sums (double)
     Loop[2] sgd             # an element    gradient, velocity, p, p            SgdSettings
-    Loop[2] adam            # an element    gradient, mean, square, p, p        AdamSettings
+    Loop[2] adam            # an element    gradient, mean, square, largest, p, p  AdamSettings
+    Loop[2] rmsprop         # an element    gradient, square, mean, velocity, p, p  RmspropSettings
+    Loop[2] adagrad         # an element    gradient, sum, p, p                 AdagradSettings
 
 cdef enum:
     DISTANCE_BLOCK = 512    # elements in a step of `squared_distance`
@@ -54,17 +56,35 @@ cdef struct Columns:
     npy_intp rows
     npy_intp row_bytes
 
+# In all of them `sign` is what the gradient is multiplied by: -1 to go uphill.
 cdef struct SgdSettings:
     double rate
+    double sign
     double momentum
-    double decay
+    double share            # of the gradient that enters the velocity
+    double decay            # added to the gradient
     bint nesterov
 
 cdef struct AdamSettings:
     double rate             # divided by the bias correction of the mean
     double root             # of the bias correction of the square
+    double sign
     double beta1
     double beta2
     double epsilon
     double decay            # added to the gradient
     double shrinkage        # what a parameter is multiplied by before its step: AdamW's decay
+
+cdef struct RmspropSettings:
+    double rate
+    double sign
+    double alpha
+    double momentum
+    double epsilon
+    double decay
+
+cdef struct AdagradSettings:
+    double rate
+    double sign
+    double epsilon
+    double decay

@@ -26,5 +26,7 @@ loops.column_sums[:] = [<Loop> column_sums[float], <Loop> column_sums[double]]
 loops.squared_distance[:] = [<Loop> squared_distance[float], <Loop> squared_distance[double]]
 loops.sgd[:] = [<Loop> sgd[float], <Loop> sgd[double]]
 loops.adam[:] = [<Loop> adam[float], <Loop> adam[double]]
+loops.rmsprop[:] = [<Loop> rmsprop[float], <Loop> rmsprop[double]]
+loops.adagrad[:] = [<Loop> adagrad[float], <Loop> adagrad[double]]
 
 table = PyCapsule_New(&loops, "tinygrad_relu.loops", NULL)
