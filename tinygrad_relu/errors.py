@@ -17,6 +17,7 @@ __all__ = [
     "RangeError",
     "RuleError",
     "ShapeError",
+    "StateError",
     "TensorError",
 ]
 
@@ -63,6 +64,10 @@ class RuleError(TensorError, RuntimeError):
 
 class DeclarationError(TensorError, TypeError):
     """An op was declared against the laws of the op table."""
+
+
+class StateError(TensorError, RuntimeError):
+    """What was saved does not fit what it is to be loaded into; the message lists all that does not."""
 
 
 class GradientError(TensorError, RuntimeError):
