@@ -4,13 +4,12 @@ import math
 
 import numpy as np
 
-from tinygrad_relu.engine import checked_call
 from tinygrad_relu.errors import ArgumentError
 from tinygrad_relu.kernels.mask import unpacked_mask
 from tinygrad_relu.nn.function_module import REQUIRED, FunctionModule
 from tinygrad_relu.nn.init import constant_
 from tinygrad_relu.nn.module import Module
-from tinygrad_relu.nn.settings import new_parameter, number, truth
+from tinygrad_relu.nn.settings import checked_constructor, new_parameter, number, truth
 from tinygrad_relu.ops.activations import (
     celu,
     elu,
@@ -74,7 +73,7 @@ class ReLU(Module):
     array([ True, False, False])
     """
 
-    @checked_call
+    @checked_constructor
     def __init__(self, inplace=False, mask=False):
         super().__init__()
         truth("ReLU", "inplace", inplace)
@@ -147,7 +146,7 @@ class PReLU(Module):
     [-0.5, 2.0]
     """
 
-    @checked_call
+    @checked_constructor
     def __init__(self, num_parameters=1, init=0.25, device=None, dtype=None):
         super().__init__()
         self.num_parameters = whole("PReLU", "num_parameters", num_parameters, 1)

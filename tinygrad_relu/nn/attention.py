@@ -10,7 +10,7 @@ from tinygrad_relu.nn.dropout import dropout
 from tinygrad_relu.nn.init import xavier_uniform_, zeros_
 from tinygrad_relu.nn.linear import Linear
 from tinygrad_relu.nn.module import Module
-from tinygrad_relu.nn.settings import new_parameter, truth
+from tinygrad_relu.nn.settings import checked_constructor, new_parameter, truth
 from tinygrad_relu.ops.arithmetic import where
 from tinygrad_relu.ops.linalg import linear
 from tinygrad_relu.ops.neural import softmax
@@ -134,7 +134,7 @@ class MultiheadAttention(Module):
     ((5, 3, 8), (5, 3, 3))
     """
 
-    @checked_call
+    @checked_constructor
     def __init__(
         self, embed_dim, num_heads, dropout=0.0, bias=True, kdim=None, vdim=None, batch_first=False,
         device=None, dtype=None, generator=None,

@@ -32,10 +32,9 @@ class Row(Module):
         for position, value in enumerate(values):
             setattr(self, str(position), value)
 
-    def _position(self, index, count=None):
-        """Return where an index points to among `count` values, or raise."""
-        count = len(self) if count is None else count
-        name = type(self).__name__
+    def _position(self, index):
+        """Return where an index points to, or raise."""
+        count, name = len(self), type(self).__name__
         try:
             position = index.__index__()
         except AttributeError:
@@ -43,8 +42,8 @@ class Row(Module):
                 f"{name}: the index is a {type(index).__name__}: it is a whole number or a slice"
             ) from None
         if not -count <= position < count:
-            raise IndexingError(f"{name}: index {position}, and there are {len(self)} items")
-        return position % count if count else 0
+            raise IndexingError(f"{name}: index {position}, and there are {count} items")
+        return position % count
 
     def __len__(self):
         return len(self._contents())
@@ -72,13 +71,14 @@ class Row(Module):
         self._hold(contents)
 
     def append(self, value):
-        """Put one more at the end, and return the container."""
-        return self.insert(len(self), value)
+        """Put one more at the end, and return the container; the others keep their names."""
+        return self.extend([value])
 
     def insert(self, index, value):
         """Put one before that with the number `index`, and return the container."""
         contents = self._contents()
-        position = index if index == len(contents) else self._position(index)
+        at_the_end = isinstance(index, int) and index == len(contents)
+        position = index if at_the_end else self._position(index)
         contents.insert(position, self._checked(position, value))
         self._hold(contents)
         return self
@@ -86,7 +86,13 @@ class Row(Module):
     def extend(self, values):
         """Put more at the end, and return the container."""
         contents = self._contents()
-        self._hold([*contents, *self._all_checked(values, len(contents))])
+        values = self._all_checked(values, len(contents))
+        names = [str(position) for position in range(len(contents), len(contents) + len(values))]
+        if any(name in vars(self) for name in names):
+            self._hold([*contents, *values])
+        else:
+            for name, value in zip(names, values):
+                setattr(self, name, value)
         return self
 
     def pop(self, index=-1):

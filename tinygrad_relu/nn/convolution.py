@@ -2,12 +2,11 @@
 
 import math
 
-from tinygrad_relu.engine import checked_call
 from tinygrad_relu.errors import ArgumentError, RangeError, ShapeError
 from tinygrad_relu.nn.function_module import REQUIRED, FunctionModule
 from tinygrad_relu.nn.init import kaiming_uniform_, uniform_
 from tinygrad_relu.nn.module import Module
-from tinygrad_relu.nn.settings import new_parameter, one_of
+from tinygrad_relu.nn.settings import checked_constructor, new_parameter, one_of
 from tinygrad_relu.ops.convolution import (
     conv1d,
     conv2d,
@@ -113,7 +112,7 @@ class Conv1d(Convolution):
 
     axes = 1
 
-    @checked_call
+    @checked_constructor
     def __init__(
         self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1,
         bias=True, padding_mode="zeros", device=None, dtype=None, generator=None,
@@ -161,7 +160,7 @@ class Conv2d(Convolution):
 
     axes = 2
 
-    @checked_call
+    @checked_constructor
     def __init__(
         self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1,
         bias=True, padding_mode="zeros", device=None, dtype=None, generator=None,
@@ -209,7 +208,7 @@ class ConvTranspose1d(TransposedConvolution):
 
     axes = 1
 
-    @checked_call
+    @checked_constructor
     def __init__(
         self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1,
         bias=True, dilation=1, padding_mode="zeros", device=None, dtype=None, generator=None,
@@ -256,7 +255,7 @@ class ConvTranspose2d(TransposedConvolution):
 
     axes = 2
 
-    @checked_call
+    @checked_constructor
     def __init__(
         self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1,
         bias=True, dilation=1, padding_mode="zeros", device=None, dtype=None, generator=None,

@@ -5,7 +5,7 @@ import numpy as np
 from tinygrad_relu.creation import source_of
 from tinygrad_relu.engine import checked_call
 from tinygrad_relu.nn.module import Module
-from tinygrad_relu.nn.settings import truth
+from tinygrad_relu.nn.settings import checked_constructor, truth
 from tinygrad_relu.ops.operands import probability, with_axes
 
 
@@ -79,7 +79,7 @@ class DropoutLayer(Module):
 
     function = None
 
-    @checked_call
+    @checked_constructor
     def __init__(self, p=0.5, inplace=False, generator=None):
         super().__init__()
         name = type(self).__name__

@@ -5,7 +5,7 @@ from tinygrad_relu.engine import checked_call
 from tinygrad_relu.errors import IndexingError
 from tinygrad_relu.nn.init import fill, normal_
 from tinygrad_relu.nn.module import Module
-from tinygrad_relu.nn.settings import new_parameter, truth
+from tinygrad_relu.nn.settings import checked_constructor, new_parameter, truth
 from tinygrad_relu.ops.embedding import embedding
 from tinygrad_relu.ops.operands import whole, with_axes
 
@@ -36,7 +36,7 @@ class Embedding(Module):
     (2, 2, 3)
     """
 
-    @checked_call
+    @checked_constructor
     def __init__(
         self, num_embeddings, embedding_dim, padding_idx=None, device=None, dtype=None, generator=None
     ):

@@ -2,11 +2,10 @@
 
 import math
 
-from tinygrad_relu.engine import checked_call
 from tinygrad_relu.nn.activations import ReLU
 from tinygrad_relu.nn.init import kaiming_uniform_, uniform_
 from tinygrad_relu.nn.module import Module
-from tinygrad_relu.nn.settings import new_parameter
+from tinygrad_relu.nn.settings import checked_constructor, new_parameter
 from tinygrad_relu.ops.linalg import linear, linear_relu
 from tinygrad_relu.ops.operands import whole
 from tinygrad_relu.ops.products import einsum
@@ -56,7 +55,7 @@ class Linear(Module):
     (5, 3)
     """
 
-    @checked_call
+    @checked_constructor
     def __init__(
         self, in_features, out_features, bias=True, device=None, dtype=None, generator=None
     ):
@@ -115,7 +114,7 @@ class Bilinear(Module):
     (5, 4)
     """
 
-    @checked_call
+    @checked_constructor
     def __init__(
         self, in1_features, in2_features, out_features, bias=True, device=None, dtype=None,
         generator=None,

@@ -60,7 +60,7 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward(): write one in the subclass")
 
     def joined_with(self, following, x):
-        """Return what the module that follows makes of what this one makes of `x`, in one pass, or None."""
+        """Return what this module and the one that follows make of `x` in one pass, or None."""
         return None
 
     def is_plainly(self, kind):
@@ -456,9 +456,10 @@ class Module:
     # ------------------------------------------------------------------------------------ hooks
 
     def _add_hook(self, *arguments):
-        if self._hooks is None:
-            self._hooks = ModuleHooks()
-        return self._hooks.add(*arguments)
+        hooks = self._hooks or ModuleHooks()
+        handle = hooks.add(*arguments)
+        self._hooks = hooks
+        return handle
 
     @checked_call
     def register_forward_pre_hook(self, hook, prepend=False, with_kwargs=False):

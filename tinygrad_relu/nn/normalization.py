@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, checked_call
+from tinygrad_relu.engine import Tensor
 from tinygrad_relu.errors import RangeError, ShapeError
 from tinygrad_relu.nn.function_module import REQUIRED, FunctionModule
 from tinygrad_relu.nn.init import ones_, zeros_
 from tinygrad_relu.nn.module import Module
-from tinygrad_relu.nn.settings import new_parameter, number, truth
+from tinygrad_relu.nn.settings import checked_constructor, new_parameter, number, truth
 from tinygrad_relu.ops.normalization import (
     batch_norm,
     group_norm,
@@ -78,7 +78,7 @@ class ChannelNorm(Module):
 class BatchNorm(ChannelNorm):
     """What batch normalisation does, over whatever axes."""
 
-    @checked_call
+    @checked_constructor
     def __init__(
         self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, device=None,
         dtype=None,
@@ -158,7 +158,7 @@ class BatchNorm2d(BatchNorm):
 class InstanceNorm(ChannelNorm):
     """What instance normalisation does, over whatever axes."""
 
-    @checked_call
+    @checked_constructor
     def __init__(
         self, num_features, eps=1e-5, momentum=0.1, affine=False, track_running_stats=False,
         device=None, dtype=None,
@@ -233,7 +233,7 @@ class GroupNorm(Module):
     (5, 4, 3)
     """
 
-    @checked_call
+    @checked_constructor
     def __init__(
         self, num_groups, num_channels, eps=1e-5, affine=True, device=None, dtype=None
     ):
@@ -303,7 +303,7 @@ class LayerNorm(Module):
     [[-0.8944271909999159, 0.8944271909999159]]
     """
 
-    @checked_call
+    @checked_constructor
     def __init__(
         self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True, device=None, dtype=None
     ):
@@ -357,7 +357,7 @@ class RMSNorm(Module):
     [[1.0, 1.0]]
     """
 
-    @checked_call
+    @checked_constructor
     def __init__(
         self, normalized_shape, eps=None, elementwise_affine=True, device=None, dtype=None
     ):

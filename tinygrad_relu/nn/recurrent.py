@@ -8,12 +8,12 @@ import math
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, checked_call
+from tinygrad_relu.engine import Tensor
 from tinygrad_relu.errors import ArgumentError, ShapeError
 from tinygrad_relu.nn.dropout import dropout
 from tinygrad_relu.nn.init import uniform_
 from tinygrad_relu.nn.module import Module
-from tinygrad_relu.nn.settings import new_parameter, one_of, truth
+from tinygrad_relu.nn.settings import checked_constructor, new_parameter, one_of, truth
 from tinygrad_relu.ops.exponential import sigmoid, tanh
 from tinygrad_relu.ops.gates import relu
 from tinygrad_relu.ops.joining import chunk
@@ -115,7 +115,7 @@ class Recurrent(Module):
 class RecurrentLayers(Recurrent):
     """What `RNN`, `GRU` and `LSTM` share: several layers, in one or two directions."""
 
-    @checked_call
+    @checked_constructor
     def __init__(
         self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
         bidirectional=False, device=None, dtype=None, generator=None,
@@ -242,7 +242,7 @@ class RNN(RecurrentLayers):
     ((2, 7, 4), (1, 2, 4))
     """
 
-    @checked_call
+    @checked_constructor
     def __init__(
         self, input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False,
         dropout=0.0, bidirectional=False, device=None, dtype=None, generator=None,
@@ -297,7 +297,7 @@ class LSTM(RecurrentLayers):
 class RecurrentCell(Recurrent):
     """What the cells share."""
 
-    @checked_call
+    @checked_constructor
     def __init__(
         self, input_size, hidden_size, bias=True, device=None, dtype=None, generator=None
     ):
@@ -349,7 +349,7 @@ class RNNCell(RecurrentCell):
     (2, 4)
     """
 
-    @checked_call
+    @checked_constructor
     def __init__(
         self, input_size, hidden_size, bias=True, nonlinearity="tanh", device=None, dtype=None,
         generator=None,

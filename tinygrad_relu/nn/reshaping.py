@@ -1,9 +1,8 @@
 """Other shapes for the same elements, and elements around them."""
 
-from tinygrad_relu.engine import checked_call
 from tinygrad_relu.nn.function_module import FunctionModule
 from tinygrad_relu.nn.module import Module
-from tinygrad_relu.nn.settings import number
+from tinygrad_relu.nn.settings import checked_constructor, number
 from tinygrad_relu.ops.operands import whole, whole_numbers
 from tinygrad_relu.ops.rearranging import pad
 from tinygrad_relu.ops.shapes import flatten, unflatten
@@ -38,7 +37,7 @@ class Unflatten(Module):
     (5, 3, 4, 4)
     """
 
-    @checked_call
+    @checked_constructor
     def __init__(self, axis, unflattened_size):
         super().__init__()
         self.axis = whole("Unflatten", "axis", axis)
@@ -59,7 +58,7 @@ class Padding(Module):
 
     axes, mode = None, "constant"
 
-    @checked_call
+    @checked_constructor
     def __init__(self, padding):
         super().__init__()
         name = type(self).__name__
@@ -115,7 +114,7 @@ class ConstantPad1d(Padding):
 
     axes = 1
 
-    @checked_call
+    @checked_constructor
     def __init__(self, padding, value):
         super().__init__(padding)
         self.value = number("ConstantPad1d", "value", value)
@@ -136,7 +135,7 @@ class ConstantPad2d(Padding):
 
     axes = 2
 
-    @checked_call
+    @checked_constructor
     def __init__(self, padding, value):
         super().__init__(padding)
         self.value = number("ConstantPad2d", "value", value)

@@ -1,14 +1,26 @@
 """What constructors of modules are given: checked, and made into parameters."""
 
+import functools
 import numbers
 
 import numpy as np
 
 from tinygrad_relu.creation import get_default_dtype
+from tinygrad_relu.engine import checked_call
 from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError
 from tinygrad_relu.nn.parameter import Parameter
 from tinygrad_relu.ops.conversion import checked_device
 from tinygrad_relu.ops.operands import probability, real_tensor, whole, whole_numbers
+
+
+def checked_constructor(function):
+    """Let an ``__init__`` raise our errors only, with the name of the class that is made."""
+
+    @functools.wraps(function)
+    def __init__(self, *arguments, **keywords):     # noqa: N807
+        return checked_call(function, type(self).__name__)(self, *arguments, **keywords)
+
+    return __init__
 
 
 def number(title, name, value, least=None):

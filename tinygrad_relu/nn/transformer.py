@@ -2,7 +2,6 @@
 
 from copy import deepcopy
 
-from tinygrad_relu.engine import checked_call
 from tinygrad_relu.errors import ArgumentError
 from tinygrad_relu.nn.attention import MultiheadAttention
 from tinygrad_relu.nn.containers import ModuleList
@@ -10,7 +9,7 @@ from tinygrad_relu.nn.dropout import Dropout
 from tinygrad_relu.nn.linear import Linear
 from tinygrad_relu.nn.module import Module
 from tinygrad_relu.nn.normalization import LayerNorm
-from tinygrad_relu.nn.settings import truth
+from tinygrad_relu.nn.settings import checked_constructor, truth
 from tinygrad_relu.ops.activations import gelu
 from tinygrad_relu.ops.gates import relu
 from tinygrad_relu.ops.operands import whole
@@ -48,7 +47,7 @@ class TransformerEncoderLayer(Module):
     (5, 3, 8)
     """
 
-    @checked_call
+    @checked_constructor
     def __init__(
         self, d_model, nhead, dim_feedforward=2048, dropout=0.1, activation="relu",
         layer_norm_eps=1e-5, batch_first=False, norm_first=False, bias=True, device=None, dtype=None,
@@ -114,7 +113,7 @@ class TransformerEncoder(Module):
     (3, 5, 8)
     """
 
-    @checked_call
+    @checked_constructor
     def __init__(self, encoder_layer, num_layers, norm=None):
         super().__init__()
         name = "TransformerEncoder"
