@@ -17,7 +17,9 @@ def names(module):
 
 
 def test_sequential_is_the_composition(rng):
-    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.ReLU(), nn.Linear(4, 4), nn.Linear(4, 2), nn.ReLU())
+    model = nn.Sequential(
+        nn.Linear(3, 4), nn.ReLU(), nn.ReLU(), nn.Linear(4, 4), nn.Linear(4, 2), nn.ReLU()
+    )
     x = tg.tensor(rng.standard_normal((5, 3)))
     y = x
     for module in model:
@@ -143,7 +145,8 @@ def test_a_failed_change_changes_nothing():
     row, table = nn.Sequential(nn.ReLU()), nn.ModuleDict({"a": nn.ReLU()})
     for act in (
         lambda: row.extend([nn.Tanh(), 5]), lambda: row.insert(0, 5), lambda: row.pop(3),
-        lambda: table.update({"b": nn.Tanh(), "c": 5}), lambda: table.update({"b": nn.Tanh(), "pop": nn.Tanh()}),
+        lambda: table.update({"b": nn.Tanh(), "c": 5}),
+        lambda: table.update({"b": nn.Tanh(), "pop": nn.Tanh()}),
     ):
         with pytest.raises((ArgumentError, IndexingError)):
             act()

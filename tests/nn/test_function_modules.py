@@ -17,6 +17,14 @@ ROWS = IMAGES[:, :, 0]
 SIGNS = np.array([1, -1, 1, -1])
 SHARES = np.abs(np.tanh(X))
 
+
+def spread_maxima(x):
+    """Return the maxima of the corners of windows of 5 x 6, every third one, with one row around."""
+    x = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
+    corners = [x[:, :, i:, j:] for i in (0, 4) for j in (0, 5)]
+    return np.maximum.reduce([corner[:, :, [0, 3]][..., [0, 3]] for corner in corners])
+
+
 #: Each module, made with settings other than the defaults, and what NumPy or the function says.
 CASES = [
     (nn.ReLU(), (X,), lambda x: np.maximum(x, 0)),
@@ -29,7 +37,8 @@ CASES = [
     (nn.ThresholdedReLU(0.5, 0.1, a1=2.0), (X,), lambda x: np.where(x > 0.5, 2 * x, 0.1 * x)),
     (nn.ELU(2.0), (X,), lambda x: np.where(x > 0, x, 2 * np.expm1(x))),
     (nn.CELU(2.0), (X,), lambda x: np.where(x > 0, x, 2 * np.expm1(x / 2))),
-    (nn.SELU(), (X,), lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x))),
+    (nn.SELU(), (X,),
+     lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x))),
     (nn.GELU("tanh"), (X,),
      lambda x: x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))),
     (nn.GELU(), (X,), lambda x: F.gelu(tg.tensor(x)).numpy()),
@@ -77,7 +86,8 @@ CASES = [
     (nn.HuberLoss("sum", 0.25), (X, SHARES),
      lambda x, y: np.where(np.abs(x - y) < 0.25, (x - y) ** 2 / 2, 0.25 * (np.abs(x - y) - 0.125)).sum()),
     (nn.SmoothL1Loss("none", beta=2.0), (X, X + 1), lambda x, y: np.full(x.shape, 0.25)),
-    (nn.CrossEntropyLoss(label_smoothing=0.1, reduction="sum", ignore_index=1), (X, np.array([0, 1, 5, 1])),
+    (nn.CrossEntropyLoss(label_smoothing=0.1, reduction="sum", ignore_index=1),
+     (X, np.array([0, 1, 5, 1])),
      lambda x, y: -sum((0.9 * row[c] + 0.1 * row.mean()) for row, c in
                        zip(x - np.log(np.exp(x).sum(1, keepdims=True)), y) if c != 1)),
     (nn.CrossEntropyLoss([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], reduction="none"), (X, np.array([0, 1, 5, 1])),
@@ -102,14 +112,12 @@ CASES = [
      lambda a, b, y: np.where(
          y == 1, 1 - (c := (a * b).sum(1) / np.sqrt((a * a).sum(1) * (b * b).sum(1))),
          np.maximum(c - 0.1, 0))),
-    (nn.LocalResponseNorm(1, alpha=2.0, beta=0.5, k=3.0), (IMAGES,), lambda x: x / np.sqrt(3 + 2 * x * x)),
+    (nn.LocalResponseNorm(1, alpha=2.0, beta=0.5, k=3.0), (IMAGES,),
+     lambda x: x / np.sqrt(3 + 2 * x * x)),
     (nn.MaxPool1d(4, padding=2), (ROWS,), lambda x: np.pad(
         x, ((0, 0), (0, 0), (2, 2)), constant_values=-np.inf).reshape(2, 3, 3, 4).max(-1)),
     (nn.MaxPool2d((3, 2), ceil_mode=True), (IMAGES,), lambda x: x.reshape(2, 3, 3, 3, 4, 2).max((3, 5))),
-    (nn.MaxPool2d(2, stride=3, dilation=(4, 5), padding=1), (IMAGES[:, :, :8],), lambda x: np.stack([
-        [(p := np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=-np.inf))[..., i : i + 5 : 4, :][
-            ..., j : j + 6 : 5].max((-2, -1)) for j in (0, 3)] for i in (0, 3)
-    ]).transpose(2, 3, 0, 1)),
+    (nn.MaxPool2d(2, stride=3, dilation=(4, 5), padding=1), (IMAGES[:, :, :8],), spread_maxima),
     (nn.AvgPool1d(4, padding=2, count_include_pad=False), (ROWS,), lambda x: np.stack(
         [x[..., :2].mean(-1), x[..., 2:6].mean(-1), x[..., 6:].mean(-1)], -1)),
     (nn.AvgPool2d((3, 2), divisor_override=2), (IMAGES,),
@@ -156,7 +164,9 @@ def test_signatures_are_those_of_the_settings():
     assert str(inspect.signature(nn.ELU)) == "(alpha=1.0, inplace=False)"
     assert str(inspect.signature(nn.Softmax)) == "(axis)"
     assert str(inspect.signature(nn.Tanh)) == "()"
-    assert str(inspect.signature(nn.BCEWithLogitsLoss)) == "(weight=None, reduction='mean', pos_weight=None)"
+    assert str(inspect.signature(nn.BCEWithLogitsLoss)) == (
+        "(weight=None, reduction='mean', pos_weight=None)"
+    )
     assert nn.ELU.__init__.__qualname__ == "ELU.__init__"
 
     class Mine(nn.ELU):
@@ -184,12 +194,14 @@ def test_weights_of_losses_are_buffers():
 
 @pytest.mark.parametrize(("module", "text"), [
     (nn.ReLU(inplace=True), "ReLU()"), (nn.ELU(), "ELU(alpha=1.0)"), (nn.SiLU(), "SiLU()"),
-    (nn.Softplus(beta=2), "Softplus(beta=2)"), (nn.Softplus(threshold=2), "Softplus(beta=1.0, threshold=2)"),
+    (nn.Softplus(beta=2), "Softplus(beta=2)"), (nn.Softplus(threshold=2),
+     "Softplus(beta=1.0, threshold=2)"),
     (nn.MaxPool2d((2, 3), stride=1), "MaxPool2d(kernel_size=(2, 3), stride=1)"),
     (nn.CrossEntropyLoss(), "CrossEntropyLoss()"), (nn.MSELoss(), "MSELoss(reduction='mean')"),
     (nn.NLLLoss([1, 2]), "NLLLoss(weight of shape (2,))"), (nn.Dropout(0.1), "Dropout(p=0.1)"),
     (nn.PReLU(3), "PReLU(num_parameters=3)"), (nn.Softmax(1), "Softmax(axis=1)"),
-    (nn.ConstantPad1d(1, 2.0), "ConstantPad1d((1, 1), value=2.0)"), (nn.Threshold(0, 1), "Threshold(threshold=0, value=1)"),
+    (nn.ConstantPad1d(1, 2.0), "ConstantPad1d((1, 1), value=2.0)"), (nn.Threshold(0, 1),
+     "Threshold(threshold=0, value=1)"),
 ])
 def test_repr_shows_what_matters(module, text):
     assert repr(module) == text
@@ -206,20 +218,24 @@ def test_repr_shows_what_matters(module, text):
     (lambda: nn.ReLU6(inplace="no"), ArgumentError, "ReLU6: inplace is 'no'"),
     (lambda: nn.GELU("erf"), ArgumentError, "GELU: approximate is 'erf': it is 'none' or 'tanh'"),
     (lambda: nn.PReLU(0), RangeError, "PReLU: num_parameters is 0"),
-    (lambda: nn.MSELoss("average"), ArgumentError, "MSELoss: reduction is 'average': it is 'mean', 'sum' or"),
+    (lambda: nn.MSELoss("average"), ArgumentError,
+     "MSELoss: reduction is 'average': it is 'mean', 'sum' or"),
     (lambda: nn.MSELoss(False), ArgumentError, "MSELoss: reduction is False"),
     (lambda: nn.KLDivLoss("batch"), ArgumentError, "KLDivLoss: reduction is 'batch'"),
-    (lambda: nn.CrossEntropyLoss(label_smoothing=2), RangeError, "CrossEntropyLoss: label_smoothing is 2"),
+    (lambda: nn.CrossEntropyLoss(label_smoothing=2), RangeError,
+     "CrossEntropyLoss: label_smoothing is 2"),
     (lambda: nn.CrossEntropyLoss(weight="x"), DTypeError, "CrossEntropyLoss: weight"),
     (lambda: nn.HuberLoss(delta=-1), RangeError, "HuberLoss: delta is -1"),
     (lambda: nn.MaxPool2d(0), RangeError, "MaxPool2d: kernel_size is 0: it is at least 1"),
-    (lambda: nn.MaxPool2d((1, 2, 3)), ArgumentError, "MaxPool2d: kernel_size is .*: pass one number, or 2"),
+    (lambda: nn.MaxPool2d((1, 2, 3)), ArgumentError,
+     "MaxPool2d: kernel_size is .*: pass one number, or 2"),
     (lambda: nn.MaxPool1d(2, padding=-1), RangeError, "MaxPool1d: padding is -1"),
     (lambda: nn.AvgPool2d(2, stride=0), RangeError, "AvgPool2d: stride is 0"),
     (lambda: nn.AvgPool2d(2, divisor_override=0), RangeError, "AvgPool2d: divisor_override is 0"),
     (lambda: nn.AdaptiveAvgPool2d((1, 0)), RangeError, "AdaptiveAvgPool2d: output_size is 0"),
     (lambda: nn.AdaptiveAvgPool1d((1, 2)), ArgumentError, "AdaptiveAvgPool1d: output_size"),
-    (lambda: nn.ZeroPad2d((1, 2)), ArgumentError, r"ZeroPad2d: padding is \(1, 2\): pass one number, or 4"),
+    (lambda: nn.ZeroPad2d((1, 2)), ArgumentError,
+     r"ZeroPad2d: padding is \(1, 2\): pass one number, or 4"),
     (lambda: nn.ConstantPad1d(1, "x"), ArgumentError, "ConstantPad1d: value is 'x'"),
     (lambda: nn.Dropout(1.5), RangeError, "Dropout: p is 1.5: it lies between 0 and 1"),
     (lambda: nn.Dropout2d("x"), RangeError, "Dropout2d: p is 'x'"),
@@ -241,7 +257,8 @@ def test_a_call_that_does_not_fit_names_the_function():
 # ------------------------------------------------------------------------------------------ dropout
 
 @pytest.mark.parametrize(("kind", "shape", "whole"), [
-    (nn.Dropout, (200, 50), ()), (nn.Dropout1d, (50, 40, 7), (2,)), (nn.Dropout2d, (50, 40, 3, 4), (2, 3)),
+    (nn.Dropout, (200, 50), ()), (nn.Dropout1d, (50, 40, 7), (2,)),
+    (nn.Dropout2d, (50, 40, 3, 4), (2, 3)),
 ])
 def test_dropout_leaves_out_and_makes_up_for_it(kind, shape, whole):
     layer = kind(0.25, generator=np.random.default_rng(0))

@@ -226,7 +226,8 @@ def test_dtypes_change_in_place():
     assert model[1].running_var.dtype == np.float32 and model[1].num_batches_tracked.dtype == np.int64
     before = model[2].bias.item()
     optimizer.step()
-    assert model[2].bias.item() == pytest.approx(before - 0.5 * 3)     # of the parameters that the optimizer holds
+    # The optimizer still holds the parameters.
+    assert model[2].bias.item() == pytest.approx(before - 0.5 * 3)
     model.zero_grad()
     assert model(tg.ones(3, 2, dtype=tg.float32)).dtype == np.float32
     assert model.double()[0].weight.dtype == np.float64

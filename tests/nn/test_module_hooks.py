@@ -21,7 +21,9 @@ def test_forward_hooks_are_called_in_order_and_replace():
     layer, calls = nn.ReLU(), []
     layer.register_forward_hook(lambda m, x, y: calls.append("a"))
     layer.register_forward_hook(lambda m, x, y: calls.append("b") or y + 1)
-    first = layer.register_forward_hook(lambda m, x, y: calls.append((x[0].item(), y.item())), prepend=True)
+    first = layer.register_forward_hook(
+        lambda m, x, y: calls.append((x[0].item(), y.item())), prepend=True
+    )
     assert layer(tg.tensor(-2.0)).item() == 1 and calls == [(-2.0, 0.0), "a", "b"]
     first.remove()
     calls.clear()

@@ -29,7 +29,7 @@ def test_names_and_order_are_those_of_pytorch():
         "1.num_batches_tracked", "3.weight",
     ]
     state = net().state_dict(prefix="body.")
-    assert list(state)[0] == "body.0.weight"
+    assert next(iter(state)) == "body.0.weight"
     mine = {"x": 1}
     assert net().state_dict(destination=mine) is mine and len(mine) == 9
 
@@ -148,7 +148,7 @@ def test_assigned_values_keep_their_dtype_and_tensors_that_are_tied_stay_so():
     assert {p.dtype for p in model.parameters()} == {np.dtype(np.float32)}
     assert model.again is model.a.weight and type(model.again) is nn.Parameter
     assert model.again.requires_grad and not model.c.requires_grad
-    assert [name for name, _ in model.named_buffers()][0] == "b.running_mean"
+    assert next(name for name, _ in model.named_buffers()) == "b.running_mean"
     assert model.b.running_mean.dtype == np.float32
     with tg.no_grad():
         model.c += 1

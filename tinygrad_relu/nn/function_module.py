@@ -31,7 +31,7 @@ class FunctionModule(Module):
         if function is None:
             return
         cls.function = staticmethod(function)
-        names = parameter_names(function) if settings else ()
+        names = parameter_names(inspect.unwrap(function)) if settings else ()
         # In the order of the function, to be passed by position.
         cls.passed = tuple(sorted((name for name in settings if name in names), key=names.index))
         places = [names.index(name) for name in cls.passed]
