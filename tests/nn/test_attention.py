@@ -46,7 +46,7 @@ def test_attention_is_that_of_each_head(settings, rng):
     q, k, v = (rng.standard_normal((3, n, w)) for n, w in ((4, 8), (6, layer.kdim), (6, layer.vdim)))
     shut, padded = rng.random((4, 6)) > 0.7, rng.random((3, 6)) > 0.7
     shut[:, 0] = padded[:, 0] = False
-    numbers, each = rng.standard_normal((4, 6)), rng.standard_normal((6, 4, 6))
+    numbers, each, rows = (rng.standard_normal(shape) for shape in ((4, 6), (6, 4, 6), (3, 6)))
     for options, added in [
         ({}, np.zeros((3, 2, 4, 6))),
         ({"attn_mask": shut}, np.where(shut, -np.inf, 0)),
@@ -58,6 +58,12 @@ def test_attention_is_that_of_each_head(settings, rng):
         ({"key_padding_mask": padded, "attn_mask": each},
          np.where(padded, -np.inf, 0)[:, None, None] + each.reshape(3, 2, 4, 6)),
         ({"is_causal": True}, np.where(np.tri(4, 6), 0, -np.inf)),
+        ({"is_causal": True, "key_padding_mask": padded},
+         np.where(padded[:, None, None] | (np.tri(4, 6) == 0), -np.inf, 0)),
+        ({"is_causal": True, "attn_mask": numbers}, numbers),
+        ({"key_padding_mask": padded, "attn_mask": numbers},
+         np.where(padded, -np.inf, 0)[:, None, None] + numbers),
+        ({"key_padding_mask": rows, "attn_mask": shut}, np.where(shut, -np.inf, rows[:, None, None])),
     ]:
         added = np.broadcast_to(added, (3, 2, 4, 6))
         inputs = [tg.tensor(x if layer.batch_first else x.transpose(1, 0, 2)) for x in (q, k, v)]
@@ -74,6 +80,15 @@ def test_attention_is_that_of_each_head(settings, rng):
     np.testing.assert_allclose(one.detach(), expected, rtol=1e-9)
     np.testing.assert_allclose(weights.detach(), parts.mean(0), rtol=1e-9)
     assert layer(*inputs, need_weights=False)[1] is None
+
+
+def test_masks_leave_the_dtype(rng):
+    layer = nn.MultiheadAttention(4, 2, dtype=tg.float32)
+    x, shut = tg.ones(3, 2, 4, dtype=tg.float32), np.zeros((2, 3), bool)
+    for mask in (None, np.zeros((3, 3), bool), np.zeros((3, 3), np.float32)):
+        for padding in (None, shut, shut.astype(np.float32)):
+            y, weights = layer(x, x, x, attn_mask=mask, key_padding_mask=padding)
+            assert y.dtype == weights.dtype == np.float32
 
 
 def test_self_attention_is_in_one_product(rng):

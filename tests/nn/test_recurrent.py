@@ -6,7 +6,6 @@ import pytest
 import tinygrad_relu as tg
 from tinygrad_relu import nn
 from tinygrad_relu.errors import ArgumentError, RangeError, ShapeError
-from tinygrad_relu.nn.recurrent import steps
 
 
 def sigmoid(x):
@@ -155,21 +154,6 @@ def test_dropout_goes_between_layers(rng):
     alone.load_state_dict(dict(zip(alone.state_dict(), list(layer.state_dict().values())[4:])))
     np.testing.assert_allclose(layer(x)[0].detach(), alone(tg.zeros(4, 2, 50))[0].detach())
     assert not np.allclose(layer.eval()(x)[0].detach(), alone(tg.zeros(4, 2, 50))[0].detach())
-
-
-def test_steps_are_taken_apart_in_halves(rng):
-    # So that the way back through n steps takes time with n log(n), rather than with the square of n.
-    x = tg.tensor(rng.standard_normal((100, 2)), requires_grad=True)
-    parts = steps(x)
-    np.testing.assert_array_equal([part.detach().numpy() for part in parts], x.detach())
-    for part in parts:
-        node, depth = part.grad_fn, 0
-        while hasattr(node, "next_functions"):
-            node, depth = node.next_functions[0], depth + 1
-        assert depth <= 8       # log2(100), and one for the axis
-    weights = rng.standard_normal((100, 2))
-    sum((part * tg.tensor(w)).sum() for part, w in zip(parts, weights)).backward()
-    np.testing.assert_array_equal(x.grad.numpy(), weights)
 
 
 def test_repr_shows_what_is_not_usual():

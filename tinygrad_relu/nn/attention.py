@@ -60,13 +60,20 @@ def scaled_dot_product_attention(
             f"{name}: query {query.shape}, key {key.shape} and value {value.shape} do not fit: the last "
             "axes of query and key need one length, and key and value as many rows"
         )
-    scores = query @ key.mT * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)
-    if is_causal:
-        if attn_mask is not None:
-            raise ArgumentError(f"{name}: is_causal is a mask of its own: leave out attn_mask")
-        attn_mask = np.tri(*scores.shape[-2:], dtype=bool)
-    weights = softmax(scores, -1) if attn_mask is None else masked_softmax(name, scores, attn_mask)
+    if is_causal and attn_mask is not None:
+        raise ArgumentError(f"{name}: is_causal is a mask of its own: leave out attn_mask")
+    weights = weights_of_keys(name, query, key, attn_mask, is_causal, scale)
     return dropout(weights, dropout_p, generator=generator) @ value
+
+
+def weights_of_keys(name, query, key, mask, is_causal, scale=None):
+    """Return how much each key counts for each query."""
+    # Of the two, the query is what has fewer elements than the scores, mostly.
+    scores = (query * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)) @ key.mT
+    if is_causal:
+        # Every query sees the first key, so no row is left without any; and a sum is one pass.
+        scores = scores + np.where(np.tri(*scores.shape[-2:], dtype=bool), 0, -np.inf).astype(scores.dtype)
+    return softmax(scores, -1) if mask is None else masked_softmax(name, scores, mask)
 
 
 def masked_softmax(name, scores, mask):
@@ -89,7 +96,7 @@ def masked_softmax(name, scores, mask):
     # A row of -inf alone would give NaN, and NaN to what is behind it.
     some = open_.any(-1, keepdims=True)
     weights = softmax(where(open_ | ~some, scores, -np.inf), -1)
-    return where(some, weights, 0.0)
+    return weights if some.all() else where(some, weights, 0.0)
 
 
 class MultiheadAttention(Module):
@@ -198,11 +205,11 @@ class MultiheadAttention(Module):
             x.reshape(batch, -1, self.num_heads, self.embed_dim // self.num_heads).transpose(1, 2)
             for x in self.projected(*inputs)
         )
-        mask = self.joined_mask(attn_mask, key_padding_mask, is_causal, batch, queries, keys)
-        scores = q @ k.mT * (1 / math.sqrt(q.shape[-1]))
-        weights = softmax(scores, -1) if mask is None else masked_softmax(
-            "MultiheadAttention", scores, mask
-        )
+        causal = is_causal and attn_mask is None
+        if causal and key_padding_mask is not None:
+            attn_mask, causal = ~np.tri(queries, keys, dtype=bool), False
+        mask = self.joined_mask(attn_mask, key_padding_mask, batch, queries, keys)
+        weights = weights_of_keys("MultiheadAttention", q, k, mask, causal)
         weights = dropout(weights, self.dropout, self.training)
         y = (weights @ v).transpose(1, 2).reshape(batch, queries, self.embed_dim)
         y = self.out_proj(y if self.batch_first or single else y.transpose(0, 1))
@@ -249,12 +256,10 @@ class MultiheadAttention(Module):
             for k, (x, weight) in enumerate(zip((query, key, value), weights))
         ]
 
-    def joined_mask(self, attn_mask, key_padding_mask, is_causal, batch, queries, keys):
+    def joined_mask(self, attn_mask, key_padding_mask, batch, queries, keys):
         """Return all masks in one, true where a key takes part or numbers to be added, or None."""
         name = "MultiheadAttention"
         masks = []
-        if attn_mask is None and is_causal:
-            masks.append(tensor_from(name, "attn_mask", np.tri(queries, keys, dtype=bool)))
         if attn_mask is not None:
             mask = shut(name, "attn_mask", attn_mask, (queries, keys), (
                 batch * self.num_heads, queries, keys
@@ -268,10 +273,10 @@ class MultiheadAttention(Module):
             masks.append(mask.reshape(batch, 1, 1, keys))
         if len(masks) < 2:
             return masks[0] if masks else None
-        first, second = masks
-        if first.dtype.kind == second.dtype.kind == "b":
+        first, second = sorted(masks, key=lambda mask: mask.dtype.kind != "b")
+        if second.dtype.kind == "b":
             return first & second
-        return additive(first) + additive(second)
+        return where(first, second, -np.inf) if first.dtype.kind == "b" else first + second
 
     def extra_repr(self):
         return f"{self.embed_dim}, num_heads={self.num_heads}"
@@ -286,8 +291,3 @@ def shut(name, word, mask, *shapes):
     if mask.dtype.kind not in "bf":
         raise DTypeError(f"{name}: {word} is {mask.dtype}: pass booleans, or numbers that are added")
     return ~mask if mask.dtype.kind == "b" else mask
-
-
-def additive(mask):
-    """Return a mask as numbers to be added to the scores."""
-    return where(mask.numpy(), 0.0, -np.inf) if mask.dtype.kind == "b" else mask

@@ -16,7 +16,7 @@ from tinygrad_relu.nn.module import Module
 from tinygrad_relu.nn.settings import checked_constructor, new_parameter, one_of, truth
 from tinygrad_relu.ops.exponential import sigmoid, tanh
 from tinygrad_relu.ops.gates import relu
-from tinygrad_relu.ops.joining import chunk
+from tinygrad_relu.ops.joining import chunk, unbind
 from tinygrad_relu.ops.linalg import linear
 from tinygrad_relu.ops.operands import probability, real_tensor, whole, with_axes
 from tinygrad_relu.ops.shapes import concat, stack
@@ -180,7 +180,7 @@ class RecurrentLayers(Recurrent):
         """Return the first state at each step, and the last states, of one layer in one direction."""
         weight_ih, weight_hh, bias_ih, bias_hh = self.weights(ending)
         # All inputs in one product; what remains is to be done step by step.
-        inputs = steps(linear(x, weight_ih, bias_ih))
+        inputs = unbind(linear(x, weight_ih, bias_ih))
         outputs = []
         for projected in reversed(inputs) if backwards else inputs:
             state = self.step(projected, state, weight_hh, bias_hh)
@@ -195,18 +195,6 @@ class RecurrentLayers(Recurrent):
             if getattr(self, name, value) != value:
                 words.append(f"{name}={getattr(self, name)!r}")
         return ", ".join(words)
-
-
-def steps(x):
-    """Return the parts of `x` along its first axis, taken apart in halves.
-
-    On the way back each part is put into zeros of the size of what it was taken from: one by one that
-    would take time with the square of their number.
-    """
-    if len(x) == 1:
-        return [x[0]]
-    half = len(x) // 2
-    return steps(x[:half]) + steps(x[half:])
 
 
 class RNN(RecurrentLayers):
