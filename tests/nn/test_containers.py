@@ -96,6 +96,7 @@ def test_modules_by_names():
     assert list(heads) == ["a", "b", "c"] and isinstance(heads.pop("b"), nn.Sigmoid)
     del heads["c"]
     assert list(heads) == ["a"] and list(heads.state_dict()) == ["a.weight", "a.bias"]
+    heads["kind"] = nn.ReLU()
     heads.clear()
     assert len(heads) == 0 and list(heads.parameters()) == []
 

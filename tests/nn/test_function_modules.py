@@ -10,6 +10,7 @@ from tinygrad_relu import nn
 from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError, TensorError
 from tinygrad_relu.nn import functional as F
 from tinygrad_relu.nn.function_module import FunctionModule
+from tinygrad_relu.nn.settings import CHECKS, WINDOWS
 
 X = np.random.default_rng(5).standard_normal((4, 6)) * 3
 IMAGES = np.random.default_rng(6).standard_normal((2, 3, 9, 8))
@@ -158,6 +159,30 @@ def test_every_function_module_is_among_the_cases():
         kind = getattr(nn, name)
         if isinstance(kind, type) and issubclass(kind, FunctionModule):
             assert kind in kinds, name
+
+
+def test_every_setting_is_checked():
+    for case in CASES:
+        module = case[0]
+        for name in getattr(module, "settings", ()):
+            assert name in {*CHECKS, *WINDOWS, *module.own_checks, "output_size"}, (module, name)
+
+
+def test_functions_of_the_users_become_modules():
+    def powered(x, y, power, shift=0):
+        return (x - y) ** power + shift
+
+    class Powered(FunctionModule, function=powered, power=2):
+        pass
+
+    assert Powered(3)(tg.tensor(5.0), tg.tensor(3.0)).item() == 8 and repr(Powered()) == "Powered(power=2)"
+
+    def skipping(x, a, b, c):
+        return x
+
+    with pytest.raises(ArgumentError, match="Skipping: its settings leave out a parameter"):
+        class Skipping(FunctionModule, function=skipping, a=1, c=2):
+            pass
 
 
 def test_signatures_are_those_of_the_settings():

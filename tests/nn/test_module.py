@@ -148,6 +148,17 @@ def test_errors_say_what_and_change_nothing(act, message):
     assert vars(model) == before
 
 
+def test_parameters_are_tensors_of_their_own():
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    p = nn.Parameter(x * 2, requires_grad=False)
+    assert p.is_leaf and not p.requires_grad and p.tolist() == [2, 4] and isinstance(p, tg.Tensor)
+    assert repr(nn.Parameter([1.0])) == "Parameter(tensor([1.], dtype=float64, requires_grad=True))"
+    with pytest.raises(ArgumentError, match=r"^Parameter: missing a required argument: 'data'"):
+        nn.Parameter()
+    with pytest.raises(DTypeError, match=r"^Parameter: a tensor of dtype int64 cannot carry a gradient"):
+        nn.Parameter([1, 2])
+
+
 def test_a_module_is_not_replaced_by_what_is_none():
     model = Outer()
     with pytest.raises(ArgumentError, match=r"Outer\.first is a module, a function would be none"):

@@ -72,7 +72,8 @@ def weights_of_keys(name, query, key, mask, is_causal, scale=None):
     scores = (query * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)) @ key.mT
     if is_causal:
         # Every query sees the first key, so no row is left without any; and a sum is one pass.
-        scores = scores + np.where(np.tri(*scores.shape[-2:], dtype=bool), 0, -np.inf).astype(scores.dtype)
+        seen = np.tri(*scores.shape[-2:], dtype=bool)
+        scores = scores + np.where(seen, 0, -np.inf).astype(scores.dtype)
     return softmax(scores, -1) if mask is None else masked_softmax(name, scores, mask)
 
 

@@ -12,7 +12,7 @@ from tinygrad_relu.nn.parameter import Parameter
 class Row(Module):
     """What holds its contents under ``"0"``, ``"1"`` and so on."""
 
-    kind = Module
+    _kind = Module          # of what it holds
 
     def _checked(self, position, value):
         """Return what is held for a value, or raise."""
@@ -23,11 +23,11 @@ class Row(Module):
         return value
 
     def _contents(self):
-        return [value for value in vars(self).values() if isinstance(value, self.kind)]
+        return [value for value in vars(self).values() if isinstance(value, self._kind)]
 
     def _hold(self, values):
         """Hold these values, all of which were checked, and nothing else."""
-        for name in [name for name, value in vars(self).items() if isinstance(value, self.kind)]:
+        for name in [name for name, value in vars(self).items() if isinstance(value, self._kind)]:
             delattr(self, name)
         for position, value in enumerate(values):
             setattr(self, str(position), value)
@@ -62,7 +62,7 @@ class Row(Module):
     def __setitem__(self, index, value):
         position = self._position(index)
         # Names need not be those of positions, after a deletion by name.
-        name = [name for name, held in vars(self).items() if isinstance(held, self.kind)][position]
+        name = [name for name, held in vars(self).items() if isinstance(held, self._kind)][position]
         setattr(self, name, self._checked(position, value))
 
     def __delitem__(self, index):
@@ -217,7 +217,7 @@ class ParameterList(Row):
     )  # 5 parameters
     """
 
-    kind = Parameter
+    _kind = Parameter
 
     def __init__(self, values=None):
         super().__init__()
@@ -234,7 +234,7 @@ class ParameterList(Row):
 class Names(Module):
     """What holds its contents under names of the user's."""
 
-    kind = Module
+    _kind = Module          # of what it holds
 
     def __init__(self, values=None):
         super().__init__()
@@ -249,7 +249,7 @@ class Names(Module):
         return value
 
     def _held(self):
-        return {name: value for name, value in vars(self).items() if isinstance(value, self.kind)}
+        return {name: value for name, value in vars(self).items() if isinstance(value, self._kind)}
 
     def __len__(self):
         return len(self._held())
@@ -269,7 +269,7 @@ class Names(Module):
         return held[name]
 
     def __setitem__(self, name, value):
-        self._check_free(type(self).__name__, name, self.kind)
+        self._check_free(type(self).__name__, name, self._kind)
         setattr(self, name, self._checked(name, value))
 
     def __delitem__(self, name):
@@ -311,7 +311,7 @@ class Names(Module):
                 f"{type(self).__name__}: a {type(values).__name__} was given: pass a dict, or pairs"
             ) from None
         for name in pairs:
-            self._check_free(type(self).__name__, name, self.kind)
+            self._check_free(type(self).__name__, name, self._kind)
         pairs = {name: self._checked(name, value) for name, value in pairs.items()}
         for name, value in pairs.items():
             setattr(self, name, value)
@@ -348,7 +348,7 @@ class ParameterDict(Names):
     6.5
     """
 
-    kind = Parameter
+    _kind = Parameter
 
     def _checked(self, name, value):
         return as_parameter(type(self).__name__, repr(name), value)

@@ -1,6 +1,6 @@
 """`Parameter`: a tensor that is trained."""
 
-from tinygrad_relu.engine import Tensor
+from tinygrad_relu.engine import Tensor, checked_call
 
 
 class Parameter(Tensor):
@@ -19,6 +19,7 @@ class Parameter(Tensor):
     Parameter(tensor([1., 2.], dtype=float64, requires_grad=True))
     """
 
+    @checked_call
     def __init__(self, data, requires_grad=True):
         super().__init__(data, requires_grad)
 
