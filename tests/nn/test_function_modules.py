@@ -175,7 +175,8 @@ def test_functions_of_the_users_become_modules():
     class Powered(FunctionModule, function=powered, power=2):
         pass
 
-    assert Powered(3)(tg.tensor(5.0), tg.tensor(3.0)).item() == 8 and repr(Powered()) == "Powered(power=2)"
+    assert Powered(3)(tg.tensor(5.0), tg.tensor(3.0)).item() == 8
+    assert repr(Powered()) == "Powered(power=2)"
 
     def skipping(x, a, b, c):
         return x

@@ -210,10 +210,22 @@ def test_batch_norm_by_the_mean_of_all_batches(rng):
 
 
 def test_batch_norm_without_scales_or_statistics(rng):
-    layer = nn.BatchNorm1d(2, affine=False, track_running_stats=False, eps=0.0).eval()
+    layer = nn.BatchNorm1d(2, affine=False, track_running_stats=False, eps=0.0)
     x = rng.standard_normal((5, 2))
-    np.testing.assert_allclose(layer(tg.tensor(x)).detach(), (x - x.mean(0)) / x.std(0))
+    for mode in (True, False):
+        y = layer.train(mode)(tg.tensor(x))
+        np.testing.assert_allclose(y.detach(), (x - x.mean(0)) / x.std(0))
     assert list(layer.state_dict()) == [] and layer.weight is None and layer.running_mean is None
+
+
+def test_batch_norm_that_tracks_no_more(rng):
+    layer = nn.BatchNorm1d(2)
+    layer(tg.tensor(rng.standard_normal((5, 2))))
+    before = {name: value.copy() for name, value in arrays(layer).items()}
+    layer.track_running_stats = False
+    layer(tg.tensor(rng.standard_normal((5, 2))))
+    for name, value in arrays(layer).items():
+        np.testing.assert_array_equal(value, before[name])
 
 
 @pytest.mark.parametrize(("kind", "shape"), [
@@ -289,6 +301,27 @@ FIXED = {
     "LayerNorm": lambda **k: nn.LayerNorm(3, **k), "RMSNorm": lambda **k: nn.RMSNorm(3, **k),
     "PReLU": lambda **k: nn.PReLU(3, **k),
 }
+
+
+@pytest.mark.parametrize(("layer", "bound"), [
+    (lambda g: nn.Linear(16, 500, generator=g), 1 / 4),
+    (lambda g: nn.Bilinear(16, 3, 500, generator=g), 1 / 4),
+    (lambda g: nn.Conv1d(8, 500, 3, generator=g), 1 / np.sqrt(24)),
+    (lambda g: nn.Conv2d(8, 500, 3, groups=2, generator=g), 1 / np.sqrt(36)),
+    (lambda g: nn.ConvTranspose2d(500, 8, 2, generator=g), 1 / np.sqrt(32)),
+    (lambda g: nn.GRUCell(3, 16, generator=g), 1 / 4),
+])
+def test_the_beginning_is_that_of_pytorch(layer, bound):
+    # Each number evenly within one over the root of how many inputs an output has.
+    for name, value in arrays(layer(np.random.default_rng(5))).items():
+        if value.size > 40:
+            assert 0.9 * bound < np.abs(value).max() <= bound, name
+        assert np.abs(value).max() <= bound and value.std() == pytest.approx(bound / np.sqrt(3), rel=0.3)
+
+
+def test_an_embedding_begins_normally():
+    values = arrays(nn.Embedding(300, 30, generator=np.random.default_rng(5)))["weight"]
+    assert values.std() == pytest.approx(1, rel=0.03) and 3 < np.abs(values).max() < 6
 
 
 @pytest.mark.parametrize("name", MAKERS)

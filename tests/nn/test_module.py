@@ -204,9 +204,9 @@ def test_train_and_eval_reach_everything():
 
 def test_apply_goes_to_the_children_first():
     seen = []
-    model = Outer()
+    model = nn.Sequential(Outer(), nn.ReLU())
     assert model.apply(seen.append) is model
-    assert seen == [model.first, model.second, model]
+    assert seen == [model[0].first, model[0].second, model[0], model[1], model]
 
 
 def test_requires_grad_and_zero_grad():

@@ -88,7 +88,7 @@ class BatchNorm(ChannelNorm):
 
     def forward(self, x):
         x = self.checked_input(x, 1)
-        counts = self.training and self.num_batches_tracked is not None
+        counts = self.training and self.track_running_stats and self.num_batches_tracked is not None
         share = 0.0 if self.momentum is None else self.momentum
         if counts and self.momentum is None:
             share = 1 / (self.num_batches_tracked.item() + 1)       # the mean of all batches

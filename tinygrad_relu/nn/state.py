@@ -50,9 +50,9 @@ def load_state(module, state, strict, assign):
 
 
 def value_for(place, given, assign):
-    """Return an array of its own for a parameter or buffer, and what is wrong with it, or None."""
+    """Return the array for a parameter or buffer, and what is wrong with it, or None."""
     try:
-        array = np.array(given.detach() if isinstance(given, Tensor) else given)
+        array = np.asarray(given.detach() if isinstance(given, Tensor) else given)
     except Exception as error:      # whatever the library that it comes from raises
         return None, f"a {type(given).__name__} that is no array: {error}"
     if array.dtype.kind not in "biuf":
