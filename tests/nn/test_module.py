@@ -138,7 +138,10 @@ def test_modules_and_parameters_can_be_registered_by_name():
     (lambda m: m.register_module("weight", None), "Inner has weight already"),
     (lambda m: m.register_module("m", 5), "m is a int: pass a module or None"),
     (lambda m: m.register_forward_hook(5), "a hook was to be registered that is a int"),
-    (lambda m: m.train("yes"), "mode is 'yes': it is True or False"),
+    (lambda m: m.train("yes"), "train: mode is 'yes': it is True or False"),
+    (lambda m: m.requires_grad_("no"), "requires_grad_: requires_grad is 'no'"),
+    (lambda m: m.get_submodule(5), "get_submodule: target is a int: pass a name"),
+    (lambda m: m.get_parameter(None), "get_parameter: target is a NoneType: pass a name"),
 ])
 def test_errors_say_what_and_change_nothing(act, message):
     model = Inner()

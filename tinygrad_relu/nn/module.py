@@ -8,6 +8,7 @@ from tinygrad_relu.engine import Tensor, checked_call, checked_signature, forget
 from tinygrad_relu.errors import ArgumentError, DTypeError
 from tinygrad_relu.nn.hooks import ModuleHooks
 from tinygrad_relu.nn.parameter import Parameter
+from tinygrad_relu.nn.settings import truth
 from tinygrad_relu.nn.state import load_state
 from tinygrad_relu.ops import conversion
 
@@ -282,6 +283,8 @@ class Module:
 
     def get_submodule(self, target):
         """Return the module of a name such as ``"encoder.0"``; this one for ``""``."""
+        if not isinstance(target, str):
+            raise ArgumentError(f"get_submodule: target is a {type(target).__name__}: pass a name")
         module = self
         for name in filter(None, target.split(".")):
             found = module.__dict__.get(name)
@@ -302,6 +305,8 @@ class Module:
         return self._member("get_buffer", "buffer", target, lambda module: module._buffers)
 
     def _member(self, title, kind, target, tensors_of):
+        if not isinstance(target, str):
+            raise ArgumentError(f"{title}: target is a {type(target).__name__}: pass a name")
         path, _, name = target.rpartition(".")
         module = self.get_submodule(path)
         found = tensors_of(module)
@@ -371,10 +376,9 @@ class Module:
 
     def train(self, mode=True):
         """Say that this module and all within it are training, or not, and return it."""
-        if not isinstance(mode, (bool, np.bool_)):
-            raise ArgumentError(f"train: mode is {mode!r}: it is True or False")
+        mode = truth("train", "mode", mode)
         for module in self.modules():
-            module.training = bool(mode)
+            module.training = mode
         return self
 
     def eval(self):
@@ -390,6 +394,7 @@ class Module:
 
     def requires_grad_(self, requires_grad=True):
         """Say whether the parameters are trained, and return the module."""
+        truth("requires_grad_", "requires_grad", requires_grad)
         for parameter in self.parameters():
             parameter.requires_grad = requires_grad
         return self
