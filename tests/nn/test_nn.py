@@ -8,7 +8,7 @@ import pytest
 
 import tinygrad_relu as tg
 from tinygrad_relu import nn
-from tinygrad_relu.errors import ArgumentError, TensorError
+from tinygrad_relu.errors import ArgumentError, RangeError, TensorError
 
 
 def net(seed=0, sizes=(3, 5, 2)):
@@ -185,7 +185,7 @@ def test_sequential_is_indexed_and_iterated():
 def test_bad_input():
     with pytest.raises(ArgumentError, match="item 1 is a function"):
         nn.Sequential(nn.ReLU(), lambda x: x)
-    with pytest.raises(ArgumentError, match="in_features"):
+    with pytest.raises(RangeError, match="Linear: in_features is -1"):
         nn.Linear(-1, 2)
     with pytest.raises(ArgumentError, match="out_features"):
         nn.Linear(1, 2.5)

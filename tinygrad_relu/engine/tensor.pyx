@@ -205,7 +205,10 @@ cdef class Tensor:
 
     @property
     def data(self):
-        """Tensor: The same memory outside of the graph, as `detach`.  What is assigned is copied."""
+        """Tensor: The same memory outside of the graph, as `detach`.  What is assigned is copied.
+
+        A tensor of another floating dtype gives a leaf that dtype.
+        """
         return self.detach()
 
     @data.setter
@@ -214,7 +217,7 @@ cdef class Tensor:
             array = (<Tensor> value).array.copy()
         else:
             array = np.array(value, dtype=self.array.dtype)
-        if array.shape != self.shape or array.dtype != self.array.dtype:
+        if array.shape != self.shape or not takes_dtype_of(self, array):
             raise ShapeError(
                 f"data: shape {array.shape} and dtype {array.dtype} were given for a tensor of "
                 f"shape {self.shape} and dtype {self.dtype}"
@@ -621,6 +624,17 @@ cdef ndarray computable(ndarray array):
             "floating-point numbers, in a rectangular shape"
         )
     return array
+
+
+cdef bint takes_dtype_of(Tensor tensor, ndarray array) except -1:
+    """Tell whether values of the dtype of `array` may take the place of those of a tensor."""
+    if (<object> array).dtype == tensor.array.dtype:
+        return True
+    return (
+        tensor.node is None and tensor.base is None and tensor.gradient is None
+        and carries_gradient(cnp.PyArray_TYPE(array))
+        and carries_gradient(cnp.PyArray_TYPE(tensor.array))
+    )
 
 
 def sharing(ndarray array):

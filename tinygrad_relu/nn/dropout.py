@@ -1,9 +1,11 @@
-"""Dropout: elements or channels that are left out at random in training, and the rest made larger."""
+"""Dropout: elements or channels left out at random in training; as functions, and as modules."""
 
 import numpy as np
 
-from tinygrad_relu.creation import default_generator
+from tinygrad_relu.creation import source_of
 from tinygrad_relu.engine import checked_call
+from tinygrad_relu.nn.module import Module
+from tinygrad_relu.nn.settings import checked_constructor, truth
 from tinygrad_relu.ops.operands import probability, with_axes
 
 
@@ -15,7 +17,7 @@ def left_out(name, input, p, training, generator, shape_of, least=0, most=None):
         return x
     if p == 1:
         return x * 0
-    kept = (generator or default_generator()).random(shape_of(x.shape)) >= p
+    kept = source_of(name, generator).random(shape_of(x.shape)) >= p
     return x * np.where(kept, 1 / (1 - p), 0.0).astype(x.dtype)
 
 
@@ -70,3 +72,75 @@ def dropout2d(input, p=0.5, training=True, generator=None):
     return left_out(
         "dropout2d", input, p, training, generator, lambda shape: (*shape[:-2], 1, 1), 3, 4
     )
+
+
+class DropoutLayer(Module):
+    """A function that leaves out at random, in training."""
+
+    function = None
+
+    @checked_constructor
+    def __init__(self, p=0.5, inplace=False, generator=None):
+        super().__init__()
+        name = type(self).__name__
+        self.p = probability(name, "p", p)
+        truth(name, "inplace", inplace)
+        if generator is not None:
+            source_of(name, generator)
+        self.generator = generator
+
+    def forward(self, x):
+        return self.function(x, self.p, self.training, self.generator)
+
+    def extra_repr(self):
+        return f"p={self.p}"
+
+
+class Dropout(DropoutLayer):
+    """In training, each element 0 with the probability `p`, else divided by ``1 - p``.
+
+    Parameters
+    ----------
+    p : float
+    inplace : bool
+        Accepted, as PyTorch has it; the result has memory of its own in any case.
+    generator : numpy.random.Generator, optional
+        The one that `manual_seed` seeds, if none is given.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> layer = tg.nn.Dropout(0.75)
+    >>> sorted(set(layer(tg.ones(1000)).tolist()))
+    [0.0, 4.0]
+    >>> layer.eval()(tg.ones(2)).tolist()
+    [1.0, 1.0]
+    """
+
+    function = staticmethod(dropout)
+
+
+class Dropout1d(DropoutLayer):
+    """In training, each channel 0 with the probability `p`; see `Dropout`.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.nn.Dropout1d(0.5)(tg.ones(2, 3, 4)).shape
+    (2, 3, 4)
+    """
+
+    function = staticmethod(dropout1d)
+
+
+class Dropout2d(DropoutLayer):
+    """In training, each channel of an image 0 with the probability `p`; see `Dropout`.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.nn.Dropout2d(0.5)(tg.ones(2, 3, 4, 5)).shape
+    (2, 3, 4, 5)
+    """
+
+    function = staticmethod(dropout2d)
