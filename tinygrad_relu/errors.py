@@ -11,7 +11,9 @@ __all__ = [
     "DeclarationError",
     "GradientError",
     "GraphError",
+    "GroupError",
     "IndexingError",
+    "MissingPackage",
     "MutationError",
     "NotDifferentiable",
     "RangeError",
@@ -45,6 +47,10 @@ class IndexingError(TensorError, IndexError):
     """An index lies outside of its axis, or there are too many indices."""
 
 
+class MissingPackage(TensorError, ImportError):
+    """What was called needs a package that is not installed; the message says which."""
+
+
 class GraphError(TensorError, RuntimeError):
     """The recorded graph cannot be walked: it was freed, never recorded, or is not a scalar."""
 
@@ -67,3 +73,7 @@ class DeclarationError(TensorError, TypeError):
 
 class GradientError(TensorError, RuntimeError):
     """An analytic gradient differs from the numerical one."""
+
+
+class GroupError(TensorError, RuntimeError):
+    """Processes that compute together do not: there is no group, or one does not come."""

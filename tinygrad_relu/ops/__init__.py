@@ -20,6 +20,7 @@ from tinygrad_relu.ops import (
     cumulative,
     decompositions,
     embedding,
+    exchange,
     exponential,
     gates,
     indexing,
@@ -305,6 +306,7 @@ METHODS |= {
         "is_floating_point", "long", "stride", "to", "type_as",
     )
 }
+METHODS |= exchange.METHODS
 METHODS["nelement"] = Tensor.numel
 
 #: The methods that have a form in place, whose name ends in an underscore.
