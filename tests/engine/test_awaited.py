@@ -123,3 +123,13 @@ def test_a_long_chain_within_the_stack():
         x = x + a
     x.backward()
     assert watcher.diary == [[0], 0] and watcher.gradients[0].item() == 20_001
+
+
+def test_parts_that_are_added_to_one_sum(leaves):
+    a, b = leaves[:2]
+    watcher = Watcher(a, b)
+    x = after(b * 2, watcher.diary, "b is used")
+    y = a[0] * x[0] + a[1] * x[1] + 5 * a[0]
+    y.backward()
+    assert watcher.diary == [[0, 1], 0, "b is used", 1]
+    assert watcher.gradients[0].tolist() == a.grad.tolist() == [9, 4]
