@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
-from tinygrad_relu.engine import sharing
+from tinygrad_relu.engine import checked_call, sharing
 from tinygrad_relu.errors import ArgumentError, GraphError
 from tinygrad_relu.ops.conversion import checked_device
 
@@ -59,6 +59,7 @@ def dlpack_device(x, /):
     return int(kind), number
 
 
+@checked_call
 def from_dlpack(x, /, *, device=None, copy=None):
     """Return a tensor on the memory of an array of another library.
 
