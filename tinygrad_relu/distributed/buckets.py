@@ -32,11 +32,12 @@ class Bucket:
         self.array = np.zeros(ends[-1] + len(parameters), reducible(parameters[0].dtype))
         self.slices = [slice(end - x.size, end) for x, end in zip(parameters, ends)]
         self.used = self.array[ends[-1] :]
-        self.missing, self.request = set(), None
+        self.missing, self.request, self.received = set(), None, False
 
     def begin(self):
         """Wait for the gradients of all parameters."""
         self.missing, self.request = set(range(len(self.parameters))), None
+        self.received = False
 
     def put(self, k, gradient):
         """Put in the gradient of parameter `k`, None if there is none, and what it has already."""
@@ -123,8 +124,9 @@ class Averages:
         self.flowed = self.flowed or gradient is not None
         self.put(leaf, gradient)
         self.send()
-        for bucket in self.buckets[: self.sent]:
-            bucket.request.Test()
+        for number, bucket in enumerate(self.buckets[: self.sent]):
+            if not bucket.received and bucket.request.Test():
+                self.note_received(number)
         if self.sent == len(self.buckets) and not self.flowed:
             self.finish()           # no hook is called where nothing is added
 
@@ -142,6 +144,11 @@ class Averages:
             self.log.append(("sent", self.sent, time.perf_counter()))
             self.sent += 1
 
+    def note_received(self, number):
+        """Note that a bucket holds the sums of all processes."""
+        self.buckets[number].received = True
+        self.log.append(("received", number, time.perf_counter()))
+
     def finish(self):
         """Wait for all averages, after the walk back, and leave them in ``.grad``."""
         if not self.under_way:
@@ -149,8 +156,9 @@ class Averages:
         self.log.append(("walked", None, time.perf_counter()))
         self.send()
         for number, bucket in enumerate(self.buckets):
-            self.group.wait(bucket.request, "DistributedDataParallel: averaging gradients")
-            self.log.append(("received", number, time.perf_counter()))
+            if not bucket.received:
+                self.group.wait(bucket.request, "DistributedDataParallel: averaging gradients")
+                self.note_received(number)
             bucket.take(self.group.size)
         self.under_way = False
 
