@@ -23,8 +23,10 @@ from numpy import int64 as long
 from tinygrad_relu import (
     autograd,
     cuda,
+    distributed,
     errors,
     func,
+    interop,
     kernels,
     linalg,
     nn,
@@ -164,6 +166,7 @@ from tinygrad_relu.ops.cumulative import (
 from tinygrad_relu.ops.affine import addbmm, addmm, addmv, addr, baddbmm
 from tinygrad_relu.ops.convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from tinygrad_relu.ops.embedding import embedding
+from tinygrad_relu.ops.exchange import from_dlpack
 from tinygrad_relu.ops.exponential import (
     cos,
     exp,

@@ -12,6 +12,7 @@ __all__ = [
     "FileError",
     "GradientError",
     "GraphError",
+    "GroupError",
     "IndexingError",
     "MissingPackage",
     "MutationError",
@@ -82,3 +83,7 @@ class FileError(TensorError, ValueError):
 
 class GradientError(TensorError, RuntimeError):
     """An analytic gradient differs from the numerical one."""
+
+
+class GroupError(TensorError, RuntimeError):
+    """Processes that compute together do not: there is no group, or one does not come."""

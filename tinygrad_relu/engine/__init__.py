@@ -5,6 +5,7 @@ the walk back) and `op` (how an op is called, and how it records).  Beside them,
 arguments find their parameters.
 """
 
+from tinygrad_relu.engine.awaited import WATCHERS
 from tinygrad_relu.engine.calling import checked_call, checked_signature
 from tinygrad_relu.engine.tensor import Tensor, forget_gradients, open_for_update, sharing
 from tinygrad_relu.engine.graph import Node, pop_saved_hooks, push_saved_hooks, recording, set_recording
@@ -15,6 +16,7 @@ from tinygrad_relu.engine.walk import NO_GRADIENT, add_gradients, check_gradient
 __all__ = [
     "NO_GRADIENT",
     "SLOT_NAMES",
+    "WATCHERS",
     "Node",
     "Op",
     "Tensor",

@@ -33,6 +33,7 @@ from tinygrad_relu.engine.tensor cimport Tensor, held_once, wrap
 from tinygrad_relu.kernels._memory cimport offer, withdraw
 from tinygrad_relu.kernels.elementwise cimport add_into
 
+from tinygrad_relu.engine.awaited import uses_of_awaited
 from tinygrad_relu.engine.graph import set_recording
 from tinygrad_relu.engine.hooks import NodeHook
 from tinygrad_relu.errors import DTypeError, GraphError, RuleError, ShapeError
@@ -73,6 +74,7 @@ cdef class Walk:
     cdef dict wanted        # cotangents of the nodes that the caller asked for
     cdef list retained      # tensors that are no leaves, with what will be in their ``.grad``
     cdef Tensor lent        # the sum that a rule was given to add to
+    cdef object awaited     # the uses of leaves that somebody waits for, or None
 
     def __cinit__(self):
         self.heap = NULL
@@ -133,12 +135,17 @@ cdef class Walk:
         return youngest
 
     cdef int arrive(self, object target, Tensor cotangent) except -1:
-        """Bring a cotangent to a node or a leaf."""
+        """Bring a cotangent, None if there is none, to a node or a leaf."""
         cdef Node node
         cdef object sofar
         if type(target) is not Node:
-            sofar = self.leaves.get(target)
-            self.leaves[target] = cotangent if sofar is None else two(ADD, sofar, cotangent)
+            if cotangent is not None:
+                sofar = self.leaves.get(target)
+                self.leaves[target] = cotangent if sofar is None else two(ADD, sofar, cotangent)
+            if self.awaited is not None and not (<Tensor> target).hooks:
+                self.awaited.passed(target, self.leaves.get(target))
+            return 0
+        if cotangent is None:
             return 0
         node = <Node> target
         if node.consumers == 1:
@@ -243,13 +250,12 @@ cdef class Walk:
                 check_numbers(node, k, pulled)
             if all_pulled is not None:
                 all_pulled[k] = pulled
-            elif pulled is self.lent:
-                continue        # the rule has added to it
-            elif pulled is not None:
-                self.arrive(parent, pulled)
+            else:
+                # To a sum that it was lent the rule has added already.
+                self.arrive(parent, None if pulled is self.lent else pulled)
         if all_pulled is not None:
             for parent, pulled in zip(parents, post_hooked(node, tuple(all_pulled), cotangent)):
-                if parent is not None and pulled is not None:
+                if parent is not None:
                     self.arrive(parent, pulled)
         return 0
 
@@ -427,6 +433,8 @@ cdef dict walk_back(
             for tensor in inputs:
                 catch_up(tensor)
             walk.wanted = {(<Tensor> x).node: None for x in inputs if (<Tensor> x).node is not None}
+        else:
+            walk.awaited = uses_of_awaited(outputs)
         for tensor in outputs:
             if tensor.node is not None:
                 if (<Node> tensor.node).freed:
@@ -439,6 +447,8 @@ cdef dict walk_back(
         for leaf in walk.leaves:
             if (<Tensor> leaf).hooks is not None:
                 walk.leaves[leaf] = hooked((<Tensor> leaf).hooks, walk.leaves[leaf], "a leaf", False)
+        if walk.awaited is not None:
+            walk.awaited.finish(walk.leaves)
         # Nothing is left behind before nothing can fail any more.
         for tensor, cotangent in walk.retained:
             retain(tensor, cotangent, create_graph)

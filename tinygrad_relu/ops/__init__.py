@@ -23,6 +23,7 @@ from tinygrad_relu.ops import (
     cumulative,
     decompositions,
     embedding,
+    exchange,
     exponential,
     gates,
     indexing,
@@ -365,6 +366,7 @@ METHODS |= {
         "new_ones", "new_tensor", "new_zeros", "short", "stride", "sum_to_size", "to", "type_as",
     )
 }
+METHODS |= exchange.METHODS
 METHODS["nelement"] = Tensor.numel
 
 #: The methods that have a form in place, whose name ends in an underscore.

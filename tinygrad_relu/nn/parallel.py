@@ -1,0 +1,5 @@
+"""Where PyTorch has ``DistributedDataParallel``."""
+
+from tinygrad_relu.distributed import DistributedDataParallel
+
+__all__ = ["DistributedDataParallel"]
