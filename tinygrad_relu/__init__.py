@@ -78,6 +78,7 @@ from tinygrad_relu.grad_mode import (
     set_grad_enabled,
 )
 from tinygrad_relu.gradcheck import gradcheck, gradgradcheck
+from tinygrad_relu.gradcheck import kink_sensitivity
 from tinygrad_relu.kernels import (
     empty_cache,
     get_num_threads,
@@ -171,6 +172,7 @@ from tinygrad_relu.ops.joining import (
     unbind,
     vstack,
 )
+from tinygrad_relu.ops.kink_slope import get_kink_slope, kink_slope, set_kink_slope
 from tinygrad_relu.ops.linalg import linear, linear_relu, matmul
 from tinygrad_relu.ops.logical import (
     allclose,

@@ -38,6 +38,8 @@ cdef class Op:
     cdef unsigned long long[8] saves    # for each rule a bit for each input that it names
     cdef unsigned long long zeros       # a bit for each input whose rule is always zero
     cdef bint only_zeros                # so it is for all of them, and zeros flow back
+    cdef public object alternative      # answers calls with other than the default statics, or None
+    cdef public bint diverted           # ... and these calls, too
 
     cdef Tensor apply(self, PyObject** arguments, Py_ssize_t count, tuple statics)
     cdef list as_arrays(self, PyObject** arrays, Py_ssize_t count)

@@ -177,6 +177,10 @@ cdef class Op:
         cdef list held = None
         cdef bytes many
         cdef Tensor output
+        if self.alternative is not None and (
+            self.diverted or (statics is not self.defaults and statics != self.defaults)
+        ):
+            return self.alternative(*[<object> arguments[i] for i in range(count)], *statics)
         if count > 8:
             many = bytes(count * sizeof(void*))
             arrays = <PyObject**> <char*> many
