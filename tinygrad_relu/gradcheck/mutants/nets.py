@@ -53,6 +53,7 @@ TWO_LAYER = Model(
     points={
         "usual": two_layer_params,
         "on kinks": two_layer_params_on_kinks,
+        "where kinks meet": two_layer_params_on_kinks,
         "ill-scaled": lambda rng: {
             "W1": 1e-4 * rng.normal(size=(4, 5)), "b1": 1e-4 * rng.normal(size=5),
             "W2": 1e4 * rng.normal(size=(5, 3)), "b2": 1e-8 * rng.normal(size=3),
@@ -61,6 +62,11 @@ TWO_LAYER = Model(
     data={
         "usual": lambda rng: {
             "X": rng.normal(size=(6, 4)), "labels": np.array([0, 2, 1, 1, 0, 2]), "strength": 0.1,
+        },
+        # All positive, so that each parameter has one kink; with both signs several of them meet, and the
+        # slopes that are right for each give none that is right for the sum.
+        "on kinks": lambda rng: {
+            "X": rng.random((6, 4)), "labels": np.array([0, 2, 1, 1, 0, 2]), "strength": 0.1,
         },
         "ill-scaled": lambda rng: {
             "X": rng.normal(size=(6, 4)), "labels": np.array([0, 2, 1, 1, 0, 2]), "strength": 1e-10,

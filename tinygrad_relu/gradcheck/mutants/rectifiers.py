@@ -207,7 +207,7 @@ def leaky_layer(x, W):
 
 def leaky_layer_backward(dout, x, W):
     z = x @ W
-    dz = dout * np.where(z > 0, 1.0, 0.2)
+    dz = np.where(z > 0, dout, 0.2 * dout)
     return dz @ W.T, x.T @ dz
 
 
@@ -224,15 +224,15 @@ LEAKY = Model(
 )
 LEAKY.mutant(
     "x W", Label.MASK_FORGOTTEN, "negative elements pass with slope 1",
-    ("np.where(z > 0, 1.0, 0.2)", "1.0"),
+    ("np.where(z > 0, dout, 0.2 * dout)", "dout"),
 )
 LEAKY.mutant(
     "x", Label.MASK_FROM_WRONG_TENSOR, "for the layer below, the mask is made of x, which has its shape",
-    ("return dz @ W.T", "return (dout @ W.T) * np.where(x > 0, 1.0, 0.2)"),
+    ("return dz @ W.T", "dh = dout @ W.T\n    return np.where(x > 0, dh, 0.2 * dh)"),
 )
 LEAKY.mutant(
     "x W", Label.WRONG_FUNCTION, "negative elements get nothing, as with plain ReLU",
-    ("np.where(z > 0, 1.0, 0.2)", "(z > 0)"),
+    ("0.2 * dout)", "0)"),
     also=[Label.MISSING_TERM],
 )
 LEAKY.mutant(
@@ -286,7 +286,7 @@ CLIPPED.mutant(
 )
 CLIPPED.mutant(
     "x", Label.WRONG_DTYPE, "the gradient is made of masks, and comes out as whole numbers",
-    ("np.sign(x)", "(x > 0) - 1 * (x < 0)"),
+    ("np.sign(x)", "1 * (x > 0) - 1 * (x < 0)"),
 )
 
 MODELS = [THRESHOLDED, GATED, PRELU, LEAKY, CLIPPED]

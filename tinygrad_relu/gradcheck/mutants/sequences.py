@@ -181,11 +181,11 @@ def softmax(scores):
 
 
 def attention(q, k, v):
-    return softmax(q @ k.T / np.sqrt(q.shape[1])) @ v
+    return softmax(q @ k.T / q.shape[1] ** 0.5) @ v
 
 
 def attention_backward(dout, q, k, v):
-    scale = 1 / np.sqrt(q.shape[1])
+    scale = q.shape[1] ** -0.5
     p = softmax(q @ k.T * scale)
     dv = p.T @ dout
     dp = dout @ v.T
@@ -299,15 +299,17 @@ CAUSAL.mutant(
 
 def mean_over_steps(x, W, lengths):
     valid = np.arange(x.shape[1]) < lengths[:, None]
-    pooled = np.sum(x * valid[:, :, None], axis=1) / lengths[:, None]
+    length = lengths[:, None].astype(x.dtype)
+    pooled = np.sum(x * valid[:, :, None], axis=1) / length
     return pooled @ W
 
 
 def mean_over_steps_backward(dout, x, W, lengths):
     valid = np.arange(x.shape[1]) < lengths[:, None]
-    pooled = np.sum(x * valid[:, :, None], axis=1) / lengths[:, None]
+    length = lengths[:, None].astype(x.dtype)
+    pooled = np.sum(x * valid[:, :, None], axis=1) / length
     dW = pooled.T @ dout
-    dpooled = dout @ W.T / lengths[:, None]
+    dpooled = dout @ W.T / length
     dx = dpooled[:, None, :] * valid[:, :, None]
     return dx, dW
 
@@ -337,12 +339,12 @@ STEPS.mutant(
 )
 STEPS.mutant(
     "x", Label.MISSING_FACTOR, "the division by the length is missing",
-    ("dout @ W.T / lengths[:, None]", "dout @ W.T"),
+    ("dout @ W.T / length", "dout @ W.T"),
     also=[Label.AVERAGED],
 )
 STEPS.mutant(
     "x", Label.AVERAGED, "the mean is taken over all steps, also those behind the end",
-    ("dout @ W.T / lengths[:, None]", "dout @ W.T / x.shape[1]"),
+    ("dout @ W.T / length", "dout @ W.T / x.shape[1]"),
     also=[Label.MISSING_FACTOR],
 )
 STEPS.mutant(
