@@ -116,7 +116,9 @@ def check_torch(exercise):
             arrays = [x.detach().numpy() for x in ctx.saved_tensors]
             return tuple(torch.as_tensor(g) for g in backward(dout.numpy(), *arrays))
 
-    tensors = [torch.tensor(x, requires_grad=True) for x in inputs]
+    # Made by PyTorch, since it refuses the strides that NumPy gives to arrays without elements.
+    tensors = [torch.zeros(x.shape).to(torch.as_tensor(x).dtype).copy_(torch.as_tensor(x)) for x in inputs]
+    tensors = [x.requires_grad_() for x in tensors]
     return torch.autograd.gradcheck(Wrapped.apply, tensors)
 
 
