@@ -23,7 +23,7 @@ CORRECT = {exercise.title: exercise for exercise in correct_exercises()}
 
 def dout_for(exercise, seed=1):
     y = exercise.forward(*exercise.inputs.values())
-    return np.random.default_rng(seed).standard_normal(np.shape(y)).astype(np.result_type(y))
+    return np.random.default_rng(100 + seed).standard_normal(np.shape(y)).astype(np.result_type(y))
 
 
 def called(exercise, dout, inputs=None):
@@ -144,9 +144,9 @@ def test_what_is_correct_leaves_everything_as_it_was():
 
 # ------------------------------------------------------------------------------------ the mutants
 
-def pairs():
-    for mutant, exercise in zip(MUTANTS, wrong_exercises()):
-        yield mutant, exercise, mutant.model.exercise(mutant.at)
+def pairs(seed=0):
+    for mutant, exercise in zip(MUTANTS, wrong_exercises(seed)):
+        yield mutant, exercise, mutant.model.exercise(mutant.at, seed=seed)
 
 
 def differs(a, b):
@@ -155,8 +155,9 @@ def differs(a, b):
         return a.shape != b.shape or not np.all(np.abs(a - b) <= 1e-4 * np.abs(b).max(initial=0.0))
 
 
-def test_the_wrong_gradients_are_those_that_a_mutant_names_and_no_others():
-    for mutant, exercise, right in pairs():
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_wrong_gradients_are_those_that_a_mutant_names_and_no_others(seed):
+    for mutant, exercise, right in pairs(seed):
         if mutant.label in OF_BEHAVIOUR:
             continue
         dout = dout_for(exercise)
@@ -206,7 +207,8 @@ def test_what_is_wrong_with_the_behaviour_shows_in_two_calls():
         counted[mutant.label] += 1
         if mutant.label is Label.INPUTS_CHANGED:
             assert changed, exercise.title
-            assert changed == {"dout"} or changed <= set(mutant.wrong), exercise.title
+            expected = exercise.inputs if "dout" in changed else changed
+            assert set(mutant.wrong) == set(expected), exercise.title
         else:
             assert not changed and wrong == set(mutant.wrong), exercise.title
     assert set(counted) == OF_BEHAVIOUR and min(counted.values()) >= 5
@@ -217,6 +219,20 @@ def is_one_factor(a, b):
         return False
     factor = np.vdot(a, b) / np.vdot(b, b)
     return not np.isclose(factor, 1) and np.allclose(a, factor * b, rtol=1e-9, atol=1e-12)
+
+
+def test_what_is_returned_in_another_order():
+    swapped = 0
+    for mutant, exercise, right in pairs():
+        if "returned in the other order" in mutant.name:
+            dout = dout_for(exercise)
+            wrong = dict(zip(exercise.inputs, called(exercise, dout)))
+            expected = dict(zip(right.inputs, called(right, dout)))
+            one, other = mutant.wrong
+            np.testing.assert_array_equal(wrong[one], expected[other])
+            np.testing.assert_array_equal(wrong[other], expected[one])
+            swapped += 1
+    assert swapped >= 4
 
 
 # What can be seen in the numbers alone, from the wrong gradient and the right one.

@@ -68,7 +68,8 @@ class Checker:
 
     def answer(self, exercise):
         """Return what it says, whatever else its functions print, warn of or raise."""
-        with warnings.catch_warnings(), np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
+        silent = contextlib.redirect_stdout(io.StringIO())
+        with warnings.catch_warnings(), np.errstate(all="ignore"), silent:
             warnings.simplefilter("ignore")
             try:
                 said = self.check(exercise)
@@ -117,7 +118,7 @@ def check_torch(exercise):
             return tuple(torch.as_tensor(g) for g in backward(dout.numpy(), *arrays))
 
     # Made by PyTorch, since it refuses the strides that NumPy gives to arrays without elements.
-    tensors = [torch.zeros(x.shape).to(torch.as_tensor(x).dtype).copy_(torch.as_tensor(x)) for x in inputs]
+    tensors = [torch.zeros(x.shape, dtype=torch.float64).copy_(torch.as_tensor(x)) for x in inputs]
     tensors = [x.requires_grad_() for x in tensors]
     return torch.autograd.gradcheck(Wrapped.apply, tensors)
 

@@ -217,7 +217,7 @@ MAX_POOLING.mutant(
     ("(dx.reshape(x.shape),)", "(np.roll(dx.reshape(x.shape), 1, axis=2),)"),
 )
 MAX_POOLING.mutant(
-    "x", Label.STALE_BUFFER, "the places of the maxima are those of the first dout, and so is the gradient",
+    "x", Label.STALE_BUFFER, "dout is kept at the first call, and used again in all others",
     ("dout[..., None], axis", "state.setdefault('dout', dout.copy())[..., None], axis"),
 )
 
@@ -252,8 +252,9 @@ AVERAGE_POOLING.mutant(
     ("np.repeat(dout, 3, axis=1)", "np.tile(dout, 3)"),
 )
 AVERAGE_POOLING.mutant(
-    "x", Label.AVERAGED, "dout is averaged over the samples on the way",
+    "x", Label.SUMMED, "dout is averaged over the samples on the way",
     ("np.repeat(dout, 3, axis=1)", "np.repeat(dout, 3, axis=1).mean(axis=0) + np.zeros_like(x)"),
+    also=[Label.AVERAGED],
 )
 
 MODELS = [LOOPS, COLUMNS, MAX_POOLING, AVERAGE_POOLING]

@@ -64,7 +64,8 @@ class Mutant:
     edits : tuple of (str, str)
         What stands in the source of the correct backward, exactly once, and what takes its place.
     wrong : tuple of str
-        The inputs whose gradient is wrong.
+        The inputs whose gradient is wrong, in some call; those that backward changes, and all of them if
+        it changes `dout`.
     label : Label
     also : tuple of Label
         Words that are as true, because both mistakes give the same numbers.
@@ -87,8 +88,8 @@ class Mutant:
         for old, new in self.edits:
             if source.count(old) != 1:
                 raise DeclarationError(
-                    f"mutant {self.name!r} of {self.model.name}: {old!r} stands {source.count(old)} times "
-                    "in the source of the backward: quote what stands there once"
+                    f"mutant {self.name!r} of {self.model.name}: {old!r} stands {source.count(old)} "
+                    "times in the source of the backward: quote what stands there once"
                 )
             source = source.replace(old, new)
         return source
@@ -137,7 +138,9 @@ class Model:
         """Add a wrong backward: `edits` are pairs of what stands there and what takes its place."""
         made = Mutant(self, name, edits, tuple(wrong.split()), label, tuple(also), at)
         if at not in self.points or set(made.wrong) - set(self.points[at](np.random.default_rng(0))):
-            raise DeclarationError(f"mutant {name!r} of {self.name}: no point {at!r} has inputs {wrong!r}")
+            raise DeclarationError(
+                f"mutant {name!r} of {self.name}: no point {at!r} has inputs {wrong!r}: name one that has"
+            )
         self.mutants.append(made)
 
     def exercise(self, at="usual", dtype=np.float64, seed=0):

@@ -89,6 +89,7 @@ TWO_LAYER.mutant(
 TWO_LAYER.mutant(
     "W1 b1", Label.MASK_FROM_WRONG_TENSOR, "the mask is open where the ReLU is shut",
     ("(z > 0)", "(z < 0)"),
+    also=[Label.WRONG_FUNCTION],
 )
 TWO_LAYER.mutant(
     "W1 W2", Label.MISSING_TERM, "the penalty has no part in the gradients",
@@ -297,7 +298,7 @@ RESIDUAL.mutant(
     ("h.T @ dout", "z.T @ dout"),
 )
 RESIDUAL.mutant(
-    "x", Label.INPUTS_CHANGED, "dx is the caller's dout, and the other branch is added to it in place",
+    "x W1 W2", Label.INPUTS_CHANGED, "dx is the caller's dout, and the rest is added to it in place",
     ("dx = dout + dz @ W1.T", "dx = dout\n    dx += dz @ W1.T"),
 )
 RESIDUAL.mutant(

@@ -75,6 +75,7 @@ BATCH_NORM.mutant(
 BATCH_NORM.mutant(
     "gamma", Label.MISSING_FACTOR, "gamma gets the centred x, before it is divided by the deviation",
     ("np.sum(dout * normal, axis=0)", "np.sum(dout * centred, axis=0)"),
+    also=[Label.PRE_ACTIVATION],
 )
 BATCH_NORM.mutant(
     "beta", Label.AVERAGED, "beta gets the mean over the samples",
@@ -90,12 +91,17 @@ BATCH_NORM.mutant(
 BATCH_NORM.mutant(
     "gamma", Label.MISSING_FACTOR, "gamma gets the gradient of beta",
     ("np.sum(dout * normal, axis=0)", "np.sum(dout, axis=0)"),
+    also=[Label.PERMUTED],
 )
 BATCH_NORM.mutant(
     "x", Label.AVERAGED, "in the way by the mean, the sum is not divided by the number of samples",
     ("dnormal.sum(axis=0) / n", "dnormal.sum(axis=0)"),
 )
 
+BATCH_NORM.mutant(
+    "gamma beta", Label.PERMUTED, "the gradients of gamma and beta are returned in the other order",
+    ("return dx, dgamma, dbeta", "return dx, dbeta, dgamma"),
+)
 BATCH_NORM.mutant(
     "gamma", Label.ACCUMULATED_TWICE, "gamma's gradient is added to what the last call left there",
     ("    dnormal =", "    dgamma = state['dgamma'] = dgamma + state.get('dgamma', 0)\n    dnormal ="),
@@ -216,7 +222,7 @@ DISTANCE.mutant(
     ("-dx.sum(axis=0)", "dx.sum(axis=0)"),
 )
 DISTANCE.mutant(
-    "centre", Label.NOT_SUMMED, "the centre was broadcast over the points, and its gradient is not summed",
+    "centre", Label.NOT_SUMMED, "the centre was broadcast over the points, its gradient is not summed",
     ("-dx.sum(axis=0)", "-dx"),
     also=[Label.WRONG_SHAPE],
 )

@@ -64,6 +64,7 @@ THRESHOLDED.mutant(
 THRESHOLDED.mutant(
     "a0", Label.MASK_FROM_WRONG_TENSOR, "the lower slope gets the gradient of the upper one",
     ("dout * x * ~is_open", "dout * x * (x > t0)"),
+    also=[Label.PERMUTED],
 )
 THRESHOLDED.mutant(
     "a1", Label.MISSING_FACTOR, "the gradient of the upper slope lacks the factor x",
@@ -84,6 +85,11 @@ THRESHOLDED.mutant(
     "a1", Label.NOT_SUMMED, "the upper slope was broadcast, and its gradient is not summed",
     ("np.sum(dout * x * is_open, axis=0)", "dout * x * is_open"),
     also=[Label.WRONG_SHAPE],
+)
+
+THRESHOLDED.mutant(
+    "a0 a1", Label.PERMUTED, "the gradients of the two slopes are returned in the other order",
+    ("return dx, da0, da1", "return dx, da1, da0"),
 )
 
 # -------------------------------------------------------------------- a gate that other values open
@@ -246,6 +252,7 @@ LEAKY.mutant(
 LEAKY.mutant(
     "x", Label.PRE_ACTIVATION, "dx is the gradient for the linear part, and stops there",
     ("return dz @ W.T", "return dz"),
+    also=[Label.MISSING_FACTOR],
 )
 
 # --------------------------------------------------------------- clipped ReLU and absolute values
@@ -265,7 +272,9 @@ CLIPPED = Model(
     clipped_l1,
     clipped_l1_backward,
     points={
-        "usual": lambda rng: {"x": 2 * rng.normal(size=8)},
+        "usual": lambda rng: {
+            "x": np.array([-2.5, -1.2, -0.4, 0.3, 0.8, 1.5, 2.6, 3.7]) + 0.2 * rng.random(8),
+        },
         "on kinks": lambda rng: {"x": np.array([-1.0, 0.0, 2.0, 1.0, 3.0])},
         "ill-scaled": lambda rng: {"x": np.array([-1e8, 1e8, 1e-8, -1e-8, 0.5])},
         "nothing": lambda rng: {"x": np.zeros(0)},

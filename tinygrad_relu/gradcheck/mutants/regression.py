@@ -321,7 +321,9 @@ GAUSSIAN = Model(
     gaussian_likelihood_backward,
     points={
         "usual": lambda rng: {"mean": rng.normal(size=3), "log_sigma": 0.5 * rng.normal(size=3)},
-        "ill-scaled": lambda rng: {"mean": 1e8 * rng.normal(size=3), "log_sigma": 18 + rng.normal(size=3)},
+        "ill-scaled": lambda rng: {
+            "mean": 1e8 * rng.normal(size=3), "log_sigma": 18 + rng.normal(size=3),
+        },
         "no samples": lambda rng: {"mean": rng.normal(size=3), "log_sigma": 0.5 * rng.normal(size=3)},
     },
     data={

@@ -101,14 +101,16 @@ def exercises(name, seed=0):
 def table(scores, missing):
     """Return the scores as lines of text."""
     lines = [f"{'checker':<32}{'caught':>12}{'false alarms':>15}{'time':>9}"]
-    for one in scores:
-        lines.append(
-            f"{CHECKERS[one.checker].call:<32}{one.caught:>6} of {one.wrong}"
-            f"{len(one.false_alarms):>8} of {one.correct}{one.seconds:>7.1f} s"
-        )
-    for name in missing:
-        lines.append(f"{CHECKERS[name].call:<32}  not installed: pip install {CHECKERS[name].package}")
-    lines.append("False alarms of single precision are counted for ours alone: others are not made for it.")
+    lines += [
+        f"{CHECKERS[one.checker].call:<32}{f'{one.caught} of {one.wrong}':>12}"
+        f"{f'{len(one.false_alarms)} of {one.correct}':>15}{f'{one.seconds:.1f} s':>9}"
+        for one in scores
+    ]
+    lines += [
+        f"{CHECKERS[name].call:<32}   not installed: pip install {CHECKERS[name].package}"
+        for name in missing
+    ]
+    lines.append("In single precision only those are asked that are made for it: ours.")
     for one in scores:
         if CHECKERS[one.checker].explains:
             lines += explained(one)
@@ -120,9 +122,9 @@ def explained(one):
     named, labelled = one.wrong - len(one.misnamed), one.wrong - len(one.mislabelled)
     lines = [
         "",
-        f"{CHECKERS[one.checker].call}: the wrong parameters and no others named in {named} of {one.wrong}"
-        f" ({named / one.wrong:.1%}),",
-        f"  the first label right for all of them in {labelled} of {one.wrong} ({labelled / one.wrong:.1%})",
+        f"{CHECKERS[one.checker].call}:",
+        f"  wrong parameters named, and no others: {named} of {one.wrong} ({named / one.wrong:.1%})",
+        f"  first label right for all of them: {labelled} of {one.wrong} ({labelled / one.wrong:.1%})",
     ]
     lines += [f"  missed: {title}" for title in one.missed]
     lines += [f"  false alarm: {title}" for title in one.false_alarms]

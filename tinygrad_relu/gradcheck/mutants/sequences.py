@@ -78,6 +78,7 @@ RECURRENT.mutant(
 RECURRENT.mutant(
     "h0", Label.PRE_ACTIVATION, "the first state gets the gradient in front of the step, not behind Wh",
     ("return dx, dnext,", "return dx, dz,"),
+    also=[Label.MISSING_FACTOR],
 )
 RECURRENT.mutant(
     "x", Label.PERMUTED, "the steps of dx come in reverse order",
@@ -157,6 +158,7 @@ LSTM.mutant(
 LSTM.mutant(
     "h", Label.WRONG_FUNCTION, "the hidden state gets the gradient of x: W for U",
     ("dz @ U.T, dc", "dz @ W.T, dc"),
+    also=[Label.PERMUTED],
 )
 LSTM.mutant(
     "c", Label.ZEROS, "the cell state is taken for a constant",
@@ -240,6 +242,10 @@ ATTENTION.mutant(
     also=[Label.PRE_ACTIVATION],
 )
 
+ATTENTION.mutant(
+    "q k", Label.PERMUTED, "the gradients of keys and queries are returned in the other order",
+    ("return dq, dk, dv", "return dk, dq, dv"),
+)
 ATTENTION.mutant(
     "q k v", Label.NOT_FINITE, "the softmax is computed again without its shift, and overflows",
     ("    dv =", "    e = np.exp(q @ k.T * scale)\n    p = e / e.sum(axis=1, keepdims=True)\n    dv ="),

@@ -46,7 +46,7 @@ EMBEDDING.mutant(
 )
 EMBEDDING.mutant(
     "table", Label.SHIFTED, "rows are counted from one",
-    ("np.add.at(dtable, ids[:, position], dbags)", "np.add.at(dtable, (ids[:, position] + 1) % 5, dbags)"),
+    ("ids[:, position], dbags", "(ids[:, position] + 1) % 5, dbags"),
 )
 EMBEDDING.mutant(
     "table", Label.MISSING_TERM, "only the first row of each bag gets a gradient",
@@ -167,7 +167,9 @@ FACTORISATION = Model(
     matrix_factorisation_backward,
     points={
         "usual": lambda rng: {"U": rng.normal(size=(4, 2)), "V": rng.normal(size=(4, 2))},
-        "ill-scaled": lambda rng: {"U": 1e8 * rng.normal(size=(4, 2)), "V": 1e-8 * rng.normal(size=(4, 2))},
+        "ill-scaled": lambda rng: {
+            "U": 1e8 * rng.normal(size=(4, 2)), "V": 1e-8 * rng.normal(size=(4, 2)),
+        },
         "no users": lambda rng: {"U": np.zeros((0, 2)), "V": rng.normal(size=(4, 2))},
     },
     data={
@@ -207,6 +209,10 @@ FACTORISATION.mutant(
     ("    return dU, dV", "    return -dU, -dV"),
 )
 FACTORISATION.mutant(
+    "U V", Label.PERMUTED, "the two gradients are returned in the other order",
+    ("    return dU, dV", "    return dV, dU"),
+)
+FACTORISATION.mutant(
     "U", Label.EXTRA_TERM, "the penalty of V is added to the gradient of U",
     ("strength * U", "strength * U + strength * V"),
 )
@@ -234,7 +240,9 @@ COSINE = Model(
     cosine_similarity_backward,
     points={
         "usual": lambda rng: {"a": rng.normal(size=(4, 3)), "b": rng.normal(size=(4, 3))},
-        "ill-scaled": lambda rng: {"a": 1e-8 * rng.normal(size=(4, 3)), "b": 1e8 * rng.normal(size=(4, 3))},
+        "ill-scaled": lambda rng: {
+            "a": 1e-8 * rng.normal(size=(4, 3)), "b": 1e8 * rng.normal(size=(4, 3)),
+        },
         "no pairs": lambda rng: {"a": np.zeros((0, 3)), "b": np.zeros((0, 3))},
     },
 )
