@@ -169,6 +169,27 @@ def test_the_wrong_gradients_are_those_that_a_mutant_names_and_no_others(seed):
         assert not set(mutant.wrong) - set(exercise.inputs)
 
 
+def test_wrong_gradients_on_kinks_are_no_subgradients():
+    found = 0
+    for mutant, exercise, _ in pairs():
+        if mutant.at != "on kinks" or mutant.label is Label.NOT_FINITE:
+            continue
+        found += 1
+        dout = dout_for(exercise)
+        if mutant.model.name == "max pooling":
+            # Each element is between both slopes; all together, along ones, they are not.
+            assert abs(called(exercise, dout)[0].sum() - dout.sum()) > 0.1
+            continue
+        outside = {
+            name for name, g, (low, high, error) in zip(
+                exercise.inputs, called(exercise, dout), slopes(exercise, dout)
+            )
+            if ((g < low - error - 1e-6) | (g > high + error + 1e-6)).any()
+        }
+        assert outside == set(mutant.wrong), exercise.title
+    assert found >= 7
+
+
 def test_forward_is_what_it_was():
     for _, exercise, right in pairs():
         values = exercise.inputs.values()

@@ -221,6 +221,13 @@ MAX_POOLING.mutant(
     ("dout[..., None], axis", "state.setdefault('dout', dout.copy())[..., None], axis"),
 )
 
+MAX_POOLING.mutant(
+    "x", Label.MASK_NOT_STRICT, "of equal maxima each gets the whole gradient, so that it counts twice",
+    ("np.put_along_axis(dblocks, winner, dout[..., None], axis=4)",
+     "dblocks += (blocks >= blocks.max(axis=4, keepdims=True)) * dout[..., None]"),
+    at="on kinks",
+)
+
 # --------------------------------------------------------------------------------- average pooling
 
 

@@ -132,6 +132,13 @@ TWO_LAYER.mutant(
     ("    db2 =", "    state['dW2'] = dW2 = state.get('dW2', 0) + dW2\n    db2 ="),
 )
 
+TWO_LAYER.mutant(
+    "W1 b1", Label.MASK_FROM_WRONG_TENSOR, "the mask is open where the ReLU is shut, and units are at 0",
+    ("(z > 0)", "(z <= 0)"),
+    also=[Label.WRONG_FUNCTION],
+    at="on kinks",
+)
+
 # ----------------------------------------------------------------------- three layers, all smooth
 
 
@@ -304,6 +311,12 @@ RESIDUAL.mutant(
 RESIDUAL.mutant(
     "W1", Label.STALE_BUFFER, "all calls write dW1 into one buffer, and hand it out",
     ("dW1 = x.T @ dz", "dW1 = np.matmul(x.T, dz, out=state.setdefault('dW1', np.empty_like(W1)))"),
+)
+
+RESIDUAL.mutant(
+    "W1", Label.CONSTANT_FACTOR, "dW1 is halved, and some of what its ReLU is given is 0",
+    ("dW1 = x.T @ dz", "dW1 = 0.5 * x.T @ dz"),
+    at="on kinks",
 )
 
 # ---------------------------------------------------------------------- dropout, the mask is given

@@ -92,6 +92,12 @@ THRESHOLDED.mutant(
     ("return dx, da0, da1", "return dx, da1, da0"),
 )
 
+THRESHOLDED.mutant(
+    "x", Label.CONSTANT_FACTOR, "dx has the other sign, also next to elements on the kink",
+    ("return dx, da0", "return -dx, da0"),
+    at="on kinks",
+)
+
 # -------------------------------------------------------------------- a gate that other values open
 
 
@@ -203,6 +209,13 @@ PRELU.mutant(
     ("np.where(x > 0, 0, x)", "np.where(dout > 0, 0, x)"),
 )
 
+PRELU.mutant(
+    "x", Label.MASK_FROM_WRONG_TENSOR, "the slopes of the two sides are exchanged, also on the kink",
+    ("np.where(x > 0, dout, slope * dout)", "np.where(x < 0, dout, slope * dout)"),
+    also=[Label.WRONG_FUNCTION],
+    at="on kinks",
+)
+
 # -------------------------------------------------------------------------------------- leaky ReLU
 
 
@@ -296,6 +309,12 @@ CLIPPED.mutant(
 CLIPPED.mutant(
     "x", Label.WRONG_DTYPE, "the gradient is made of masks, and comes out as whole numbers",
     ("np.sign(x)", "1 * (x > 0) - 1 * (x < 0)"),
+)
+
+CLIPPED.mutant(
+    "x", Label.CONSTANT_FACTOR, "the gradient is twice what it is, also next to elements on kinks",
+    ("    return (dx,)", "    return (2 * dx,)"),
+    at="on kinks",
 )
 
 MODELS = [THRESHOLDED, GATED, PRELU, LEAKY, CLIPPED]

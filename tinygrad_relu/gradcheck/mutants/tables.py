@@ -147,6 +147,12 @@ MESSAGES.mutant(
     ("dnodes = dout.copy()", "dnodes = dout"),
 )
 
+MESSAGES.mutant(
+    "W", Label.CONSTANT_FACTOR, "dW has the other sign, and some messages are at 0",
+    ("dW = nodes[sender].T @ dz", "dW = -nodes[sender].T @ dz"),
+    at="on kinks",
+)
+
 # -------------------------------------------------------------------------- matrix factorisation
 
 
