@@ -620,3 +620,44 @@ def test_one_element_of_a_vector_is_a_view():
     element = t[1]
     element += 5
     assert t.tolist() == [0, 5, 0]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_parts_add_to_one_sum_without_spoiling_what_others_hold(seed):
+    rng = np.random.default_rng(seed)
+    keys = [slice(0, 3), slice(None, None, -2), 4, np.array([1, 1, 3]), (np.array([[0, -1], [0, 2]]),)]
+
+    def loss(*leaves):
+        whole, other = leaves[0] * leaves[1], leaves[1] + leaves[2]
+        both = whole + other        # one cotangent, as it is, for two that have further ones
+        both.retain_grad()
+        total, draw = (both * both).sum(), np.random.default_rng(seed)
+        for source in draw.permutation(np.repeat(np.arange(5), 4)):
+            tensor = (whole, other, both, leaves[0], leaves[2])[source]
+            part = tensor[keys[draw.integers(len(keys))]]
+            total = total + (part * draw.standard_normal(part.shape)).sum()
+        return total, both
+
+    start = [rng.standard_normal((6, 3)) for _ in range(3)]
+    found = []
+    for create_graph in (False, True):      # which lends no sum to any rule
+        leaves = [tg.tensor(x, requires_grad=True) for x in start]
+        total, both = loss(*leaves)
+        total.backward(create_graph=create_graph)
+        found.append([both.grad.detach().numpy(), *(x.grad.detach().numpy() for x in leaves)])
+    for lent, plain in zip(*found):
+        np.testing.assert_allclose(lent, plain, rtol=1e-12, atol=1e-12)
+
+
+def test_the_way_back_through_many_parts_makes_one_array_of_the_size_of_the_whole():
+    import tracemalloc
+
+    x = tg.zeros(200, 1000, requires_grad=True)
+    y = x * 2.0
+    total = tg.stack([row.sum() for row in y.unbind()]).sum()
+    tracemalloc.start()
+    total.backward()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * x.numel() * 8
+    np.testing.assert_array_equal(x.grad.numpy(), np.full((200, 1000), 2.0))

@@ -17,6 +17,8 @@ SHAPES = [
     ((2, 1), (1, 3)), ((1, 3), (2, 3)), ((2, 3, 4), (3, 1)), ((1, 1), (1,)), ((1,), (1, 1, 1)),
     ((0, 3), (3,)), ((0, 3), (1, 3)), ((3, 0), (1,)), ((1, 1, 4), (2, 3, 4)), ((4, 1), (4,)),
     ((3, 1), (1, 4)), ((1, 2), (1, 1, 2)), ((1,), (0,)), ((1, 3), (0, 3)),
+    ((3, 9), (3, 1)), ((3, 1), (3, 9)), ((2, 3, 4, 5), (2, 3, 1, 1)), ((2, 3, 9), (2, 1, 1)),
+    ((2, 3, 9), (1, 3, 1)), ((3, 0), (3, 1)), ((0, 9), (0, 1)),
 ]
 
 
@@ -213,6 +215,9 @@ def test_squared_distance_is_exact_to_rounding(size, rng):
     a, b = rng.standard_normal((2, size)) * 10.0 ** rng.integers(-8, 8, (2, size))
     exact = float(mpmath.fsum((mpmath.mpf(x) - mpmath.mpf(y)) ** 2 for x, y in zip(a, b)))
     assert SquaredDistance()(a, b) == pytest.approx(exact, rel=1e-14)
+    if size:
+        mean = SquaredDistance()(a, b, statics=(True,))
+        assert mean == pytest.approx(exact / size, rel=1e-14)
     singles = a.astype(np.float32), b.astype(np.float32)
     assert SquaredDistance()(*singles).dtype == np.float32
     mixed = SquaredDistance()(singles[0], b)

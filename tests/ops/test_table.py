@@ -88,6 +88,12 @@ NUMPY = {
     "bitwise_xor": np.bitwise_xor, "invert": np.invert, "exp": np.exp, "expm1": np.expm1,
     "exp2": np.exp2, "log": np.log, "log1p": np.log1p, "log2": np.log2, "log10": np.log10,
     "sqrt": np.sqrt, "square": np.square, "reciprocal": np.reciprocal, "sin": np.sin, "cos": np.cos,
+    "standardize": lambda x, eps: (x - x.mean(-1, keepdims=True))
+    / np.sqrt(x.var(-1, keepdims=True) + eps),
+    "exact_gelu": None,         # against mpmath in test_activations
+    "squared_deviations": lambda x, axis=None, keepdims=False: np.sum(
+        (x - np.mean(x, axis, keepdims=True)) ** 2, axis, keepdims=keepdims
+    ),
     "tanh": np.tanh, "sum": np.sum, "prod": np.prod, "amax": np.max, "amin": np.min,
     "argmax": np.argmax, "argmin": np.argmin, "all": np.all, "any": np.any, "matmul": np.matmul,
     "swapaxes": np.swapaxes, "broadcast_to": np.broadcast_to, "copy": np.copy,
@@ -108,8 +114,9 @@ NUMPY = {
     "less_class": lambda x, target, scale: (
         softmax_by_numpy(x) - np.eye(x.shape[1])[target]
     ) * scale[:, None],
+    "outer_sum": lambda a, b: np.sum(a[..., :, None] * b[..., None, :], axis=tuple(range(a.ndim - 1))),
     "linear": lambda x, weight, bias: x @ weight.T + (0 if bias is None else bias),
-    "squared_distance": lambda a, b: np.sum((a - b) ** 2),
+    "squared_distance": lambda a, b, mean=False: (np.mean if mean else np.sum)((a - b) ** 2),
     "softmax": lambda x, axis: np.exp(x) / np.exp(x).sum(axis, keepdims=True),
     "log_softmax": lambda x, axis: x - np.log(np.exp(x).sum(axis, keepdims=True)),
     "linear_solve": np.linalg.solve, "det": np.linalg.det,

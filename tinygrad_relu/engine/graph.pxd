@@ -38,6 +38,7 @@ cpdef enum RuleName:
     POSITION = 2
     OWN_SHAPE = 3
     SPARE_COTANGENT = 4
+    SPARE_SUM = 5
     FIRST_INPUT = 16
     FIRST_STATIC = 32
     OUTPUT_BIT = 63

@@ -24,6 +24,19 @@ cdef extern from "Python.h":
 cdef bytes folder = os.path.join(os.path.dirname(os.path.dirname(__file__)), "").encode()
 cdef const char* FOLDER = folder
 cdef size_t FOLDER_LENGTH = len(folder)
+# The last file that was found to be the user's: mostly the next op comes from it, too.
+cdef object users_file = None
+
+
+cdef inline bint is_users(PyObject* file):
+    """Tell whether a file is none of ours."""
+    global users_file
+    if file is <PyObject*> users_file:
+        return True
+    if strncmp(PyUnicode_AsUTF8(file), FOLDER, FOLDER_LENGTH) == 0:
+        return False
+    users_file = <object> file
+    return True
 
 
 cdef object user_code(int* instruction):
@@ -35,7 +48,7 @@ cdef object user_code(int* instruction):
     Py_XINCREF(<PyObject*> frame)
     while frame is not NULL:
         code = PyFrame_GetCode(frame)
-        if strncmp(PyUnicode_AsUTF8(code.co_filename), FOLDER, FOLDER_LENGTH) != 0:
+        if is_users(code.co_filename):
             found = <object> <PyObject*> code
             instruction[0] = PyFrame_GetLasti(frame)
             outer = NULL

@@ -25,7 +25,7 @@ from numpy cimport ndarray, npy_intp
 
 from tinygrad_relu.engine.graph cimport (
     COTANGENT, FIRST_INPUT, FIRST_STATIC, MOST_RULE_NAMES, OUTPUT, OWN_SHAPE, POSITION, SPARE_COTANGENT,
-    Node, unpacked,
+    SPARE_SUM, Node, unpacked,
 )
 from tinygrad_relu.engine.mutation cimport catch_up
 from tinygrad_relu.engine.op cimport ADD, CAST, COPY, SUM_TO, Op, one, one_with, two
@@ -71,6 +71,7 @@ cdef class Walk:
     cdef dict leaves        # cotangents of leaves
     cdef dict wanted        # cotangents of the nodes that the caller asked for
     cdef list retained      # tensors that are no leaves, with what will be in their ``.grad``
+    cdef Tensor lent        # the sum that a rule was given to add to
 
     def __cinit__(self):
         self.heap = NULL
@@ -148,6 +149,16 @@ cdef class Walk:
         self.sums[node] = two(ADD, sofar, cotangent)
         return 0
 
+    cdef Tensor spare_sum(self, object target):
+        """Return the sum of what has reached a node or leaf, if there is one that nobody else sees."""
+        cdef dict sums = self.sums if type(target) is Node else self.leaves
+        cdef Tensor sofar = sums.pop(target, None)
+        if sofar is None:
+            return None
+        self.lent = sofar if held_once(sofar) else None
+        sums[target] = sofar
+        return self.lent
+
     cdef int go(self, bint retain_graph, bint create_graph) except -1:
         cdef Arrival arrival
         cdef Node node
@@ -198,7 +209,7 @@ cdef class Walk:
         if op.shared_rule is None:
             return self.to_inputs(node, parents, saved, cotangent, output, create_graph)
         shared = by_rule(
-            node, op.shared_rule, op.shared_plan, saved, 0, None, cotangent, output,
+            None, node, op.shared_rule, op.shared_plan, saved, 0, None, cotangent, output,
             not create_graph and held_once(cotangent),
         )
         return self.to_inputs(node, parents, saved, shared, output, create_graph)
@@ -218,14 +229,18 @@ cdef class Walk:
             parent = <object> PyTuple_GET_ITEM(parents, k)
             if parent is None:
                 continue
+            self.lent = None
             pulled = pulled_back(
-                node, saved, k, parent, cotangent, output,
+                None if create_graph or all_pulled is not None else self, node, saved, k, parent,
+                cotangent, output,
                 k == last and all_pulled is None and not create_graph and held_once(cotangent),
             )
             if pulled is not None and checks_gradients:
                 check_numbers(node, k, pulled)
             if all_pulled is not None:
                 all_pulled[k] = pulled
+            elif pulled is self.lent:
+                continue        # the rule has added to it
             elif pulled is not None:
                 self.arrive(parent, pulled)
         if all_pulled is not None:
@@ -236,15 +251,16 @@ cdef class Walk:
 
 
 cdef Tensor by_rule(
-    Node node, object rule, tuple plan, tuple saved, Py_ssize_t k, object parent, Tensor cotangent,
+    Walk walk, Node node, object rule, tuple plan, tuple saved, Py_ssize_t k, object parent, Tensor cotangent,
     Tensor output, bint spare,
 ):
     """Call a rule with what its parameters name.
 
-    What nobody else holds (`spare`) is offered to a rule that says that it can write into it.
+    What nobody else holds (`spare`) is offered to a rule that says that it can write into it.  `walk` is
+    None where sums of cotangents are not.
     """
     cdef Op op = <Op> node.op
-    cdef object result, position = None, own_shape = None
+    cdef object result, position = None, own_shape = None, sofar
     cdef PyObject* arguments[MOST_RULE_NAMES]
     cdef Py_ssize_t j, code
     for j in range(PyTuple_GET_SIZE(plan)):
@@ -255,6 +271,9 @@ cdef Tensor by_rule(
             arguments[j] = <PyObject*> cotangent
             if spare:
                 offer(cotangent.array)
+        elif code == SPARE_SUM:
+            sofar = None if walk is None else walk.spare_sum(parent)
+            arguments[j] = <PyObject*> sofar
         elif code == OUTPUT:
             arguments[j] = <PyObject*> output
         elif code == POSITION:
@@ -286,7 +305,8 @@ cdef Tensor by_rule(
 
 
 cdef Tensor pulled_back(
-    Node node, tuple saved, Py_ssize_t k, object parent, Tensor cotangent, Tensor output, bint spare
+    Walk walk, Node node, tuple saved, Py_ssize_t k, object parent, Tensor cotangent, Tensor output,
+    bint spare,
 ):
     """Apply the rule of input `k`, and bring what it gives to the shape and dtype of that input."""
     cdef Op op = <Op> node.op
@@ -298,7 +318,7 @@ cdef Tensor pulled_back(
     cdef int dtype
     if rule is None:
         return wrap(np.zeros(shape_of(parent), dtype=cnp.PyArray_DescrFromType(dtype_of(parent))))
-    pulled = by_rule(node, rule, op.plans[row], saved, k, parent, cotangent, output, spare)
+    pulled = by_rule(walk, node, rule, op.plans[row], saved, k, parent, cotangent, output, spare)
     if pulled is None:
         return None
     if type(parent) is Node:

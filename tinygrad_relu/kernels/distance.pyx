@@ -81,12 +81,14 @@ cdef double squared_distance(ndarray a, ndarray b, int slot) except -1:
 
 @cython.final
 cdef class SquaredDistance(Kernel):
-    """``sum((a - b) ** 2)`` over two arrays of one shape."""
+    """``sum((a - b) ** 2)`` over two arrays of one shape, or their mean; static: (mean,)."""
 
     cdef object run(self, PyObject** arrays, Py_ssize_t count, tuple statics):
         cdef object a = <object> arrays[0]
         cdef object b = <object> arrays[1]
         cdef ndarray y
+        cdef double result
+        cdef bint mean = len(statics) > 0 and statics[0]
         cdef int slot = float_slot(<ndarray> a) if type(a) is ndarray else -1
         if np.shape(a) != np.shape(b):
             raise ShapeError("the shapes differ")
@@ -95,12 +97,14 @@ cdef class SquaredDistance(Kernel):
                 # Integers would wrap.
                 dtype = np.result_type(a, b)
                 dtype = dtype if dtype.kind == "f" else np.float64
-                return np.sum(np.square(np.subtract(a, b, dtype=dtype)))
+                squares = np.square(np.subtract(a, b, dtype=dtype))
+                return np.sum(squares) / (squares.size if mean else 1)
         y = empty(0, NULL, cnp.PyArray_TYPE(<ndarray> a))
+        result = squared_distance(<ndarray> a, <ndarray> b, slot)
+        if mean:
+            result /= <double> cnp.PyArray_SIZE(a)
         if slot:
-            (<double*> cnp.PyArray_DATA(y))[0] = squared_distance(<ndarray> a, <ndarray> b, slot)
+            (<double*> cnp.PyArray_DATA(y))[0] = result
         else:
-            (<float*> cnp.PyArray_DATA(y))[0] = <float> squared_distance(
-                <ndarray> a, <ndarray> b, slot
-            )
+            (<float*> cnp.PyArray_DATA(y))[0] = <float> result
         return y

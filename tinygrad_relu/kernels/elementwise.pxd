@@ -12,6 +12,7 @@ cdef class Elementwise(Kernel):
     cdef int[2] result_types
     cdef ndarray unary(self, ndarray x, int slot)
     cdef ndarray binary(self, ndarray a, ndarray b, int slot)
+    cdef ndarray by_column(self, ndarray a, ndarray b, bint a_is_larger, npy_intp width, int slot)
     cdef ndarray with_number(self, ndarray x, double number, bint number_first, int slot)
 
 cdef int float_slot(ndarray x) noexcept

@@ -33,7 +33,7 @@ cnp.import_ufunc()
 COSTLY = frozenset(
     "exp exp2 expm1 log log1p log2 log10 sin cos tan sinh cosh tanh arcsin arccos arctan arctan2 "
     "arcsinh arccosh arctanh power sigmoid logaddexp remainder floor_divide hypot cbrt "
-    "erf erfc erfinv lgamma digamma polygamma".split()
+    "gelu gelu_cotangent erf erfc erfinv lgamma digamma polygamma".split()
 )
 cdef int[2] FLOAT_TYPES = [cnp.NPY_FLOAT, cnp.NPY_DOUBLE]
 cdef npy_intp[2] ITEM_SIZES = [sizeof(float), sizeof(double)]
@@ -158,7 +158,8 @@ cdef class Elementwise(Kernel):
             larger = b
         width = tiled(larger, b if larger is a else a)
         if width < 0:
-            return self.general((a, b))
+            width = columnar(larger, b if larger is a else a)
+            return self.general((a, b)) if width < 0 else self.by_column(a, b, larger is a, width, slot)
         # One number, or one row, against each row of the larger operand.
         y = empty(
             cnp.PyArray_NDIM(larger), cnp.PyArray_DIMS(larger), self.result_types[slot]
@@ -176,6 +177,28 @@ cdef class Elementwise(Kernel):
             operands[1] = cnp.PyArray_BYTES(b)
             operands[2] = cnp.PyArray_BYTES(y) + row * width * strides[2]
             operands[0 if larger is a else 1] += row * width * ITEM_SIZES[slot]
+            run_loop(self.loops[slot], self.data[slot], 3, operands, width, strides, self.grain)
+        return y
+
+    cdef ndarray by_column(self, ndarray a, ndarray b, bint a_is_larger, npy_intp width, int slot):
+        """Apply the ufunc to each row, `width` elements, of one operand and one number of the other."""
+        cdef ndarray larger = a if a_is_larger else b
+        cdef ndarray y = empty(
+            cnp.PyArray_NDIM(larger), cnp.PyArray_DIMS(larger), self.result_types[slot]
+        )
+        cdef char* operands[3]
+        cdef npy_intp strides[3]
+        cdef npy_intp row
+        cdef int k
+        strides[0] = strides[1] = ITEM_SIZES[slot]
+        strides[2] = cnp.PyArray_ITEMSIZE(y)
+        strides[1 if a_is_larger else 0] = 0
+        for row in range(cnp.PyArray_SIZE(larger) // width):
+            operands[0] = cnp.PyArray_BYTES(a)
+            operands[1] = cnp.PyArray_BYTES(b)
+            operands[2] = cnp.PyArray_BYTES(y) + row * width * strides[2]
+            for k in range(2):
+                operands[k] += row * (width * strides[k] if strides[k] else ITEM_SIZES[slot])
             run_loop(self.loops[slot], self.data[slot], 3, operands, width, strides, self.grain)
         return y
 
@@ -212,6 +235,29 @@ cdef npy_intp tiled(ndarray larger, ndarray smaller) noexcept:
         if cnp.PyArray_DIM(larger, k + shift) == 0:
             return -1
     return cnp.PyArray_SIZE(smaller)
+
+
+cdef enum:
+    # Elements from which on a row is worth a call of the loop.
+    WIDE = 8
+
+
+cdef npy_intp columnar(ndarray larger, ndarray smaller) noexcept:
+    """Return how wide the rows are if `smaller` has one number for each row of `larger`; else -1.
+
+    So it is when its last axes are of length 1, and all others are those of `larger`.
+    """
+    cdef int axis, ndim = cnp.PyArray_NDIM(larger)
+    cdef npy_intp width = 1
+    if cnp.PyArray_NDIM(smaller) != ndim:
+        return -1
+    while ndim > 0 and cnp.PyArray_DIM(smaller, ndim - 1) == 1:
+        ndim -= 1
+        width *= cnp.PyArray_DIM(larger, ndim)
+    for axis in range(ndim):
+        if cnp.PyArray_DIM(smaller, axis) != cnp.PyArray_DIM(larger, axis):
+            return -1
+    return width if width >= WIDE else -1
 
 
 cdef Elementwise adding = Elementwise(np.add)

@@ -4,6 +4,8 @@ An index counts from 0 and lies within its axis; a negative one is refused, as i
 ``gather``, because in a list of classes it is a mistake more often than a wish.
 """
 
+import math
+
 import numpy as np
 
 cimport cython
@@ -159,3 +161,57 @@ cdef class AddAlong(Kernel):
         else:
             np.add.at(whole, open_grid(shape, indices, statics[1]), part)
         return whole
+
+
+cdef void add_each(
+    floating* whole,                # IN, OUT   outer * length * inner
+    const floating* part,           # IN        outer * picked * inner
+    const npy_intp* numbers,        # IN        picked, from 0 to before length
+    Layout layout,
+) noexcept nogil:
+    cdef npy_intp o, p, i
+    cdef floating* row
+    for o in range(layout.outer):
+        for p in range(layout.picked):
+            row = whole + (o * layout.length + numbers[p]) * layout.inner
+            for i in range(layout.inner):
+                row[i] += part[i]
+            part += layout.inner
+
+
+def add_rows(whole, numbers, part, int axis):
+    """Add each of `part` to what `numbers`, of any shape and negative ones from the end, name along an axis.
+
+    Row by row: several times as fast as ``np.add.at``, which does it element by element.
+
+    Parameters
+    ----------
+    whole : ndarray
+        Is changed.
+    numbers : ndarray of int
+    part : ndarray
+        Of the shape of `whole`, with that of `numbers` in the place of `axis`.
+    """
+    cdef Layout layout
+    length = whole.shape[axis]
+    numbers = np.ascontiguousarray(np.where(numbers < 0, numbers + length, numbers), np.intp)
+    if numbers.size and not 0 <= numbers.min() <= numbers.max() < length:
+        raise IndexingError(f"an index is out of bounds for an axis of length {length}")
+    part = np.ascontiguousarray(part)
+    if float_slot(<ndarray> whole) < 0 or cnp.PyArray_TYPE(<ndarray> part) != cnp.PyArray_TYPE(
+        <ndarray> whole
+    ):
+        np.add.at(whole, (*[slice(None)] * axis, numbers), part)
+        return
+    layout.outer, layout.length, layout.picked = math.prod(whole.shape[:axis]), length, numbers.size
+    layout.inner = math.prod(whole.shape[axis + 1 :])
+    if cnp.PyArray_TYPE(<ndarray> whole) == cnp.NPY_DOUBLE:
+        add_each[double](
+            <double*> cnp.PyArray_DATA(<ndarray> whole), <double*> cnp.PyArray_DATA(<ndarray> part),
+            <npy_intp*> cnp.PyArray_DATA(<ndarray> numbers), layout,
+        )
+    else:
+        add_each[float](
+            <float*> cnp.PyArray_DATA(<ndarray> whole), <float*> cnp.PyArray_DATA(<ndarray> part),
+            <npy_intp*> cnp.PyArray_DATA(<ndarray> numbers), layout,
+        )

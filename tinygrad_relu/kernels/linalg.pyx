@@ -1,9 +1,10 @@
 """Matrix products, by the BLAS that NumPy brings.
 
-Two plain matrices go to ``PyArray_MatrixProduct2``, which hands transposed views to BLAS without a
-copy and costs a quarter of a microsecond over it, where ``np.matmul(..., out=...)`` costs 0.8.
-Vectors, stacks of matrices and other dtypes are left to ``np.matmul``.
+Two plain matrices go to it directly (`_blas.pyx`).  Vectors, stacks of matrices and other dtypes are
+left to ``np.matmul``.
 """
+
+import math
 
 import numpy as np
 
@@ -12,6 +13,7 @@ cimport numpy as cnp
 from cpython.ref cimport PyObject
 from numpy cimport ndarray, npy_intp
 
+from tinygrad_relu.kernels._blas cimport multiply
 from tinygrad_relu.kernels._memory cimport empty
 from tinygrad_relu.kernels._threads cimport run_loop
 from tinygrad_relu.kernels.elementwise cimport float_slot
@@ -23,10 +25,6 @@ from tinygrad_relu.kernels.gate import relu
 from tinygrad_relu.errors import ShapeError
 
 cnp.import_array()
-
-cdef extern from "numpy/arrayobject.h":
-    ndarray PyArray_MatrixProduct2(object a, object b, ndarray out)
-
 
 cdef bint fitting(object a, object b, int contracted) noexcept:
     """Tell whether `a` and `b` are matrices of one float dtype that fit, `b` along axis `contracted`."""
@@ -47,7 +45,8 @@ cdef bint fitting(object a, object b, int contracted) noexcept:
 cdef ndarray product(ndarray a, ndarray b):
     cdef npy_intp[2] shape = [cnp.PyArray_DIM(a, 0), cnp.PyArray_DIM(b, 1)]
     cdef ndarray y = empty(2, shape, cnp.PyArray_TYPE(a))
-    return PyArray_MatrixProduct2(a, b, y)
+    multiply(a, b, y)
+    return y
 
 
 @cython.final
@@ -57,6 +56,34 @@ cdef class MatrixProduct(Kernel):
     cdef object run(self, PyObject** arrays, Py_ssize_t count, tuple statics):
         cdef object a = <object> arrays[0]
         cdef object b = <object> arrays[1]
+        if fitting(a, b, 0):
+            return product(<ndarray> a, <ndarray> b)
+        with np.errstate(all="ignore"):
+            return np.matmul(a, b)
+
+
+@cython.wraparound(True)
+def rows_of(a, b):
+    """Return two arrays as matrices, whose rows are their last axes, or raise where they do not fit."""
+    *outer, width = a.shape if a.ndim else [-1]
+    *other, breadth = b.shape if b.ndim else [-1]
+    if outer != other or width < 0 or breadth < 0:
+        raise ShapeError("all axes but the last one need to be of the same lengths")
+    return a.reshape(math.prod(outer), width), b.reshape(math.prod(outer), breadth)
+
+
+@cython.final
+cdef class OuterSum(Kernel):
+    """The kernel of `outer_sum`: the sum of the outer products of the last axes of two arrays."""
+
+    cdef object run(self, PyObject** arrays, Py_ssize_t count, tuple statics):
+        cdef object a = <object> arrays[0]
+        cdef object b = <object> arrays[1]
+        if type(a) is not ndarray or type(b) is not ndarray or cnp.PyArray_NDIM(a) != 2 or (
+            cnp.PyArray_NDIM(b) != 2 or cnp.PyArray_DIM(a, 0) != cnp.PyArray_DIM(b, 0)
+        ):
+            a, b = rows_of(np.asarray(a), np.asarray(b))
+        a = cnp.PyArray_Transpose(<ndarray> a, NULL)
         if fitting(a, b, 0):
             return product(<ndarray> a, <ndarray> b)
         with np.errstate(all="ignore"):

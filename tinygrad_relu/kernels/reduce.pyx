@@ -227,6 +227,41 @@ cdef ndarray column_sums(ndarray x, int leading):
     return y
 
 
+cdef Elementwise subtracting = Elementwise(np.subtract)
+cdef Elementwise multiplying = Elementwise(np.multiply)
+cdef Elementwise dividing = Elementwise(np.true_divide)
+
+
+@cython.final
+cdef class SquaredDeviations(Kernel):
+    """The sum of the squared deviations from the mean along some axes; statics: (axis, keepdims)."""
+
+    cdef object run(self, PyObject** arrays, Py_ssize_t count, tuple statics):
+        cdef object x = <object> arrays[0]
+        cdef object deviation, total
+        cdef int slot = float_slot(<ndarray> x) if type(x) is ndarray else -1
+        cdef PyObject* operand
+        cdef npy_intp[3] strides
+        cdef char* operands[3]
+        if slot < 0 or cnp.PyArray_SIZE(x) == 0:
+            with np.errstate(all="ignore"):
+                total = np.add.reduce(x, axis=statics[0], keepdims=True)
+                deviation = x - total / (np.size(x) // max(np.size(total), 1))
+                return np.add.reduce(np.square(deviation), axis=statics[0], keepdims=statics[1])
+        total = adding.run(arrays, 1, (statics[0], True))
+        total = dividing.with_number(
+            <ndarray> total, <double> (cnp.PyArray_SIZE(x) // cnp.PyArray_SIZE(total)), False, slot
+        )
+        deviation = subtracting.binary(<ndarray> x, <ndarray> total, slot)
+        operands[0] = operands[1] = operands[2] = cnp.PyArray_BYTES(deviation)
+        strides[0] = strides[1] = strides[2] = cnp.PyArray_ITEMSIZE(deviation)
+        run_loop(
+            multiplying.loops[slot], multiplying.data[slot], 3, operands, cnp.PyArray_SIZE(x), strides
+        )
+        operand = <PyObject*> deviation
+        return adding.run(&operand, 1, statics)
+
+
 @cython.final
 cdef class SumTo(Kernel):
     """Sum over the axes along which an array of a shape was broadcast; static: (shape,)."""

@@ -207,6 +207,13 @@ cdef cnp.PyUFuncGenericFunction[2] ERF_LOOPS = [
 cdef cnp.PyUFuncGenericFunction[2] ERFC_LOOPS = [
     <cnp.PyUFuncGenericFunction> own.erfc[0], <cnp.PyUFuncGenericFunction> own.erfc[1]
 ]
+cdef cnp.PyUFuncGenericFunction[2] GELU_LOOPS = [
+    <cnp.PyUFuncGenericFunction> own.gelu[0], <cnp.PyUFuncGenericFunction> own.gelu[1]
+]
+cdef cnp.PyUFuncGenericFunction[2] GELU_COTANGENT_LOOPS = [
+    <cnp.PyUFuncGenericFunction> own.gelu_cotangent[0],
+    <cnp.PyUFuncGenericFunction> own.gelu_cotangent[1],
+]
 cdef Elementwise exponential = Elementwise(np.exp)
 cdef Exponential SETTINGS
 SETTINGS.loop, SETTINGS.data = exponential.loops[1], exponential.data[1]
@@ -224,6 +231,12 @@ erf_kernel = Elementwise(cnp.PyUFunc_FromFuncAndData(
 ))
 erfc_kernel = Elementwise(cnp.PyUFunc_FromFuncAndData(
     ERFC_LOOPS, DATA[0], UNARY_TYPES, 2, 1, 1, -1, "erfc", "1 - erf(x)", 0
+))
+gelu_kernel = Elementwise(cnp.PyUFunc_FromFuncAndData(
+    GELU_LOOPS, DATA[0], UNARY_TYPES, 2, 1, 1, -1, "gelu", "x times the normal distribution function", 0
+))
+gelu_cotangent_kernel = Elementwise(cnp.PyUFunc_FromFuncAndData(
+    GELU_COTANGENT_LOOPS, DATA[0], TYPES, 2, 2, 1, -1, "gelu_cotangent", "g times its derivative", 0
 ))
 erfinv_kernel = Elementwise(cnp.PyUFunc_FromFuncAndData(
     UNARY, DATA[1], UNARY_TYPES, 2, 1, 1, -1, "erfinv", "inverse of erf", 0

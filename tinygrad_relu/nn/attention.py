@@ -55,11 +55,13 @@ def scaled_dot_product_attention(
             f"{name}: query {query.shape}, key {key.shape} and value {value.shape} do not fit: the last "
             "axes of query and key need one length, and key and value as many rows"
         )
-    scores = query @ key.mT * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)
+    # Of the two, the query is what has fewer elements than the scores, mostly.
+    scores = (query * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)) @ key.mT
     if is_causal:
         if attn_mask is not None:
             raise ArgumentError(f"{name}: is_causal is a mask of its own: leave out attn_mask")
-        attn_mask = np.tri(*scores.shape[-2:], dtype=bool)
+        # Every query sees the first key, so no row is left without any; and a sum is one pass.
+        scores = scores + np.where(np.tri(*scores.shape[-2:], dtype=bool), 0, -np.inf).astype(scores.dtype)
     weights = softmax(scores, -1) if attn_mask is None else masked_softmax(name, scores, attn_mask)
     return dropout(weights, dropout_p, generator=generator) @ value
 
@@ -84,4 +86,4 @@ def masked_softmax(name, scores, mask):
     # A row of -inf alone would give NaN, and NaN to what is behind it.
     some = open_.any(-1, keepdims=True)
     weights = softmax(where(open_ | ~some, scores, -np.inf), -1)
-    return where(some, weights, 0.0)
+    return weights if some.all() else where(some, weights, 0.0)

@@ -9,19 +9,22 @@ import math
 from tinygrad_relu.engine import checked_call
 from tinygrad_relu.errors import ArgumentError, RangeError, ShapeError
 from tinygrad_relu.kernels.gate import Limit
+from tinygrad_relu.kernels.special import gelu_cotangent_kernel, gelu_kernel
 from tinygrad_relu.ops.arithmetic import absolute, clamp, clamp_max, sign, where
 from tinygrad_relu.ops.domain import elementwise, real
-from tinygrad_relu.ops.exponential import expm1, logaddexp, sigmoid, tanh
+from tinygrad_relu.ops.exponential import exp, expm1, logaddexp, sigmoid, tanh
 from tinygrad_relu.ops.gates import gate
 from tinygrad_relu.ops.neural import softmax
 from tinygrad_relu.ops.shapes import checked_axis, part
 from tinygrad_relu.ops.special import erfc
-from tinygrad_relu.ops.table import op
+from tinygrad_relu.ops.table import fused, op
 from tinygrad_relu.ops.values import floating, tensor_of
 
 # The fixed point of mean 0 and variance 1: Klambauer et al., "Self-normalizing neural networks", 2017.
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
+ROOT_HALF = math.sqrt(0.5)
+BELL_TOP = math.sqrt(0.5 / math.pi)         # of the normal density
 
 
 @op(
@@ -131,6 +134,17 @@ def celu(x, alpha=1.0):
     return gate(x, x, 0.0, 0.0, 1.0) + alpha * expm1(clamp_max(x, 0.0) / alpha)
 
 
+@fused(gelu_cotangent_kernel)
+def gelu_cotangent(g, x):
+    """Return the cotangent of `x` for the cotangent `g` of ``gelu(x)``."""
+    return g * (0.5 * erfc(x * -ROOT_HALF) + x * (exp(x * x * -0.5) * BELL_TOP))
+
+
+@op(gelu_kernel, domain=elementwise(real), x=lambda g, x: gelu_cotangent(g, x))
+def exact_gelu(x, /):
+    """`gelu` without an approximation, in one pass."""
+
+
 @checked_call
 def gelu(x, approximate="none"):
     """`x` times the normal distribution function of `x`.
@@ -150,8 +164,7 @@ def gelu(x, approximate="none"):
     """
     x = floating("gelu", x)
     if approximate == "none":
-        # Unlike 1 + erf, which is a difference there, erfc keeps its digits where x is negative.
-        return x * (0.5 * erfc(x * -math.sqrt(0.5)))
+        return exact_gelu(x)
     if approximate != "tanh":
         raise ArgumentError(f"gelu: approximate is {approximate!r}: it is 'none' or 'tanh'")
     # (1 + tanh(u)) / 2 == sigmoid(2 u), which is 0 or 1 long before the cube would overflow.

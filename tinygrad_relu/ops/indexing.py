@@ -7,7 +7,7 @@ import numpy as np
 
 from tinygrad_relu.engine import Tensor
 from tinygrad_relu.errors import ArgumentError, DTypeError, IndexingError, ShapeError
-from tinygrad_relu.kernels.gather import AddAlong, TakeAlong
+from tinygrad_relu.kernels.gather import AddAlong, TakeAlong, add_rows
 from tinygrad_relu.kernels.view import Index
 from tinygrad_relu.ops.domain import Draw, case, real
 from tinygrad_relu.ops.table import ZERO, op
@@ -26,32 +26,43 @@ KEYS = [
 def placed(g, shape, key):
     """Return zeros of `shape` with `g` added at `key`, as often as an element is named."""
     x = np.zeros(shape, g.dtype)
-    axis = lone_list(key)
     if names_each_once(key):
         x[key] = g
-    elif axis is not None and x.ndim > 1 and g.size and (
-        g.shape == (*shape[:axis], len(key[axis]), *shape[axis + 1 :])
-    ):
-        # Entry by entry, sums over sorted groups are several times as fast as np.add.at.
-        numbers = np.where(key[axis] < 0, key[axis] + shape[axis], key[axis])
-        order = np.argsort(numbers, kind="stable")
-        numbers = numbers[order]
-        starts = np.flatnonzero(np.diff(numbers, prepend=-1))
-        there = (*key[:axis], numbers[starts])
-        x[there] = np.add.reduceat(np.take(g, order, axis), starts, axis)
     else:
-        np.add.at(x, key, g)
+        add_at(x, key, g)
     return x
 
 
+def add_at(x, key, g):
+    """Add `g` to an array at `key`, as often as an element is named."""
+    axis = lone_list(key)
+    if names_each_once(key):
+        x[key] += g
+    elif axis is not None and g.shape == (*x.shape[:axis], *key[axis].shape, *x.shape[axis + 1 :]):
+        add_rows(x, key[axis], g, axis)
+    else:
+        np.add.at(x, key, g)
+
+
+def cotangent_of_whole(g, x_shape, key, spare_sum):
+    """Return what `g` at `key` is to the whole, added to `spare_sum` if that is there.
+
+    So the cotangents of many parts of one tensor cost one array of its size, and not one for each.
+    """
+    if spare_sum is None:
+        return place(g, x_shape, key)
+    add_at(spare_sum.numpy(), key, g.numpy())
+    return spare_sum
+
+
 def lone_list(key):
-    """Return the axis that `key` lists numbers of, if it says nothing of the others, else None."""
+    """Return the axis that `key` has numbers for, if it says nothing of the others, else None."""
     if not isinstance(key, tuple) or not key or any(
         not isinstance(part, slice) or part != slice(None) for part in key[:-1]
     ):
         return None
     last = key[-1]
-    is_list = isinstance(last, np.ndarray) and last.ndim == 1 and last.dtype.kind in "iu"
+    is_list = isinstance(last, np.ndarray) and last.dtype.kind in "iu"
     return len(key) - 1 if is_list else None
 
 
@@ -71,7 +82,7 @@ def names_each_once(key):
 @op(
     Index(),
     domain=[case(real(2, 3), key=key) for key in KEYS],
-    x=lambda g, x_shape, key: place(g, x_shape, key),
+    x=cotangent_of_whole,
 )
 def index(x, /, key):
     """``x[key]``, for every key that NumPy reads; basic ones (numbers, slices) give a view."""

@@ -1,8 +1,6 @@
 """Matrix products."""
 
-import math
-
-from tinygrad_relu.kernels.linalg import Affine, MatrixProduct
+from tinygrad_relu.kernels.linalg import Affine, MatrixProduct, OuterSum
 from tinygrad_relu.ops.domain import case, real
 from tinygrad_relu.ops.gates import gate, relu
 from tinygrad_relu.ops.kink_slope import FOLLOWERS
@@ -55,9 +53,14 @@ def matmul(a, b, /):
     """
 
 
-def rows(x):
-    """Return `x` as a matrix whose rows are its last axis."""
-    return x if x.ndim == 2 else reshape(x, math.prod(x.shape[:-1]), x.shape[-1])
+@op(
+    OuterSum(),
+    domain=[case(real(4, 2), real(4, 3)), case(real(2, 3, 2), real(2, 3, 4)), case(real(2), real(3))],
+    a=lambda g, b: linear(b, g),
+    b=lambda g, a: a @ g,
+)
+def outer_sum(a, b, /):
+    """The sum of the outer products of the last axes, for matrices ``a.mT @ b``."""
 
 
 LINEAR_DOMAIN = [
@@ -72,7 +75,7 @@ LINEAR_DOMAIN = [
     Affine(),
     domain=LINEAR_DOMAIN,
     x=lambda g, weight: g @ weight,
-    weight=lambda g, x: rows(g).mT @ rows(x),
+    weight=lambda g, x: outer_sum(g, x),
     bias=lambda g: g,
 )
 def linear(x, weight, bias=None, /):
@@ -100,7 +103,7 @@ def linear(x, weight, bias=None, /):
     domain=LINEAR_DOMAIN,
     g=lambda spare_g, y: gate(spare_g, y, 0.0, 0.0, 1.0),
     x=lambda g, weight: g @ weight,
-    weight=lambda g, x: rows(g).mT @ rows(x),
+    weight=lambda g, x: outer_sum(g, x),
     bias=lambda g: g,
 )
 def linear_relu(x, weight, bias=None, /):

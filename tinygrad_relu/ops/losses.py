@@ -23,14 +23,19 @@ from tinygrad_relu.ops.shapes import cast, permute, reshape, unsqueeze
 from tinygrad_relu.ops.table import op
 
 
+def twice(g, a, mean):
+    """Return the factor of the difference in the cotangent of `squared_distance`."""
+    return g * (2 / max(a.numel(), 1) if mean else 2)
+
+
 @op(
     SquaredDistance(),
-    domain=[case(real(2, 3), real(2, 3)), case(real(), real())],
-    a=lambda g, a, b: (g * 2) * (a - b),
-    b=lambda g, a, b: (g * 2) * (b - a),
+    domain=[case(real(2, 3), real(2, 3)), case(real(), real()), case(real(3), real(3), mean=True)],
+    a=lambda g, a, b, mean: twice(g, a, mean) * (a - b),
+    b=lambda g, a, b, mean: twice(g, a, mean) * (b - a),
 )
-def squared_distance(a, b, /):
-    """``sum((a - b) ** 2)`` over two tensors of one shape, in one pass."""
+def squared_distance(a, b, /, mean=False):
+    """``sum((a - b) ** 2)`` over two tensors of one shape, or their mean, in one pass."""
 
 
 def reduced(name, losses, reduction):
@@ -65,9 +70,9 @@ def mse_loss(input, target, reduction="mean"):
     if not (isinstance(input, Tensor) and isinstance(target, Tensor) and input.shape == target.shape):
         input, target = same_shape("mse_loss", input=input, target=target)
     if reduction == "mean":
-        return squared_distance(input, target) / input.size
+        return squared_distance(input, target, True)
     if reduction == "sum":
-        return squared_distance(input, target)
+        return squared_distance(input, target, False)
     return reduced("mse_loss", square(input - target), reduction)
 
 

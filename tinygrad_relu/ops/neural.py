@@ -1,16 +1,18 @@
 """Softmax, its logarithm, and the losses of classes under it, each in one pass."""
 
+from tinygrad_relu.kernels.rows import SoftmaxCotangent
 from tinygrad_relu.kernels.softmax import ClassLosses, LessClass, LogSoftmax, Softmax
 from tinygrad_relu.ops.domain import Draw, case, real
 from tinygrad_relu.ops.exponential import exp
 from tinygrad_relu.ops.indexing import take_along_axis
 from tinygrad_relu.ops.reductions import sum
 from tinygrad_relu.ops.shapes import squeeze, unsqueeze
-from tinygrad_relu.ops.table import ZERO, op
+from tinygrad_relu.ops.table import ZERO, fused, op
 
 AXES = [case(real(2, 3), axis=-1), case(real(2, 3, 2), axis=1), case(real(3), axis=0)]
 
 
+@fused(SoftmaxCotangent())
 def softmax_cotangent(g, y, axis):
     """Return the cotangent of `x` for the cotangent `g` of ``y = softmax(x)``."""
     return y * (g - sum(g * y, axis, True))

@@ -6,11 +6,14 @@ import numpy as np
 
 from tinygrad_relu.engine import Tensor, checked_call, set_recording
 from tinygrad_relu.errors import ArgumentError, RangeError, ShapeError
+from tinygrad_relu.kernels.rows import Standardize, StandardizeCotangent
 from tinygrad_relu.ops.convolution import images_to_columns
+from tinygrad_relu.ops.domain import case, real
 from tinygrad_relu.ops.exponential import power, sqrt, square
 from tinygrad_relu.ops.operands import whole, whole_numbers, with_axes
 from tinygrad_relu.ops.reductions import mean
 from tinygrad_relu.ops.shapes import reshape
+from tinygrad_relu.ops.table import fused, op
 
 
 def scaled(x, weight, bias):
@@ -25,6 +28,24 @@ def standardized(x, axes, eps):
     x = x - centre
     variance = mean(square(x), axes, True)
     return x / sqrt(variance + eps), centre, variance
+
+
+@fused(StandardizeCotangent())
+def standardize_cotangent(g, x, eps):
+    """Return the cotangent of `x` for the cotangent `g` of ``standardize(x, eps)``."""
+    away = x - mean(x, -1, True)
+    scale = 1.0 / sqrt(mean(square(away), -1, True) + eps)
+    y = away * scale
+    return (g - mean(g, -1, True) - y * mean(g * y, -1, True)) * scale
+
+
+@op(
+    Standardize(),
+    domain=[case(real(2, 5), eps=1e-5), case(real(2, 2, 9), eps=0.5)],
+    x=lambda g, x, eps: standardize_cotangent(g, x, eps),
+)
+def standardize(x, /, eps):
+    """Each row, the last axis, less its mean and over the root of its variance plus `eps`, in one pass."""
 
 
 def per_channel(name, word, value, x):
@@ -130,7 +151,10 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     """
     x = with_axes("layer_norm", "input", input, 1)
     axes = normalized_axes("layer_norm", x, normalized_shape, weight=weight, bias=bias)
-    return scaled(standardized(x, axes, eps)[0], weight, bias)
+    if len(axes) == 1:
+        return scaled(standardize(x, float(eps)), weight, bias)
+    rows = reshape(x, *x.shape[: axes[0]], math.prod(x.shape[axes[0] :]))
+    return scaled(reshape(standardize(rows, float(eps)), *x.shape), weight, bias)
 
 
 @checked_call
@@ -181,7 +205,7 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
         raise ShapeError(f"{name}: {x.shape[1]} channels do not go into {groups} groups")
     factors = per_channel(name, "weight", weight, x), per_channel(name, "bias", bias, x)
     rows = reshape(x, x.shape[0], groups, math.prod(x.shape[1:]) // groups)
-    return scaled(reshape(standardized(rows, -1, eps)[0], *x.shape), *factors)
+    return scaled(reshape(standardize(rows, float(eps)), *x.shape), *factors)
 
 
 @checked_call

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_relu.engine import Tensor, checked_call
 from tinygrad_relu.errors import ArgumentError, ShapeError
-from tinygrad_relu.kernels.reduce import Reduction
+from tinygrad_relu.kernels.reduce import Reduction, SquaredDeviations
 from tinygrad_relu.ops.arithmetic import (
     absolute,
     isfinite,
@@ -176,6 +176,16 @@ def mean(x, axis=None, keepdims=False):
     return sum(x, axis, keepdims) / count_along(x, axis)
 
 
+@op(
+    SquaredDeviations(),
+    domain=[case(real(2, 3, 2), **axes) for axes in AXES],
+    x=lambda g, x, axis, keepdims: spread(g * 2, x.shape, axis, keepdims)
+    * (x - mean(x, axis, keepdims=True)),
+)
+def squared_deviations(x, /, axis=None, keepdims=False):
+    """The sum of the squared deviations from the mean."""
+
+
 @checked_call
 def var(x, axis=None, correction=1, keepdims=False):
     """Variance over `axis`, with the sum of squares divided by ``n - correction``.
@@ -186,9 +196,8 @@ def var(x, axis=None, correction=1, keepdims=False):
     >>> tg.tensor([1.0, 2.0, 6.0]).var()
     tensor(7., dtype=float64)
     """
-    squares = square(x - mean(x, axis, keepdims=True))
+    total = squared_deviations(x, axis, keepdims)
     freedom = count_along(x, axis) - correction
-    total = sum(squares, axis, keepdims)
     # As in PyTorch and NumPy, no degree of freedom gives NaN (or infinity), never an exception.
     return total / (freedom if freedom > 0 else 0.0)
 

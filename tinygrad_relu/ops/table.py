@@ -11,6 +11,8 @@ after it are static.  A rule gives the cotangent of its input from what its own 
 
     g            the cotangent of the output
     spare_g      the same, for a rule whose first op takes it, once, and may write over it
+    spare_sum    the sum of what has come to the input by other ways, which the rule may add to and
+                 return; None if there is none that can be written to
     y            the output
     i            the position of the input, for an op with ``*parameters``
     an input     its value
@@ -26,9 +28,10 @@ gradient, unless the rules of all inputs are `ZERO`, as for `sign`: then zeros f
 A composition of ops is a plain function under `checked_call`, so that it takes the same keywords.
 """
 
+import functools
 import inspect
 
-from tinygrad_relu.engine import Op
+from tinygrad_relu.engine import Op, Tensor, recording, sharing
 from tinygrad_relu.engine.calling import parameter_names
 from tinygrad_relu.engine.graph import RuleName
 from tinygrad_relu.errors import DeclarationError
@@ -108,11 +111,38 @@ def op(kernel, *, domain, g=None, **rules):
     return declare
 
 
+def fused(kernel):
+    """Let a kernel do at once, where nothing is recorded, what the decorated composition of ops does.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        Takes the arrays of the leading arguments, tensors, and the other arguments as statics.  Returns
+        None where it has no short cut for them.
+    """
+
+    def decorate(composition):
+        @functools.wraps(composition)
+        def call(*arguments):
+            if not recording():
+                count = sum(isinstance(x, Tensor) for x in arguments)
+                arrays = [x.detach().numpy() for x in arguments[:count]]
+                found = kernel(*arrays, statics=arguments[count:])
+                if found is not None:
+                    return sharing(found)
+            return composition(*arguments)
+
+        return call
+
+    return decorate
+
+
 def plan(name, own, rule, inputs, statics):
     """Return what each parameter of `rule` stands for, as the engine's codes."""
     codes = {
         "g": RuleName.COTANGENT,
         "spare_g": RuleName.SPARE_COTANGENT,
+        "spare_sum": RuleName.SPARE_SUM,
         "y": RuleName.OUTPUT,
         "i": RuleName.POSITION,
         f"{own}_shape": RuleName.OWN_SHAPE,

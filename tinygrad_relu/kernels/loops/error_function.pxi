@@ -52,10 +52,12 @@ cdef inline void polynomial(
 
 
 cdef inline void tail(
-    const double* x, double* y, npy_intp size, Exponential* exp, const double* coefficients, int degree
+    const double* x,        # IN   size
+    double* y,              # OUT  size: erfc(abs(x))
+    double* bell,           # OUT  size: exp(-x * x)
+    npy_intp size, Exponential* exp, const double* coefficients, int degree,
 ) noexcept nogil:
-    """Write ``erfc(abs(x))`` of a block."""
-    cdef double[ERROR_BLOCK] t, power
+    cdef double[ERROR_BLOCK] t, factor
     cdef char* exp_operands[2]
     cdef npy_intp[2] exp_strides = [sizeof(double), sizeof(double)]
     cdef npy_intp i
@@ -70,21 +72,21 @@ cdef inline void tail(
         high = high - (high - value)
         low = value - high
         rest = ((high * high - square) + 2 * high * low) + low * low
-        power[i] = -square
-        y[i] = (1 - rest) / (1 + 2 * value)
-    exp_operands[0] = exp_operands[1] = <char*> power
+        bell[i] = -square
+        factor[i] = (1 - rest) / (1 + 2 * value)
+    exp_operands[0] = exp_operands[1] = <char*> bell
     exp.loop(exp_operands, &size, exp_strides, exp.data)
     for i in range(size):
-        power[i] *= y[i]
+        factor[i] *= bell[i]
     polynomial(coefficients, degree, t, y, size)
     for i in range(size):
-        y[i] *= power[i]
+        y[i] *= factor[i]
 
 
 cdef void erfc(
     floating** operands, npy_intp* count, npy_intp* strides, void* settings
 ) noexcept nogil:
-    cdef double[ERROR_BLOCK] x, y
+    cdef double[ERROR_BLOCK] x, y, bell
     cdef char* source = <char*> operands[0]
     cdef char* target = <char*> operands[1]
     cdef npy_intp i, size, left = count[0]
@@ -93,9 +95,9 @@ cdef void erfc(
         for i in range(size):
             x[i] = (<floating*> (source + i * strides[0]))[0]
         if floating is float:
-            tail(x, y, size, <Exponential*> settings, TAIL_FLOAT, 12)
+            tail(x, y, bell, size, <Exponential*> settings, TAIL_FLOAT, 12)
         else:
-            tail(x, y, size, <Exponential*> settings, TAIL_DOUBLE, 24)
+            tail(x, y, bell, size, <Exponential*> settings, TAIL_DOUBLE, 24)
         for i in range(size):
             (<floating*> (target + i * strides[1]))[0] = <floating> (2 - y[i] if x[i] < 0 else y[i])
         source += size * strides[0]
@@ -106,7 +108,7 @@ cdef void erfc(
 cdef void erf(
     floating** operands, npy_intp* count, npy_intp* strides, void* settings
 ) noexcept nogil:
-    cdef double[ERROR_BLOCK] x, y, t, centre
+    cdef double[ERROR_BLOCK] x, y, bell, t, centre
     cdef char* source = <char*> operands[0]
     cdef char* target = <char*> operands[1]
     cdef npy_intp i, size, left = count[0]
@@ -118,10 +120,10 @@ cdef void erf(
             value = 0.5 if fabs(x[i]) > 0.5 else x[i]
             t[i] = 8 * (value * value) - 1
         if floating is float:
-            tail(x, y, size, <Exponential*> settings, TAIL_FLOAT, 12)
+            tail(x, y, bell, size, <Exponential*> settings, TAIL_FLOAT, 12)
             polynomial(CENTRE_FLOAT, 8, t, centre, size)
         else:
-            tail(x, y, size, <Exponential*> settings, TAIL_DOUBLE, 24)
+            tail(x, y, bell, size, <Exponential*> settings, TAIL_DOUBLE, 24)
             polynomial(CENTRE_DOUBLE, 12, t, centre, size)
         for i in range(size):
             value = 1 - y[i]
@@ -130,4 +132,70 @@ cdef void erf(
             (<floating*> (target + i * strides[1]))[0] = <floating> value
         source += size * strides[0]
         target += size * strides[1]
+        left -= size
+
+
+# The normal distribution function of x is erfc(-x / sqrt(2)) / 2, and its derivative
+# exp(-x * x / 2) / sqrt(2 pi).
+cdef double ROOT_HALF = 0.7071067811865476
+cdef double BELL_TOP = 0.3989422804014327
+
+
+cdef inline void normal(
+    const char* source,     # IN   size, `stride` bytes apart
+    double* x,              # OUT  size
+    double* below,          # OUT  size: the normal distribution function
+    double* bell,           # OUT  size: its derivative, times sqrt(2 pi)
+    npy_intp size, npy_intp stride, void* settings, floating kind,
+) noexcept nogil:
+    cdef double[ERROR_BLOCK] scaled
+    cdef npy_intp i
+    for i in range(size):
+        x[i] = (<const floating*> (source + i * stride))[0]
+        scaled[i] = x[i] * ROOT_HALF
+    if floating is float:
+        tail(scaled, below, bell, size, <Exponential*> settings, TAIL_FLOAT, 12)
+    else:
+        tail(scaled, below, bell, size, <Exponential*> settings, TAIL_DOUBLE, 24)
+    for i in range(size):
+        below[i] = 0.5 * (2 - below[i] if x[i] > 0 else below[i])
+
+
+cdef void gelu(
+    floating** operands, npy_intp* count, npy_intp* strides, void* settings
+) noexcept nogil:
+    cdef double[ERROR_BLOCK] x, below, bell
+    cdef char* source = <char*> operands[0]
+    cdef char* target = <char*> operands[1]
+    cdef npy_intp i, size, left = count[0]
+    while left > 0:
+        size = min(left, ERROR_BLOCK)
+        normal(source, x, below, bell, size, strides[0], settings, <floating> 0)
+        for i in range(size):
+            (<floating*> (target + i * strides[1]))[0] = <floating> (x[i] * below[i])
+        source += size * strides[0]
+        target += size * strides[1]
+        left -= size
+
+
+cdef void gelu_cotangent(
+    floating** operands, npy_intp* count, npy_intp* strides, void* settings
+) noexcept nogil:
+    cdef double[ERROR_BLOCK] x, below, bell
+    cdef char* g = <char*> operands[0]
+    cdef char* source = <char*> operands[1]
+    cdef char* target = <char*> operands[2]
+    cdef npy_intp i, size, left = count[0]
+    cdef double slope
+    while left > 0:
+        size = min(left, ERROR_BLOCK)
+        normal(source, x, below, bell, size, strides[1], settings, <floating> 0)
+        for i in range(size):
+            slope = below[i] + x[i] * (BELL_TOP * bell[i])
+            (<floating*> (target + i * strides[2]))[0] = <floating> (
+                (<floating*> (g + i * strides[0]))[0] * slope
+            )
+        g += size * strides[0]
+        source += size * strides[1]
+        target += size * strides[2]
         left -= size

@@ -19,12 +19,17 @@ cdef struct Loops:          # of each loop one for float and one for double
     Loop[2] sigmoid         # an element    x, y                                Exponential
     Loop[2] erf             # an element    x, y                                Exponential
     Loop[2] erfc            # an element    x, y                                Exponential
+    Loop[2] gelu            # an element    x, y                                Exponential
+    Loop[2] gelu_cotangent  # an element    g, x, y                             Exponential
     Loop[2] add_bias        # a row         x, bias, x                          width
     Loop[2] add_bias_relu   # a row         x, bias, x                          width
     Loop[2] softmax         # a row         x, y                                Rows
     Loop[2] log_softmax     # a row         x, y                                Rows
     Loop[2] class_losses    # a row         x, target, losses                   Rows
     Loop[2] less_class      # a row         x, target, scale, y                 Rows
+    Loop[2] softmax_cotangent      # a row  g, y, result                        width
+    Loop[2] standardize     # a row         x, y                                Standard
+    Loop[2] standardize_cotangent  # a row  g, x, result                        Standard
     Loop[2] column_sums     # a column      x, y                                Columns
     Loop[2] squared_distance  # a block     a, b, sums (double)
     Loop[2] sgd             # an element    gradient, velocity, p, p            SgdSettings
@@ -40,6 +45,10 @@ cdef struct Exponential:    # NumPy's own loop, for `erf` and `erfc` always that
 cdef struct Rows:
     npy_intp width
     Exponential exp
+
+cdef struct Standard:
+    npy_intp width
+    double epsilon          # added to the variance
 
 cdef struct Columns:
     npy_intp rows
