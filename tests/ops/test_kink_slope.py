@@ -101,6 +101,11 @@ def test_elu_is_smooth_at_zero_whatever_the_slope():
             assert gradient(function(x), x).item() == 1
 
 
+def test_the_default_by_name_is_the_plain_op():
+    x = tg.zeros(1, requires_grad=True)
+    assert tg.relu(input=x).grad_fn.name == tg.relu(x, slope_at_kink=None).grad_fn.name == "relu"
+
+
 def test_integers_stay_integers():
     with tg.kink_slope(0.5):
         assert tg.relu(tg.tensor([-1, 0, 2])).tolist() == [0, 0, 2]
@@ -111,7 +116,7 @@ def test_a_slope_that_is_none_is_refused():
     x = tg.zeros(1)
     for bad, error in ((1.5, tg.errors.RangeError), (-0.1, tg.errors.RangeError),
                        (np.nan, tg.errors.RangeError), (True, tg.errors.ArgumentError),
-                       ("half", tg.errors.ArgumentError)):
+                       ("half", tg.errors.ArgumentError), (np.ones(2), tg.errors.ArgumentError)):
         for call in (lambda s: tg.relu(x, slope_at_kink=s), tg.set_kink_slope, tg.kink_slope):
             with pytest.raises(error, match="pass a number from 0 to 1"):
                 call(bad)

@@ -178,7 +178,7 @@ cdef class Op:
         cdef bytes many
         cdef Tensor output
         if self.alternative is not None and (
-            self.diverted or (statics is not self.defaults and statics != self.defaults)
+            self.diverted or (statics is not self.defaults and not same_objects(statics, self.defaults))
         ):
             return self.alternative(*[<object> arguments[i] for i in range(count)], *statics)
         if count > 8:
@@ -485,6 +485,15 @@ cdef class Op:
         for i in range(count):
             all_pointers[i] = PyTuple_GET_ITEM(inputs, i)
         return self.apply(all_pointers, count, statics)
+
+
+cdef bint same_objects(tuple a, tuple b) except -1:
+    """Tell whether two tuples hold the same objects; equality would ask arrays, which do not tell."""
+    cdef Py_ssize_t k
+    for k in range(len(a)):
+        if a[k] is not b[k]:
+            return False
+    return True
 
 
 cdef object call_op(object op, PyObject** arguments, size_t flags, PyObject* keywords):

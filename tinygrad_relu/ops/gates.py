@@ -86,7 +86,7 @@ def relu_with_slope(x, slope_at_kink=None):
     return y + slope * where(at_kink, x, 0.0) if slope and at_kink.any() else y
 
 
-relu.alternative = relu_with_slope
+relu.alternative = checked_call(relu_with_slope, "relu")
 FOLLOWERS.append(relu)
 
 

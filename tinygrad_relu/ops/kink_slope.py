@@ -6,6 +6,7 @@ alternatives only while some thread has chosen something else, or looks on (`obs
 
 import threading
 from contextlib import contextmanager
+from numbers import Real
 
 from tinygrad_relu.errors import ArgumentError, RangeError
 
@@ -28,7 +29,7 @@ _blocks = 0     # how many are entered, in all threads
 
 def checked_slope(name, slope):
     """Return a slope as a float, or raise."""
-    if isinstance(slope, bool) or not hasattr(slope, "__float__"):
+    if isinstance(slope, bool) or not isinstance(slope, Real):
         raise ArgumentError(f"{name}: the slope is {slope!r}: pass a number from 0 to 1")
     slope = float(slope)
     if not 0 <= slope <= 1:
