@@ -42,14 +42,19 @@ def test_one_that_always_says_the_same(monkeypatch, said):
     assert len(found.misnamed) == len(found.mislabelled) == found.wrong
 
 
-def test_one_that_raises_says_no(monkeypatch):
+@pytest.mark.parametrize("explains", [False, True])
+def test_one_that_raises_says_no_unless_it_could_explain(monkeypatch, explains):
     def check(exercise):
         print("all sorts of things")
         np.log(np.zeros(1))
-        raise ValueError
+        raise ValueError("no")
 
-    in_place_of_ours(monkeypatch, check)
-    assert len(score("ours").false_alarms) == len(correct_exercises())
+    in_place_of_ours(monkeypatch, check, explains=explains)
+    found = score("ours")
+    assert len(found.false_alarms) == len(correct_exercises())
+    assert found.caught == (0 if explains else len(MUTANTS))
+    assert len(found.failures) == (found.correct + found.wrong if explains else 0)
+    assert ("ValueError: no" in table([found], [])) == explains
 
 
 def test_labels_and_parameters_are_counted_one_by_one(monkeypatch):

@@ -23,10 +23,13 @@ class Answer:
     ok : bool
     named : dict of str to str
         For each input that it calls wrong, in which word; empty where it names none.
+    failure : str
+        What it raised, if that is not how it says no.
     """
 
     ok: bool
     named: dict = field(default_factory=dict)
+    failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Checker:
     takes_float32 : bool
         Whether it is made for single precision, too.
     explains : bool
-        Whether it says what is wrong.
+        Whether it says what is wrong; then an exception is a failure of its own.
     """
 
     name: str
@@ -73,8 +76,9 @@ class Checker:
             warnings.simplefilter("ignore")
             try:
                 said = self.check(exercise)
-            except Exception:
-                return Answer(False)
+            except Exception as error:
+                failure = f"{type(error).__name__}: {error}".partition("\n")[0]
+                return Answer(False, failure=failure if self.explains else "")
         return said if isinstance(said, Answer) else Answer(bool(said))
 
 

@@ -20,7 +20,9 @@ class Score:
     wrong, correct : int
         How many exercises of each kind it was given.
     missed, false_alarms : list of str
-        Wrong ones that passed, and correct ones that did not.
+        Wrong ones that passed, and correct ones that did not; both with those on which a checker failed.
+    failures : list of str
+        On what it failed, and how.
     misnamed, mislabelled : list of dict
         Wrong ones whose inputs, or whose first label for one of them, are others than those of the
         bank: ``exercise``, what the bank has (``expected``), what the checker said (``said``).
@@ -38,6 +40,7 @@ class Score:
     correct: int = 0
     missed: list = field(default_factory=list)
     false_alarms: list = field(default_factory=list)
+    failures: list = field(default_factory=list)
     misnamed: list = field(default_factory=list)
     mislabelled: list = field(default_factory=list)
     seconds: float = 0.0
@@ -49,13 +52,15 @@ class Score:
 
     def add(self, exercise, answer):
         """Count one answer."""
+        if answer.failure:
+            self.failures.append(f"{exercise.title}: {answer.failure}")
         if not exercise.wrong:
             self.correct += 1
             if not answer.ok:
                 self.false_alarms.append(exercise.title)
             return
         self.wrong += 1
-        if answer.ok:
+        if answer.ok or answer.failure:
             self.missed.append(exercise.title)
         if not CHECKERS[self.checker].explains:
             return
@@ -125,6 +130,7 @@ def explained(one):
         f"  wrong parameters named, and no others: {named} of {one.wrong} ({named / one.wrong:.1%})",
         f"  first label right for all of them: {labelled} of {one.wrong} ({labelled / one.wrong:.1%})",
     ]
+    lines += [f"  failed: {title}" for title in one.failures]
     lines += [f"  missed: {title}" for title in one.missed]
     lines += [f"  false alarm: {title}" for title in one.false_alarms]
     for what, cases in (("parameters", one.misnamed), ("label", one.mislabelled)):
