@@ -97,6 +97,7 @@ from tinygrad_relu.grad_mode import (
 )
 from tinygrad_relu.gradcheck import gradcheck, gradgradcheck
 from tinygrad_relu.io import load, save
+from tinygrad_relu.gradcheck import kink_sensitivity
 from tinygrad_relu.kernels import (
     empty_cache,
     get_num_threads,
@@ -214,6 +215,7 @@ from tinygrad_relu.ops.joining import (
     vstack,
 )
 from tinygrad_relu.ops.matrices import svd
+from tinygrad_relu.ops.kink_slope import get_kink_slope, kink_slope, set_kink_slope
 from tinygrad_relu.ops.linalg import linear, linear_relu, matmul
 from tinygrad_relu.ops.logical import (
     allclose,

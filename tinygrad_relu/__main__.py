@@ -7,6 +7,9 @@ from pathlib import Path
 # What `demo` needs beside NumPy: the module to import, and the package that brings it.
 DEMO_PACKAGES = {"matplotlib": "matplotlib", "rich": "rich", "sklearn": "scikit-learn"}
 
+# The gradient checkers that `score` knows.
+CHECKER_NAMES = ["ours", "torch", "jax", "autograd", "scipy"]
+
 
 def main(arguments=None):
     """Run the command that `arguments` (by default those of the process) name.
@@ -32,6 +35,7 @@ def command_line():
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     add_demo(commands)
+    add_score(commands)
     return parser
 
 
@@ -55,6 +59,31 @@ def add_demo(commands):
         "--quick", action="store_true", help="a smaller net and fewer epochs: a second or two"
     )
     parser.set_defaults(run=run_demo)
+
+
+def add_score(commands):
+    """Add ``score`` to `commands`."""
+    purpose = "let gradient checkers look at a bank of wrong and of correct gradients, and count"
+    parser = commands.add_parser("score", help=purpose, description=f"{purpose.capitalize()}.")
+    parser.add_argument(
+        "--checker", nargs="+", choices=CHECKER_NAMES, default=CHECKER_NAMES, metavar="NAME",
+        help=f"which ones, of {', '.join(CHECKER_NAMES)} (default: all that are installed)",
+    )
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the result, with every exercise that went wrong"
+    )
+    parser.add_argument(
+        "--seed", type=whole_number_from(0), default=0, metavar="N",
+        help="of the values at which gradients are checked (default: %(default)s)",
+    )
+    parser.set_defaults(run=run_score)
+
+
+def run_score(options):
+    """Run ``score``."""
+    from tinygrad_relu.gradcheck.mutants.score import run
+
+    return run(options.checker, options.json, options.seed)
 
 
 def whole_number_from(least):

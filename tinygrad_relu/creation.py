@@ -106,6 +106,7 @@ def set_state_of(name, source, state):
     source.bit_generator.state = state
 
 
+@checked_call
 def get_rng_state():
     """Return where the generator stands that is used where none is given.
 
@@ -126,6 +127,7 @@ def get_rng_state():
     return default_generator().bit_generator.state
 
 
+@checked_call
 def set_rng_state(state):
     """Let the generator that is used where none is given go on from a state of `get_rng_state`."""
     set_state_of("set_rng_state", default_generator(), state)

@@ -2,5 +2,6 @@
 
 from tinygrad_relu.gradcheck.check import gradcheck, gradgradcheck
 from tinygrad_relu.gradcheck.differences import numerical_jacobian
+from tinygrad_relu.gradcheck.sensitivity import kink_sensitivity
 
-__all__ = ["gradcheck", "gradgradcheck", "numerical_jacobian"]
+__all__ = ["gradcheck", "gradgradcheck", "kink_sensitivity", "numerical_jacobian"]

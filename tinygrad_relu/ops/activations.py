@@ -13,7 +13,7 @@ from tinygrad_relu.kernels.special import gelu_cotangent_kernel, gelu_kernel
 from tinygrad_relu.ops.arithmetic import absolute, clamp, clamp_max, sign, where
 from tinygrad_relu.ops.domain import elementwise, real
 from tinygrad_relu.ops.exponential import exp, expm1, logaddexp, sigmoid, tanh
-from tinygrad_relu.ops.gates import gate, relu
+from tinygrad_relu.ops.gates import gate
 from tinygrad_relu.ops.neural import softmax
 from tinygrad_relu.ops.shapes import checked_axis, part
 from tinygrad_relu.ops.special import erfc
@@ -102,7 +102,7 @@ def elu(x, alpha=1.0):
     tensor([-0.63212056,  2.        ], dtype=float64)
     """
     x = floating("elu", x)
-    return relu(x) + alpha * expm1(clamp_max(x, 0.0))
+    return gate(x, x, 0.0, 0.0, 1.0) + alpha * expm1(clamp_max(x, 0.0))
 
 
 @checked_call
@@ -131,7 +131,7 @@ def celu(x, alpha=1.0):
     if alpha == 0:
         raise RangeError("celu: alpha is 0, and is divided by")
     x = floating("celu", x)
-    return relu(x) + alpha * expm1(clamp_max(x, 0.0) / alpha)
+    return gate(x, x, 0.0, 0.0, 1.0) + alpha * expm1(clamp_max(x, 0.0) / alpha)
 
 
 @fused(gelu_cotangent_kernel)

@@ -10,9 +10,11 @@ import numpy as np
 from tinygrad_relu.engine import Tensor, checked_call
 from tinygrad_relu.errors import ShapeError
 from tinygrad_relu.kernels.gate import Gate, Rectify
+from tinygrad_relu.kernels.gate import relu as rectified
 from tinygrad_relu.kernels.mask import ApplyMask, RectifyWithMask, mask_size
 from tinygrad_relu.ops.arithmetic import where
 from tinygrad_relu.ops.domain import Draw, case, elementwise, real
+from tinygrad_relu.ops.kink_slope import FOLLOWERS, slope_for
 from tinygrad_relu.ops.table import ZERO, op
 
 mask_bytes = Draw(lambda rng, shape: rng.integers(0, 256, shape, dtype=np.uint8))
@@ -49,8 +51,16 @@ def gate(signal, control, t0, a0, a1, /):
 def relu(x, /):
     """Rectify: `x` where ``x > 0``, else +0.0.
 
-    The derivative at 0 is 0, as in PyTorch and JAX.  What is kept for it is the output, which the
-    next layer keeps anyway, and not the input.
+    The derivative at 0 is 0, as in PyTorch and JAX, unless another one is chosen.  What is kept for it is
+    the output, which the next layer keeps anyway, and not the input.
+
+    Parameters
+    ----------
+    x : Tensor
+    slope_at_kink : float, optional
+        By keyword: the derivative at exactly 0, from 0 to 1; by default that of `set_kink_slope`.
+    inplace : bool
+        Accepted as in PyTorch, and without effect.
 
     Examples
     --------
@@ -59,7 +69,29 @@ def relu(x, /):
     >>> tg.relu(x).sum().backward()
     >>> x.grad
     tensor([0., 0., 1.], dtype=float64)
+    >>> tg.autograd.grad(tg.relu(x, slope_at_kink=0.5).sum(), x)
+    (tensor([0. , 0.5, 1. ], dtype=float64),)
     """
+
+
+@relu.widened
+def relu_with_slope(x, *, slope_at_kink=None, inplace=False):
+    """Answer for `relu` where a slope at the kink is chosen.
+
+    The gate has slope 0 there; what it lacks is added where `x` is 0, and has the value 0.
+    """
+    if slope_at_kink is None and relu.diversion is None:
+        return relu(x)
+    x = x if isinstance(x, Tensor) else Tensor(x)
+    if x.dtype.kind != "f":
+        return Tensor(rectified(x.detach().numpy()))
+    slope = slope_for(x, slope_at_kink)
+    y = gate(x, x, 0.0, 0.0, 1.0)
+    at_kink = x == 0
+    return y + slope * where(at_kink, x, 0.0) if slope and at_kink.any() else y
+
+
+FOLLOWERS[relu] = relu_with_slope
 
 
 @op(
@@ -106,7 +138,9 @@ def relu_with_mask(x):
     """
     x = x if isinstance(x, Tensor) else Tensor(x)
     mask = Tensor(np.zeros(mask_size(x.numel()), np.uint8))
-    return rectify_with_mask(x, mask), mask
+    y = rectify_with_mask(x, mask)
+    # One bit cannot tell 0 from what is below it, so that another slope at 0 needs `x`.
+    return y if relu.diversion is None else relu(x), mask
 
 
 @checked_call

@@ -2,7 +2,8 @@
 
 from tinygrad_relu.kernels.linalg import Affine, MatrixProduct, OuterSum
 from tinygrad_relu.ops.domain import case, real
-from tinygrad_relu.ops.gates import gate
+from tinygrad_relu.ops.gates import gate, relu
+from tinygrad_relu.ops.kink_slope import FOLLOWERS
 from tinygrad_relu.ops.shapes import reshape
 from tinygrad_relu.ops.table import op
 
@@ -108,7 +109,7 @@ def linear(x, weight, bias=None, /):
 def linear_relu(x, weight, bias=None, /):
     """``relu(linear(x, weight, bias))``, with bias and `relu` in one pass after the product.
 
-    The linear part is not kept.  The derivative at 0 is 0, as that of `relu`.
+    The linear part is not kept.  The derivative at 0 is that of `relu`.
 
     Parameters
     ----------
@@ -121,3 +122,6 @@ def linear_relu(x, weight, bias=None, /):
     >>> tg.linear_relu(tg.tensor([[1.0, 2.0]]), tg.tensor([[3.0, 4.0], [-3.0, 1.0]]))
     tensor([[11.,  0.]], dtype=float64)
     """
+
+
+FOLLOWERS[linear_relu] = lambda x, weight, bias=None: relu(linear(x, weight, bias))
