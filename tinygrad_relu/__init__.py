@@ -11,6 +11,8 @@ tensor([[2., 0.],
 This file holds names only: what each does stands in `engine`, `ops`, `nn`, `optim`, `gradcheck`.
 """
 
+from importlib import import_module
+
 from numpy import bool_ as bool
 from numpy import dtype, float16, float32, float64, int8, int16, int32, int64, uint8
 from numpy import float16 as half
@@ -20,21 +22,7 @@ from numpy import int16 as short
 from numpy import int32 as int
 from numpy import int64 as long
 
-from tinygrad_relu import (
-    autograd,
-    cuda,
-    distributed,
-    errors,
-    func,
-    interop,
-    kernels,
-    linalg,
-    nn,
-    optim,
-    special,
-    transforms,
-    utils,
-)
+from tinygrad_relu import autograd, errors, kernels
 from tinygrad_relu.config import show_config
 from tinygrad_relu.ops.conversion import (
     broadcast_shapes,
@@ -96,7 +84,6 @@ from tinygrad_relu.grad_mode import (
     set_grad_enabled,
 )
 from tinygrad_relu.gradcheck import gradcheck, gradgradcheck
-from tinygrad_relu.io import load, save
 from tinygrad_relu.gradcheck import kink_sensitivity
 from tinygrad_relu.kernels import (
     empty_cache,
@@ -107,7 +94,6 @@ from tinygrad_relu.kernels import (
     set_num_threads,
 )
 from tinygrad_relu.ops.activations import celu, hardshrink, selu
-from tinygrad_relu.nn.dropout import dropout
 from tinygrad_relu.ops.arithmetic import (
     absolute,
     add,
@@ -429,3 +415,33 @@ from tinygrad_relu.ops.taking import (
 )
 
 __version__ = "0.1.0"
+
+# Loaded when they are first asked for, because a program needs few of them, and all take as long to load as
+# the rest: submodules (None), and functions, with the submodule that has them.
+LATER = {
+    "cuda": None,
+    "distributed": None,
+    "dropout": "nn.dropout",
+    "func": None,
+    "interop": None,
+    "linalg": None,
+    "load": "io",
+    "nn": None,
+    "optim": None,
+    "save": "io",
+    "special": None,
+    "transforms": None,
+    "utils": None,
+}
+
+
+def __getattr__(name):
+    if name not in LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f"{__name__}.{LATER[name] or name}")
+    globals()[name] = module if LATER[name] is None else getattr(module, name)
+    return globals()[name]
+
+
+def __dir__():
+    return sorted({*globals(), *LATER} - {"LATER", "import_module"})
