@@ -1,0 +1,139 @@
+"""`Graph`: the recorded steps of the user's forward, and the walk back with one rule changed."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.recording import recorded
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a wrong rule adds to the right cotangents.
+
+    Attributes
+    ----------
+    at, to : int
+        The step whose cotangent is read, and the earlier one (or the same) that gets more.
+    extra : callable
+        ``extra(g, cotangents) -> ndarray``: what is added at `to`, where `g` is the cotangent at
+        `at` and `cotangents` those of all steps when all is right.
+    """
+
+    at: int
+    to: int
+    extra: object
+
+
+@dataclass
+class Graph:
+    """The steps from inputs to outputs.
+
+    Attributes
+    ----------
+    steps : list of Step
+    inputs, outputs : list of int
+    live : list of int
+        The steps that lie between inputs and outputs, in order.
+    """
+
+    steps: list
+    inputs: list
+    outputs: list
+    live: list = field(default_factory=list)
+
+    @classmethod
+    def of(cls, function, inputs, count):
+        """Return the graph of ``function(inputs)``, of which the first `count` results matter."""
+        steps, outputs = recorded(function, inputs)
+        for step in steps:
+            step.connect(steps)
+        graph = cls(steps, list(range(len(inputs))), outputs[:count])
+        reached = {k for k in graph.outputs if k is not None and steps[k].flows}
+        for k in range(len(steps) - 1, -1, -1):
+            if k in reached:
+                reached |= {p for p in steps[k].references if steps[p].flows}
+        graph.live = sorted(reached)
+        return graph
+
+    def edges(self, k):
+        """Yield the slot and the earlier step of each operand of step `k` that a gradient flows to."""
+        step = self.steps[k]
+        for slot, parent in enumerate(step.references):
+            if step.flowing[slot]:
+                yield slot, parent
+
+    def cotangents(self, weights):
+        """Return the right cotangent of every live step, given those of the outputs."""
+        found = {}
+        for number, weight in zip(self.outputs, weights):
+            if number is not None:
+                weight = np.broadcast_to(weight, self.steps[number].value.shape)
+                found[number] = found.get(number, 0) + np.array(weight, np.float64)
+        for k in reversed(self.live):
+            if k not in found:
+                found[k] = np.zeros(self.steps[k].value.shape)
+            self.send(k, found[k], found)
+        return found
+
+    def send(self, k, g, into):
+        """Add to the operands of step `k` what goes back to them."""
+        if not self.steps[k].references:
+            return
+        parts = self.steps[k].pull(g)
+        for slot, parent in self.edges(k):
+            into[parent] = into[parent] + parts[slot] if parent in into else parts[slot]
+
+    def spread(self, changes, cotangents):
+        """Return by how much changed rules move the gradient of each input.
+
+        Parameters
+        ----------
+        changes : sequence of Change
+        cotangents : dict of int to ndarray
+            The right ones.
+
+        Returns
+        -------
+        list of ndarray
+        """
+        there = defaultdict(list)
+        for change in changes:
+            there[change.at].append(change)
+        moved = {}
+        with np.errstate(all="ignore"):
+            for k in reversed(self.live):
+                if k in there:
+                    g = cotangents[k] + moved[k] if k in moved else cotangents[k]
+                    for change in there[k]:
+                        extra = change.extra(g, cotangents)
+                        moved[change.to] = moved[change.to] + extra if change.to in moved else extra
+                if k in moved:
+                    self.send(k, moved[k], moved)
+        return [
+            moved.get(k, np.zeros(self.steps[k].value.shape)) for k in self.inputs
+        ]
+
+    def gradients(self, weights):
+        """Return the gradient of each input."""
+        found = self.cotangents(weights)
+        return [found.get(k, np.zeros(self.steps[k].value.shape)) for k in self.inputs]
+
+    def places(self):
+        """Yield the groups of live steps that one line of a backward stands for.
+
+        Steps that the same instruction of the user's made, in a loop or in a function that is called
+        several times, are one group; each step alone is one, too, unless a loop made very many.
+        """
+        seen = set()
+        groups = defaultdict(list)
+        for k in self.live:
+            if self.steps[k].references:
+                groups[self.steps[k].site, self.steps[k].function].append(k)
+                groups[self.steps[k].site[:1], self.steps[k].function].append(k)
+        alone = [(k,) for k in self.live if self.steps[k].references]
+        for members in [*map(tuple, groups.values()), *(alone if len(alone) <= 150 else [])]:
+            if members not in seen:
+                seen.add(members)
+                yield members
