@@ -1,0 +1,376 @@
+"""Wrong rules of single links: scaled, dropped, with another operand or another cotangent."""
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.mutations import (
+    Mutation,
+    described,
+    is_square,
+    later,
+    links,
+    values_like,
+)
+from tinygrad_relu.gradcheck.diagnosis.numbers import simple
+from tinygrad_relu.gradcheck.diagnosis.step import summed_to
+from tinygrad_relu.gradcheck.diagnosis.trace import Change
+
+STATISTICS = (np.mean, np.sum, np.var, np.std, np.average, np.einsum)
+PRODUCTS = (np.matmul, np.dot, np.einsum, np.tensordot, np.inner, np.outer, np.vdot)
+
+
+def edge_mutations(graph):
+    """Yield wrong rules of all links of a graph."""
+    for link in links(graph):
+        yield from scaled(link)
+        yield from passed_through(link)
+        yield from other_operands(link)
+        yield from other_cotangents(link)
+    yield from scaled_steps(graph)
+
+
+# --------------------------------------------------------------------------------- scaled, dropped
+
+
+def scaled(link):
+    """Yield the right term times a wrong number: 0, twice, with the wrong sign, N or 1/N times."""
+    if len(link.members) == 1:
+        unit = link.exchanged(lambda k, g, _: 2 * link.right(k, g))
+        yield Mutation(
+            ("scaled", link.members, link.path), Label.CONSTANT_FACTOR, 22, unit, "", link.first.line,
+            link.first.name, lambda c: what_scales(link, 1 + c),
+        )
+        return
+    for number in (0.0, 2.0, -1.0, 0.5, *operand_numbers(link), *lengths(link)):
+        named = what_scales(link, number)
+        changes = link.exchanged(lambda k, g, _, c=number: c * link.right(k, g))
+        yield Mutation(
+            ("times", link.members, link.path, number), named.label, named.cost + 0.2, changes,
+            named.words, link.first.line, link.first.name,
+        )
+
+
+def operand_numbers(link):
+    """Return factors that are forgotten where plain numbers among the operands are."""
+    found = []
+    for x in (*link.first.arguments, *link.first.operands):
+        if isinstance(x, (int, float, np.floating)) or (isinstance(x, np.ndarray) and x.size == 1):
+            value = float(np.reshape(x, ()))
+            found += [value, 1 / value] if value not in (0, 1) else []
+    return found
+
+
+def lengths(link):
+    """Return the lengths along which a link sums or averages, and their inverses."""
+    parent, own = link.operand(link.members[0]).shape, link.first.value.shape
+    found = {n for n in (*parent, *own, int(np.prod(parent)), int(np.prod(own))) if n > 1}
+    if parent and own is not None:
+        found.add(max(1, int(np.prod(parent)) // max(1, int(np.prod(own)))))
+        found.add(max(1, int(np.prod(own)) // max(1, int(np.prod(parent)))))
+    found -= {1}
+    return [*map(float, found), *[1 / n for n in found]]
+
+
+def what_scales(link, c):
+    """Return what it means that a term is `c` times what it should be, as a mutation without changes."""
+    step = link.first
+    where = f"what goes back through {step.name} to {described(link.graph, link.parent(link.members[0]))}"
+
+    def said(label, cost, words, **details):
+        return Mutation((), label, cost, [], words, step.line, step.name, None, details)
+
+    if abs(c) < 1e-7:
+        return said(Label.MISSING_TERM, 22, f"{where} is missing: one term of the sum is left out")
+    if abs(c - 2) < 1e-7 and not halves(step, c):
+        return said(Label.EXTRA_TERM, 26, f"{where} is counted twice")
+    if abs(c + 1) < 1e-7:
+        return said(Label.CONSTANT_FACTOR, 24, f"{where} has the wrong sign", factor=-1.0)
+    for number in operand_numbers(link):
+        if abs(c - 1 / number) < 1e-7 * abs(1 / number) or abs(c - number) < 1e-7 * abs(number):
+            return said(
+                Label.MISSING_FACTOR, 23,
+                f"{where} is {c:.6g} times what it should be: the factor {1 / c:.6g} is missing",
+                factor=c,
+            )
+    if halves(step, c):
+        return said(Label.MISSING_FACTOR, 23, f"{where} lacks the factor 2 of the square", factor=c)
+    for number in lengths(link):
+        if abs(c - number) < 1e-7 * abs(number) and (step.function in STATISTICS or broadcasts(link)):
+            kind = "summed and not averaged" if c > 1 else "averaged and not summed"
+            return said(
+                Label.AVERAGED, 23,
+                f"{where} is {simple(c)} times what it should be: it is {kind}", factor=c,
+            )
+    nice = simple(c)
+    if nice is None:
+        return said(
+            Label.CONSTANT_FACTOR, 45, f"{where} is {c:.6g} times what it should be", factor=c
+        )
+    return said(Label.CONSTANT_FACTOR, 27, f"{where} is {nice} times what it should be", factor=c)
+
+
+def halves(step, c):
+    """Tell whether a factor is what a forgotten 2 of a square leaves."""
+    return abs(c - 0.5) < 1e-7 and step.function in (np.square, np.power, np.multiply, np.var)
+
+
+def broadcasts(link):
+    """Tell whether the operand of a link is broadcast."""
+    return link.first.elementwise and link.operand(link.members[0]).shape != link.first.value.shape
+
+
+def scaled_steps(graph):
+    """Yield all that flows back into one step times a wrong number: its result was taken for constant."""
+    for k in graph.live:
+        step = graph.steps[k]
+        if step.function is None:
+            continue
+        change = Change(k, k, lambda g, _: g)
+        yield Mutation(
+            ("step scaled", k), Label.CONSTANT_FACTOR, 23, [change], "", step.line, step.name,
+            lambda c, k=k: what_scales_step(graph, k, 1 + c),
+        )
+
+
+def what_scales_step(graph, k, c):
+    """Return what it means that the cotangent of a step is `c` times what it should be."""
+    step = graph.steps[k]
+    where = f"the gradient of {described(graph, k)}"
+
+    def said(label, cost, words, **details):
+        return Mutation((), label, cost, [], words, step.line, step.name, None, details)
+
+    if abs(c) < 1e-7:
+        return said(
+            Label.MISSING_TERM, 22.5, f"{where} is missing: it is treated as a constant, and it depends on "
+            "the inputs, too"
+        )
+    if abs(c + 1) < 1e-7:
+        return said(Label.CONSTANT_FACTOR, 24.5, f"{where} has the wrong sign", factor=-1.0)
+    if abs(c - 2) < 1e-7:
+        return said(Label.EXTRA_TERM, 26.5, f"{where} is counted twice", factor=2.0)
+    nice = simple(c, [n for s in graph.steps for n in (*s.value.shape, s.value.size)])
+    if nice is None:
+        return said(Label.CONSTANT_FACTOR, 46, f"{where} is {c:.6g} times what it should be", factor=c)
+    return said(Label.CONSTANT_FACTOR, 25, f"{where} is {nice} times what it should be", factor=c)
+
+
+# ------------------------------------------------------------------------------------ passed through
+
+
+def passed_through(link):
+    """Yield the cotangent handed on as it is, and the local derivative without the cotangent."""
+    step = link.first
+    shape = link.operand(link.members[0]).shape
+    name = step.name
+    if not step.elementwise or shape != step.value.shape:
+        if step.value.shape == shape and step.function in PRODUCTS:
+            yield link.mutation(
+                ("through",), Label.MISSING_FACTOR, 21, lambda k, g, _: g,
+                f"the gradient is handed on through {name} as it is: the other factor is missing",
+            )
+        if step.elementwise and shape != step.value.shape:
+            yield link.mutation(
+                ("through",), Label.MISSING_FACTOR, 21, lambda k, g, _: summed_to(g, shape),
+                f"the derivative of {name} is not multiplied in: a factor of the chain rule is missing",
+            )
+    if step.function in (np.multiply, *PRODUCTS) or step.elementwise:
+        yield link.mutation(
+            ("ones",), Label.MISSING_FACTOR, 25, lambda k, g, _: link.right(k, np.ones(g.shape)),
+            f"the gradient that arrives at {name} is not multiplied in",
+        )
+
+
+# ------------------------------------------------------------------------------------- other operands
+
+
+def other_operands(link):
+    """Yield the rule with another value in the place of an operand that it names."""
+    step = link.first
+    elementwise = step.elementwise
+    if elementwise and len(step.references) < 2:
+        return                  # a function of one operand: see `sections`
+    for slot, number in enumerate(step.references):
+        path = step.paths[slot]
+        if any(path not in link.graph.steps[k].paths for k in link.members):
+            continue
+        if not names_operand(link, slot):
+            continue
+        value = step.operands[slot]
+        for where in substitutes(link, path, value.shape):
+            yield from operand_from(link, path, where)
+        yield from operand_rearranged(link, path, value)
+    if elementwise:
+        yield from powers_of_operands(link)
+
+
+def names_operand(link, slot):
+    """Tell whether what goes back depends on an operand."""
+    step = link.first
+    values = list(step.operands)
+    if values[slot].dtype != float or values[slot].size > 20_000:
+        return False
+    g = np.ones(step.value.shape)
+    values[slot] = values[slot] * 1.5 + 0.25
+    mine = link.slot(link.members[0])
+    try:
+        return not np.array_equal(step.pull(g)[mine], step.pull(g, values)[mine])
+    except Exception:           # outside of its domain
+        return False
+
+
+def substitutes(link, path, shape):
+    """Yield the steps that an operand might be confused with, one for each member of the group."""
+    own = tuple(
+        link.graph.steps[k].references[link.graph.steps[k].paths.index(path)] for k in link.members
+    )
+    found = list(values_like(link.graph, shape, link.members))
+    if len(own) > 1:
+        found += [later(own, own, 1), later(own, own, -1), own[-1:] * len(own), own[:1] * len(own)]
+    for where in found:
+        same_values = all(
+            np.array_equal(link.graph.steps[a].value, link.graph.steps[b].value)
+            for a, b in zip(where, own)
+        )
+        if not same_values and link.graph.steps[where[0]].value.dtype == float:
+            yield where
+
+
+def operand_from(link, path, where):
+    """Yield the mutation that takes an operand from other steps."""
+    graph = link.graph
+
+    def rule(k, g, _):
+        step = graph.steps[k]
+        values = list(step.operands)
+        values[step.paths.index(path)] = graph.steps[where[link.members.index(k)]].value
+        return step.pull(g, values)[link.slot(k)]
+
+    first = link.members[0]
+    own = graph.steps[first].references[graph.steps[first].paths.index(path)]
+    label, cost = how_confused(graph, link, path, own, where)
+    yield link.mutation(
+        ("operand", path, where), label, cost, rule,
+        f"the rule of {link.first.name} uses {described(graph, where[0])} in the place of "
+        f"{described(graph, own)}",
+    )
+
+
+def how_confused(graph, link, path, own, where):
+    """Return which kind of mistake it is to take one step's value for that of another, and its cost."""
+    other = where[0]
+    if len(where) > 1 and where[0] != own and {*where} & {own, *where[1:]} and same_site(graph, own, other):
+        return Label.STALE_BUFFER, 24
+    if elementwise_apart(graph, own, other):
+        return (Label.WRONG_FUNCTION, 24) if link.first.elementwise and path == link.path else (
+            Label.PRE_ACTIVATION, 23
+        )
+    if same_site(graph, own, other):
+        return Label.STALE_BUFFER, 24
+    if other in link.first.references or graph.steps[other].function is None:
+        return Label.WRONG_FUNCTION, 24.2
+    if activation_between(graph, own, other):
+        return Label.PRE_ACTIVATION, 24
+    return Label.STALE_BUFFER, 25
+
+
+def same_site(graph, a, b):
+    """Tell whether two steps are the same instruction of the user's."""
+    return graph.steps[a].site == graph.steps[b].site and graph.steps[a].references
+
+
+def elementwise_apart(graph, a, b):
+    """Tell whether one of two steps is an elementwise function of the other, without a product."""
+    early, late = sorted((a, b))
+    reached = {late}
+    for k in range(late, early, -1):
+        if k not in reached:
+            continue
+        step = graph.steps[k]
+        if step.elementwise and step.function not in (np.matmul,):
+            flowing = [p for _, p in graph.edges(k) if graph.steps[p].value.shape == step.value.shape]
+            reached |= set(flowing) if len(set(flowing)) == 1 else set()
+    return early in reached
+
+
+def activation_between(graph, a, b):
+    """Tell whether one step comes of the other without a product of matrices, as by a softmax."""
+    early, late = sorted((a, b))
+    reached = {late}
+    for k in range(late, early, -1):
+        if k in reached and graph.steps[k].function not in PRODUCTS:
+            reached |= {p for _, p in graph.edges(k)}
+    return early in reached
+
+
+def operand_rearranged(link, path, value):
+    """Yield the rule with an operand transposed, flipped or shifted."""
+    variants = []
+    if is_square(value):
+        variants.append((Label.TRANSPOSED, "transposed", lambda x: np.swapaxes(x, -1, -2)))
+    axes = [k for k, n in enumerate(value.shape) if n > 1]
+    if 2 <= len(axes) and not link.first.elementwise or 2 <= len(axes) <= 3:
+        variants.append((Label.PERMUTED, "flipped", lambda x: np.flip(x, axes[-2:])))
+    for axis in axes[:4]:
+        if value.shape[axis] <= 64:
+            variants.append((Label.PERMUTED, f"reversed along axis {axis}", lambda x, k=axis: np.flip(x, k)))
+            variants.append((Label.SHIFTED, f"shifted along axis {axis}", lambda x, k=axis: np.roll(x, 1, k)))
+            variants.append((Label.SHIFTED, f"shifted along axis {axis}", lambda x, k=axis: np.roll(x, -1, k)))
+    for number, (label, word, arrange) in enumerate(variants):
+        def rule(k, g, _, arrange=arrange):
+            step = link.graph.steps[k]
+            values = list(step.operands)
+            slot = step.paths.index(path)
+            values[slot] = arrange(values[slot])
+            return step.pull(g, values)[link.slot(k)]
+
+        own = link.first.references[link.first.paths.index(path)]
+        yield link.mutation(
+            ("arranged", path, number), label, 24 if label is Label.TRANSPOSED else 25, rule,
+            f"the rule of {link.first.name} takes {described(link.graph, own)} {word}",
+        )
+
+
+def powers_of_operands(link):
+    """Yield the local derivative with an operand or the result too often in it, or too seldom."""
+    step = link.first
+    if len(step.references) < 2 and not step.function == np.power:
+        return
+    for slot in (*range(len(step.references)), None):
+        for power in (-2, -1, 1, 2):
+            def rule(k, g, _, slot=slot, power=power):
+                here = link.graph.steps[k]
+                value = here.value if slot is None else here.operands[slot]
+                slope = here.slopes()[link.slot(k)] * np.asarray(value, np.float64) ** power
+                return summed_to(g * slope, link.operand(k).shape)
+
+            what = "the result" if slot is None else described(link.graph, step.references[slot])
+            yield link.mutation(
+                ("power", slot, power), Label.WRONG_FUNCTION if power != -1 else Label.MISSING_FACTOR, 25.5,
+                rule, f"the derivative of {step.name} has a wrong power of {what} in it "
+                f"({power:+d} too {'much' if power > 0 else 'little'})",
+            )
+
+
+# ---------------------------------------------------------------------------------- other cotangents
+
+
+def other_cotangents(link):
+    """Yield the right rule of the gradient of another step."""
+    if len(link.members) > 1:
+        return
+    graph, k = link.graph, link.members[0]
+    found = 0
+    for other in graph.live:
+        if other == k or graph.steps[other].value.shape != graph.steps[k].value.shape:
+            continue
+        found += 1
+        if found > 16:
+            return
+        close = elementwise_apart(graph, k, other)
+        yield link.mutation(
+            ("cotangent", other), Label.PRE_ACTIVATION if close else Label.STALE_BUFFER,
+            24.5 if close else 25.5, lambda _, g, right, other=other: link.right(k, right[other]),
+            f"the rule of {link.first.name} takes the gradient of {described(graph, other)} in the place of "
+            f"that of {described(graph, k)}",
+        )

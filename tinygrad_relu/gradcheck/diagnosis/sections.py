@@ -1,0 +1,294 @@
+"""Wrong derivatives of elementwise functions, which may be written out in several steps."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.functions import DERIVATIVES, derivative, name_of, two_values
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, later, values_like
+from tinygrad_relu.gradcheck.diagnosis.trace import Change
+
+MOST_STEPS = 16         # of a function that is written out
+
+
+@dataclass
+class Section:
+    """An elementwise function within a graph: from `start` to `end`, in as many rounds as a loop has.
+
+    Attributes
+    ----------
+    starts, ends : tuple of int
+    slopes : list of ndarray
+        The derivative of each round.
+    partial : bool
+        Whether `start` reaches `end` by other ways, too: one factor of a product.
+    """
+
+    graph: object
+    starts: tuple
+    ends: tuple
+    slopes: list
+    partial: bool = False
+
+    def value(self, number):
+        """Return the value of a step."""
+        return self.graph.steps[number].value
+
+    def exchanged(self, wrong):
+        """Return the changes that put ``wrong(round, cotangents)`` in the place of the derivative."""
+
+        def change(j):
+            def extra(g, cotangents):
+                return g * (wrong(j, cotangents) - self.slopes[j])
+
+            return Change(self.ends[j], self.starts[j], extra)
+
+        return [change(j) for j in range(len(self.ends))]
+
+    def mutation(self, key, label, cost, wrong, words, **details):
+        """Return a mutation that puts another derivative in the place of this one."""
+        step = self.graph.steps[self.ends[0]]
+        return Mutation(
+            ("section", self.starts, self.ends, *key), label, cost, self.exchanged(wrong), words,
+            step.line, self.name, None, details,
+        )
+
+    @property
+    def name(self):
+        """What the function is called."""
+        found = name_of(self.value(self.starts[0]), self.value(self.ends[0])) if not self.partial else None
+        return found or self.graph.steps[self.ends[0]].name
+
+
+def sections(graph):
+    """Yield the sections of a graph, loops as one."""
+    for members in graph.places():
+        rounds = [list(sections_before(graph, k)) for k in members]
+        if not rounds or len({len(found) for found in rounds}) != 1:
+            shared = [found[:1] for found in rounds if found]
+            rounds = shared if len(shared) == len(members) else []
+        for round_by_round in zip(*rounds):
+            yield Section(
+                graph, tuple(start for start, _, _ in round_by_round), members,
+                [slope for _, slope, _ in round_by_round], any(part for _, _, part in round_by_round),
+            )
+
+
+def sections_before(graph, end):
+    """Yield each start of a section that ends at a step, with its derivative, nearest first."""
+    step = graph.steps[end]
+    if not step.elementwise:
+        return
+    operands = list(graph.edges(end))
+    if len({parent for _, parent in operands}) > 1:
+        slopes = step.slopes()
+        for slot, parent in operands:
+            if graph.steps[parent].value.shape == step.value.shape:
+                yield parent, slopes[slot], True
+    moved = {end: np.ones(step.value.shape)}
+    for _ in range(MOST_STEPS):
+        last = max(moved)
+        here = graph.steps[last]
+        parents = [p for _, p in graph.edges(last)]
+        if not here.elementwise or not parents:
+            return
+        if any(graph.steps[p].value.shape != step.value.shape for p in parents):
+            return
+        g = moved.pop(last)
+        graph.send(last, g, moved)
+        if len(moved) == 1:
+            (start, slope), = moved.items()
+            yield start, slope, False
+
+
+def section_mutations(graph):
+    """Yield what is written by mistake for derivatives of elementwise functions."""
+    for section in sections(graph):
+        sides = two_values(np.concatenate([np.ravel(s) for s in section.slopes]))
+        yield from forgotten(section, sides)
+        if sides is not None:
+            yield from wrong_masks(section, sides)
+        yield from other_functions(section)
+
+
+def forgotten(section, sides):
+    """Yield the derivative left out, altogether or but for its size."""
+    ones = [np.ones(s.shape) for s in section.slopes]
+    name = section.name
+    if all(np.array_equal(*pair) for pair in zip(ones, section.slopes)):
+        return
+    if sides is None or sides[0] == -sides[1]:
+        plain_number = all(np.ptp(s) <= 1e-12 * np.abs(s).max(initial=0) for s in section.slopes)
+        yield section.mutation(
+            ("one",), Label.MISSING_FACTOR, 21 if plain_number else 20, lambda j, _: ones[j],
+            f"the derivative of {name} is not multiplied in: a factor of the chain rule is missing",
+        )
+        return
+    yield section.mutation(
+        ("one",), Label.MASK_FORGOTTEN, 20, lambda j, _: ones[j],
+        f"the mask of {name} is forgotten: the gradient passes where it should be stopped or scaled",
+    )
+    for number, side in enumerate(sides):
+        if side not in (0, 1):
+            yield section.mutation(
+                ("side", number), Label.MASK_FORGOTTEN, 20.5, lambda j, _, side=side: side * ones[j],
+                f"the mask of {name} is forgotten: every element is scaled alike",
+            )
+    if sides[1] > 0 and sides[0] not in (0,):
+        yield section.mutation(
+            ("hard",), Label.WRONG_FUNCTION, 23, lambda j, _: 1.0 * (section.slopes[j] == sides[1]),
+            f"the derivative of ReLU is taken for that of {name}: the slope of one side is lost",
+        )
+
+
+def wrong_masks(section, sides):
+    """Yield masks of another tensor, or with the wrong comparison."""
+    low, high = sides
+    yield section.mutation(
+        ("inverted",), Label.WRONG_FUNCTION, 23, lambda j, _: low + high - section.slopes[j],
+        f"the mask of {section.name} is upside down: it lets pass what it should stop (< for >)",
+    )
+    graph, shape = section.graph, section.value(section.ends[0]).shape
+    if any(section.value(k).shape != shape for k in section.ends):
+        return
+    thresholds = sorted({0.0, *thresholds_of(graph, section.ends[0])})
+    sources = [("value", k) for k in values_like(graph, shape, section.ends)]
+    if len(section.ends) == 1:
+        sources += [("cotangent", (k,)) for k in graph.live if graph.steps[k].value.shape == shape]
+    for kind, where in sources:
+        for t in thresholds:
+            for strict in (True, False):
+                mutation = mask_of(section, kind, where, t, strict, sides)
+                if mutation is not None:
+                    yield mutation
+
+
+def thresholds_of(graph, number):
+    """Return the plain numbers that a step compares with: its scalar operands."""
+    step = graph.steps[number]
+    found = [x for x in step.arguments if isinstance(x, (int, float)) and not isinstance(x, bool)]
+    for k in step.references:
+        inner = graph.steps[k]
+        if inner.value.dtype == bool:
+            found += [x for x in inner.arguments if isinstance(x, (int, float))]
+        if inner.value.size == 1 and inner.function is None:
+            found.append(float(inner.value.reshape(())))
+    return [float(x) for x in found]
+
+
+def mask_of(section, kind, where, t, strict, sides):
+    """Return the mutation that takes a mask from elsewhere, or None if that is the same mask."""
+    graph = section.graph
+    low, high = sides
+
+    def wrong(j, cotangents):
+        v = cotangents[where[j]] if kind == "cotangent" else graph.steps[where[j]].value
+        return np.where(v > t if strict else v >= t, high, low)
+
+    if kind == "value":
+        found = [wrong(j, None) for j in range(len(section.ends))]
+        if all(np.array_equal(*pair) for pair in zip(found, section.slopes)):
+            return None
+        if all(np.all(f == high) for f in found):
+            return section.mutation(
+                ("mask", kind, where, t, strict), Label.MASK_FORGOTTEN, 22, wrong,
+                f"the mask of {section.name} lets everything pass: it is forgotten, or it compares "
+                f"{described(graph, where[0])} with {t:g}, which is never smaller",
+            )
+    own = kind == "value" and where == section.starts
+    sign = ">" if strict else ">="
+    what = f"the gradient that arrives at {described(graph, where[0])}" if kind == "cotangent" else described(
+        graph, where[0]
+    )
+    label = Label.MASK_NOT_STRICT if own else Label.MASK_FROM_WRONG_TENSOR
+    words = (
+        f"the mask of {section.name} is taken with {sign}, so that it differs where the operand is {t:g}"
+        if own else f"the mask of {section.name} is taken from {what}, and not from its own operand"
+    )
+    return section.mutation(
+        ("mask", kind, where, t, strict), label, 22.5 if own else 24 + 0.1 * (kind == "cotangent"), wrong,
+        words,
+    )
+
+
+def other_functions(section):
+    """Yield derivatives of other functions, and the right one at the wrong place."""
+    graph, slopes = section.graph, section.slopes
+    y_shape = section.value(section.ends[0]).shape
+    for place, where in (("result", section.ends), ("operand", section.starts)):
+        for name in DERIVATIVES:
+            found = [derivative(name, section.value(k)) for k in where]
+            if any(f is None for f in found):
+                continue
+            formula = name.format(v="y" if place == "result" else "x")
+            yield section.mutation(
+                ("formula", place, name), Label.WRONG_FUNCTION, 23.5 + 0.1 * (place == "operand"),
+                lambda j, _, found=found: found[j],
+                f"{formula}{',' if ',' in formula else ''} is taken for the derivative of {section.name}, "
+                f"where {'y' if place == 'result' else 'x'} is its {place}",
+            )
+    powers = {"squared": 2.0, "inverted": -1.0, "under a root": 0.5, "cubed": 3.0}
+    for word, power in powers.items():
+        with np.errstate(all="ignore"):
+            found = [np.sign(s) ** (power == 3) * np.abs(s) ** power for s in slopes]
+            if power == -1:
+                found = [1 / s for s in slopes]
+        if all(np.isfinite(f).all() for f in found):
+            yield section.mutation(
+                ("power", word), Label.WRONG_FUNCTION, 25, lambda j, _, found=found: found[j],
+                f"the derivative of {section.name} is multiplied in {word}",
+            )
+    if section.partial:
+        return
+    for where in values_like(graph, y_shape, section.ends):
+        yield from at_another_place(section, where)
+    if len(section.ends) > 1:
+        for by in (1, -1):
+            yield from at_another_place(section, later(section.ends, section.starts, by))
+
+
+def at_another_place(section, where):
+    """Yield the derivative of the right function, taken at the value of other steps."""
+    graph = section.graph
+    if where == section.starts or any(graph.steps[k].value.dtype != float for k in where):
+        return
+    found = []
+    for j, k in enumerate(where):
+        slope = slope_at(graph, section.starts[j], section.ends[j], graph.steps[k].value)
+        if slope is None or not np.isfinite(slope).all():
+            return
+        found.append(slope)
+    if all(np.array_equal(*pair) for pair in zip(found, section.slopes)):
+        return
+    own = where == section.ends
+    if two_values(np.concatenate([np.ravel(s) for s in section.slopes])) is not None and not own:
+        label, what = Label.MASK_FROM_WRONG_TENSOR, "mask"
+    else:
+        label, what = Label.WRONG_FUNCTION, "derivative"
+    yield section.mutation(
+        ("place", where), label, 24 if own else 24.5, lambda j, _: found[j],
+        f"the {what} of {section.name} is taken at {described(graph, where[0])}, and not at its operand",
+    )
+
+
+def slope_at(graph, start, end, z):
+    """Return the derivative of a section at another operand, `z`; None if it is not one chain."""
+    chain = [end]
+    while chain[-1] != start:
+        parents = {p for _, p in graph.edges(chain[-1])}
+        if len(parents) != 1:
+            return None
+        chain.append(parents.pop())
+    slope, value = np.ones(z.shape), z
+    for k in reversed(chain[:-1]):
+        step = graph.steps[k]
+        operands = [value if flows else x for x, flows in zip(step.operands, step.flowing)]
+        with np.errstate(all="ignore"):
+            try:
+                slopes = step.slopes(operands)
+                value = step.call(operands)
+            except Exception:       # outside of its domain
+                return None
+        slope = slope * sum(s for s, flows in zip(slopes, step.flowing) if flows)
+    return slope

@@ -1,0 +1,159 @@
+"""Analysis by synthesis: walk back with one rule changed, and see whether that gives what was returned."""
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.edges import edge_mutations
+from tinygrad_relu.gradcheck.diagnosis.inputs import input_mutations
+from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
+from tinygrad_relu.gradcheck.diagnosis.sections import section_mutations
+from tinygrad_relu.gradcheck.diagnosis.sums import sum_mutations
+
+# What all walks together may cost, in seconds as estimated beforehand, so that the answer does not
+# depend on how busy the machine is.
+BUDGET = 1.2
+STEP_COST, ELEMENT_COST = 8e-6, 4e-9
+
+FAMILIES = (section_mutations, edge_mutations, sum_mutations, input_mutations)
+
+
+def mutations(graph):
+    """Yield every wrong rule that is tried, in turns from each family."""
+    turns = [family(graph) for family in FAMILIES]
+    while turns:
+        for family in list(turns):
+            for _ in range(8):
+                mutation = next(family, None)
+                if mutation is None:
+                    turns.remove(family)
+                    break
+                yield mutation
+
+
+class Synthesis:
+    """The search for a wrong rule.
+
+    Parameters
+    ----------
+    evidence : list of Evidence
+        All of them with graphs.
+    known : frozenset of int
+        The inputs that need no explanation any more, whose gradients cannot be compared.
+    """
+
+    def __init__(self, evidence, known):
+        self.evidence, self.known = evidence, known
+        self.first = evidence[0]
+        self.wrong = [k for k in self.compared() if self.is_wrong(self.first, k)]
+        self.elsewhere = None
+        self.found, self.parts = [], []
+
+    def compared(self):
+        """Return the inputs whose gradients are looked at."""
+        return [k for k in range(len(self.first.expected)) if k not in self.known]
+
+    def is_wrong(self, one, k):
+        """Tell whether a gradient is off by more than it may be."""
+        return bool((np.abs(one.residue(k)) > one.allowed[k]).any())
+
+    def search(self):
+        """Try all wrong rules, within the budget; the answers are in `found` and `parts`."""
+        graph = self.first.graph
+        size = sum(graph.steps[k].value.size for k in graph.live)
+        each = len(graph.live) * STEP_COST + size * ELEMENT_COST
+        left = max(60, int(BUDGET / max(each, 1e-7)))
+        for mutation in mutations(graph):
+            self.consider(mutation)
+            left -= 1
+            if left == 0:
+                break
+
+    def consider(self, mutation):
+        """Keep a mutation if it explains something."""
+        try:
+            moved = self.first.graph.spread(mutation.changes, self.first.right)
+        except (ValueError, ArithmeticError, IndexError, TypeError):
+            return              # of shapes that do not fit: nobody wrote that
+        if not any(np.any(moved[k]) for k in self.wrong):
+            return
+        for c in self.numbers(moved) if mutation.free else (1.0,):
+            meaning = mutation.free(c) if mutation.free else mutation
+            if meaning is not None:
+                self.compare(mutation, meaning, [c * x for x in moved], c)
+
+    def numbers(self, moved):
+        """Return by which numbers `moved` would have to be taken to give the residue of some input."""
+        found = []
+        for k in self.wrong:
+            size = float(np.sum(moved[k] * moved[k]))
+            if size > 0 and np.isfinite(size):
+                c = float(np.sum(moved[k] * self.first.residue(k))) / size
+                if c and all(abs(c - other) > 1e-6 * abs(c) for other in found):
+                    found.append(c)
+        return found[:4]
+
+    def compare(self, mutation, meaning, moved, c):
+        """Keep a mutation if what it moves is what is wrong."""
+        explained, contradicted = set(), 0
+        for k in self.compared():
+            moves = bool((np.abs(moved[k]) > self.first.allowed[k]).any())
+            if not moves:
+                continue
+            fits = self.fits(self.first, moved, k)
+            if k not in self.wrong and not fits:
+                return
+            if k in self.wrong and fits:
+                explained.add(k)
+            elif k in self.wrong:
+                contradicted += 1
+                self.note_part(meaning, moved, k)
+        explained = {
+            k for k in explained if len(self.evidence) == 1 or self.holds_elsewhere(mutation, k, c)
+        }
+        if explained:
+            self.found.append(
+                Candidate(
+                    meaning.label, meaning.cost, self.words(meaning), frozenset(explained), contradicted,
+                    meaning.line, meaning.op, 1.0, dict(meaning.details),
+                )
+            )
+
+    def words(self, meaning):
+        """Return the words of a mutation with the names of inputs filled in."""
+        return meaning.words
+
+    def fits(self, one, moved, k):
+        """Tell whether a gradient is wrong by just what was moved."""
+        scale = np.abs(moved[k]).max(initial=0)
+        apart = np.abs(one.residue(k) - moved[k])
+        return bool((apart <= one.allowed[k] + 4e-9 * scale).all())
+
+    def note_part(self, meaning, moved, k):
+        """Remember a mutation that explains more than half of the residue of an input."""
+        residue = self.first.residue(k)
+        size = float(np.linalg.norm(residue))
+        share = 1 - float(np.linalg.norm(residue - moved[k])) / size if size else 0.0
+        if share > 0.5 and len(self.parts) < 500:
+            self.parts.append(
+                Candidate(
+                    meaning.label, meaning.cost, self.words(meaning), frozenset({k}), 0, meaning.line,
+                    meaning.op, share, dict(meaning.details),
+                )
+            )
+
+    def holds_elsewhere(self, mutation, k, c):
+        """Tell whether a mutation explains an input under the other draws, and at other inputs, too."""
+        for one in self.evidence[1:]:
+            there = mutation
+            if one.graph is not self.first.graph:
+                if self.elsewhere is None:
+                    self.elsewhere = {m.key: m for m in mutations(one.graph)}
+                there = self.elsewhere.get(mutation.key)
+                if there is None:
+                    continue        # a mask of all elements, say, that is none at the other point
+            try:
+                moved = one.graph.spread(there.changes, one.right)
+            except (ValueError, ArithmeticError, IndexError, TypeError):
+                return False
+            if not self.fits(one, [c * x for x in moved], k):
+                return False
+        return True
