@@ -5,6 +5,8 @@ import numpy as np
 from tinygrad_relu.gradcheck.diagnosis.arrangements import arrangements
 from tinygrad_relu.gradcheck.diagnosis.evidence import Evidence, evidence_for, usable
 from tinygrad_relu.gradcheck.diagnosis.factors import factors
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.numbers import close
 from tinygrad_relu.gradcheck.diagnosis.protocol import faults
 from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate, ranked
 from tinygrad_relu.gradcheck.diagnosis.synthesis import Synthesis
@@ -59,6 +61,12 @@ def explained(case, open_inputs):
     synthesis.search()
     for candidate in (*synthesis.found, *synthesis.parts):
         candidate.words = filled(candidate.words, case.names)
+    plain = [c.details["factor"] for c in candidates if c.label is Label.CONSTANT_FACTOR]
+    for candidate in synthesis.found:
+        factor = candidate.details.get("factor")
+        if factor is not None and any(close(factor, c) for c in plain):
+            # One input shows that it is a plain factor; others have terms besides.
+            candidate.label, candidate.cost = Label.CONSTANT_FACTOR, 10.5
     return candidates + synthesis.found, synthesis.parts
 
 

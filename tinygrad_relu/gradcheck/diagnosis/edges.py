@@ -15,7 +15,7 @@ from tinygrad_relu.gradcheck.diagnosis.numbers import simple
 from tinygrad_relu.gradcheck.diagnosis.step import summed_to
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
-STATISTICS = (np.mean, np.sum, np.var, np.std, np.average, np.einsum)
+AVERAGES = (np.mean, np.var, np.std, np.average)
 PRODUCTS = (np.matmul, np.dot, np.einsum, np.tensordot, np.inner, np.outer, np.vdot)
 
 
@@ -27,6 +27,7 @@ def edge_mutations(graph):
         yield from other_operands(link)
         yield from other_cotangents(link)
     yield from scaled_steps(graph)
+    yield from swapped_operands(graph)
 
 
 # --------------------------------------------------------------------------------- scaled, dropped
@@ -80,7 +81,7 @@ def what_scales(link, c):
         return Mutation((), label, cost, [], words, step.line, step.name, None, details)
 
     if abs(c) < 1e-7:
-        return said(Label.MISSING_TERM, 22, f"{where} is missing: one term of the sum is left out")
+        return said(Label.MISSING_TERM, 19, f"{where} is missing: one term of the sum is left out")
     if abs(c - 2) < 1e-7 and not halves(step, c):
         return said(Label.EXTRA_TERM, 26, f"{where} is counted twice")
     if abs(c + 1) < 1e-7:
@@ -94,19 +95,30 @@ def what_scales(link, c):
             )
     if halves(step, c):
         return said(Label.MISSING_FACTOR, 23, f"{where} lacks the factor 2 of the square", factor=c)
-    for number in lengths(link):
-        if abs(c - number) < 1e-7 * abs(number) and (step.function in STATISTICS or broadcasts(link)):
-            kind = "summed and not averaged" if c > 1 else "averaged and not summed"
-            return said(
-                Label.AVERAGED, 23,
-                f"{where} is {simple(c)} times what it should be: it is {kind}", factor=c,
-            )
-    nice = simple(c)
+    found = averaging(link, c)
+    if found:
+        label = Label.CONSTANT_FACTOR if step.value.size == 1 else Label.AVERAGED
+        return said(label, 22.8, f"{where} is {simple(c, lengths(link))} times what it should be: {found}",
+                    factor=c)
+    nice = simple(c, lengths(link))
     if nice is None:
         return said(
             Label.CONSTANT_FACTOR, 45, f"{where} is {c:.6g} times what it should be", factor=c
         )
     return said(Label.CONSTANT_FACTOR, 27, f"{where} is {nice} times what it should be", factor=c)
+
+
+def averaging(link, c):
+    """Return how a factor comes of a mean in the place of a sum, or the other way round, or nothing."""
+    step, parent = link.first, link.operand(link.members[0])
+    n = parent.size / max(1, step.value.size)
+    if step.function in AVERAGES and abs(c - n) < 1e-7 * n:
+        return "it is not divided by the number of elements"
+    if step.function is np.sum and abs(c * n - 1) < 1e-7 and n > 1:
+        return "it is averaged and not summed"
+    if broadcasts(link) and n < 1 and abs(c - n) < 1e-7 * n:
+        return "it is averaged over the broadcast axes and not summed"
+    return ""
 
 
 def halves(step, c):
@@ -142,7 +154,7 @@ def what_scales_step(graph, k, c):
 
     if abs(c) < 1e-7:
         return said(
-            Label.MISSING_TERM, 22.5, f"{where} is missing: it is treated as a constant, and it depends on "
+            Label.MISSING_TERM, 19.5, f"{where} is missing: it is treated as a constant, and it depends on "
             "the inputs, too"
         )
     if abs(c + 1) < 1e-7:
@@ -199,9 +211,18 @@ def other_operands(link):
         value = step.operands[slot]
         for where in substitutes(link, path, value.shape):
             yield from operand_from(link, path, where)
+        if value.ndim == 2 and not elementwise:
+            for where in substitutes(link, path, value.shape[::-1]):
+                yield from operand_from(link, path, where, True)
         yield from operand_rearranged(link, path, value)
     if elementwise:
         yield from powers_of_operands(link)
+    if is_square(step.value) and step.function in PRODUCTS:
+        yield link.mutation(
+            ("cotangent transposed",), Label.TRANSPOSED, 24.2,
+            lambda k, g, _: link.right(k, np.swapaxes(g, -1, -2)),
+            f"the rule of {step.name} takes the gradient that arrives transposed",
+        )
 
 
 def names_operand(link, slot):
@@ -236,21 +257,22 @@ def substitutes(link, path, shape):
             yield where
 
 
-def operand_from(link, path, where):
-    """Yield the mutation that takes an operand from other steps."""
+def operand_from(link, path, where, turned=False):
+    """Yield the mutation that takes an operand from other steps, maybe their transpose."""
     graph = link.graph
 
     def rule(k, g, _):
         step = graph.steps[k]
         values = list(step.operands)
-        values[step.paths.index(path)] = graph.steps[where[link.members.index(k)]].value
+        value = graph.steps[where[link.members.index(k)]].value
+        values[step.paths.index(path)] = value.T if turned else value
         return step.pull(g, values)[link.slot(k)]
 
     first = link.members[0]
     own = graph.steps[first].references[graph.steps[first].paths.index(path)]
     label, cost = how_confused(graph, link, path, own, where)
     yield link.mutation(
-        ("operand", path, where), label, cost, rule,
+        ("operand", path, where, turned), label, cost + 0.3 * turned, rule,
         f"the rule of {link.first.name} uses {described(graph, where[0])} in the place of "
         f"{described(graph, own)}",
     )
@@ -294,12 +316,17 @@ def elementwise_apart(graph, a, b):
 
 
 def activation_between(graph, a, b):
-    """Tell whether one step comes of the other without a product of matrices, as by a softmax."""
+    """Tell whether one step comes of the other alone, without a product of matrices, as by a softmax."""
     early, late = sorted((a, b))
     reached = {late}
     for k in range(late, early, -1):
-        if k in reached and graph.steps[k].function not in PRODUCTS:
-            reached |= {p for _, p in graph.edges(k)}
+        if k in reached:
+            if graph.steps[k].function in PRODUCTS:
+                return False
+            parents = {p for _, p in graph.edges(k)}
+            if not parents or min(parents) < early:
+                return False
+            reached |= parents
     return early in reached
 
 
@@ -328,6 +355,26 @@ def operand_rearranged(link, path, value):
         yield link.mutation(
             ("arranged", path, number), label, 24 if label is Label.TRANSPOSED else 25, rule,
             f"the rule of {link.first.name} takes {described(link.graph, own)} {word}",
+        )
+
+
+def swapped_operands(graph):
+    """Yield products whose operands get each other's gradient."""
+    for k in graph.live:
+        step = graph.steps[k]
+        if step.function is not np.multiply or step.flowing != [True, True]:
+            continue
+        a, b = (graph.steps[p].value for p in step.references)
+        if a.shape != step.value.shape or b.shape != step.value.shape:
+            continue
+        changes = [
+            Change(k, step.references[0], lambda g, _, a=a, b=b: g * (a - b)),
+            Change(k, step.references[1], lambda g, _, a=a, b=b: g * (b - a)),
+        ]
+        yield Mutation(
+            ("swapped", k), Label.WRONG_FUNCTION, 24.4, changes,
+            "each operand of the product is multiplied into its own gradient, and not into that of the other",
+            step.line, step.name,
         )
 
 

@@ -161,9 +161,11 @@ def values_like(graph, shape, members=None):
     for k, step in enumerate(graph.steps):
         if step.value.shape == shape and step.references:
             groups.setdefault((step.site, step.function), []).append(k)
-    for group in groups.values():
-        if len(group) == count:
-            yield tuple(group)
+    found = {tuple(group) for group in groups.values() if len(group) == count}
+    for link in links(graph):
+        if len(link.members) == count and link.operand(link.members[0]).shape == shape:
+            found.add(tuple(link.parent(k) for k in link.members))
+    yield from sorted(found)
 
 
 def later(members, others, by):

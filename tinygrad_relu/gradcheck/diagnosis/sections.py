@@ -6,7 +6,7 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.functions import DERIVATIVES, derivative, name_of, two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
-from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, later, values_like
+from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, values_like
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 MOST_STEPS = 16         # of a function that is written out
@@ -118,10 +118,13 @@ def forgotten(section, sides):
     name = section.name
     if all(np.array_equal(*pair) for pair in zip(ones, section.slopes)):
         return
+    numbers = {float(np.ravel(s)[0]) for s in section.slopes if s.size}
+    if len(numbers) == 1 and all(np.ptp(s) <= 1e-12 * np.abs(s).max(initial=0) for s in section.slopes):
+        yield forgotten_number(section, numbers.pop(), ones)
+        return
     if sides is None or sides[0] == -sides[1]:
-        plain_number = all(np.ptp(s) <= 1e-12 * np.abs(s).max(initial=0) for s in section.slopes)
         yield section.mutation(
-            ("one",), Label.MISSING_FACTOR, 21 if plain_number else 20, lambda j, _: ones[j],
+            ("one",), Label.MISSING_FACTOR, 20, lambda j, _: ones[j],
             f"the derivative of {name} is not multiplied in: a factor of the chain rule is missing",
         )
         return
@@ -137,9 +140,22 @@ def forgotten(section, sides):
             )
     if sides[1] > 0 and sides[0] not in (0,):
         yield section.mutation(
-            ("hard",), Label.WRONG_FUNCTION, 23, lambda j, _: 1.0 * (section.slopes[j] == sides[1]),
+            ("hard",), Label.WRONG_FUNCTION, 18, lambda j, _: 1.0 * (section.slopes[j] == sides[1]),
             f"the derivative of ReLU is taken for that of {name}: the slope of one side is lost",
         )
+
+
+def forgotten_number(section, slope, ones):
+    """Return the mutation that leaves out a plain number: a minus, a division by N, a weight."""
+    name = section.name
+    lengths = {n for step in section.graph.steps for n in (*step.value.shape, step.value.size)}
+    if slope == -1:
+        label, cost, what = Label.CONSTANT_FACTOR, 20.8, f"the minus of {name} is forgotten"
+    elif any(abs(slope * n - 1) < 1e-9 or abs(slope - n) < 1e-9 for n in lengths if n > 2):
+        label, cost, what = Label.CONSTANT_FACTOR, 20.8, f"the factor {slope:.6g} of {name} is forgotten"
+    else:
+        label, cost, what = Label.MISSING_FACTOR, 21, f"the factor {slope:.6g} of {name} is forgotten"
+    return section.mutation(("one",), label, cost, lambda j, _: ones[j], what, factor=1 / slope)
 
 
 def wrong_masks(section, sides):
@@ -241,11 +257,30 @@ def other_functions(section):
             )
     if section.partial:
         return
+    formulas = [
+        name for name in DERIVATIVES
+        if all(
+            (found := derivative(name, section.value(k))) is not None and np.allclose(found, slope, 1e-10)
+            for k, slope in zip(section.ends, slopes)
+        )
+    ]
     for where in values_like(graph, y_shape, section.ends):
         yield from at_another_place(section, where)
-    if len(section.ends) > 1:
-        for by in (1, -1):
-            yield from at_another_place(section, later(section.ends, section.starts, by))
+        for name in formulas[:1]:
+            yield from formula_at_another_place(section, name, where)
+
+
+def formula_at_another_place(section, name, where):
+    """Yield the right formula of the result, with the value of other steps for the result."""
+    graph = section.graph
+    found = [derivative(name, graph.steps[k].value) for k in where]
+    if where == section.ends or any(f is None for f in found):
+        return
+    formula = name.format(v="y").partition(",")[0]
+    yield section.mutation(
+        ("formula at", name, where), Label.WRONG_FUNCTION, 24.2, lambda j, _: found[j],
+        f"{formula} is taken for the derivative of {section.name}, with {described(graph, where[0])} for y",
+    )
 
 
 def at_another_place(section, where):

@@ -112,6 +112,7 @@ class Step:
     def connect(self, steps):
         """Look up the values of the operands, and which of them a gradient flows to."""
         self.operands = [steps[k].value for k in self.references]
+        self._slopes = self._tape = None
         self.flowing = [self.flows and steps[k].flows for k in self.references]
 
     def call(self, operands):
@@ -148,6 +149,24 @@ class Step:
             found = RULES[self.function](self, g, values)
             return [part if flows else None for part, flows in zip(found, self.flowing)]
         return self.pull_by_graph(g, operands)
+
+    def push(self, slots):
+        """Return how the result changes, given ``(slot, change)`` of operands."""
+        if self.elementwise:
+            slopes = self.slopes()
+            return sum(slopes[slot] * change for slot, change in slots)
+        sizes = [np.abs(self.operands[slot]).max(initial=0) for slot, _ in slots]
+        largest = max(np.abs(change).max(initial=0) for _, change in slots)
+        if not largest:
+            return np.zeros(self.value.shape)
+        h = 1e-5 * (max(sizes) or 1.0) / largest
+        sides = []
+        for step in (h, -h):
+            operands = list(self.operands)
+            for slot, change in slots:
+                operands[slot] = operands[slot] + step * change
+            sides.append(self.call(operands))
+        return (sides[0] - sides[1]) / (2 * h)
 
     def slopes(self, operands=None):
         """Return the derivative with respect to each operand, element by element of the result."""

@@ -25,11 +25,12 @@ def sum_mutations(graph):
         if link.first.function is np.cumsum:
             yield link.mutation(
                 ("cumsum",), Label.WRONG_FUNCTION, 23,
-                lambda k, g, _: np.cumsum(g, link.first.keywords.get("axis")).reshape(g.shape),
+                lambda k, g, _, axis=link.first.keywords.get("axis"): np.cumsum(g, axis).reshape(g.shape),
                 "the reverse of np.cumsum adds up from the end, and here it adds up from the beginning",
             )
         yield from arranged(link)
     yield from lone_rounds(graph)
+    yield from overwriting(graph)
     yield from softmaxes(graph)
 
 
@@ -290,6 +291,34 @@ def moved(x, by, axis):
 # ---------------------------------------------------------------------------------- rounds of a loop
 
 
+def overwriting(graph):
+    """Yield the pieces of one array, each written over the others where it overlaps them, not added."""
+    pieces = defaultdict(list)
+    for k in graph.live:
+        if graph.steps[k].function is take_at and graph.steps[k].flowing[0]:
+            pieces[graph.steps[k].site, graph.steps[k].references[0]].append(k)
+    for (site, parent), members in pieces.items():
+        if len(members) < 2:
+            continue
+        for word, order in (("forwards", members), ("backwards", members[::-1])):
+            def extra(g, right, order=order, parent=parent):
+                x, total = np.zeros((2, *graph.steps[parent].value.shape))
+                for k in order:
+                    key = graph.steps[k].arguments[1]
+                    x[key] = right[k]
+                    np.add.at(total, key, right[k])
+                return x - total
+
+            step = graph.steps[members[0]]
+            yield Mutation(
+                ("overwriting", word, tuple(members)), Label.MISSING_TERM, 22,
+                [Change(members[0], parent, extra)],
+                f"where the pieces that are taken of {described(graph, parent)} overlap, their gradients are "
+                "overwritten and not added up: += instead of =",
+                step.line, step.name,
+            )
+
+
 def lone_rounds(graph):
     """Yield the terms of a loop into one input, with only the last or the first one kept."""
     terms = defaultdict(list)
@@ -313,7 +342,7 @@ def lone_rounds(graph):
                 step.line, step.name,
             )
         changes = [
-            Change(k, parent, lambda g, _, link=link, k=k, n=len(found): (1 / n - 1) * link.right(k, g))
+            Change(k, parent, lambda g, _, link=link, k=k, c=1 / len(found) - 1: c * link.right(k, g))
             for link, k in found
         ]
         yield Mutation(

@@ -1,5 +1,7 @@
 """Analysis by synthesis: walk back with one rule changed, and see whether that gives what was returned."""
 
+import itertools
+
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edges import edge_mutations
@@ -10,8 +12,8 @@ from tinygrad_relu.gradcheck.diagnosis.sums import sum_mutations
 
 # What all walks together may cost, in seconds as estimated beforehand, so that the answer does not
 # depend on how busy the machine is.
-BUDGET = 1.2
-STEP_COST, ELEMENT_COST = 8e-6, 4e-9
+BUDGET, PART_BUDGET = 1.2, 0.3
+STEP_COST, ELEMENT_COST, LOOK_COST = 2e-5, 4e-9, 5e-5
 
 FAMILIES = (section_mutations, edge_mutations, sum_mutations, input_mutations)
 
@@ -44,8 +46,9 @@ class Synthesis:
         self.evidence, self.known = evidence, known
         self.first = evidence[0]
         self.wrong = [k for k in self.compared() if self.is_wrong(self.first, k)]
-        self.elsewhere = None
+        self.elsewhere, self.others = {}, None
         self.found, self.parts = [], []
+        self.probes = [probe for k in self.wrong for probe in self.probes_of(k)]
 
     def compared(self):
         """Return the inputs whose gradients are looked at."""
@@ -55,17 +58,65 @@ class Synthesis:
         """Tell whether a gradient is off by more than it may be."""
         return bool((np.abs(one.residue(k)) > one.allowed[k]).any())
 
+    def probes_of(self, k):
+        """Return random directions of an input, how all steps move with it, and the residue along them.
+
+        The product of a direction and what a change adds to the gradient of the input is that of how the
+        changed step moves and what is added there: so a look at one step shows whether a change can be
+        meant, and only few have to be walked back.
+        """
+        graph, found = self.first.graph, []
+        rng = np.random.default_rng(k)
+        for _ in range(2):
+            direction = rng.standard_normal(self.first.expected[k].shape)
+            moves = graph.push(k, direction)
+            found.append((k, moves, float(np.sum(direction * self.first.residue(k)))))
+        return found
+
     def search(self):
         """Try all wrong rules, within the budget; the answers are in `found` and `parts`."""
         graph = self.first.graph
         size = sum(graph.steps[k].value.size for k in graph.live)
-        each = len(graph.live) * STEP_COST + size * ELEMENT_COST
-        left = max(60, int(BUDGET / max(each, 1e-7)))
+        walk = len(graph.live) * STEP_COST + size * ELEMENT_COST
+        left = BUDGET
         for mutation in mutations(graph):
-            self.consider(mutation)
-            left -= 1
-            if left == 0:
+            left -= LOOK_COST + size / len(graph.live) * 2 * ELEMENT_COST
+            promise = self.promising(mutation)
+            if promise:
+                self.consider(mutation)
+                left -= walk
+            if left < 0:
                 break
+        if not self.found:
+            self.search_parts(max(20, int(PART_BUDGET / walk)))
+
+    def search_parts(self, most):
+        """Look for what explains some of the residue: among terms that are scaled or left out."""
+        for mutation in itertools.islice((m for m in edge_mutations(self.first.graph) if m.free), most):
+            self.consider(mutation)
+
+    def promising(self, mutation):
+        """Tell whether a mutation may explain some input, as far as one step shows."""
+        graph = self.first.graph
+        changes = mutation.changes
+        alone = len({change.at for change in changes}) == 1
+        if not alone and any(graph.steps[change.to].references for change in changes):
+            return True             # one change acts on another
+        try:
+            with np.errstate(all="ignore"):
+                extras = [c.extra(self.first.right[c.at], self.first.right) for c in changes]
+                pairs = [
+                    (sum(float(np.sum(moves[c.to] * x)) for c, x in zip(changes, extras) if c.to in moves), r)
+                    for _, moves, r in self.probes
+                ]
+        except (ValueError, ArithmeticError, IndexError, TypeError):
+            return False            # of shapes that do not fit: nobody wrote that
+        for (a, r), (b, s) in zip(pairs[::2], pairs[1::2]):
+            if mutation.free and a and b and abs(r / a - s / b) <= 1e-4 * max(abs(r / a), abs(s / b)):
+                return True
+            if not mutation.free and abs(a - r) <= 1e-4 * abs(r) and abs(b - s) <= 1e-4 * abs(s):
+                return True
+        return False
 
     def consider(self, mutation):
         """Keep a mutation if it explains something."""
@@ -112,14 +163,21 @@ class Synthesis:
         if explained:
             self.found.append(
                 Candidate(
-                    meaning.label, meaning.cost, self.words(meaning), frozenset(explained), contradicted,
+                    meaning.label, meaning.cost, meaning.words, frozenset(explained), contradicted,
                     meaning.line, meaning.op, 1.0, dict(meaning.details),
                 )
             )
 
-    def words(self, meaning):
-        """Return the words of a mutation with the names of inputs filled in."""
-        return meaning.words
+    def counterpart(self, key, graph):
+        """Return the same mutation of the graph at other inputs, or None; they come in the same order."""
+        if self.others is None:
+            self.others = mutations(graph)
+        while key not in self.elsewhere:
+            mutation = next(self.others, None)
+            if mutation is None:
+                return None
+            self.elsewhere[mutation.key] = mutation
+        return self.elsewhere[key]
 
     def fits(self, one, moved, k):
         """Tell whether a gradient is wrong by just what was moved."""
@@ -135,7 +193,7 @@ class Synthesis:
         if share > 0.5 and len(self.parts) < 500:
             self.parts.append(
                 Candidate(
-                    meaning.label, meaning.cost, self.words(meaning), frozenset({k}), 0, meaning.line,
+                    meaning.label, meaning.cost, meaning.words, frozenset({k}), 0, meaning.line,
                     meaning.op, share, dict(meaning.details),
                 )
             )
@@ -145,9 +203,7 @@ class Synthesis:
         for one in self.evidence[1:]:
             there = mutation
             if one.graph is not self.first.graph:
-                if self.elsewhere is None:
-                    self.elsewhere = {m.key: m for m in mutations(one.graph)}
-                there = self.elsewhere.get(mutation.key)
+                there = self.counterpart(mutation.key, one.graph)
                 if there is None:
                     continue        # a mask of all elements, say, that is none at the other point
             try:

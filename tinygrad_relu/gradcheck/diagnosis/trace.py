@@ -55,7 +55,33 @@ class Graph:
             if k in reached:
                 reached |= {p for p in steps[k].references if steps[p].flows}
         graph.live = sorted(reached)
+        graph.cut_stabilisers()
         return graph
+
+    def cut_stabilisers(self):
+        """Let no gradient flow to a largest element whose shift cancels, as in a softmax.
+
+        Nobody differentiates that, and a wrong rule near by would not cancel any more.
+        """
+        rng = np.random.default_rng(2)
+        weights = [
+            np.zeros(()) if k is None else rng.standard_normal(self.steps[k].value.shape)
+            for k in self.outputs
+        ]
+        found = self.cotangents(weights)
+        for k in self.live:
+            step = self.steps[k]
+            if step.function in (np.max, np.min) and step.references:
+                arriving = np.abs(found[step.references[0]]).max(initial=0)
+                if np.abs(found[k]).max(initial=0) <= 1e-9 * arriving:
+                    step.flows = False
+        for k in self.live:
+            self.steps[k].connect(self.steps)
+        reached = {k for k in self.outputs if k is not None and self.steps[k].flows}
+        for k in reversed(self.live):
+            if k in reached:
+                reached |= {p for _, p in self.edges(k)}
+        self.live = sorted(reached)
 
     def edges(self, k):
         """Yield the slot and the earlier step of each operand of step `k` that a gradient flows to."""
@@ -114,6 +140,15 @@ class Graph:
         return [
             moved.get(k, np.zeros(self.steps[k].value.shape)) for k in self.inputs
         ]
+
+    def push(self, k, direction):
+        """Return how every live step changes as input `k` moves in a direction: forward mode."""
+        moved = {k: direction}
+        for j in self.live:
+            slots = [(slot, moved[p]) for slot, p in self.edges(j) if p in moved]
+            if slots:
+                moved[j] = self.steps[j].push(slots)
+        return moved
 
     def gradients(self, weights):
         """Return the gradient of each input."""
