@@ -182,8 +182,11 @@ def passed_through(link):
                 f"the gradient is handed on through {name} as it is: the other factor is missing",
             )
         if step.elementwise and shape != step.value.shape:
+            minus = bool((step.slopes()[link.slot(link.members[0])] == -1).all())
             yield link.mutation(
-                ("through",), Label.MISSING_FACTOR, 21, lambda k, g, _: summed_to(g, shape),
+                ("through",), Label.CONSTANT_FACTOR if minus else Label.MISSING_FACTOR, 20.8 if minus else 21,
+                lambda k, g, _: summed_to(g, shape),
+                f"the minus of {name} is forgotten" if minus else
                 f"the derivative of {name} is not multiplied in: a factor of the chain rule is missing",
             )
     if step.function in (np.multiply, *PRODUCTS) or step.elementwise:

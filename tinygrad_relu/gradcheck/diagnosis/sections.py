@@ -1,5 +1,6 @@
 """Wrong derivatives of elementwise functions, which may be written out in several steps."""
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,11 +51,11 @@ class Section:
         """Return a mutation that puts another derivative in the place of this one."""
         step = self.graph.steps[self.ends[0]]
         return Mutation(
-            ("section", self.starts, self.ends, *key), label, cost, self.exchanged(wrong), words,
+            ("section", self.starts, self.ends, self.partial, *key), label, cost, self.exchanged(wrong), words,
             step.line, self.name, None, details,
         )
 
-    @property
+    @functools.cached_property
     def name(self):
         """What the function is called."""
         found = name_of(self.value(self.starts[0]), self.value(self.ends[0])) if not self.partial else None
