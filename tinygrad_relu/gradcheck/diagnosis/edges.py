@@ -2,28 +2,33 @@
 
 import numpy as np
 
+from tinygrad_relu.gradcheck.diagnosis.functions import two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import (
     Mutation,
     described,
+    for_one_operand,
     is_square,
     later,
     links,
     values_like,
 )
 from tinygrad_relu.gradcheck.diagnosis.numbers import simple
+from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS, Relation, between, relation
 from tinygrad_relu.gradcheck.diagnosis.step import summed_to
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 AVERAGES = (np.mean, np.var, np.std, np.average)
-PRODUCTS = (np.matmul, np.dot, np.einsum, np.tensordot, np.inner, np.outer, np.vdot)
 
 
 def edge_mutations(graph):
     """Yield wrong rules of all links of a graph."""
     for link in links(graph):
         yield from scaled(link)
-        yield from passed_through(link)
+        for mutation in passed_through(link):
+            yield mutation
+            if len(link.members) == 1:
+                yield from for_one_operand(graph, mutation)
         yield from other_operands(link)
         yield from other_cotangents(link)
     yield from scaled_steps(graph)
@@ -85,7 +90,7 @@ def what_scales(link, c):
     if abs(c - 2) < 1e-7 and not halves(step, c):
         return said(Label.EXTRA_TERM, 26, f"{where} is counted twice")
     if abs(c + 1) < 1e-7:
-        return said(Label.CONSTANT_FACTOR, 24, f"{where} has the wrong sign", factor=-1.0)
+        return said(Label.CONSTANT_FACTOR, 20.5, f"{where} has the wrong sign", factor=-1.0)
     for number in operand_numbers(link):
         if abs(c - 1 / number) < 1e-7 * abs(1 / number) or abs(c - number) < 1e-7 * abs(number):
             return said(
@@ -158,7 +163,7 @@ def what_scales_step(graph, k, c):
             "the inputs, too"
         )
     if abs(c + 1) < 1e-7:
-        return said(Label.CONSTANT_FACTOR, 24.5, f"{where} has the wrong sign", factor=-1.0)
+        return said(Label.CONSTANT_FACTOR, 20.7, f"{where} has the wrong sign", factor=-1.0)
     if abs(c - 2) < 1e-7:
         return said(Label.EXTRA_TERM, 26.5, f"{where} is counted twice", factor=2.0)
     nice = simple(c, [n for s in graph.steps for n in (*s.value.shape, s.value.size)])
@@ -182,13 +187,15 @@ def passed_through(link):
                 f"the gradient is handed on through {name} as it is: the other factor is missing",
             )
         if step.elementwise and shape != step.value.shape:
-            minus = bool((step.slopes()[link.slot(link.members[0])] == -1).all())
-            yield link.mutation(
-                ("through",), Label.CONSTANT_FACTOR if minus else Label.MISSING_FACTOR, 20.8 if minus else 21,
-                lambda k, g, _: summed_to(g, shape),
-                f"the minus of {name} is forgotten" if minus else
-                f"the derivative of {name} is not multiplied in: a factor of the chain rule is missing",
-            )
+            slopes = step.slopes()[link.slot(link.members[0])]
+            sides = two_values(slopes)
+            label, cost = Label.MISSING_FACTOR, 21
+            what = f"the derivative of {name} is not multiplied in: a factor of the chain rule is missing"
+            if (slopes == -1).all():
+                label, cost, what = Label.CONSTANT_FACTOR, 20.8, f"the minus of {name} is forgotten"
+            elif sides is not None and 0 in sides:
+                label, cost, what = Label.MASK_FORGOTTEN, 20.4, f"the mask in {name} is forgotten"
+            yield link.mutation(("through",), label, cost, lambda k, g, _: summed_to(g, shape), what)
     if step.function in (np.multiply, *PRODUCTS) or step.elementwise:
         yield link.mutation(
             ("ones",), Label.MISSING_FACTOR, 25, lambda k, g, _: link.right(k, np.ones(g.shape)),
@@ -284,53 +291,24 @@ def operand_from(link, path, where, turned=False):
 def how_confused(graph, link, path, own, where):
     """Return which kind of mistake it is to take one step's value for that of another, and its cost."""
     other = where[0]
-    if len(where) > 1 and where[0] != own and {*where} & {own, *where[1:]} and same_site(graph, own, other):
-        return Label.STALE_BUFFER, 24
-    if elementwise_apart(graph, own, other):
-        return (Label.WRONG_FUNCTION, 24) if link.first.elementwise and path == link.path else (
-            Label.PRE_ACTIVATION, 23
-        )
     if same_site(graph, own, other):
         return Label.STALE_BUFFER, 24
+    how = relation(graph, own, other)
+    if how is Relation.ACTIVATION:
+        itself = link.first.elementwise and path == link.path
+        return (Label.WRONG_FUNCTION, 24) if itself else (Label.PRE_ACTIVATION, 23)
+    if how is Relation.LINEAR and link.first.elementwise:
+        return Label.WRONG_FUNCTION, 23.5
+    if how in (Relation.NORMALISED, Relation.LINEAR):
+        return Label.PRE_ACTIVATION, 24
     if other in link.first.references or graph.steps[other].function is None:
         return Label.WRONG_FUNCTION, 24.2
-    if activation_between(graph, own, other):
-        return Label.PRE_ACTIVATION, 24
     return Label.STALE_BUFFER, 25
 
 
 def same_site(graph, a, b):
     """Tell whether two steps are the same instruction of the user's."""
     return graph.steps[a].site == graph.steps[b].site and graph.steps[a].references
-
-
-def elementwise_apart(graph, a, b):
-    """Tell whether one of two steps is an elementwise function of the other, without a product."""
-    early, late = sorted((a, b))
-    reached = {late}
-    for k in range(late, early, -1):
-        if k not in reached:
-            continue
-        step = graph.steps[k]
-        if step.elementwise and step.function not in (np.matmul,):
-            flowing = [p for _, p in graph.edges(k) if graph.steps[p].value.shape == step.value.shape]
-            reached |= set(flowing) if len(set(flowing)) == 1 else set()
-    return early in reached
-
-
-def activation_between(graph, a, b):
-    """Tell whether one step comes of the other alone, without a product of matrices, as by a softmax."""
-    early, late = sorted((a, b))
-    reached = {late}
-    for k in range(late, early, -1):
-        if k in reached:
-            if graph.steps[k].function in PRODUCTS:
-                return False
-            parents = {p for _, p in graph.edges(k)}
-            if not parents or min(parents) < early:
-                return False
-            reached |= parents
-    return early in reached
 
 
 def operand_rearranged(link, path, value):
@@ -391,7 +369,8 @@ def powers_of_operands(link):
             def rule(k, g, _, slot=slot, power=power):
                 here = link.graph.steps[k]
                 value = here.value if slot is None else here.operands[slot]
-                slope = here.slopes()[link.slot(k)] * np.asarray(value, np.float64) ** power
+                # Of the size only: a minus is a mistake of its own.
+                slope = here.slopes()[link.slot(k)] * np.abs(np.asarray(value, np.float64)) ** power
                 return summed_to(g * slope, link.operand(k).shape)
 
             what = "the result" if slot is None else described(link.graph, step.references[slot])
@@ -412,15 +391,32 @@ def other_cotangents(link):
     graph, k = link.graph, link.members[0]
     found = 0
     for other in graph.live:
-        if other == k or graph.steps[other].value.shape != graph.steps[k].value.shape:
+        if graph.steps[other].value.shape != graph.steps[k].value.shape:
             continue
         found += 1
         if found > 16:
             return
-        close = elementwise_apart(graph, k, other)
+        label, cost, why = what_cotangent(graph, k, other)
         yield link.mutation(
-            ("cotangent", other), Label.PRE_ACTIVATION if close else Label.STALE_BUFFER,
-            24.5 if close else 25.5, lambda _, g, right, other=other: link.right(k, right[other]),
+            ("cotangent", other), label, cost, lambda _, g, right, other=other: link.right(k, right[other]),
             f"the rule of {link.first.name} takes the gradient of {described(graph, other)} in the place of "
-            f"that of {described(graph, k)}",
+            f"that of {described(graph, k)}{why}",
         )
+        yield link.mutation(
+            ("value", other), Label.WRONG_FUNCTION, 28,
+            lambda _, g, right, other=other: link.right(k, graph.steps[other].value),
+            f"the rule of {link.first.name} takes {described(graph, other)} in the place of the gradient of "
+            f"{described(graph, k)}",
+        )
+
+
+def what_cotangent(graph, k, other):
+    """Return which mistake it is to take the gradient of another step: label, cost, and in words."""
+    how = between(graph, *sorted((k, other)))
+    if how is Relation.ACTIVATION:
+        return Label.PRE_ACTIVATION, 24.5, ": it is on the wrong side of an activation"
+    if how is Relation.GATE and other > k:
+        return Label.MASK_FORGOTTEN, 24.4, ": the mask between them is forgotten"
+    if how is Relation.FACTOR and other > k:
+        return Label.MISSING_FACTOR, 24.6, ": a factor between them is missing"
+    return Label.STALE_BUFFER, 25.5, ""

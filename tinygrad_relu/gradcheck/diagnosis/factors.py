@@ -28,10 +28,16 @@ def factors(case, evidence, k):
     if c is not None:
         numbers = sum(int((np.abs(one.expected[k]) > one.allowed[k]).sum()) for one in evidence)
         words, known = named(case, evidence, c)
-        cost = 10 if known else 12 if numbers > 3 else 30 if numbers > 1 else 60
-        yield Label.CONSTANT_FACTOR, cost, words, {"factor": c}
+        cost = 10 if known else 12 if numbers > 3 else 30
+        if known or numbers > 1:
+            yield Label.CONSTANT_FACTOR, cost, words, {"factor": c}
     elif evidence[0].expected[k].ndim >= 1:
         yield from by_rows(evidence, k)
+        each = [factor_between([one], k) for one in evidence]
+        if all(each) and evidence[0].expected[k].size > 2:
+            words = f"is {each[0]:.6g} times what it should be, everywhere, and another number of times at " \
+                "other inputs: is a factor missing that is computed from them?"
+            yield Label.MISSING_FACTOR, 30, words, {}
 
 
 def named(case, evidence, c):

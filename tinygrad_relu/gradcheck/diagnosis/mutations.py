@@ -1,7 +1,7 @@
 """`Mutation`: one wrong rule somewhere in the backward; and what all kinds of them are made with."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -32,6 +32,8 @@ class Mutation:
     free : callable or None
         If given, the changes may be taken times any number ``c``, and ``free(c)`` says what that means,
         as a `Mutation` without changes, or None if it means nothing.
+    base : sequence of Change
+        Of a free one, changes that are always taken once.
     """
 
     key: tuple
@@ -43,6 +45,7 @@ class Mutation:
     op: str = ""
     free: Callable | None = None
     details: dict = field(default_factory=dict)
+    base: tuple = ()
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,31 @@ class Link:
         return Mutation(
             (*key, self.members, self.path), label, cost, self.exchanged(rule), words, self.first.line,
             self.first.name, None, details,
+        )
+
+
+def for_one_operand(graph, mutation, label=None):
+    """Yield a mutation that concerns one step, for each of its operands alone.
+
+    In a backward by hand the gradient of each operand is a line of its own, so that a mistake may be in
+    one of them and not in the others.
+    """
+    change = mutation.changes[0]
+    if len(mutation.changes) != 1 or len(list(graph.edges(change.to))) < 2:
+        return
+
+    def handed_on(change, slot, parent):
+        def extra(g, cotangents):
+            return graph.steps[change.to].pull(np.asarray(change.extra(g, cotangents)))[slot]
+
+        return Change(change.at, parent, extra)
+
+    for slot, parent in graph.edges(change.to):
+        yield replace(
+            mutation, key=("for", slot, *mutation.key), label=label or mutation.label,
+            cost=mutation.cost + 0.8, changes=[handed_on(change, slot, parent)],
+            words=f"{mutation.words} (on the way to {described(graph, parent)})",
+            base=tuple(handed_on(c, slot, parent) for c in mutation.base),
         )
 
 

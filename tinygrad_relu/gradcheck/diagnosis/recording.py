@@ -37,6 +37,7 @@ class Recording:
     def __init__(self):
         self.steps, self.leaked, self.constants = [], [], {}
         self.busy, self.elements = False, 0
+        self.strays, self.caller = {}, None
         self.thread = threading.get_ident()
         self.entry = None
 
@@ -87,6 +88,22 @@ class Recording:
             return self.constant(array)
         return number
 
+    def dot_of(self, left, value):
+        """Return the step that ``left.dot(x)`` is, for the latest recorded `x` that gives `value`."""
+        for number in range(len(self.steps) - 1, -1, -1):
+            x = self.steps[number].value
+            if x.ndim and left.ndim and left.shape[-1] == x.shape[-2 if x.ndim > 1 else 0]:
+                found = left.dot(x)
+                if np.shape(found) == value.shape and np.array_equal(found, value):
+                    return self.step(np.dot, (left, self.wrap(x, number)), {}, value)
+        return None
+
+    def note_dots(self, frame, event, function):
+        """Note, as a profiler, which plain array's method `dot` is at work."""
+        if event.startswith("c_") and function.__name__ == "dot":
+            owner = function.__self__
+            self.caller = owner if event == "c_call" and type(owner) is np.ndarray else None
+
     def site(self):
         """Return the name of the user's line that is at work, and what tells it from all others."""
         frame, places, name = sys._getframe(1), [], ""
@@ -123,12 +140,21 @@ FLAT = {np.sign, np.floor, np.ceil, np.rint, np.trunc, np.round, np.heaviside, n
 class Recorded(np.ndarray):
     """An array that tells a `Recording` what is computed with it."""
 
+    # What `dot` of a plain array gives is of the class that comes first.
+    __array_priority__ = 1000.0
+
     def __array_finalize__(self, source):
         self.recording = getattr(source, "recording", None)
         self.number = self.origin = None
+        if self.recording is not None and self.recording.caller is not None:
+            # Within `X.dot` of a plain array X, which tells nobody of what it is called with.
+            self.recording.strays[id(self)] = self, self.recording.caller
 
     def up_to_date(self):
         """Return the step that this is the value of; a view of what has changed is taken anew."""
+        if self.recording.strays and id(self) in self.recording.strays:
+            _, left = self.recording.strays.pop(id(self))
+            self.number = self.recording.dot_of(left, plain(self))
         if self.origin is not None:
             base, function, arguments, seen = self.origin
             if base.up_to_date() != seen:
@@ -287,6 +313,10 @@ def recording_of(x):
 
 def recorded_call(recording, function, arguments, keywords):
     """Call a function of NumPy with the arrays of its arguments, and write that down."""
+    if function in WRITTEN_OUT:
+        found = WRITTEN_OUT[function](*arguments, **keywords)
+        if found is not None:
+            return found
     with recording.inside():
         given = {name: plain(x) for name, x in keywords.items()}
         value = function(*plain(tuple(arguments)), **given)
@@ -301,6 +331,31 @@ def recorded_call(recording, function, arguments, keywords):
     if not keywords and isinstance(first, Recorded) and function in (np.reshape, np.transpose):
         return viewed(first, function, tuple(arguments[1:]), value)
     return recording.wrap(value, recording.step(function, arguments, keywords, value))
+
+
+def variance(x, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
+    """Write a variance out, so that its mean is a step of its own."""
+    apart = x - np.mean(x, axis=axis, keepdims=True)
+    total = np.sum(np.square(apart), axis=axis, keepdims=keepdims)
+    return total / (np.size(x) / np.size(total) - ddof) if ddof else np.mean(
+        np.square(apart), axis=axis, keepdims=keepdims
+    )
+
+
+def deviation(x, *arguments, **keywords):
+    """Write a standard deviation out."""
+    return np.sqrt(variance(x, *arguments, **keywords))
+
+
+def norm(x, ord=None, axis=None, keepdims=False):
+    """Write a Euclidean norm out; None for any other."""
+    if ord not in (None, 2, "fro") or (ord == 2 and axis is None and x.ndim > 1):
+        return None
+    return np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims))
+
+
+#: Functions that are recorded as the steps that they are made of.
+WRITTEN_OUT = {np.var: variance, np.std: deviation, np.linalg.norm: norm}
 
 
 def recorded_part(recording, function, arguments, keywords, part, value):
@@ -405,8 +460,13 @@ def recorded(function, inputs):
         recording.steps.append(leaf)
         arrays.append(recording.wrap(leaf.value.copy(), len(recording.steps) - 1))
     recording.entry = sys._getframe()
+    profiler = sys.getprofile()
     with one_at_a_time, creation_recorded(recording), np.errstate(all="ignore"):
-        found = function(arrays)
+        sys.setprofile(recording.note_dots)
+        try:
+            found = function(arrays)
+        finally:
+            sys.setprofile(profiler)
     found = list(found.values()) if isinstance(found, dict) else found
     found = list(found) if isinstance(found, (list, tuple)) else [found]
     return recording.steps, [output_number(recording, y) for y in found]

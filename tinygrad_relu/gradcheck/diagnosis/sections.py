@@ -7,10 +7,20 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.functions import DERIVATIVES, derivative, name_of, two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
-from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, values_like
+from tinygrad_relu.gradcheck.diagnosis.mutations import (
+    Mutation,
+    described,
+    for_one_operand,
+    values_like,
+)
+from tinygrad_relu.gradcheck.diagnosis.numbers import close, simple
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 MOST_STEPS = 16         # of a function that is written out
+MOST_LIVE = 80          # of a graph where each operand of each step is looked at by itself
+
+#: Functions that let one operand or another through.
+GATES = {np.where, np.maximum, np.minimum, np.clip}
 
 
 @dataclass
@@ -107,10 +117,20 @@ def section_mutations(graph):
     """Yield what is written by mistake for derivatives of elementwise functions."""
     for section in sections(graph):
         sides = two_values(np.concatenate([np.ravel(s) for s in section.slopes]))
-        yield from forgotten(section, sides)
-        if sides is not None:
-            yield from wrong_masks(section, sides)
-        yield from other_functions(section)
+        single = len(section.ends) == 1 and len(graph.live) <= MOST_LIVE
+        for mutation in of_section(section, sides):
+            yield mutation
+            if single and mutation.key[4] != "place":
+                bent = not section.partial and mutation.key[4] == "one"
+                yield from for_one_operand(graph, mutation, Label.PRE_ACTIVATION if bent else None)
+
+
+def of_section(section, sides):
+    """Yield what is written for the derivative of one section."""
+    yield from forgotten(section, sides)
+    if sides is not None:
+        yield from wrong_masks(section, sides)
+    yield from other_functions(section)
 
 
 def forgotten(section, sides):
@@ -123,23 +143,24 @@ def forgotten(section, sides):
     if len(numbers) == 1 and all(np.ptp(s) <= 1e-12 * np.abs(s).max(initial=0) for s in section.slopes):
         yield forgotten_number(section, numbers.pop(), ones)
         return
-    if sides is None or sides[0] == -sides[1]:
+    gated = not section.partial and section.graph.steps[section.ends[0]].function in GATES
+    if (sides is None and not gated) or (sides is not None and sides[0] == -sides[1]):
         yield section.mutation(
             ("one",), Label.MISSING_FACTOR, 20, lambda j, _: ones[j],
             f"the derivative of {name} is not multiplied in: a factor of the chain rule is missing",
         )
         return
     yield section.mutation(
-        ("one",), Label.MASK_FORGOTTEN, 20, lambda j, _: ones[j],
+        ("one",), Label.MASK_FORGOTTEN, 19.8, lambda j, _: ones[j],
         f"the mask of {name} is forgotten: the gradient passes where it should be stopped or scaled",
     )
-    for number, side in enumerate(sides):
+    for number, side in enumerate(sides or ()):
         if side not in (0, 1):
             yield section.mutation(
                 ("side", number), Label.MASK_FORGOTTEN, 20.5, lambda j, _, side=side: side * ones[j],
                 f"the mask of {name} is forgotten: every element is scaled alike",
             )
-    if sides[1] > 0 and sides[0] not in (0,):
+    if sides is not None and sides[1] > 0 and sides[0] != 0:
         yield section.mutation(
             ("hard",), Label.WRONG_FUNCTION, 18, lambda j, _: 1.0 * (section.slopes[j] == sides[1]),
             f"the derivative of ReLU is taken for that of {name}: the slope of one side is lost",
@@ -218,10 +239,14 @@ def mask_of(section, kind, where, t, strict, sides):
     what = f"the gradient that arrives at {described(graph, where[0])}" if kind == "cotangent" else described(
         graph, where[0]
     )
-    label = Label.MASK_NOT_STRICT if own else Label.MASK_FROM_WRONG_TENSOR
+    label = Label.MASK_FROM_WRONG_TENSOR
+    if own:
+        at_ties = all(
+            (section.value(k)[w != s] == t).all() for k, w, s in zip(where, found, section.slopes)
+        )
+        label = Label.MASK_NOT_STRICT if at_ties else Label.WRONG_FUNCTION
     words = (
-        f"the mask of {section.name} is taken with {sign}, so that it differs where the operand is {t:g}"
-        if own else f"the mask of {section.name} is taken from {what}, and not from its own operand"
+        f"the mask of {section.name} is taken with {sign} {t:g}, and is another one" if own else f"the mask of {section.name} is taken from {what}, and not from its own operand"
     )
     return section.mutation(
         ("mask", kind, where, t, strict), label, 22.5 if own else 24 + 0.1 * (kind == "cotangent"), wrong,
@@ -233,18 +258,11 @@ def other_functions(section):
     """Yield derivatives of other functions, and the right one at the wrong place."""
     graph, slopes = section.graph, section.slopes
     y_shape = section.value(section.ends[0]).shape
-    for place, where in (("result", section.ends), ("operand", section.starts)):
+    for place, where in places_in(section):
         for name in DERIVATIVES:
             found = [derivative(name, section.value(k)) for k in where]
-            if any(f is None for f in found):
-                continue
-            formula = name.format(v="y" if place == "result" else "x")
-            yield section.mutation(
-                ("formula", place, name), Label.WRONG_FUNCTION, 23.5 + 0.1 * (place == "operand"),
-                lambda j, _, found=found: found[j],
-                f"{formula}{',' if ',' in formula else ''} is taken for the derivative of {section.name}, "
-                f"where {'y' if place == 'result' else 'x'} is its {place}",
-            )
+            if all(f is not None for f in found) and not proportional(found, slopes):
+                yield of_formula(section, place, name, found)
     powers = {"squared": 2.0, "inverted": -1.0, "under a root": 0.5, "cubed": 3.0}
     for word, power in powers.items():
         with np.errstate(all="ignore"):
@@ -269,6 +287,70 @@ def other_functions(section):
         yield from at_another_place(section, where)
         for name in formulas[:1]:
             yield from formula_at_another_place(section, name, where)
+
+
+def places_in(section):
+    """Yield where a formula may take its value from: the result, the operand, or a step between."""
+    yield "result", section.ends
+    yield "operand", section.starts
+    if len(section.ends) == 1:
+        (start,), (end,) = section.starts, section.ends
+        shape = section.value(end).shape
+        inside, reached = [], {end}
+        for k in range(end, start, -1):
+            if k in reached:
+                parents = {p for _, p in section.graph.edges(k) if p > start}
+                reached |= {p for p in parents if section.value(p).shape == shape}
+                inside += [k] if k != end else []
+        for k in inside[:4]:
+            yield f"step {k}", (k,)
+
+
+def proportional(found, slopes):
+    """Tell whether a derivative is the right one but for a number: that is a mistake of another kind."""
+    a, b = (np.concatenate([np.ravel(x) for x in part]) for part in (found, slopes))
+    size = float(a @ a)
+    return not size or np.allclose(a * float(a @ b) / size, b, 1e-9, 1e-12)
+
+
+def of_formula(section, place, name, found):
+    """Return the mutation that takes a formula for the derivative, times a simple number if need be."""
+    letter = {"result": "y", "operand": "x"}.get(place, "u")
+    formula = name.format(v=letter)
+    what = {"y": "its result", "x": "its operand"}.get(letter) or described(section.graph, int(place[5:]))
+    words = (
+        f"{formula}{',' if ',' in formula else ''} is taken for the derivative of {section.name}, "
+        f"where {letter} is {what}"
+    )
+    cost = 23.5 + 0.1 * ("yxu".index(letter))
+    key = ("formula", place, name)
+    if len(section.ends) > 1:
+        return section.mutation(key, Label.WRONG_FUNCTION, cost, lambda j, _: found[j], words)
+
+    def named(c):
+        wrong, right = c * found[0], section.slopes[0]
+        label, price, said = Label.WRONG_FUNCTION, cost, words
+        if not close(c, 1):
+            number = simple(c)
+            if number is None:
+                return None
+            price, said = cost + 1.5, f"{number} times {words}"
+        if np.allclose(wrong[right != 0], right[right != 0], 1e-7) and (right == 0).any():
+            label, price = Label.MASK_FORGOTTEN, 20.1
+            said = f"the mask in {section.name} is forgotten: its derivative is 0 at some elements"
+        elif "ReLU" in name and 0 < np.count_nonzero(wrong) < wrong.size and np.allclose(
+            wrong[wrong != 0], right[wrong != 0], 1e-7
+        ):
+            price = 18.5
+        return Mutation((), label, price, [], said, step.line, section.name, None, {"factor of it": c})
+
+    start, end = section.starts[0], section.ends[0]
+    step = section.graph.steps[end]
+    return Mutation(
+        ("section", section.starts, section.ends, section.partial, *key), Label.WRONG_FUNCTION, cost,
+        [Change(end, start, lambda g, _: g * found[0])], words, step.line, section.name, named, {},
+        (Change(end, start, lambda g, _: -g * section.slopes[0]),),
+    )
 
 
 def formula_at_another_place(section, name, where):

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 
+from tinygrad_relu.gradcheck.diagnosis.branches import branch_mutations
 from tinygrad_relu.gradcheck.diagnosis.edges import edge_mutations
 from tinygrad_relu.gradcheck.diagnosis.inputs import input_mutations
 from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
@@ -15,7 +16,7 @@ from tinygrad_relu.gradcheck.diagnosis.sums import sum_mutations
 BUDGET, PART_BUDGET = 1.2, 0.3
 STEP_COST, ELEMENT_COST, LOOK_COST = 2e-5, 4e-9, 5e-5
 
-FAMILIES = (section_mutations, edge_mutations, sum_mutations, input_mutations)
+FAMILIES = (section_mutations, edge_mutations, sum_mutations, branch_mutations, input_mutations)
 
 
 def mutations(graph):
@@ -99,16 +100,13 @@ class Synthesis:
         """Tell whether a mutation may explain some input, as far as one step shows."""
         graph = self.first.graph
         changes = mutation.changes
-        alone = len({change.at for change in changes}) == 1
+        alone = len({change.at for change in changes}) == 1 or len({change.to for change in changes}) == 1
         if not alone and any(graph.steps[change.to].references for change in changes):
             return True             # one change acts on another
         try:
             with np.errstate(all="ignore"):
-                extras = [c.extra(self.first.right[c.at], self.first.right) for c in changes]
-                pairs = [
-                    (sum(float(np.sum(moves[c.to] * x)) for c, x in zip(changes, extras) if c.to in moves), r)
-                    for _, moves, r in self.probes
-                ]
+                whole, base = self.seen(changes), self.seen(mutation.base)
+                pairs = [(a, r - b) for a, b, (_, _, r) in zip(whole, base, self.probes)]
         except (ValueError, ArithmeticError, IndexError, TypeError):
             return False            # of shapes that do not fit: nobody wrote that
         for (a, r), (b, s) in zip(pairs[::2], pairs[1::2]):
@@ -118,26 +116,35 @@ class Synthesis:
                 return True
         return False
 
+    def seen(self, changes):
+        """Return for each probe the product of what changes add and how their steps move."""
+        extras = [(c.to, c.extra(self.first.right[c.at], self.first.right)) for c in changes]
+        return [
+            sum(float(np.sum(moves[to] * x)) for to, x in extras if to in moves)
+            for _, moves, _ in self.probes
+        ]
+
     def consider(self, mutation):
         """Keep a mutation if it explains something."""
         try:
             moved = self.first.graph.spread(mutation.changes, self.first.right)
+            base = self.first.graph.spread(mutation.base, self.first.right)
         except (ValueError, ArithmeticError, IndexError, TypeError):
             return              # of shapes that do not fit: nobody wrote that
         if not any(np.any(moved[k]) for k in self.wrong):
             return
-        for c in self.numbers(moved) if mutation.free else (1.0,):
+        for c in self.numbers(moved, base) if mutation.free else (1.0,):
             meaning = mutation.free(c) if mutation.free else mutation
             if meaning is not None:
-                self.compare(mutation, meaning, [c * x for x in moved], c)
+                self.compare(mutation, meaning, [c * x + b for x, b in zip(moved, base)], c)
 
-    def numbers(self, moved):
+    def numbers(self, moved, base):
         """Return by which numbers `moved` would have to be taken to give the residue of some input."""
         found = []
         for k in self.wrong:
             size = float(np.sum(moved[k] * moved[k]))
             if size > 0 and np.isfinite(size):
-                c = float(np.sum(moved[k] * self.first.residue(k))) / size
+                c = float(np.sum(moved[k] * (self.first.residue(k) - base[k]))) / size
                 if c and all(abs(c - other) > 1e-6 * abs(c) for other in found):
                     found.append(c)
         return found[:4]
@@ -208,8 +215,9 @@ class Synthesis:
                     continue        # a mask of all elements, say, that is none at the other point
             try:
                 moved = one.graph.spread(there.changes, one.right)
+                base = one.graph.spread(there.base, one.right)
             except (ValueError, ArithmeticError, IndexError, TypeError):
                 return False
-            if not self.fits(one, [c * x for x in moved], k):
+            if not self.fits(one, [c * x + b for x, b in zip(moved, base)], k):
                 return False
         return True
