@@ -21,8 +21,14 @@ from tinygrad_relu.gradcheck.diagnosis.trace import Change
 MOST_WAYS = 6
 
 
-def branch_mutations(graph):
-    """Yield wrong rules of several links at once, and of gates."""
+def branch_mutations(graph, alone=False):
+    """Yield wrong rules of several links at once, and of gates; `alone`, those of one way into a gate."""
+    if alone:
+        for k in graph.live:
+            if graph.steps[k].function is np.where:
+                for mutation in other_conditions(graph, k):
+                    yield from for_one_operand(graph, mutation)
+        return
     ways = defaultdict(list)
     for link in links(graph):
         if len(link.members) == 1:
@@ -114,7 +120,6 @@ def other_conditions(graph, k):
                 f"the condition of np.where is {words}", step.line, step.name,
             )
             yield mutation
-            yield from for_one_operand(graph, mutation)
 
 
 def conditioned(graph, k, at, slot, mask):

@@ -13,7 +13,7 @@ from tinygrad_relu.gradcheck.diagnosis.mutations import (
     links,
     values_like,
 )
-from tinygrad_relu.gradcheck.diagnosis.numbers import simple
+from tinygrad_relu.gradcheck.diagnosis.numbers import close, simple
 from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS, Relation, between, relation
 from tinygrad_relu.gradcheck.diagnosis.step import summed_to
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
@@ -21,18 +21,20 @@ from tinygrad_relu.gradcheck.diagnosis.trace import Change
 AVERAGES = (np.mean, np.var, np.std, np.average)
 
 
-def edge_mutations(graph):
-    """Yield wrong rules of all links of a graph."""
+def edge_mutations(graph, alone=False):
+    """Yield wrong rules of all links of a graph; `alone`, those for one operand of an earlier step."""
     for link in links(graph):
-        yield from scaled(link)
-        for mutation in passed_through(link):
-            yield mutation
-            if len(link.members) == 1:
+        if alone:
+            for mutation in passed_through(link):
                 yield from for_one_operand(graph, mutation)
+            continue
+        yield from scaled(link)
+        yield from passed_through(link)
         yield from other_operands(link)
         yield from other_cotangents(link)
-    yield from scaled_steps(graph)
-    yield from swapped_operands(graph)
+    if not alone:
+        yield from scaled_steps(graph)
+        yield from swapped_operands(graph)
 
 
 # --------------------------------------------------------------------------------- scaled, dropped
@@ -85,12 +87,19 @@ def what_scales(link, c):
     def said(label, cost, words, **details):
         return Mutation((), label, cost, [], words, step.line, step.name, None, details)
 
+    if abs(c) < 1e-7 and step.references.count(link.parent(link.members[0])) == 2 and (
+        step.function in (np.multiply, *PRODUCTS)
+    ):
+        return said(Label.MISSING_FACTOR, 19, f"the derivative of {step.name} of a number with itself is twice "
+                    "that number: the factor 2 is missing", factor=0.5)
     if abs(c) < 1e-7:
         return said(Label.MISSING_TERM, 19, f"{where} is missing: one term of the sum is left out")
     if abs(c - 2) < 1e-7 and not halves(step, c):
         return said(Label.EXTRA_TERM, 26, f"{where} is counted twice")
     if abs(c + 1) < 1e-7:
         return said(Label.CONSTANT_FACTOR, 20.5, f"{where} has the wrong sign", factor=-1.0)
+    if step.value.size == 1 and step.function is np.divide and close(c, round(c)):
+        return said(Label.CONSTANT_FACTOR, 20.9, f"{where} is not divided by {c:.6g}", factor=c)
     for number in operand_numbers(link):
         if abs(c - 1 / number) < 1e-7 * abs(1 / number) or abs(c - number) < 1e-7 * abs(number):
             return said(
@@ -278,8 +287,8 @@ def operand_from(link, path, where, turned=False):
         values[step.paths.index(path)] = value.T if turned else value
         return step.pull(g, values)[link.slot(k)]
 
-    first = link.members[0]
-    own = graph.steps[first].references[graph.steps[first].paths.index(path)]
+    owns = [graph.steps[k].references[graph.steps[k].paths.index(path)] for k in link.members]
+    own, where = next(((a, (b, *where)) for a, b in zip(owns, where) if a != b), (owns[0], where))
     label, cost = how_confused(graph, link, path, own, where)
     yield link.mutation(
         ("operand", path, where, turned), label, cost + 0.3 * turned, rule,
@@ -291,6 +300,9 @@ def operand_from(link, path, where, turned=False):
 def how_confused(graph, link, path, own, where):
     """Return which kind of mistake it is to take one step's value for that of another, and its cost."""
     other = where[0]
+    constants = [not graph.steps[k].references and k not in graph.inputs for k in (own, other)]
+    if all(constants) and len(link.members) > 1:
+        return Label.STALE_BUFFER, 24
     if same_site(graph, own, other):
         return Label.STALE_BUFFER, 24
     how = relation(graph, own, other)
@@ -299,7 +311,8 @@ def how_confused(graph, link, path, own, where):
         return (Label.WRONG_FUNCTION, 24) if itself else (Label.PRE_ACTIVATION, 23)
     if how is Relation.LINEAR and link.first.elementwise:
         return Label.WRONG_FUNCTION, 23.5
-    if how in (Relation.NORMALISED, Relation.LINEAR):
+    scaled = how is Relation.FACTOR and min(own, other) in graph.steps[max(own, other)].references
+    if how in (Relation.NORMALISED, Relation.LINEAR) or scaled:
         return Label.PRE_ACTIVATION, 24
     if other in link.first.references or graph.steps[other].function is None:
         return Label.WRONG_FUNCTION, 24.2

@@ -12,6 +12,7 @@ MOST_OTHERS = 24
 
 def input_mutations(graph):
     """Yield what may be returned for an input in the place of its gradient, or beside it."""
+    yield from missing_data(graph)
     for k in graph.inputs:
         if k not in graph.live:
             continue
@@ -30,6 +31,32 @@ def input_mutations(graph):
                 (), Label.EXTRA_TERM, 34, [], f"has the number {c:.6g} added everywhere", details={"extra": c}
             ),
         )
+
+
+def missing_data(graph):
+    """Yield a constant array, such as labels, that is left out where it meets a result of its shape.
+
+    A backward by hand often has ``p - y`` for what the graph takes apart otherwise.
+    """
+    constants = [
+        k for k, step in enumerate(graph.steps)
+        if not step.references and k not in graph.inputs and step.value.dtype == float and step.value.ndim
+    ]
+    for k in graph.live:
+        step = graph.steps[k]
+        if step.function is None:
+            continue
+        for j in constants[:6]:
+            if graph.steps[j].value.shape == step.value.shape:
+                yield Mutation(
+                    ("data", k, j), Label.MISSING_TERM, 23.3,
+                    [Change(k, k, lambda g, _, j=j: graph.steps[j].value)], "", step.line, step.name,
+                    lambda c, k=k, step=step: Mutation(
+                        (), Label.MISSING_TERM, 23.3, [],
+                        f"{-c:.6g} times the data that it is compared with is missing in the gradient of "
+                        f"{described(graph, k)}", step.line, step.name,
+                    ),
+                )
 
 
 def returned_instead(graph, k, j):

@@ -106,28 +106,53 @@ class Link:
         )
 
 
-def for_one_operand(graph, mutation, label=None):
-    """Yield a mutation that concerns one step, for each of its operands alone.
+def for_one_operand(graph, mutation, relabel=None):
+    """Yield a mutation that concerns one step, for the gradient of each of several operands alone.
 
     In a backward by hand the gradient of each operand is a line of its own, so that a mistake may be in
     one of them and not in the others.
+
+    Parameters
+    ----------
+    graph : Graph
+    mutation : Mutation
+    relabel : dict of Label to Label, optional
+        What else a mistake is called that concerns one operand only.
     """
-    change = mutation.changes[0]
-    if len(mutation.changes) != 1 or len(list(graph.edges(change.to))) < 2:
+    if len(mutation.changes) != 1:
+        return
+    way = [mutation.changes[0].to]
+    while len(ahead := list(graph.edges(way[-1]))) == 1:
+        way.append(ahead[0][1])
+    if not ahead:
         return
 
     def handed_on(change, slot, parent):
         def extra(g, cotangents):
-            return graph.steps[change.to].pull(np.asarray(change.extra(g, cotangents)))[slot]
+            found = np.asarray(change.extra(g, cotangents))
+            for k in way[:-1]:
+                found = graph.steps[k].pull(found)[next(graph.edges(k))[0]]
+            return graph.steps[way[-1]].pull(found)[slot]
 
         return Change(change.at, parent, extra)
 
-    for slot, parent in graph.edges(change.to):
+    relabel = relabel or {}
+    for slot, parent in ahead:
+        on_the_way = f" (on the way to {described(graph, parent)})"
+
+        def named(c, words=on_the_way):
+            meaning = mutation.free(c)
+            return meaning and replace(
+                meaning, label=relabel.get(meaning.label, meaning.label), cost=meaning.cost + 0.8,
+                words=meaning.words + words,
+            )
+
         yield replace(
-            mutation, key=("for", slot, *mutation.key), label=label or mutation.label,
-            cost=mutation.cost + 0.8, changes=[handed_on(change, slot, parent)],
-            words=f"{mutation.words} (on the way to {described(graph, parent)})",
+            mutation, key=("for", slot, *mutation.key), cost=mutation.cost + 0.8,
+            label=relabel.get(mutation.label, mutation.label), words=mutation.words + on_the_way,
+            changes=[handed_on(mutation.changes[0], slot, parent)],
             base=tuple(handed_on(c, slot, parent) for c in mutation.base),
+            free=named if mutation.free else None,
         )
 
 
@@ -152,7 +177,7 @@ def described(graph, k):
     """Return how to call the value of a step: ``"the output of np.tanh (net.py:7)"``."""
     step = graph.steps[k]
     if step.function is None:
-        return f"input {k}" if k not in graph.inputs else f"input {{{k}}}"
+        return f"input {{{k}}}" if k in graph.inputs else f"a constant array of shape {step.value.shape}"
     return f"the result of {step.name} ({step.line})"
 
 

@@ -335,7 +335,11 @@ def recorded_call(recording, function, arguments, keywords):
 
 def variance(x, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
     """Write a variance out, so that its mean is a step of its own."""
-    apart = x - np.mean(x, axis=axis, keepdims=True)
+    mean = np.mean(x, axis=axis, keepdims=True)
+    if mean.number is not None:
+        # What flows back through it is 0, and nobody writes it.
+        mean.recording.steps[mean.number].flows = False
+    apart = x - mean
     total = np.sum(np.square(apart), axis=axis, keepdims=keepdims)
     return total / (np.size(x) / np.size(total) - ddof) if ddof else np.mean(
         np.square(apart), axis=axis, keepdims=keepdims
@@ -462,11 +466,13 @@ def recorded(function, inputs):
     recording.entry = sys._getframe()
     profiler = sys.getprofile()
     with one_at_a_time, creation_recorded(recording), np.errstate(all="ignore"):
-        sys.setprofile(recording.note_dots)
+        if profiler is None:
+            sys.setprofile(recording.note_dots)
         try:
             found = function(arrays)
         finally:
-            sys.setprofile(profiler)
+            if profiler is None:
+                sys.setprofile(None)
     found = list(found.values()) if isinstance(found, dict) else found
     found = list(found) if isinstance(found, (list, tuple)) else [found]
     return recording.steps, [output_number(recording, y) for y in found]

@@ -19,6 +19,9 @@ from tinygrad_relu.gradcheck.diagnosis.trace import Change
 MOST_STEPS = 16         # of a function that is written out
 MOST_LIVE = 80          # of a graph where each operand of each step is looked at by itself
 
+#: What it is called if a derivative is left out for one of the gradients behind an activation only.
+BEHIND = {Label.MASK_FORGOTTEN: Label.PRE_ACTIVATION, Label.MISSING_FACTOR: Label.PRE_ACTIVATION}
+
 #: Functions that let one operand or another through.
 GATES = {np.where, np.maximum, np.minimum, np.clip}
 
@@ -104,25 +107,34 @@ def sections_before(graph, end):
         parents = [p for _, p in graph.edges(last)]
         if not here.elementwise or not parents:
             return
-        if any(graph.steps[p].value.shape != step.value.shape for p in parents):
-            return
         g = moved.pop(last)
         graph.send(last, g, moved)
+        # What was broadcast, such as a slope that is learned, is held fast.
+        moved = {p: x for p, x in moved.items() if graph.steps[p].value.shape == step.value.shape}
+        if not moved:
+            return
         if len(moved) == 1:
             (start, slope), = moved.items()
             yield start, slope, False
 
 
-def section_mutations(graph):
-    """Yield what is written by mistake for derivatives of elementwise functions."""
+def section_mutations(graph, alone=False):
+    """Yield what is written by mistake for derivatives of elementwise functions.
+
+    Parameters
+    ----------
+    graph : Graph
+    alone : bool
+        Whether for the gradient of one operand alone.
+    """
     for section in sections(graph):
         sides = two_values(np.concatenate([np.ravel(s) for s in section.slopes]))
         single = len(section.ends) == 1 and len(graph.live) <= MOST_LIVE
         for mutation in of_section(section, sides):
-            yield mutation
-            if single and mutation.key[4] != "place":
-                bent = not section.partial and mutation.key[4] == "one"
-                yield from for_one_operand(graph, mutation, Label.PRE_ACTIVATION if bent else None)
+            if not alone:
+                yield mutation
+            elif single and mutation.key[4] not in ("place", "formula at", "power"):
+                yield from for_one_operand(graph, mutation, None if section.partial else BEHIND)
 
 
 def of_section(section, sides):
@@ -131,6 +143,32 @@ def of_section(section, sides):
     if sides is not None:
         yield from wrong_masks(section, sides)
     yield from other_functions(section)
+    if len(section.ends) == 1 and section.graph.steps[section.ends[0]].function is np.where:
+        wrong = slope_upside_down(section.graph, section.starts[0], section.ends[0])
+        if wrong is not None:
+            yield section.mutation(
+                ("upside down",), Label.WRONG_FUNCTION, 23.2, lambda j, _: wrong,
+                "the condition of np.where is upside down: each branch has the derivative of the other",
+            )
+
+
+def slope_upside_down(graph, start, end):
+    """Return the derivative of a section that ends with ``np.where`` under the opposite condition."""
+    step = graph.steps[end]
+    if (0, 0) not in step.paths:
+        return None
+    operands = list(step.operands)
+    at = step.paths.index((0, 0))
+    operands[at] = ~np.asarray(operands[at], bool)
+    parts = step.pull(np.ones(step.value.shape), operands)
+    moved = {}
+    for slot, p in graph.edges(end):
+        moved[p] = moved.get(p, 0) + parts[slot]
+    while moved and max(moved) > start:
+        last = max(moved)
+        graph.send(last, moved.pop(last), moved)
+        moved = {p: x for p, x in moved.items() if x.shape == step.value.shape and p >= start}
+    return moved.get(start)
 
 
 def forgotten(section, sides):
@@ -173,6 +211,8 @@ def forgotten_number(section, slope, ones):
     lengths = {n for step in section.graph.steps for n in (*step.value.shape, step.value.size)}
     if slope == -1:
         label, cost, what = Label.CONSTANT_FACTOR, 20.8, f"the minus of {name} is forgotten"
+    elif section.value(section.ends[0]).size == 1 and close(1 / slope, round(1 / slope)):
+        label, cost, what = Label.CONSTANT_FACTOR, 20.8, f"the factor {slope:.6g} of {name} is forgotten"
     elif any(abs(slope * n - 1) < 1e-9 or abs(slope - n) < 1e-9 for n in lengths if n > 2):
         label, cost, what = Label.CONSTANT_FACTOR, 20.8, f"the factor {slope:.6g} of {name} is forgotten"
     else:
@@ -260,7 +300,7 @@ def other_functions(section):
     y_shape = section.value(section.ends[0]).shape
     for place, where in places_in(section):
         for name in DERIVATIVES:
-            found = [derivative(name, section.value(k)) for k in where]
+            found = [derivative_at(graph, name, k) for k in where]
             if all(f is not None for f in found) and not proportional(found, slopes):
                 yield of_formula(section, place, name, found)
     powers = {"squared": 2.0, "inverted": -1.0, "under a root": 0.5, "cubed": 3.0}
@@ -271,7 +311,7 @@ def other_functions(section):
                 found = [1 / s for s in slopes]
         if all(np.isfinite(f).all() for f in found):
             yield section.mutation(
-                ("power", word), Label.WRONG_FUNCTION, 25, lambda j, _, found=found: found[j],
+                ("power", word), Label.WRONG_FUNCTION, 24.3 if power == 2 else 25, lambda j, _, found=found: found[j],
                 f"the derivative of {section.name} is multiplied in {word}",
             )
     if section.partial:
@@ -279,7 +319,8 @@ def other_functions(section):
     formulas = [
         name for name in DERIVATIVES
         if all(
-            (found := derivative(name, section.value(k))) is not None and np.allclose(found, slope, 1e-10)
+            (found := derivative_at(graph, name, k)) is not None
+            and np.abs(found - slope).max(initial=0) <= 1e-10 * np.abs(slope).max(initial=0)
             for k, slope in zip(section.ends, slopes)
         )
     ]
@@ -287,6 +328,14 @@ def other_functions(section):
         yield from at_another_place(section, where)
         for name in formulas[:1]:
             yield from formula_at_another_place(section, name, where)
+
+
+def derivative_at(graph, name, k):
+    """Return a derivative of the table at the value of a step, which is asked for often."""
+    known = graph.known
+    if (name, k) not in known:
+        known[name, k] = derivative(name, graph.steps[k].value)
+    return known[name, k]
 
 
 def places_in(section):
@@ -308,9 +357,9 @@ def places_in(section):
 
 def proportional(found, slopes):
     """Tell whether a derivative is the right one but for a number: that is a mistake of another kind."""
-    a, b = (np.concatenate([np.ravel(x) for x in part]) for part in (found, slopes))
+    a, b = (np.ravel(np.asarray(part)) for part in (found, slopes))
     size = float(a @ a)
-    return not size or np.allclose(a * float(a @ b) / size, b, 1e-9, 1e-12)
+    return not size or bool(np.abs(a * (float(a @ b) / size) - b).max(initial=0) <= 1e-9 * np.abs(b).max(initial=0))
 
 
 def of_formula(section, place, name, found):
@@ -356,7 +405,7 @@ def of_formula(section, place, name, found):
 def formula_at_another_place(section, name, where):
     """Yield the right formula of the result, with the value of other steps for the result."""
     graph = section.graph
-    found = [derivative(name, graph.steps[k].value) for k in where]
+    found = [derivative_at(graph, name, k) for k in where]
     if where == section.ends or any(f is None for f in found):
         return
     formula = name.format(v="y").partition(",")[0]

@@ -7,21 +7,33 @@ import numpy as np
 from tinygrad_relu.gradcheck.diagnosis.branches import branch_mutations
 from tinygrad_relu.gradcheck.diagnosis.edges import edge_mutations
 from tinygrad_relu.gradcheck.diagnosis.inputs import input_mutations
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation
 from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
 from tinygrad_relu.gradcheck.diagnosis.sections import section_mutations
 from tinygrad_relu.gradcheck.diagnosis.sums import sum_mutations
 
 # What all walks together may cost, in seconds as estimated beforehand, so that the answer does not
 # depend on how busy the machine is.
+MANY = 12
+
 BUDGET, PART_BUDGET = 1.2, 0.3
 STEP_COST, ELEMENT_COST, LOOK_COST = 2e-5, 4e-9, 5e-5
 
+FOR_ONE_OPERAND = (section_mutations, edge_mutations, branch_mutations)
+FIRST_HALF = Mutation(("first half",), Label.UNEXPLAINED, 0.0, [], "")
 FAMILIES = (section_mutations, edge_mutations, sum_mutations, branch_mutations, input_mutations)
 
 
 def mutations(graph):
-    """Yield every wrong rule that is tried, in turns from each family."""
-    turns = [family(graph) for family in FAMILIES]
+    """Yield every wrong rule that is tried: first those of steps, then those for one operand alone."""
+    yield from in_turns([family(graph) for family in FAMILIES])
+    yield FIRST_HALF
+    yield from in_turns([family(graph, True) for family in FOR_ONE_OPERAND])
+
+
+def in_turns(turns):
+    """Yield from several families, some of each at a time."""
     while turns:
         for family in list(turns):
             for _ in range(8):
@@ -49,6 +61,11 @@ class Synthesis:
         self.wrong = [k for k in self.compared() if self.is_wrong(self.first, k)]
         self.elsewhere, self.others = {}, None
         self.found, self.parts = [], []
+        same = [one for one in evidence[1:] if one.graph is self.first.graph]
+        numbers = sum(int((np.abs(one.residue(k)) > one.allowed[k]).sum()) for one in (self.first, *same)
+                      for k in self.wrong)
+        # So many numbers do not agree by chance.
+        self.others_needed = same if numbers > MANY else evidence[1:]
         self.probes = [probe for k in self.wrong for probe in self.probes_of(k)]
 
     def compared(self):
@@ -81,6 +98,10 @@ class Synthesis:
         walk = len(graph.live) * STEP_COST + size * ELEMENT_COST
         left = BUDGET
         for mutation in mutations(graph):
+            if mutation is FIRST_HALF:
+                if {k for candidate in self.found for k in candidate.inputs} >= set(self.wrong):
+                    break
+                continue
             left -= LOOK_COST + size / len(graph.live) * 2 * ELEMENT_COST
             promise = self.promising(mutation)
             if promise:
@@ -165,7 +186,7 @@ class Synthesis:
                 contradicted += 1
                 self.note_part(meaning, moved, k)
         explained = {
-            k for k in explained if len(self.evidence) == 1 or self.holds_elsewhere(mutation, k, c)
+            k for k in explained if self.holds_elsewhere(mutation, k, c)
         }
         if explained:
             self.found.append(
@@ -207,7 +228,7 @@ class Synthesis:
 
     def holds_elsewhere(self, mutation, k, c):
         """Tell whether a mutation explains an input under the other draws, and at other inputs, too."""
-        for one in self.evidence[1:]:
+        for one in self.others_needed:
             there = mutation
             if one.graph is not self.first.graph:
                 there = self.counterpart(mutation.key, one.graph)

@@ -42,6 +42,7 @@ class Graph:
     inputs: list
     outputs: list
     live: list = field(default_factory=list)
+    known: dict = field(default_factory=dict)       # what was worked out about it already
 
     @classmethod
     def of(cls, function, inputs, count):
