@@ -16,6 +16,7 @@ from tinygrad_relu.gradcheck.diagnosis.sums import sum_mutations
 # What all walks together may cost, in seconds as estimated beforehand, so that the answer does not
 # depend on how busy the machine is.
 MANY = 12
+GOOD = 28.0             # what costs more, something better is looked for
 
 BUDGET, PART_BUDGET = 1.2, 0.3
 STEP_COST, ELEMENT_COST, LOOK_COST = 2e-5, 4e-9, 5e-5
@@ -37,7 +38,10 @@ def in_turns(turns):
     while turns:
         for family in list(turns):
             for _ in range(8):
-                mutation = next(family, None)
+                try:
+                    mutation = next(family, None)
+                except (ValueError, ArithmeticError, IndexError, TypeError, AttributeError):
+                    mutation = None     # a step of a kind that was not thought of: others may explain
                 if mutation is None:
                     turns.remove(family)
                     break
@@ -99,7 +103,8 @@ class Synthesis:
         left = BUDGET
         for mutation in mutations(graph):
             if mutation is FIRST_HALF:
-                if {k for candidate in self.found for k in candidate.inputs} >= set(self.wrong):
+                good = [candidate for candidate in self.found if candidate.cost < GOOD]
+                if {k for candidate in good for k in candidate.inputs} >= set(self.wrong):
                     break
                 continue
             left -= LOOK_COST + size / len(graph.live) * 2 * ELEMENT_COST

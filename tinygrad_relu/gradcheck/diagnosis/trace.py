@@ -160,7 +160,7 @@ class Graph:
         """Yield the groups of live steps that one line of a backward stands for.
 
         Steps that the same instruction of the user's made, in a loop or in a function that is called
-        several times, are one group; each step alone is one, too, unless a loop made very many.
+        several times, are one group; each step is one by itself, too, but for those of a loop.
         """
         seen = set()
         groups = defaultdict(list)
@@ -168,8 +168,12 @@ class Graph:
             if self.steps[k].references:
                 groups[self.steps[k].site, self.steps[k].function].append(k)
                 groups[self.steps[k].site[:1], self.steps[k].function].append(k)
-        alone = [(k,) for k in self.live if self.steps[k].references]
-        for members in [*map(tuple, groups.values()), *(alone if len(alone) <= 150 else [])]:
+        looped = {
+            k for (site, _), members in groups.items() if len(site) != 1 or self.steps[members[0]].site == site
+            for k in members if len(members) > 2
+        }
+        alone = [(k,) for k in self.live if self.steps[k].references and k not in looped]
+        for members in [*map(tuple, groups.values()), *alone]:
             if members not in seen:
                 seen.add(members)
                 yield members
