@@ -288,18 +288,17 @@ def operand_from(link, path, where, turned=False):
         return step.pull(g, values)[link.slot(k)]
 
     owns = [graph.steps[k].references[graph.steps[k].paths.index(path)] for k in link.members]
-    own, where = next(((a, (b, *where)) for a, b in zip(owns, where) if a != b), (owns[0], where))
-    label, cost = how_confused(graph, link, path, own, where)
+    own, other = next(((a, b) for a, b in zip(owns, where) if a != b), (owns[0], where[0]))
+    label, cost = how_confused(graph, link, path, own, other)
     yield link.mutation(
         ("operand", path, where, turned), label, cost + 0.3 * turned, rule,
-        f"the rule of {link.first.name} uses {described(graph, where[0])} in the place of "
+        f"the rule of {link.first.name} uses {described(graph, other)} in the place of "
         f"{described(graph, own)}",
     )
 
 
-def how_confused(graph, link, path, own, where):
+def how_confused(graph, link, path, own, other):
     """Return which kind of mistake it is to take one step's value for that of another, and its cost."""
-    other = where[0]
     constants = [not graph.steps[k].references and k not in graph.inputs for k in (own, other)]
     if all(constants) and len(link.members) > 1:
         return Label.STALE_BUFFER, 24
@@ -400,6 +399,7 @@ def powers_of_operands(link):
 def other_cotangents(link):
     """Yield the right rule of the gradient of another step."""
     if len(link.members) > 1:
+        yield from other_cotangents_of_loop(link)
         return
     graph, k = link.graph, link.members[0]
     found = 0
@@ -420,6 +420,21 @@ def other_cotangents(link):
             lambda _, g, right, other=other: link.right(k, graph.steps[other].value),
             f"the rule of {link.first.name} takes {described(graph, other)} in the place of the gradient of "
             f"{described(graph, k)}",
+        )
+
+
+def other_cotangents_of_loop(link):
+    """Yield the right rule of the gradient of another step of each round of a loop."""
+    graph, k = link.graph, link.members[0]
+    for where in values_like(graph, link.first.value.shape, link.members):
+        if where == link.members or any(j not in graph.live for j in where):
+            continue
+        label, cost, why = what_cotangent(graph, k, where[0])
+        yield link.mutation(
+            ("cotangent", where), label, cost,
+            lambda j, _, now, where=where: link.right(j, now[where[link.members.index(j)]]),
+            f"the rule of {link.first.name} takes the gradient of {described(graph, where[0])} in the place "
+            f"of that of {described(graph, k)}{why}",
         )
 
 

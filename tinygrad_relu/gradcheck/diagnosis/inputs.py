@@ -3,16 +3,22 @@
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
-from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described
+from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, for_one_operand
 from tinygrad_relu.gradcheck.diagnosis.numbers import simple
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 MOST_OTHERS = 24
 
 
-def input_mutations(graph):
+def input_mutations(graph, alone=False):
     """Yield what may be returned for an input in the place of its gradient, or beside it."""
-    yield from missing_data(graph)
+    for mutation in missing_data(graph):
+        if alone:
+            yield from for_one_operand(graph, mutation)
+        else:
+            yield mutation
+    if alone:
+        return
     for k in graph.inputs:
         if k not in graph.live:
             continue
@@ -34,13 +40,13 @@ def input_mutations(graph):
 
 
 def missing_data(graph):
-    """Yield a constant array, such as labels, that is left out where it meets a result of its shape.
+    """Yield an array of data, such as labels, that is left out where it meets a result of its shape.
 
     A backward by hand often has ``p - y`` for what the graph takes apart otherwise.
     """
     constants = [
         k for k, step in enumerate(graph.steps)
-        if not step.references and k not in graph.inputs and step.value.dtype == float and step.value.ndim
+        if not step.references and step.value.dtype == float and step.value.ndim
     ]
     for k in graph.live:
         step = graph.steps[k]

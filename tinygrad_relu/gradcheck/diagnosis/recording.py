@@ -228,6 +228,13 @@ class Recorded(np.ndarray):
         return viewed(self, take_at, (plain(key),), value)
 
     def __setitem__(self, key, value):
+        self.up_to_date()
+        if getattr(key, "dtype", None) == bool and key.shape == self.shape and np.ndim(value) == 0:
+            # So it is clear that it is done element by element, and where the mask comes from.
+            number = recorded_call(self.recording, np.where, (key, value, self), {}).number
+            plain(self)[plain(key)] = plain(value)
+            self.changed(number)
+            return
         change(self, assign_at, plain(key), value)
 
     def __float__(self):

@@ -77,7 +77,7 @@ def broadcast_sums(link):
             f"the gradient of {name} is not summed over axis {axis}, along which it was broadcast",
         )
         yield link.mutation(
-            ("mean over", axis), Label.AVERAGED, 22.5,
+            ("mean over", axis), Label.AVERAGED, 9.5,
             lambda k, g, _, axis=axis: term(k, g).mean(axis, keepdims=True).sum(
                 lost, keepdims=True).reshape(shape),
             f"the gradient of {name} is averaged over axis {axis}, and has to be summed",

@@ -21,7 +21,7 @@ GOOD = 28.0             # what costs more, something better is looked for
 BUDGET, PART_BUDGET = 1.2, 0.3
 STEP_COST, ELEMENT_COST, LOOK_COST = 2e-5, 4e-9, 5e-5
 
-FOR_ONE_OPERAND = (section_mutations, edge_mutations, branch_mutations)
+FOR_ONE_OPERAND = (section_mutations, edge_mutations, branch_mutations, input_mutations)
 FIRST_HALF = Mutation(("first half",), Label.UNEXPLAINED, 0.0, [], "")
 FAMILIES = (section_mutations, edge_mutations, sum_mutations, branch_mutations, input_mutations)
 
@@ -158,6 +158,8 @@ class Synthesis:
         except (ValueError, ArithmeticError, IndexError, TypeError):
             return              # of shapes that do not fit: nobody wrote that
         if not any(np.any(moved[k]) for k in self.wrong):
+            return
+        if not all(np.isfinite(x).all() for x in (*moved, *base)):
             return
         for c in self.numbers(moved, base) if mutation.free else (1.0,):
             meaning = mutation.free(c) if mutation.free else mutation

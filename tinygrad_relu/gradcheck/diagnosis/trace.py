@@ -18,12 +18,28 @@ class Change:
         The step whose cotangent is read, and the earlier one (or the same) that gets more.
     extra : callable
         ``extra(g, cotangents) -> ndarray``: what is added at `to`, where `g` is the cotangent at
-        `at` and `cotangents` those of all steps when all is right.
+        `at` and ``cotangents[k]`` that of step `k`, as it is by then.
     """
 
     at: int
     to: int
     extra: object
+
+
+class Now:
+    """The cotangents as they are in the middle of a walk with changed rules.
+
+    Parameters
+    ----------
+    right, moved : dict of int to ndarray
+        The right ones, and by how much some of them are moved so far.
+    """
+
+    def __init__(self, right, moved):
+        self.right, self.moved = right, moved
+
+    def __getitem__(self, k):
+        return self.right[k] + self.moved[k] if k in self.moved else self.right[k]
 
 
 @dataclass
@@ -129,12 +145,13 @@ class Graph:
         for change in changes:
             there[change.at].append(change)
         moved = {}
+        now = Now(cotangents, moved)
         with np.errstate(all="ignore"):
             for k in reversed(self.live):
                 if k in there:
                     g = cotangents[k] + moved[k] if k in moved else cotangents[k]
                     for change in there[k]:
-                        extra = change.extra(g, cotangents)
+                        extra = change.extra(g, now)
                         moved[change.to] = moved[change.to] + extra if change.to in moved else extra
                 if k in moved:
                     self.send(k, moved[k], moved)
