@@ -7,10 +7,10 @@ differences of the forward.
 import functools
 import linecache
 
+import diagnosis_models as models
 import numpy as np
 import pytest
 
-import diagnosis_models as models
 from tinygrad_relu.gradcheck.diagnosis import Case, Draw, Label, diagnose
 
 

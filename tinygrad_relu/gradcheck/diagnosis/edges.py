@@ -329,7 +329,7 @@ def operand_rearranged(link, path, value):
     if is_square(value):
         variants.append((Label.TRANSPOSED, "transposed", lambda x: np.swapaxes(x, -1, -2)))
     axes = [k for k, n in enumerate(value.shape) if n > 1]
-    if 2 <= len(axes) and not link.first.elementwise or 2 <= len(axes) <= 3:
+    if (len(axes) >= 2 and not link.first.elementwise) or 2 <= len(axes) <= 3:
         variants.append((Label.PERMUTED, "flipped", lambda x: np.flip(x, axes[-2:])))
     for axis in axes[:4]:
         if value.shape[axis] <= 64:
@@ -426,8 +426,14 @@ def other_cotangents(link):
 def other_cotangents_of_loop(link):
     """Yield the right rule of the gradient of another step of each round of a loop."""
     graph, k = link.graph, link.members[0]
-    for where in values_like(graph, link.first.value.shape, link.members):
-        if where == link.members or any(j not in graph.live for j in where):
+    groups = {}
+    for j in graph.live:
+        if graph.steps[j].value.shape == link.first.value.shape and graph.steps[j].references:
+            groups.setdefault((graph.steps[j].site, graph.steps[j].function), []).append(j)
+    for group in groups.values():
+        # Of each round the one that comes next.
+        where = tuple(next((j for j in group if j > k), -1) for k in link.members)
+        if -1 in where or len(group) < 2:
             continue
         label, cost, why = what_cotangent(graph, k, where[0])
         yield link.mutation(

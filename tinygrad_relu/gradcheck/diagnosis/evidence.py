@@ -6,7 +6,6 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.trace import Graph
 
-
 # How many numbers the inputs may have for a second point to be worth the differences.
 MOST_DIFFERENCES = 300
 

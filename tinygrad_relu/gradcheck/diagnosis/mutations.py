@@ -215,9 +215,11 @@ def values_like(graph, shape, members=None):
         if step.value.shape == shape and step.references:
             groups.setdefault((step.site, step.function), []).append(k)
     found = {tuple(group) for group in groups.values() if len(group) == count}
-    for link in links(graph):
-        if len(link.members) == count and link.operand(link.members[0]).shape == shape:
-            found.add(tuple(link.parent(k) for k in link.members))
+    for group in graph.places():
+        if len(group) == count:
+            for path, parent in zip(graph.steps[group[0]].paths, graph.steps[group[0]].references):
+                if graph.steps[parent].value.shape == shape and all(path in graph.steps[k].paths for k in group):
+                    found.add(tuple(graph.steps[k].references[graph.steps[k].paths.index(path)] for k in group))
     yield from sorted(found)
 
 

@@ -23,12 +23,9 @@ PACKAGE = str(Path(__file__).parents[2])
 NUMPY = str(Path(np.__file__).parent)
 
 REDUCTIONS = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
-METHODS = (
-    "sum mean max min var std prod dot ravel swapaxes squeeze repeat take clip cumsum cumprod round trace "
-    "diagonal argmax argmin argsort all any ptp nonzero"
-).split()
-CREATION = "zeros ones empty full zeros_like ones_like empty_like full_like".split()
-CONVERSION = "array asarray asanyarray ascontiguousarray".split()
+METHODS = ["sum", "mean", "max", "min", "var", "std", "prod", "dot", "ravel", "swapaxes", "squeeze", "repeat", "take", "clip", "cumsum", "cumprod", "round", "trace", "diagonal", "argmax", "argmin", "argsort", "all", "any", "ptp", "nonzero"]
+CREATION = ["zeros", "ones", "empty", "full", "zeros_like", "ones_like", "empty_like", "full_like"]
+CONVERSION = ["array", "asarray", "asanyarray", "ascontiguousarray"]
 
 
 class Recording:

@@ -211,9 +211,7 @@ def forgotten_number(section, slope, ones):
     lengths = {n for step in section.graph.steps for n in (*step.value.shape, step.value.size)}
     if slope == -1:
         label, cost, what = Label.CONSTANT_FACTOR, 20.8, f"the minus of {name} is forgotten"
-    elif section.value(section.ends[0]).size == 1 and close(1 / slope, round(1 / slope)):
-        label, cost, what = Label.CONSTANT_FACTOR, 20.8, f"the factor {slope:.6g} of {name} is forgotten"
-    elif any(abs(slope * n - 1) < 1e-9 or abs(slope - n) < 1e-9 for n in lengths if n > 2):
+    elif (section.value(section.ends[0]).size == 1 and close(1 / slope, round(1 / slope))) or any(abs(slope * n - 1) < 1e-9 or abs(slope - n) < 1e-9 for n in lengths if n > 2):
         label, cost, what = Label.CONSTANT_FACTOR, 20.8, f"the factor {slope:.6g} of {name} is forgotten"
     else:
         label, cost, what = Label.MISSING_FACTOR, 21, f"the factor {slope:.6g} of {name} is forgotten"
@@ -357,9 +355,10 @@ def places_in(section):
 
 def proportional(found, slopes):
     """Tell whether a derivative is the right one but for a number: that is a mistake of another kind."""
-    a, b = (np.ravel(np.asarray(part)) for part in (found, slopes))
+    a, b = (np.concatenate([np.ravel(x) for x in part]) for part in (found, slopes))
     size = float(a @ a)
-    return not size or bool(np.abs(a * (float(a @ b) / size) - b).max(initial=0) <= 1e-9 * np.abs(b).max(initial=0))
+    apart = np.abs(a * (float(a @ b) / size) - b).max(initial=0) if size else 0.0
+    return bool(apart <= 1e-9 * np.abs(b).max(initial=0))
 
 
 def of_formula(section, place, name, found):
