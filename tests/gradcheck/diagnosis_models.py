@@ -213,7 +213,9 @@ def backward(dout, E, w):
 
 RESIDUAL = '''
 keep = (rng.uniform(size=(6, 4)) > 0.4) / 0.6
-inputs = {"x": rng.standard_normal((6, 4)), "W": rng.standard_normal((4, 4)), "V": rng.standard_normal((4, 4))}
+inputs = {
+    "x": rng.standard_normal((6, 4)), "W": rng.standard_normal((4, 4)), "V": rng.standard_normal((4, 4)),
+}
 
 def forward(x, W, V):
     z = x @ W

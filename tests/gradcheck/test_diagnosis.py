@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tinygrad_relu.gradcheck.diagnosis import Case, Draw, Label, diagnose
+from tinygrad_relu.gradcheck.diagnosis.trace import Graph
 
 
 @functools.cache
@@ -143,7 +144,8 @@ MUTANTS = [
     ("DEEP", "dv = dout * u", "dv = u", Label.MISSING_FACTOR, "x A B c"),
     ("DEEP", "dc = ds.sum(0)", "dc = ds.sum(1)[:4]", Label.UNEXPLAINED, "c"),
     ("DEEP", "return dx, dA, dB, dc", "return dx, dB, dA, dc", Label.PERMUTED, "A B"),
-    ("DEEP", "return dx, dA, dB, dc", "dx *= rng.uniform(); return dx, dA, dB, dc", Label.STALE_BUFFER, "x"),
+    ("DEEP", "return dx, dA, dB, dc", "dx *= rng.uniform(); return dx, dA, dB, "
+                                      "dc", Label.STALE_BUFFER, "x"),
     ("BATCH_NORM", "dxhat - dxhat.mean(axis=0) -", "dxhat -", Label.MISSING_TERM, "x"),
     ("BATCH_NORM", " - xhat * (dxhat * xhat).mean(axis=0)", "", Label.MISSING_TERM, "x"),
     ("BATCH_NORM", "(dxhat * xhat).mean(axis=0)", "(dxhat * xhat).sum(axis=0)", Label.AVERAGED, "x"),
@@ -162,27 +164,32 @@ MUTANTS = [
     ("ATTENTION", "dk = ds.T @ q", "dk = ds @ q", Label.TRANSPOSED, "k"),
     ("ATTENTION", "dq = ds @ k", "dq = ds @ q", Label.WRONG_FUNCTION, "q"),
     ("RECURRENT", "dh * (1 - hs[t + 1] ** 2)", "dh", Label.MISSING_FACTOR, "Wx Wh b h0"),
-    ("RECURRENT", "dh * (1 - hs[t + 1] ** 2)", "dh * (1 - hs[t] ** 2)", Label.WRONG_FUNCTION, "Wx Wh b h0"),
+    ("RECURRENT", "dh * (1 - hs[t + 1] ** "
+                  "2)", "dh * (1 - hs[t] ** 2)", Label.WRONG_FUNCTION, "Wx Wh b h0"),
     ("RECURRENT", "dh = dout[t] + dnext", "dh = dout[t]", Label.MISSING_TERM, "Wx Wh b h0"),
     ("RECURRENT", "dWh += hs[t].T", "dWh += hs[t + 1].T", Label.STALE_BUFFER, "Wh"),
     ("RECURRENT", "dWx += xs[t].T @ da", "dWx = xs[t].T @ da", Label.MISSING_TERM, "Wx"),
     ("RECURRENT", "dnext = da @ Wh.T", "dnext = da @ Wh", Label.TRANSPOSED, "Wx Wh b h0"),
     ("RECURRENT", "da.sum(axis=0)", "da.mean(axis=0)", Label.AVERAGED, "b"),
     ("CONVOLUTION", "tensordot(g, w,", "tensordot(g, w[:, :, ::-1, ::-1],", Label.PERMUTED, "x"),
-    ("CONVOLUTION", "dx[:, :, i:i + 3, j:j + 3] +=", "dx[:, :, i:i + 3, j:j + 3] =", Label.MISSING_TERM, "x"),
+    ("CONVOLUTION", "dx[:, :, i:i + 3, j:j + 3] +=", "dx[:, :, i:i + 3, j:j + 3] "
+        "=", Label.MISSING_TERM, "x"),
     ("CONVOLUTION", "dout.sum(axis=(0, 2, 3))", "dout.sum(axis=(2, 3))[0]", Label.NOT_SUMMED, "b"),
-    ("CONVOLUTION", "dout.sum(axis=(0, 2, 3))", "dout.sum(axis=(2, 3)).mean(axis=0)", Label.AVERAGED, "b"),
+    ("CONVOLUTION", "dout.sum(axis=(0, 2, 3))", "dout.sum(axis=(2, "
+                                                "3)).mean(axis=0)", Label.AVERAGED, "b"),
     ("CONVOLUTION", "dw += np", "dw = np", Label.MISSING_TERM, "w"),
     ("EMBEDDING", "np.add.at(dE, words, dout * w)", "dE[words] = dout * w", Label.MISSING_TERM, "E"),
     ("EMBEDDING", "np.add.at(dE, words, dout * w)", "dE[words] += dout * w", Label.MISSING_TERM, "E"),
-    ("EMBEDDING", "np.add.at(dE, words, dout * w)", "np.add.at(dE, words, dout)", Label.MISSING_FACTOR, "E"),
+    ("EMBEDDING", "np.add.at(dE, words, dout * w)", "np.add.at(dE, words, "
+        "dout)", Label.MISSING_FACTOR, "E"),
     ("EMBEDDING", "words, dout * w)", "(words + 1) % 5, dout * w)", Label.SHIFTED, "E"),
     ("RESIDUAL", "dout + dz @ W.T", "dz @ W.T", Label.MISSING_TERM, "x"),
     ("RESIDUAL", "dd * keep", "dd", Label.MASK_FORGOTTEN, "x W"),
     ("RESIDUAL", "dd * keep", "dd * (keep > 0)", Label.CONSTANT_FACTOR, "x W"),
     ("RESIDUAL", "np.where(z > 0, 1, 0.1)", "(z > 0)", Label.WRONG_FUNCTION, "x W"),
     ("RESIDUAL", "dh * np.where(z > 0, 1, 0.1)", "dh", Label.MASK_FORGOTTEN, "x W"),
-    ("RESIDUAL", "np.where(z > 0, 1, 0.1)", "np.where(x > 0, 1, 0.1)", Label.MASK_FROM_WRONG_TENSOR, "x W"),
+    ("RESIDUAL", "np.where(z > 0, 1, 0.1)", "np.where(x > 0, 1, 0.1)", Label.MASK_FROM_WRONG_TENSOR,
+     "x W"),
     ("RESIDUAL", "dV = d.T", "dV = h.T", Label.PRE_ACTIVATION, "V"),
     ("RESIDUAL", "dV = d.T", "dV = x.T", Label.WRONG_FUNCTION, "V"),
     ("POOLING", "mask * dout", "np.ones_like(mask) * dout", Label.MASK_FORGOTTEN, "x"),
@@ -211,7 +218,8 @@ MUTANTS = [
 
 
 @pytest.mark.parametrize(
-    ("model", "old", "new", "label", "inputs"), MUTANTS, ids=[f"{m[0]}: {m[1]} -> {m[2]}" for m in MUTANTS]
+    ("model", "old", "new", "label", "inputs"), MUTANTS,
+    ids=[f"{m[0]}: {m[1]} -> {m[2]}" for m in MUTANTS]
 )
 def test_the_first_explanation_is_the_right_one(model, old, new, label, inputs):
     with np.errstate(all="ignore"):
@@ -224,3 +232,157 @@ def test_the_first_explanation_is_the_right_one(model, old, new, label, inputs):
         assert first.label is label, [(e.label.value, e.claim) for e in explanations]
         assert f"d{name}" in first.claim and first.claim[-1] in ".?"
         assert first.share == (0.0 if label is Label.UNEXPLAINED else 1.0)
+
+
+# --------------------------------------------------------------------------------- the way of calling
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "label"),
+    [
+        ("return dx, dA, dB, dc", "kept['dB'] = kept.get('dB', 0) + dB; return dx, dA, kept['dB'], dc",
+         Label.ACCUMULATED_TWICE),
+        ("return dx, dA, dB, dc", "kept.setdefault('dB', dB); return dx, dA, 2 * kept['dB'], dc",
+         Label.STALE_BUFFER),
+        ("return dx, dA, dB, dc",
+         "dB += kept.setdefault('B', np.zeros((4, 4))); kept['B'][...] = B; return dx, dA, dB, dc",
+         Label.STALE_BUFFER),
+        ("return dx, dA, dB, dc", "dB[...] = dA; return dx, dB, dB, dc", Label.STALE_BUFFER),
+    ],
+)
+def test_what_a_second_call_shows(monkeypatch, old, new, label):
+    monkeypatch.setattr(models, "KEEPING", "kept = {}\n" + models.DEEP, raising=False)
+    case = case_of("KEEPING", old, new)
+    assert case.wrong[2]
+    assert diagnose(case)["B"][0].label is label
+
+
+def test_a_gradient_that_ignores_dout_lacks_a_factor():
+    found = diagnose(case_of("EMBEDDING", "(dout * E[words])", "E[words]"))
+    assert found["w"][0].label is Label.MISSING_FACTOR
+    assert "every dout" in found["w"][0].claim
+
+
+def test_what_was_written_to_is_named():
+    found = diagnose(case_of("LINEAR", "return dW, db", "return 2 * dW, db", changed=["W"]))
+    assert found["W"][0].label is Label.INPUTS_CHANGED
+    assert found["W"][0].details == {"changed": ["W"]}
+
+
+def test_nan_is_traced_to_the_step_that_invites_it(monkeypatch):
+    source = '''
+inputs = {"x": np.array([0.0, 1.0, 4.0]), "w": np.array([1.0, 2.0, 3.0])}
+
+def forward(x, w):
+    return np.sum(np.abs(x) * w)
+
+def backward(x, w):
+    return x / np.abs(x) * w, np.abs(x)
+'''
+    monkeypatch.setattr(models, "SIGNS", source, raising=False)
+    with np.errstate(all="ignore"):
+        case = case_of("SIGNS")
+    first = diagnose(case)["x"][0]
+    assert first.label is Label.NOT_FINITE
+    assert first.details["index"] == [0]
+    assert first.details["op"] == "np.absolute" and first.details["line"] == "<signs.py>:5"
+
+
+# --------------------------------------------------------------------------------------------- claims
+
+
+def test_a_claim_names_the_line_and_what_else_is_spoilt():
+    found = diagnose(case_of("TWO_LAYERS", "dh * (z1 > 0)", "dh"))
+    claim = found["W1"][0].claim
+    assert "<two_layers.py>:11" in claim and "it spoils db1, too" in claim
+    assert "dW2 and db2 are right" in claim
+    assert found["W1"][0].details["line"] == "<two_layers.py>:11"
+
+
+def test_factors_are_named():
+    found = diagnose(case_of("TWO_LAYERS", "dscores /= N", "pass"))
+    assert found["W1"][0].details["factor"] == pytest.approx(7)
+    assert "7" in found["W1"][0].claim
+    found = diagnose(case_of("LINEAR", "return dW, db", "return dW, 2 * db"))
+    assert "exactly twice" in found["b"][0].claim
+
+
+def test_two_mistakes_have_an_explanation_each():
+    case = case_of("TWO_LAYERS", "dh * (z1 > 0)", "dh", "db2 = dscores.sum(axis=0)", "db2 = "
+        "-dscores.sum(axis=0)")
+    found = diagnose(case)
+    assert [found[name][0].label for name in ("W1", "b1", "b2")] == [
+        Label.MASK_FORGOTTEN, Label.MASK_FORGOTTEN, Label.CONSTANT_FACTOR,
+    ]
+
+
+def test_noise_is_not_explained():
+    case = case_of("TWO_LAYERS", "dW2 = h.T @ dscores", "dW2 = "
+        "np.random.default_rng(0).standard_normal((5, 3))")
+    explanations = diagnose(case)["W2"]
+    assert explanations[0].label is Label.UNEXPLAINED
+    assert all(e.label is not Label.UNEXPLAINED and 0.5 < e.share < 1 for e in explanations[1:])
+
+
+def test_a_partial_explanation_comes_second_with_its_share():
+    noise = "dW1 + 0.01 * np.random.default_rng(0).standard_normal((4, 5))"
+    explanations = diagnose(case_of("TWO_LAYERS", "return dW1,", f"return 1.7 * {noise},"))["W1"]
+    assert explanations[0].label is Label.UNEXPLAINED
+    assert explanations[1].label is Label.CONSTANT_FACTOR and 0.5 < explanations[1].share < 1
+
+
+# ------------------------------------------------------------------------------------ the user's forward
+
+
+def test_a_forward_that_cannot_be_looked_at_leaves_comparisons():
+    case = case_of("LINEAR", "2 * error / N", "error / N")
+    case = Case(**{**vars(case), "traced": lambda inputs: 1 / 0})
+    assert diagnose(case)["b"][0].label is Label.CONSTANT_FACTOR
+
+
+def test_numpy_is_as_before_and_inputs_are_untouched():
+    before = {name: getattr(np, name) for name in ("zeros", "array", "asarray", "ones_like")}
+    case = case_of("CONVOLUTION", "dw += np", "dw = np")
+    inputs = [x.copy() for x in case.inputs]
+    diagnose(case)
+    assert all(getattr(np, name) is function for name, function in before.items())
+    assert all(np.array_equal(*pair) for pair in zip(inputs, case.inputs))
+
+
+def test_the_same_case_has_the_same_answer():
+    case = case_of("ATTENTION", "dk = ds.T @ q", "dk = ds @ q")
+    assert diagnose(case) == diagnose(case)
+
+
+@pytest.mark.parametrize("model", ["CONVOLUTION", "RECURRENT", "BATCH_NORM", "LSTM", "HINGE", "POOLING"])
+def test_the_recorded_graph_has_the_gradient_of_the_forward(model):
+    names = compiled(model)
+    inputs = list(names["inputs"].values())
+    graph = Graph.of(lambda xs: names["forward"](*xs), inputs, 1)
+    for cotangent, derivatives in numerical(model):
+        for found, right in zip(graph.gradients([cotangent]), derivatives):
+            np.testing.assert_allclose(found, right, rtol=1e-6, atol=1e-8)
+
+
+def test_changes_in_place_and_views_are_recorded():
+    def forward(inputs):
+        x, w = inputs
+        y = np.zeros((2, 3))
+        y += x.dot(w)
+        row = y[0]
+        row *= 2.0
+        y[y < 0] *= 0.5
+        np.add.at(y, np.array([1, 1]), w[:2])
+        return y.T / np.array([1.0, 2.0])
+
+    rng = np.random.default_rng(0)
+    inputs = [rng.standard_normal((2, 3)), rng.standard_normal((3, 3))]
+    graph = Graph.of(forward, inputs, 1)
+    weight = rng.standard_normal((3, 2))
+    for k, found in enumerate(graph.gradients([weight])):
+        v = rng.standard_normal(inputs[k].shape)
+        sides = []
+        for h in (1e-6, -1e-6):
+            shifted = [x + h * v if j == k else x for j, x in enumerate(inputs)]
+            sides.append(np.sum(weight * forward(shifted)))
+        assert np.sum(found * v) == pytest.approx((sides[0] - sides[1]) / 2e-6, rel=1e-7)

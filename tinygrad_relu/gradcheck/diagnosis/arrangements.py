@@ -1,4 +1,4 @@
-"""Comparisons of arrays alone: what was returned is the right gradient in another order, or a sum of it."""
+"""Comparisons of arrays alone: this is the right gradient in another order, or sums of it."""
 
 import itertools
 
@@ -20,7 +20,7 @@ def arrangements(evidence, k, case):
 
 def matches(one, k, candidate):
     """Tell whether the returned gradient is `candidate`."""
-    if not np.shape(candidate) == one.analytic[k].shape or not np.any(candidate):
+    if np.shape(candidate) != one.analytic[k].shape or not np.any(candidate):
         return False
     return bool((np.abs(one.analytic[k] - candidate) <= 4 * one.allowed[k].max(initial=0)).all())
 
@@ -34,35 +34,52 @@ def variants(shape):
             yield Label.TRANSPOSED, 11, turned, {"axes": list(order)}, lambda x, o=order: x.transpose(o)
     for axis in axes:
         yield (
-            Label.PERMUTED, 13, f"is reversed along axis {axis}", {"axis": axis},
+            Label.PERMUTED,
+            13,
+            f"is reversed along axis {axis}",
+            {"axis": axis},
             lambda x, a=axis: np.flip(x, a),
         )
         for by in range(1, min(shape[axis], 33)):
             places = by if by <= shape[axis] // 2 else by - shape[axis]
             plural = "" if abs(places) == 1 else "s"
             yield (
-                Label.SHIFTED, 12 + 0.1 * (abs(places) > 1),
-                f"is shifted by {places} place{plural} along axis {axis}", {"axis": axis, "by": places},
+                Label.SHIFTED,
+                12 + 0.1 * (abs(places) > 1),
+                f"is shifted by {places} place{plural} along axis {axis}",
+                {"axis": axis, "by": places},
                 lambda x, a=axis, b=by: np.roll(x, b, a),
             )
         for by in (1, -1):
             yield (
-                Label.SHIFTED, 12.5, f"is shifted by {by} place along axis {axis}, and the end is lost",
-                {"axis": axis, "by": by}, lambda x, a=axis, b=by: shifted_out(x, b, a),
+                Label.SHIFTED,
+                12.5,
+                f"is shifted by {by} place along axis {axis}, and the end is lost",
+                {"axis": axis, "by": by},
+                lambda x, a=axis, b=by: shifted_out(x, b, a),
             )
     if len(axes) > 1:
         yield (
-            Label.PERMUTED, 13.5, "is flipped along its last two axes", {},
+            Label.PERMUTED,
+            13.5,
+            "is flipped along its last two axes",
+            {},
             lambda x: np.flip(x, axes[-2:]),
         )
         for order in ("F",):
             yield (
-                Label.PERMUTED, 13.6, "has its elements in the wrong order: a reshape instead of a transpose",
-                {}, lambda x, o=order: x.reshape(x.shape, order=o) if x.ndim else x,
+                Label.PERMUTED,
+                13.6,
+                "has its elements in the wrong order: a reshape instead of a transpose",
+                {},
+                lambda x, o=order: x.reshape(x.shape, order=o) if x.ndim else x,
             )
             yield (
-                Label.PERMUTED, 13.6, "has its elements in the wrong order: a reshape instead of a transpose",
-                {}, lambda x: x.T.reshape(x.shape),
+                Label.PERMUTED,
+                13.6,
+                "has its elements in the wrong order: a reshape instead of a transpose",
+                {},
+                lambda x: x.T.reshape(x.shape),
             )
     for length in range(1, len(axes) + 1):
         for over in itertools.combinations(axes, length):
@@ -73,11 +90,17 @@ def broadcast_back(over):
     """Yield sums and means over axes, put back to all entries."""
     axes = f"axis {over[0]}" if len(over) == 1 else f"axes {over}"
     yield (
-        Label.SUMMED, 14, f"is summed over {axes}, where it should not be", {"axes": list(over)},
+        Label.SUMMED,
+        14,
+        f"is summed over {axes}, where it should not be",
+        {"axes": list(over)},
         lambda x: np.broadcast_to(x.sum(over, keepdims=True), x.shape),
     )
     yield (
-        Label.AVERAGED, 14, f"is averaged over {axes}, where it should not be", {"axes": list(over)},
+        Label.AVERAGED,
+        14,
+        f"is averaged over {axes}, where it should not be",
+        {"axes": list(over)},
         lambda x: np.broadcast_to(x.mean(over, keepdims=True), x.shape),
     )
 
@@ -102,7 +125,9 @@ def permuted_elements(evidence, k):
             matches(one, k, np.take(one.expected[k], order, axis)) for one in evidence
         ):
             yield (
-                Label.PERMUTED, 13.2, f"has its entries along axis {axis} in another order",
+                Label.PERMUTED,
+                13.2,
+                f"has its entries along axis {axis} in another order",
                 {"axis": axis, "order": [int(n) for n in order]},
             )
             return
@@ -133,6 +158,8 @@ def swapped(evidence, k, case):
         if all(matches(one, k, one.expected[other]) for one in evidence):
             back = all(np.allclose(one.analytic[other], one.expected[k], 1e-6, 0) for one in evidence)
             yield (
-                Label.PERMUTED, 12 if back else 27,
-                f"is the gradient of {name}: are the results returned in the wrong order?", {"input": name},
+                Label.PERMUTED,
+                12 if back else 27,
+                f"is the gradient of {name}: are the results returned in the wrong order?",
+                {"input": name},
             )

@@ -1,4 +1,4 @@
-"""Wrong rules that concern several ways at once: lost and confused branches, gates with another condition."""
+"""Wrong rules of several ways at once: lost and confused branches, gates with another condition."""
 
 import itertools
 from collections import defaultdict
@@ -57,10 +57,15 @@ def several_dropped(graph, parent, found):
             key = tuple((link.members, link.path) for link in dropped)
             names = " and ".join(f"{link.first.name} ({link.first.line})" for link in dropped)
             yield Mutation(
-                ("several dropped", parent, key), Label.MISSING_TERM, 22.6, changes,
-                f"of the gradient of {described(graph, parent)} the terms that come back through {names} are "
+                ("several dropped", parent, key),
+                Label.MISSING_TERM,
+                22.6,
+                changes,
+                f"of the gradient of {described(graph, parent)} the terms that come back through "
+                f"{names} are "
                 "missing: is it set (=) where it should be added to (+=)?",
-                dropped[0].first.line, dropped[0].first.name,
+                dropped[0].first.line,
+                dropped[0].first.name,
             )
 
 
@@ -75,15 +80,21 @@ def confused(graph, parent, found):
             continue
         changes = [*with_operand(a, other), *with_operand(b, one)]
         yield Mutation(
-            ("confused", a.members, b.members, parent), Label.WRONG_FUNCTION, 25, changes,
-            f"two products ({a.first.line} and {b.first.line}) send back to {described(graph, parent)} with "
+            ("confused", a.members, b.members, parent),
+            Label.WRONG_FUNCTION,
+            25,
+            changes,
+            f"two products ({a.first.line} and {b.first.line}) send back to {described(graph, parent)} "
+            f"with "
             "each other's operand",
-            a.first.line, a.first.name,
+            a.first.line,
+            a.first.name,
         )
 
 
 def with_operand(link, value):
     """Return the changes that take another value for the other operand of a product."""
+
     def rule(k, g, _):
         operands = list(link.graph.steps[k].operands)
         operands[1 - link.slot(k)] = value
@@ -108,16 +119,26 @@ def other_conditions(graph, k):
             if value.dtype == float and not np.array_equal(mask, condition):
                 ties = other == own and (value[mask != condition] == 0).all()
                 label = Label.MASK_NOT_STRICT if ties else Label.MASK_FROM_WRONG_TENSOR
-                choices.append((
-                    (other, sign), mask, label, 22.7 if ties else 24.1,
-                    f"taken from {described(graph, other)} {sign} 0",
-                ))
+                choices.append(
+                    (
+                        (other, sign),
+                        mask,
+                        label,
+                        22.7 if ties else 24.1,
+                        f"taken from {described(graph, other)} {sign} 0",
+                    )
+                )
     for key, mask, label, cost, words in choices:
         for slots in ([s for s, _ in graph.edges(k)], *[[s] for s, _ in graph.edges(k)]):
             changes = [conditioned(graph, k, at, slot, mask) for slot in slots]
             mutation = Mutation(
-                ("condition", k, key, tuple(slots)), label, cost + 0.1 * (len(slots) == 1), changes,
-                f"the condition of np.where is {words}", step.line, step.name,
+                ("condition", k, key, tuple(slots)),
+                label,
+                cost + 0.1 * (len(slots) == 1),
+                changes,
+                f"the condition of np.where is {words}",
+                step.line,
+                step.name,
             )
             yield mutation
 
@@ -142,7 +163,8 @@ def slopes_of_others(link):
     right = step.slopes()[slot]
     found = [("the result", step.value, "result")]
     found += [
-        (described(link.graph, step.references[s]), x, ("operand", s)) for s, x in enumerate(step.operands)
+        (described(link.graph, step.references[s]), x, ("operand", s))
+        for s, x in enumerate(step.operands)
     ]
     for other in range(len(step.operands)):
         if other != slot and step.operands[other].dtype == float and step.function is not np.where:
@@ -158,7 +180,9 @@ def slopes_of_others(link):
         wrong = np.broadcast_to(np.asarray(wrong, np.float64), step.value.shape)
         lacks_log = step.function is np.power and key == "result"
         yield link.mutation(
-            ("slope of other", key), Label.MISSING_FACTOR if lacks_log else Label.WRONG_FUNCTION, 24.3,
+            ("slope of other", key),
+            Label.MISSING_FACTOR if lacks_log else Label.WRONG_FUNCTION,
+            24.3,
             lambda _, g, c, wrong=wrong: summed_to(g * wrong, shape),
             f"{words} is taken for the derivative of {step.name} by operand {slot + 1}",
         )

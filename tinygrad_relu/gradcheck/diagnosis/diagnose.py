@@ -36,9 +36,7 @@ def diagnose(case):
     """
     with np.errstate(all="ignore"):
         known = faults(case)
-        open_inputs = [
-            k for k, wrong in enumerate(case.wrong) if wrong and case.names[k] not in known
-        ]
+        open_inputs = [k for k, wrong in enumerate(case.wrong) if wrong and case.names[k] not in known]
         candidates, parts = explained(case, open_inputs) if open_inputs else ([], [])
     answers = {}
     for k, (name, wrong) in enumerate(zip(case.names, case.wrong)):
@@ -51,7 +49,8 @@ def explained(case, open_inputs):
     """Return the candidates that explain all, and those that explain some, of the wrong inputs."""
     evidence = telling(case, evidence_for(case), open_inputs)
     broken = frozenset(
-        k for k in range(len(case.names))
+        k
+        for k in range(len(case.names))
         if not all(usable([d.analytic[k]], [d.numerical[k].shape]) for d in case.draws)
     )
     candidates = compared(case, evidence, [k for k in open_inputs if k not in broken])
@@ -76,9 +75,11 @@ def telling(case, evidence, open_inputs):
         return evidence
     return [
         Evidence(
-            list(case.inputs), list(draw.cotangents), [np.asarray(a) for a in draw.analytic],
-            list(draw.numerical), [8 * e + 1e-6 * np.abs(n).max(initial=0) for e, n in zip(
-                draw.error, draw.numerical)],
+            list(case.inputs),
+            list(draw.cotangents),
+            [np.asarray(a) for a in draw.analytic],
+            list(draw.numerical),
+            [8 * e + 1e-6 * np.abs(n).max(initial=0) for e, n in zip(draw.error, draw.numerical)],
         )
         for draw in case.draws
     ]
@@ -95,7 +96,10 @@ def compared(case, evidence, open_inputs):
     """Return candidates from comparisons of arrays; those that say the same of several inputs are one."""
     together = {}
     for k in open_inputs:
-        for label, cost, words, details in (*factors(case, evidence, k), *arrangements(evidence, k, case)):
+        for label, cost, words, details in (
+            *factors(case, evidence, k),
+            *arrangements(evidence, k, case),
+        ):
             key = label, round(details["factor"], 9) if "factor" in details else words
             same = together.setdefault(key, (label, cost, words, details, set()))
             same[4].add(k)

@@ -45,16 +45,27 @@ def scaled(link):
     if len(link.members) == 1:
         unit = link.exchanged(lambda k, g, _: 2 * link.right(k, g))
         yield Mutation(
-            ("scaled", link.members, link.path), Label.CONSTANT_FACTOR, 22, unit, "", link.first.line,
-            link.first.name, lambda c: what_scales(link, 1 + c),
+            ("scaled", link.members, link.path),
+            Label.CONSTANT_FACTOR,
+            22,
+            unit,
+            "",
+            link.first.line,
+            link.first.name,
+            lambda c: what_scales(link, 1 + c),
         )
         return
     for number in (0.0, 2.0, -1.0, 0.5, *operand_numbers(link), *lengths(link)):
         named = what_scales(link, number)
         changes = link.exchanged(lambda k, g, _, c=number: c * link.right(k, g))
         yield Mutation(
-            ("times", link.members, link.path, number), named.label, named.cost + 0.2, changes,
-            named.words, link.first.line, link.first.name,
+            ("times", link.members, link.path, number),
+            named.label,
+            named.cost + 0.2,
+            changes,
+            named.words,
+            link.first.line,
+            link.first.name,
         )
 
 
@@ -87,11 +98,18 @@ def what_scales(link, c):
     def said(label, cost, words, **details):
         return Mutation((), label, cost, [], words, step.line, step.name, None, details)
 
-    if abs(c) < 1e-7 and step.references.count(link.parent(link.members[0])) == 2 and (
-        step.function in (np.multiply, *PRODUCTS)
+    if (
+        abs(c) < 1e-7
+        and step.references.count(link.parent(link.members[0])) == 2
+        and (step.function in (np.multiply, *PRODUCTS))
     ):
-        return said(Label.MISSING_FACTOR, 19, f"the derivative of {step.name} of a number with itself is twice "
-                    "that number: the factor 2 is missing", factor=0.5)
+        return said(
+            Label.MISSING_FACTOR,
+            19,
+            f"the derivative of {step.name} of a number with itself is twice "
+            "that number: the factor 2 is missing",
+            factor=0.5,
+        )
     if abs(c) < 1e-7:
         return said(Label.MISSING_TERM, 19, f"{where} is missing: one term of the sum is left out")
     if abs(c - 2) < 1e-7 and not halves(step, c):
@@ -103,7 +121,8 @@ def what_scales(link, c):
     for number in operand_numbers(link):
         if abs(c - 1 / number) < 1e-7 * abs(1 / number) or abs(c - number) < 1e-7 * abs(number):
             return said(
-                Label.MISSING_FACTOR, 23,
+                Label.MISSING_FACTOR,
+                23,
                 f"{where} is {c:.6g} times what it should be: the factor {1 / c:.6g} is missing",
                 factor=c,
             )
@@ -112,13 +131,15 @@ def what_scales(link, c):
     found = averaging(link, c)
     if found:
         label = Label.CONSTANT_FACTOR if step.value.size == 1 else Label.AVERAGED
-        return said(label, 22.8, f"{where} is {simple(c, lengths(link))} times what it should be: {found}",
-                    factor=c)
+        return said(
+            label,
+            22.8,
+            f"{where} is {simple(c, lengths(link))} times what it should be: {found}",
+            factor=c,
+        )
     nice = simple(c, lengths(link))
     if nice is None:
-        return said(
-            Label.CONSTANT_FACTOR, 45, f"{where} is {c:.6g} times what it should be", factor=c
-        )
+        return said(Label.CONSTANT_FACTOR, 45, f"{where} is {c:.6g} times what it should be", factor=c)
     return said(Label.CONSTANT_FACTOR, 27, f"{where} is {nice} times what it should be", factor=c)
 
 
@@ -153,7 +174,13 @@ def scaled_steps(graph):
             continue
         change = Change(k, k, lambda g, _: g)
         yield Mutation(
-            ("step scaled", k), Label.CONSTANT_FACTOR, 23, [change], "", step.line, step.name,
+            ("step scaled", k),
+            Label.CONSTANT_FACTOR,
+            23,
+            [change],
+            "",
+            step.line,
+            step.name,
             lambda c, k=k: what_scales_step(graph, k, 1 + c),
         )
 
@@ -168,8 +195,9 @@ def what_scales_step(graph, k, c):
 
     if abs(c) < 1e-7:
         return said(
-            Label.MISSING_TERM, 19.5, f"{where} is missing: it is treated as a constant, and it depends on "
-            "the inputs, too"
+            Label.MISSING_TERM,
+            19.5,
+            f"{where} is missing: it is treated as a constant, and it depends on the inputs, too",
         )
     if abs(c + 1) < 1e-7:
         return said(Label.CONSTANT_FACTOR, 20.7, f"{where} has the wrong sign", factor=-1.0)
@@ -192,7 +220,10 @@ def passed_through(link):
     if not step.elementwise or shape != step.value.shape:
         if step.value.shape == shape and step.function in PRODUCTS:
             yield link.mutation(
-                ("through",), Label.MISSING_FACTOR, 21, lambda k, g, _: g,
+                ("through",),
+                Label.MISSING_FACTOR,
+                21,
+                lambda k, g, _: g,
                 f"the gradient is handed on through {name} as it is: the other factor is missing",
             )
         if step.elementwise and shape != step.value.shape:
@@ -207,7 +238,10 @@ def passed_through(link):
             yield link.mutation(("through",), label, cost, lambda k, g, _: summed_to(g, shape), what)
     if step.function in (np.multiply, *PRODUCTS) or step.elementwise:
         yield link.mutation(
-            ("ones",), Label.MISSING_FACTOR, 25, lambda k, g, _: link.right(k, np.ones(g.shape)),
+            ("ones",),
+            Label.MISSING_FACTOR,
+            25,
+            lambda k, g, _: link.right(k, np.ones(g.shape)),
             f"the gradient that arrives at {name} is not multiplied in",
         )
 
@@ -220,8 +254,8 @@ def other_operands(link):
     step = link.first
     elementwise = step.elementwise
     if elementwise and len(step.references) < 2:
-        return                  # a function of one operand: see `sections`
-    for slot, number in enumerate(step.references):
+        return  # a function of one operand: see `sections`
+    for slot in range(len(step.references)):
         path = step.paths[slot]
         if any(path not in link.graph.steps[k].paths for k in link.members):
             continue
@@ -238,7 +272,9 @@ def other_operands(link):
         yield from powers_of_operands(link)
     if is_square(step.value) and step.function in PRODUCTS:
         yield link.mutation(
-            ("cotangent transposed",), Label.TRANSPOSED, 24.2,
+            ("cotangent transposed",),
+            Label.TRANSPOSED,
+            24.2,
             lambda k, g, _: link.right(k, np.swapaxes(g, -1, -2)),
             f"the rule of {step.name} takes the gradient that arrives transposed",
         )
@@ -255,7 +291,7 @@ def names_operand(link, slot):
     mine = link.slot(link.members[0])
     try:
         return not np.array_equal(step.pull(g)[mine], step.pull(g, values)[mine])
-    except Exception:           # outside of its domain
+    except Exception:  # outside of its domain
         return False
 
 
@@ -291,7 +327,10 @@ def operand_from(link, path, where, turned=False):
     own, other = next(((a, b) for a, b in zip(owns, where) if a != b), (owns[0], where[0]))
     label, cost = how_confused(graph, link, path, own, other)
     yield link.mutation(
-        ("operand", path, where, turned), label, cost + 0.3 * turned, rule,
+        ("operand", path, where, turned),
+        label,
+        cost + 0.3 * turned,
+        rule,
         f"the rule of {link.first.name} uses {described(graph, other)} in the place of "
         f"{described(graph, own)}",
     )
@@ -333,10 +372,17 @@ def operand_rearranged(link, path, value):
         variants.append((Label.PERMUTED, "flipped", lambda x: np.flip(x, axes[-2:])))
     for axis in axes[:4]:
         if value.shape[axis] <= 64:
-            variants.append((Label.PERMUTED, f"reversed along axis {axis}", lambda x, k=axis: np.flip(x, k)))
-            variants.append((Label.SHIFTED, f"shifted along axis {axis}", lambda x, k=axis: np.roll(x, 1, k)))
-            variants.append((Label.SHIFTED, f"shifted along axis {axis}", lambda x, k=axis: np.roll(x, -1, k)))
+            variants.append(
+                (Label.PERMUTED, f"reversed along axis {axis}", lambda x, k=axis: np.flip(x, k))
+            )
+            variants.append(
+                (Label.SHIFTED, f"shifted along axis {axis}", lambda x, k=axis: np.roll(x, 1, k))
+            )
+            variants.append(
+                (Label.SHIFTED, f"shifted along axis {axis}", lambda x, k=axis: np.roll(x, -1, k))
+            )
     for number, (label, word, arrange) in enumerate(variants):
+
         def rule(k, g, _, arrange=arrange):
             step = link.graph.steps[k]
             values = list(step.operands)
@@ -346,7 +392,10 @@ def operand_rearranged(link, path, value):
 
         own = link.first.references[link.first.paths.index(path)]
         yield link.mutation(
-            ("arranged", path, number), label, 24 if label is Label.TRANSPOSED else 25, rule,
+            ("arranged", path, number),
+            label,
+            24 if label is Label.TRANSPOSED else 25,
+            rule,
             f"the rule of {link.first.name} takes {described(link.graph, own)} {word}",
         )
 
@@ -365,19 +414,25 @@ def swapped_operands(graph):
             Change(k, step.references[1], lambda g, _, a=a, b=b: g * (b - a)),
         ]
         yield Mutation(
-            ("swapped", k), Label.WRONG_FUNCTION, 24.4, changes,
-            "each operand of the product is multiplied into its own gradient, and not into that of the other",
-            step.line, step.name,
+            ("swapped", k),
+            Label.WRONG_FUNCTION,
+            24.4,
+            changes,
+            "each operand of the product is multiplied into its own gradient, and not into that of the "
+            "other",
+            step.line,
+            step.name,
         )
 
 
 def powers_of_operands(link):
     """Yield the local derivative with an operand or the result too often in it, or too seldom."""
     step = link.first
-    if len(step.references) < 2 and not step.function == np.power:
+    if len(step.references) < 2 and step.function is not np.power:
         return
     for slot in (*range(len(step.references)), None):
         for power in (-2, -1, 1, 2):
+
             def rule(k, g, _, slot=slot, power=power):
                 here = link.graph.steps[k]
                 value = here.value if slot is None else here.operands[slot]
@@ -387,8 +442,11 @@ def powers_of_operands(link):
 
             what = "the result" if slot is None else described(link.graph, step.references[slot])
             yield link.mutation(
-                ("power", slot, power), Label.WRONG_FUNCTION if power != -1 else Label.MISSING_FACTOR, 25.5,
-                rule, f"the derivative of {step.name} has a wrong power of {what} in it "
+                ("power", slot, power),
+                Label.WRONG_FUNCTION if power != -1 else Label.MISSING_FACTOR,
+                25.5,
+                rule,
+                f"the derivative of {step.name} has a wrong power of {what} in it "
                 f"({power:+d} too {'much' if power > 0 else 'little'})",
             )
 
@@ -411,14 +469,21 @@ def other_cotangents(link):
             return
         label, cost, why = what_cotangent(graph, k, other)
         yield link.mutation(
-            ("cotangent", other), label, cost, lambda _, g, right, other=other: link.right(k, right[other]),
-            f"the rule of {link.first.name} takes the gradient of {described(graph, other)} in the place of "
+            ("cotangent", other),
+            label,
+            cost,
+            lambda _, g, right, other=other: link.right(k, right[other]),
+            f"the rule of {link.first.name} takes the gradient of {described(graph, other)} in the "
+            f"place of "
             f"that of {described(graph, k)}{why}",
         )
         yield link.mutation(
-            ("value", other), Label.WRONG_FUNCTION, 28,
+            ("value", other),
+            Label.WRONG_FUNCTION,
+            28,
             lambda _, g, right, other=other: link.right(k, graph.steps[other].value),
-            f"the rule of {link.first.name} takes {described(graph, other)} in the place of the gradient of "
+            f"the rule of {link.first.name} takes {described(graph, other)} in the place of the "
+            f"gradient of "
             f"{described(graph, k)}",
         )
 
@@ -437,9 +502,12 @@ def other_cotangents_of_loop(link):
             continue
         label, cost, why = what_cotangent(graph, k, where[0])
         yield link.mutation(
-            ("cotangent", where), label, cost,
+            ("cotangent", where),
+            label,
+            cost,
             lambda j, _, now, where=where: link.right(j, now[where[link.members.index(j)]]),
-            f"the rule of {link.first.name} takes the gradient of {described(graph, where[0])} in the place "
+            f"the rule of {link.first.name} takes the gradient of {described(graph, where[0])} in the "
+            f"place "
             f"of that of {described(graph, k)}{why}",
         )
 

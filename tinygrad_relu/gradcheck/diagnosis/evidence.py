@@ -51,7 +51,9 @@ def tolerance(analytic, expected, error=0.0):
 def usable(analytic, shapes):
     """Tell whether gradients can be compared: all there, finite, of the right shapes."""
     return all(
-        a is not None and np.shape(a) == shape and np.asarray(a).dtype.kind in "biuf"
+        a is not None
+        and np.shape(a) == shape
+        and np.asarray(a).dtype.kind in "biuf"
         and np.isfinite(a).all()
         for a, shape in zip(analytic, shapes)
     )
@@ -59,9 +61,7 @@ def usable(analytic, shapes):
 
 def as_right(analytic, expected):
     """Return gradients with those that cannot be compared replaced by the right ones."""
-    return [
-        np.asarray(a) if usable([a], [e.shape]) else e for a, e in zip(analytic, expected)
-    ]
+    return [np.asarray(a) if usable([a], [e.shape]) else e for a, e in zip(analytic, expected)]
 
 
 def evidence_for(case):
@@ -75,9 +75,7 @@ def evidence_for(case):
         analytic = as_right(draw.analytic, draw.numerical)
         allowed = [tolerance(*three) for three in zip(analytic, draw.numerical, draw.error)]
         base.append(
-            Evidence(
-                list(case.inputs), list(draw.cotangents), analytic, list(draw.numerical), allowed
-            )
+            Evidence(list(case.inputs), list(draw.cotangents), analytic, list(draw.numerical), allowed)
         )
     graph = graph_of(case, case.inputs)
     here = [judged(graph, one) for one in base] if graph is not None else [None]
@@ -106,7 +104,7 @@ def graph_of(case, inputs):
     count = len(case.draws[0].cotangents)
     try:
         return Graph.of(case.traced, inputs, count)
-    except Exception:       # the user's function, called with what it was not written for
+    except Exception:  # the user's function, called with what it was not written for
         return None
 
 
@@ -132,7 +130,7 @@ def nearby_by_differences(case):
     try:
         analytic = case.backward([x.copy() for x in inputs], [w.copy() for w in weights])
         expected = [differences(case, inputs, weights, k) for k in range(len(inputs))]
-    except Exception:       # the user's functions, where they may not be defined
+    except Exception:  # the user's functions, where they may not be defined
         return []
     if not all(np.isfinite(e).all() for e in expected):
         return []
@@ -176,7 +174,9 @@ def evidence_at(inputs, case, graph, rng):
         if not agrees_along_a_line(case, inputs, weights, expected, rng):
             return found
         broken = [usable([a], [e.shape]) for a, e in zip(draw.analytic, draw.numerical)]
-        if not usable([a for a, ok in zip(analytic, broken) if ok], [s for s, ok in zip(shapes, broken) if ok]):
+        if not usable(
+            [a for a, ok in zip(analytic, broken) if ok], [s for s, ok in zip(shapes, broken) if ok]
+        ):
             return found
         analytic = as_right(analytic, expected)
         allowed = [tolerance(a, e) for a, e in zip(analytic, expected)]

@@ -35,8 +35,10 @@ def factors(case, evidence, k):
         yield from by_rows(evidence, k)
         each = [factor_between([one], k) for one in evidence]
         if all(each) and evidence[0].expected[k].size > 2:
-            words = f"is {each[0]:.6g} times what it should be, everywhere, and another number of times at " \
+            words = (
+                f"is {each[0]:.6g} times what it should be, everywhere, and another number of times at "
                 "other inputs: is a factor missing that is computed from them?"
+            )
             yield Label.MISSING_FACTOR, 30, words, {}
 
 
@@ -89,8 +91,10 @@ def by_rows(evidence, k):
         if not others or shape[axis] < 2 or int(np.prod([shape[a] for a in others])) < 3:
             continue
         if all(scaled_along(one, k, others) for one in evidence):
-            words = f"is off by a factor of its own for each entry of axis {axis}: is a vector of " \
+            words = (
+                f"is off by a factor of its own for each entry of axis {axis}: is a vector of "
                 f"{shape[axis]} numbers missing in a product, or there once too often?"
+            )
             yield Label.MISSING_FACTOR, 31, words, {"axis": axis}
 
 

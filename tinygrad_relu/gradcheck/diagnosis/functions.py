@@ -26,7 +26,9 @@ DERIVATIVES = {
     "1 / (1 + {v}**2)": lambda v: 1 / (1 + v**2),
     "sqrt(1 - {v}**2)": lambda v: np.sqrt(1 - v**2),
     "sigmoid({v})": lambda v: sigmoid(v),
-    "sigmoid({v}) * (1 - sigmoid({v})), the derivative of the sigmoid": lambda v: sigmoid(v) * (1 - sigmoid(v)),
+    "sigmoid({v}) * (1 - sigmoid({v})), the derivative of the sigmoid": lambda v: (
+        sigmoid(v) * (1 - sigmoid(v))
+    ),
     "1 - tanh({v})**2, the derivative of tanh": lambda v: 1 - np.tanh(v) ** 2,
     "1 - tanh({v})": lambda v: 1 - np.tanh(v),
     "({v} > 0), the derivative of ReLU": lambda v: v > 0,

@@ -1,4 +1,4 @@
-"""Wrong gradients of single inputs: that of another step in their place, or a term that does not belong."""
+"""Wrong gradients of single inputs: that of another step in their place, or a term too much."""
 
 import numpy as np
 
@@ -32,9 +32,20 @@ def input_mutations(graph, alone=False):
             if graph.steps[j].value.dtype.kind == "f":
                 yield added(graph, k, j, "value")
         yield Mutation(
-            ("ones", k), Label.EXTRA_TERM, 40, [Change(k, k, lambda g, _: np.ones(g.shape))], "",
-            "", "", lambda c: Mutation(
-                (), Label.EXTRA_TERM, 34, [], f"has the number {c:.6g} added everywhere", details={"extra": c}
+            ("ones", k),
+            Label.EXTRA_TERM,
+            40,
+            [Change(k, k, lambda g, _: np.ones(g.shape))],
+            "",
+            "",
+            "",
+            lambda c: Mutation(
+                (),
+                Label.EXTRA_TERM,
+                34,
+                [],
+                f"has the number {c:.6g} added everywhere",
+                details={"extra": c},
             ),
         )
 
@@ -45,7 +56,8 @@ def missing_data(graph):
     A backward by hand often has ``p - y`` for what the graph takes apart otherwise.
     """
     constants = [
-        k for k, step in enumerate(graph.steps)
+        k
+        for k, step in enumerate(graph.steps)
         if not step.references and step.value.dtype == float and step.value.ndim
     ]
     for k in graph.live:
@@ -55,12 +67,22 @@ def missing_data(graph):
         for j in constants[:6]:
             if graph.steps[j].value.shape == step.value.shape:
                 yield Mutation(
-                    ("data", k, j), Label.MISSING_TERM, 23.3,
-                    [Change(k, k, lambda g, _, j=j: graph.steps[j].value)], "", step.line, step.name,
+                    ("data", k, j),
+                    Label.MISSING_TERM,
+                    23.3,
+                    [Change(k, k, lambda g, _, j=j: graph.steps[j].value)],
+                    "",
+                    step.line,
+                    step.name,
                     lambda c, k=k, step=step: Mutation(
-                        (), Label.MISSING_TERM, 23.3, [],
+                        (),
+                        Label.MISSING_TERM,
+                        23.3,
+                        [],
                         f"{-c:.6g} times the data that it is compared with is missing in the gradient of "
-                        f"{described(graph, k)}", step.line, step.name,
+                        f"{described(graph, k)}",
+                        step.line,
+                        step.name,
                     ),
                 )
 
@@ -68,16 +90,21 @@ def missing_data(graph):
 def returned_instead(graph, k, j):
     """Return the mutation that gives the gradient of one step for that of an input."""
     return Mutation(
-        ("instead", k, j), Label.PRE_ACTIVATION, 26,
+        ("instead", k, j),
+        Label.PRE_ACTIVATION,
+        26,
         [Change(k, k, lambda g, right: right[j] - g)],
-        f"what is returned is the gradient of {described(graph, j)}: the walk back stops too early, or goes "
+        f"what is returned is the gradient of {described(graph, j)}: the walk back stops too early, or "
+        f"goes "
         "too far",
-        graph.steps[j].line, graph.steps[j].name,
+        graph.steps[j].line,
+        graph.steps[j].name,
     )
 
 
 def added(graph, k, j, kind):
     """Return the mutation that adds a value, or the gradient of another step, to that of an input."""
+
     def extra(g, right):
         return right[j] if kind == "cotangent" else np.asarray(graph.steps[j].value, np.float64)
 
@@ -86,10 +113,12 @@ def added(graph, k, j, kind):
         whose = "its own input" if j == k else described(graph, j)
         number = simple(c)
         return Mutation(
-            (), Label.EXTRA_TERM, 28 if number else 29, [],
-            f"has a term too much: {number or f'{c:.6g}'} times {what}{whose}", details={"extra": c},
+            (),
+            Label.EXTRA_TERM,
+            28 if number else 29,
+            [],
+            f"has a term too much: {number or f'{c:.6g}'} times {what}{whose}",
+            details={"extra": c},
         )
 
-    return Mutation(
-        ("added", kind, k, j), Label.EXTRA_TERM, 28, [Change(k, k, extra)], "", "", "", named
-    )
+    return Mutation(("added", kind, k, j), Label.EXTRA_TERM, 28, [Change(k, k, extra)], "", "", "", named)

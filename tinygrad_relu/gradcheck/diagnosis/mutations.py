@@ -101,8 +101,15 @@ class Link:
     def mutation(self, key, label, cost, rule, words, **details):
         """Return a mutation that exchanges the rule of this link."""
         return Mutation(
-            (*key, self.members, self.path), label, cost, self.exchanged(rule), words, self.first.line,
-            self.first.name, None, details,
+            (*key, self.members, self.path),
+            label,
+            cost,
+            self.exchanged(rule),
+            words,
+            self.first.line,
+            self.first.name,
+            None,
+            details,
         )
 
 
@@ -143,13 +150,18 @@ def for_one_operand(graph, mutation, relabel=None):
         def named(c, words=on_the_way):
             meaning = mutation.free(c)
             return meaning and replace(
-                meaning, label=relabel.get(meaning.label, meaning.label), cost=meaning.cost + 0.8,
+                meaning,
+                label=relabel.get(meaning.label, meaning.label),
+                cost=meaning.cost + 0.8,
                 words=meaning.words + words,
             )
 
         yield replace(
-            mutation, key=("for", slot, *mutation.key), cost=mutation.cost + 0.8,
-            label=relabel.get(mutation.label, mutation.label), words=mutation.words + on_the_way,
+            mutation,
+            key=("for", slot, *mutation.key),
+            cost=mutation.cost + 0.8,
+            label=relabel.get(mutation.label, mutation.label),
+            words=mutation.words + on_the_way,
             changes=[handed_on(mutation.changes[0], slot, parent)],
             base=tuple(handed_on(c, slot, parent) for c in mutation.base),
             free=named if mutation.free else None,
@@ -167,8 +179,10 @@ def links(graph):
                     paths.append(path)
         for path in paths:
             having = tuple(
-                k for k in members
-                if path in graph.steps[k].paths and graph.steps[k].flowing[graph.steps[k].paths.index(path)]
+                k
+                for k in members
+                if path in graph.steps[k].paths
+                and graph.steps[k].flowing[graph.steps[k].paths.index(path)]
             )
             yield Link(graph, having, path)
 
@@ -218,8 +232,12 @@ def values_like(graph, shape, members=None):
     for group in graph.places():
         if len(group) == count:
             for path, parent in zip(graph.steps[group[0]].paths, graph.steps[group[0]].references):
-                if graph.steps[parent].value.shape == shape and all(path in graph.steps[k].paths for k in group):
-                    found.add(tuple(graph.steps[k].references[graph.steps[k].paths.index(path)] for k in group))
+                if graph.steps[parent].value.shape == shape and all(
+                    path in graph.steps[k].paths for k in group
+                ):
+                    found.add(
+                        tuple(graph.steps[k].references[graph.steps[k].paths.index(path)] for k in group)
+                    )
     yield from sorted(found)
 
 

@@ -1,7 +1,15 @@
 """Numbers that mean something: 2, 1/2, the length of an axis."""
 
-WORDS = {2.0: "twice", 0.5: "half", -1.0: "minus once", -2.0: "minus twice", 3.0: "three times",
-         4.0: "four times", 0.25: "a quarter of", -0.5: "minus half"}
+WORDS = {
+    2.0: "twice",
+    0.5: "half",
+    -1.0: "minus once",
+    -2.0: "minus twice",
+    3.0: "three times",
+    4.0: "four times",
+    0.25: "a quarter of",
+    -0.5: "minus half",
+}
 
 
 def simple(c, lengths=()):

@@ -1,5 +1,6 @@
 """Faults that need no derivative to be seen: shape, dtype, NaN, buffers, what a second call gives."""
 
+import contextlib
 from itertools import combinations, permutations
 
 import numpy as np
@@ -40,9 +41,11 @@ def changed_inputs(case, name):
     what = " and ".join(case.changed)
     return Explanation(
         Label.INPUTS_CHANGED,
-        f"The backward writes to {what}, which it was given, so that d{name} and all that is computed later "
+        f"The backward writes to {what}, which it was given, so that d{name} and all that is computed "
+        f"later "
         "starts from other numbers: work on a copy.",
-        1.0, {"changed": list(case.changed)},
+        1.0,
+        {"changed": list(case.changed)},
     )
 
 
@@ -54,14 +57,18 @@ def form(case, k):
     name, given, right = case.names[k], case.draws[0].analytic[k], case.draws[0].numerical[k]
     if given is None:
         return Explanation(
-            Label.ZEROS, f"d{name} is None: the backward returns no gradient for {name}.", 1.0,
+            Label.ZEROS,
+            f"d{name} is None: the backward returns no gradient for {name}.",
+            1.0,
             {"returned": "None"},
         )
     given = np.asarray(given)
     if given.dtype.kind not in "biuf":
         return Explanation(
-            Label.WRONG_DTYPE, f"d{name} has dtype {given.dtype}, and a gradient is made of real numbers.",
-            1.0, {"dtype": str(given.dtype)},
+            Label.WRONG_DTYPE,
+            f"d{name} has dtype {given.dtype}, and a gradient is made of real numbers.",
+            1.0,
+            {"dtype": str(given.dtype)},
         )
     if given.shape != right.shape:
         return wrong_shape(case, k)
@@ -83,12 +90,15 @@ def wrong_dtype(case, k):
         digits = 1.0 if given.kind in "biu" else 8 * np.finfo(given).eps * max(scale, 1e-300)
         if (np.abs(a - right) > digits + 8 * draw.error[k] + 1e-6 * scale).any():
             return None
-    lost = "whole numbers, so that all behind the point is lost" if given.kind in "biu" else "fewer digits"
+    lost = (
+        "whole numbers, so that all behind the point is lost" if given.kind in "biu" else "fewer digits"
+    )
     return Explanation(
         Label.WRONG_DTYPE,
         f"d{name} has dtype {given} and {name} has {wanted}: it is rounded to {lost}; where is an array "
         "made with that dtype?",
-        1.0, {"dtype": str(given), "expected": str(wanted)},
+        1.0,
+        {"dtype": str(given), "expected": str(wanted)},
     )
 
 
@@ -100,11 +110,13 @@ def wrong_shape(case, k):
     for label, words, details, function in repairs(shape, right):
         if all(repaired(function, draw, k) for draw in draws):
             return Explanation(label, f"{has}: {words}.", 1.0, {"shape": list(shape), **details})
-    for label, words, details, function in repairs(shape, right):
+    for label, words, details, _ in repairs(shape, right):
         if label is not Label.WRONG_SHAPE:
             return Explanation(
                 label if label is Label.NOT_SUMMED else Label.WRONG_SHAPE,
-                f"{has}: {words}; its values are wrong, too.", 0.9, {"shape": list(shape), **details},
+                f"{has}: {words}; its values are wrong, too.",
+                0.9,
+                {"shape": list(shape), **details},
             )
     return Explanation(
         Label.WRONG_SHAPE, f"{has}: a gradient has the shape of its input.", 1.0, {"shape": list(shape)}
@@ -115,30 +127,45 @@ def repairs(shape, right):
     """Yield what makes an array of one shape one of another: ``(label, words, details, function)``."""
     if len(shape) == len(right) >= 2 and sorted(shape) == sorted(right):
         yield (
-            Label.TRANSPOSED, "it is transposed", {},
+            Label.TRANSPOSED,
+            "it is transposed",
+            {},
             lambda a, e: next(
-                (a.transpose(o) for o in orders(a.ndim) if a.transpose(o).shape == e.shape
-                 and np.allclose(a.transpose(o), e, rtol=1e-4, atol=1e-6)), a,
+                (
+                    a.transpose(o)
+                    for o in orders(a.ndim)
+                    if a.transpose(o).shape == e.shape
+                    and np.allclose(a.transpose(o), e, rtol=1e-4, atol=1e-6)
+                ),
+                a,
             ),
         )
     for axes in axes_to_sum(shape, right):
         called = f"axis {axes[0]}" if len(axes) == 1 else f"axes {axes}"
         yield (
-            Label.NOT_SUMMED, f"it is not summed over {called}, along which {name_of_broadcast(right)} was "
-            "broadcast", {"axes": list(axes)}, lambda a, e, axes=axes: a.sum(axes).reshape(e.shape),
+            Label.NOT_SUMMED,
+            f"it is not summed over {called}, along which {name_of_broadcast(right)} was broadcast",
+            {"axes": list(axes)},
+            lambda a, e, axes=axes: a.sum(axes).reshape(e.shape),
         )
     if int(np.prod(shape)) == int(np.prod(right)):
         yield (
-            Label.WRONG_SHAPE, "its values are right once they are reshaped", {},
+            Label.WRONG_SHAPE,
+            "its values are right once they are reshaped",
+            {},
             lambda a, e: a.reshape(e.shape),
         )
         yield (
-            Label.WRONG_SHAPE, "its values are right, in another order, once they are reshaped", {},
+            Label.WRONG_SHAPE,
+            "its values are right, in another order, once they are reshaped",
+            {},
             lambda a, e: a.T.reshape(e.shape),
         )
     if len(shape) <= len(right):
         yield (
-            Label.SUMMED, "it is summed over axes that it should keep", {},
+            Label.SUMMED,
+            "it is summed over axes that it should keep",
+            {},
             lambda a, e: np.full(e.shape, np.nan) if not is_sum_of(a, e) else e,
         )
 
@@ -194,7 +221,8 @@ def zeros(case, k):
     return Explanation(
         Label.ZEROS,
         f"d{name} is zero everywhere: it is never written to, or what flows to it is cut off on the way.",
-        1.0, {},
+        1.0,
+        {},
     )
 
 
@@ -210,8 +238,10 @@ def not_finite(case, k):
     details = {"index": list(index), "count": int((~np.isfinite(given)).sum())}
     if step is None:
         return Explanation(
-            Label.NOT_FINITE, f"{claim}: look for a division by 0, or a logarithm or a root of 0, in the "
-            "backward.", 1.0, details,
+            Label.NOT_FINITE,
+            f"{claim}: look for a division by 0, or a logarithm or a root of 0, in the backward.",
+            1.0,
+            details,
         )
     what, found = step
     details |= {"op": found.name, "line": found.line}
@@ -219,7 +249,7 @@ def not_finite(case, k):
 
 
 def first_bad_step(graph):
-    """Return the first step whose result is not finite, or whose derivative is not, and which of these."""
+    """Return the first step whose result, or else whose derivative, is not finite, and which it is."""
     for k in graph.live:
         if not np.isfinite(graph.steps[k].value).all():
             return "the first value that is not finite is the result of", graph.steps[k]
@@ -263,22 +293,18 @@ class Calls:
         self.back, _ = self.call(self.inputs, self.weights)
         self.weighted, _ = self.call(self.inputs, weights)
         self.back_again, _ = self.call(self.inputs, self.weights)
-        try:
+        with contextlib.suppress(Exception):  # other inputs need not be in the domain
             self.case.forward([x.copy() for x in other])
-        except Exception:           # other inputs need not be in the domain
-            pass
         self.after_forward, _ = self.call(self.inputs, self.weights)
-        try:
+        with contextlib.suppress(Exception):
             self.case.forward([x.copy() for x in self.inputs])
-        except Exception:
-            pass
         self.after_right_forward, _ = self.call(self.inputs, self.weights)
 
     def call(self, inputs, weights):
         """Return copies of what the backward gives, and that itself; None where it raises."""
         try:
             found = list(self.case.backward([x.copy() for x in inputs], [w.copy() for w in weights]))
-        except Exception:           # the user's function, somewhere it may not be defined
+        except Exception:  # the user's function, somewhere it may not be defined
             found = [None] * len(inputs)
         return [None if x is None else np.array(x) for x in found], found
 
@@ -294,9 +320,11 @@ class Calls:
             if alike(calls[2] - calls[1], calls[1] - calls[0]):
                 return Explanation(
                     Label.ACCUMULATED_TWICE,
-                    f"d{name} grows by the same amount with every call: the backward adds to a buffer that "
+                    f"d{name} grows by the same amount with every call: the backward adds to a buffer "
+                    f"that "
                     "outlives it, so start from zeros in each call.",
-                    1.0, {},
+                    1.0,
+                    {},
                 )
             return self.stale(name, "changes from call to call with the same arguments")
         pairs = (
@@ -306,7 +334,9 @@ class Calls:
         for found, words in pairs:
             if found is not None and not alike(found, calls[0]):
                 return self.stale(name, words)
-        if self.after_forward[k] is not None and not alike(self.after_forward[k], self.after_right_forward[k]):
+        if self.after_forward[k] is not None and not alike(
+            self.after_forward[k], self.after_right_forward[k]
+        ):
             return self.stale(name, "depends on what the forward was last called with")
         if self.after[k] is not None and not alike(self.after[k], calls[0]):
             return self.stale(name, "is a view of a buffer that the next call writes over")
@@ -316,8 +346,10 @@ class Calls:
         """Return the explanation by a buffer."""
         return Explanation(
             Label.STALE_BUFFER,
-            f"d{name} {words}: a value is kept somewhere between calls, so compute it anew or return a copy.",
-            1.0, {},
+            f"d{name} {words}: a value is kept somewhere between calls, so compute it anew or return a "
+            f"copy.",
+            1.0,
+            {},
         )
 
     def shared(self, k):
@@ -334,7 +366,8 @@ class Calls:
                         Label.STALE_BUFFER,
                         f"d{names[k]} lies in the same memory as d{names[other]}, which is written there "
                         "later: give each gradient an array of its own.",
-                        1.0, {"input": names[other]},
+                        1.0,
+                        {"input": names[other]},
                     )
         return None
 
@@ -344,10 +377,14 @@ class Calls:
         scalar = all(w.ndim == 0 for w in self.weights)
         if scalar or mine is None or not np.any(mine) or not alike(mine, self.first[k]):
             return None
+        if self.elsewhere[k] is not None and alike(self.elsewhere[k], self.first[k]):
+            return self.stale(name, "is the same for every dout and at all inputs")
         return Explanation(
             Label.MISSING_FACTOR,
-            f"d{name} is the same for every dout: the gradient that arrives from behind is not multiplied in.",
-            1.0, {},
+            f"d{name} is the same for every dout: the gradient that arrives from behind is not "
+            f"multiplied in.",
+            1.0,
+            {},
         )
 
 

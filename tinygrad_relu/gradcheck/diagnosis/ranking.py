@@ -83,11 +83,14 @@ def ranked(case, candidates, parts, k):
 def put(case, candidate, k):
     """Return a candidate as an explanation of input `k`."""
     name = case.names[k]
-    details = {key: value for key, value in candidate.details.items()}
+    details = dict(candidate.details)
     if not candidate.line:
         claim = f"d{name} {candidate.words}"
         return Explanation(
-            candidate.label, claim if claim.endswith((".", "?")) else f"{claim}.", candidate.share, details
+            candidate.label,
+            claim if claim.endswith((".", "?")) else f"{claim}.",
+            candidate.share,
+            details,
         )
     details |= {"op": candidate.op, "line": candidate.line}
     claim = (
@@ -134,8 +137,10 @@ def partly(case, parts, k):
             made = put(case, candidate, k)
             explanations.append(
                 Explanation(
-                    made.label, f"{made.claim[:-1]} (this explains {candidate.share:.0%} of the error).",
-                    made.share, made.details,
+                    made.label,
+                    f"{made.claim[:-1]} (this explains {candidate.share:.0%} of the error).",
+                    made.share,
+                    made.details,
                 )
             )
     return explanations

@@ -23,7 +23,34 @@ PACKAGE = str(Path(__file__).parents[2])
 NUMPY = str(Path(np.__file__).parent)
 
 REDUCTIONS = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
-METHODS = ["sum", "mean", "max", "min", "var", "std", "prod", "dot", "ravel", "swapaxes", "squeeze", "repeat", "take", "clip", "cumsum", "cumprod", "round", "trace", "diagonal", "argmax", "argmin", "argsort", "all", "any", "ptp", "nonzero"]
+METHODS = [
+    "sum",
+    "mean",
+    "max",
+    "min",
+    "var",
+    "std",
+    "prod",
+    "dot",
+    "ravel",
+    "swapaxes",
+    "squeeze",
+    "repeat",
+    "take",
+    "clip",
+    "cumsum",
+    "cumprod",
+    "round",
+    "trace",
+    "diagonal",
+    "argmax",
+    "argmin",
+    "argsort",
+    "all",
+    "any",
+    "ptp",
+    "nonzero",
+]
 CREATION = ["zeros", "ones", "empty", "full", "zeros_like", "ones_like", "empty_like", "full_like"]
 CONVERSION = ["array", "asarray", "asanyarray", "ascontiguousarray"]
 
@@ -226,7 +253,8 @@ class Recorded(np.ndarray):
 
     def __setitem__(self, key, value):
         self.up_to_date()
-        if getattr(key, "dtype", None) == bool and key.shape == self.shape and np.ndim(value) == 0:
+        is_mask = isinstance(key, np.ndarray) and key.dtype.kind == "b" and key.shape == self.shape
+        if is_mask and np.ndim(value) == 0:
             # So it is clear that it is done element by element, and where the mask comes from.
             number = recorded_call(self.recording, np.where, (key, value, self), {}).number
             plain(self)[plain(key)] = plain(value)
@@ -261,12 +289,12 @@ class Recorded(np.ndarray):
         return np.transpose(self, axes) if axes else np.transpose(self)
 
     @property
-    def T(self):
+    def T(self):  # noqa: N802
         """The transpose."""
         return np.transpose(self)
 
     @property
-    def mT(self):
+    def mT(self):  # noqa: N802
         """The transpose of the last two axes."""
         return np.swapaxes(self, -1, -2)
 
@@ -325,7 +353,9 @@ def recorded_call(recording, function, arguments, keywords):
         given = {name: plain(x) for name, x in keywords.items()}
         value = function(*plain(tuple(arguments)), **given)
     if isinstance(value, (list, tuple)):
-        parts = [recorded_part(recording, function, arguments, keywords, *pair) for pair in enumerate(value)]
+        parts = [
+            recorded_part(recording, function, arguments, keywords, *pair) for pair in enumerate(value)
+        ]
         return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
     if np.asarray(value).dtype.kind not in "fb":
         return value
@@ -345,8 +375,10 @@ def variance(x, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
         mean.recording.steps[mean.number].flows = False
     apart = x - mean
     total = np.sum(np.square(apart), axis=axis, keepdims=keepdims)
-    return total / (np.size(x) / np.size(total) - ddof) if ddof else np.mean(
-        np.square(apart), axis=axis, keepdims=keepdims
+    return (
+        total / (np.size(x) / np.size(total) - ddof)
+        if ddof
+        else np.mean(np.square(apart), axis=axis, keepdims=keepdims)
     )
 
 

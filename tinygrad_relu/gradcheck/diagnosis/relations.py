@@ -12,11 +12,11 @@ PRODUCTS = (np.matmul, np.dot, np.einsum, np.tensordot, np.inner, np.outer, np.v
 class Relation(enum.Enum):
     """What lies between two steps."""
 
-    ACTIVATION = enum.auto()        # one is a bent function of the other, element by element
-    LINEAR = enum.auto()            # one is a straight function of the other
-    GATE = enum.auto()              # one is let through into the other, or not
-    FACTOR = enum.auto()            # one is an operand of a product, or a part of a longer function
-    NORMALISED = enum.auto()        # one comes of the other alone, but not element by element
+    ACTIVATION = enum.auto()  # one is a bent function of the other, element by element
+    LINEAR = enum.auto()  # one is a straight function of the other
+    GATE = enum.auto()  # one is let through into the other, or not
+    FACTOR = enum.auto()  # one is an operand of a product, or a part of a longer function
+    NORMALISED = enum.auto()  # one comes of the other alone, but not element by element
     NONE = enum.auto()
 
 
@@ -65,7 +65,7 @@ STRAIGHT = {np.add, np.subtract, np.negative}
 
 
 def comes_of(graph, early, late):
-    """Tell whether the later step depends on the inputs by way of the earlier one only, without a product."""
+    """Tell whether the later step depends on the inputs by the earlier one only, without a product."""
     reached = {late}
     for k in range(late, early, -1):
         if k in reached:

@@ -7,17 +7,12 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.functions import DERIVATIVES, derivative, name_of, two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
-from tinygrad_relu.gradcheck.diagnosis.mutations import (
-    Mutation,
-    described,
-    for_one_operand,
-    values_like,
-)
+from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, for_one_operand, values_like
 from tinygrad_relu.gradcheck.diagnosis.numbers import close, simple
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
-MOST_STEPS = 16         # of a function that is written out
-MOST_LIVE = 80          # of a graph where each operand of each step is looked at by itself
+MOST_STEPS = 16  # of a function that is written out
+MOST_LIVE = 80  # of a graph where each operand of each step is looked at by itself
 
 #: What it is called if a derivative is left out for one of the gradients behind an activation only.
 BEHIND = {Label.MASK_FORGOTTEN: Label.PRE_ACTIVATION, Label.MISSING_FACTOR: Label.PRE_ACTIVATION}
@@ -64,14 +59,23 @@ class Section:
         """Return a mutation that puts another derivative in the place of this one."""
         step = self.graph.steps[self.ends[0]]
         return Mutation(
-            ("section", self.starts, self.ends, self.partial, *key), label, cost, self.exchanged(wrong), words,
-            step.line, self.name, None, details,
+            ("section", self.starts, self.ends, self.partial, *key),
+            label,
+            cost,
+            self.exchanged(wrong),
+            words,
+            step.line,
+            self.name,
+            None,
+            details,
         )
 
     @functools.cached_property
     def name(self):
         """What the function is called."""
-        found = name_of(self.value(self.starts[0]), self.value(self.ends[0])) if not self.partial else None
+        found = (
+            name_of(self.value(self.starts[0]), self.value(self.ends[0])) if not self.partial else None
+        )
         return found or self.graph.steps[self.ends[0]].name
 
 
@@ -84,8 +88,11 @@ def sections(graph):
             rounds = shared if len(shared) == len(members) else []
         for round_by_round in zip(*rounds):
             yield Section(
-                graph, tuple(start for start, _, _ in round_by_round), members,
-                [slope for _, slope, _ in round_by_round], any(part for _, _, part in round_by_round),
+                graph,
+                tuple(start for start, _, _ in round_by_round),
+                members,
+                [slope for _, slope, _ in round_by_round],
+                any(part for _, _, part in round_by_round),
             )
 
 
@@ -114,7 +121,7 @@ def sections_before(graph, end):
         if not moved:
             return
         if len(moved) == 1:
-            (start, slope), = moved.items()
+            ((start, slope),) = moved.items()
             yield start, slope, False
 
 
@@ -147,7 +154,10 @@ def of_section(section, sides):
         wrong = slope_upside_down(section.graph, section.starts[0], section.ends[0])
         if wrong is not None:
             yield section.mutation(
-                ("upside down",), Label.WRONG_FUNCTION, 23.2, lambda j, _: wrong,
+                ("upside down",),
+                Label.WRONG_FUNCTION,
+                23.2,
+                lambda j, _: wrong,
                 "the condition of np.where is upside down: each branch has the derivative of the other",
             )
 
@@ -184,23 +194,35 @@ def forgotten(section, sides):
     gated = not section.partial and section.graph.steps[section.ends[0]].function in GATES
     if (sides is None and not gated) or (sides is not None and sides[0] == -sides[1]):
         yield section.mutation(
-            ("one",), Label.MISSING_FACTOR, 20, lambda j, _: ones[j],
+            ("one",),
+            Label.MISSING_FACTOR,
+            20,
+            lambda j, _: ones[j],
             f"the derivative of {name} is not multiplied in: a factor of the chain rule is missing",
         )
         return
     yield section.mutation(
-        ("one",), Label.MASK_FORGOTTEN, 19.8, lambda j, _: ones[j],
+        ("one",),
+        Label.MASK_FORGOTTEN,
+        19.8,
+        lambda j, _: ones[j],
         f"the mask of {name} is forgotten: the gradient passes where it should be stopped or scaled",
     )
     for number, side in enumerate(sides or ()):
         if side not in (0, 1):
             yield section.mutation(
-                ("side", number), Label.MASK_FORGOTTEN, 20.5, lambda j, _, side=side: side * ones[j],
+                ("side", number),
+                Label.MASK_FORGOTTEN,
+                20.5,
+                lambda j, _, side=side: side * ones[j],
                 f"the mask of {name} is forgotten: every element is scaled alike",
             )
     if sides is not None and sides[1] > 0 and sides[0] != 0:
         yield section.mutation(
-            ("hard",), Label.WRONG_FUNCTION, 18, lambda j, _: 1.0 * (section.slopes[j] == sides[1]),
+            ("hard",),
+            Label.WRONG_FUNCTION,
+            18,
+            lambda j, _: 1.0 * (section.slopes[j] == sides[1]),
             f"the derivative of ReLU is taken for that of {name}: the slope of one side is lost",
         )
 
@@ -211,7 +233,9 @@ def forgotten_number(section, slope, ones):
     lengths = {n for step in section.graph.steps for n in (*step.value.shape, step.value.size)}
     if slope == -1:
         label, cost, what = Label.CONSTANT_FACTOR, 20.8, f"the minus of {name} is forgotten"
-    elif (section.value(section.ends[0]).size == 1 and close(1 / slope, round(1 / slope))) or any(abs(slope * n - 1) < 1e-9 or abs(slope - n) < 1e-9 for n in lengths if n > 2):
+    elif (section.value(section.ends[0]).size == 1 and close(1 / slope, round(1 / slope))) or any(
+        abs(slope * n - 1) < 1e-9 or abs(slope - n) < 1e-9 for n in lengths if n > 2
+    ):
         label, cost, what = Label.CONSTANT_FACTOR, 20.8, f"the factor {slope:.6g} of {name} is forgotten"
     else:
         label, cost, what = Label.MISSING_FACTOR, 21, f"the factor {slope:.6g} of {name} is forgotten"
@@ -222,7 +246,10 @@ def wrong_masks(section, sides):
     """Yield masks of another tensor, or with the wrong comparison."""
     low, high = sides
     yield section.mutation(
-        ("inverted",), Label.WRONG_FUNCTION, 23, lambda j, _: low + high - section.slopes[j],
+        ("inverted",),
+        Label.WRONG_FUNCTION,
+        23,
+        lambda j, _: low + high - section.slopes[j],
         f"the mask of {section.name} is upside down: it lets pass what it should stop (< for >)",
     )
     graph, shape = section.graph, section.value(section.ends[0]).shape
@@ -268,14 +295,19 @@ def mask_of(section, kind, where, t, strict, sides):
             return None
         if all(np.all(f == high) for f in found):
             return section.mutation(
-                ("mask", kind, where, t, strict), Label.MASK_FORGOTTEN, 22, wrong,
+                ("mask", kind, where, t, strict),
+                Label.MASK_FORGOTTEN,
+                22,
+                wrong,
                 f"the mask of {section.name} lets everything pass: it is forgotten, or it compares "
                 f"{described(graph, where[0])} with {t:g}, which is never smaller",
             )
     own = kind == "value" and where == section.starts
     sign = ">" if strict else ">="
-    what = f"the gradient that arrives at {described(graph, where[0])}" if kind == "cotangent" else described(
-        graph, where[0]
+    what = (
+        f"the gradient that arrives at {described(graph, where[0])}"
+        if kind == "cotangent"
+        else described(graph, where[0])
     )
     label = Label.MASK_FROM_WRONG_TENSOR
     if own:
@@ -284,10 +316,15 @@ def mask_of(section, kind, where, t, strict, sides):
         )
         label = Label.MASK_NOT_STRICT if at_ties else Label.WRONG_FUNCTION
     words = (
-        f"the mask of {section.name} is taken with {sign} {t:g}, and is another one" if own else f"the mask of {section.name} is taken from {what}, and not from its own operand"
+        f"the mask of {section.name} is taken with {sign} {t:g}, and is another one"
+        if own
+        else f"the mask of {section.name} is taken from {what}, and not from its own operand"
     )
     return section.mutation(
-        ("mask", kind, where, t, strict), label, 22.5 if own else 24 + 0.1 * (kind == "cotangent"), wrong,
+        ("mask", kind, where, t, strict),
+        label,
+        22.5 if own else 24 + 0.1 * (kind == "cotangent"),
+        wrong,
         words,
     )
 
@@ -309,13 +346,17 @@ def other_functions(section):
                 found = [1 / s for s in slopes]
         if all(np.isfinite(f).all() for f in found):
             yield section.mutation(
-                ("power", word), Label.WRONG_FUNCTION, 24.3 if power == 2 else 25, lambda j, _, found=found: found[j],
+                ("power", word),
+                Label.WRONG_FUNCTION,
+                24.3 if power == 2 else 25,
+                lambda j, _, found=found: found[j],
                 f"the derivative of {section.name} is multiplied in {word}",
             )
     if section.partial:
         return
     formulas = [
-        name for name in DERIVATIVES
+        name
+        for name in DERIVATIVES
         if all(
             (found := derivative_at(graph, name, k)) is not None
             and np.abs(found - slope).max(initial=0) <= 1e-10 * np.abs(slope).max(initial=0)
@@ -386,8 +427,10 @@ def of_formula(section, place, name, found):
         if np.allclose(wrong[right != 0], right[right != 0], 1e-7) and (right == 0).any():
             label, price = Label.MASK_FORGOTTEN, 20.1
             said = f"the mask in {section.name} is forgotten: its derivative is 0 at some elements"
-        elif "ReLU" in name and 0 < np.count_nonzero(wrong) < wrong.size and np.allclose(
-            wrong[wrong != 0], right[wrong != 0], 1e-7
+        elif (
+            "ReLU" in name
+            and 0 < np.count_nonzero(wrong) < wrong.size
+            and np.allclose(wrong[wrong != 0], right[wrong != 0], 1e-7)
         ):
             price = 18.5
         return Mutation((), label, price, [], said, step.line, section.name, None, {"factor of it": c})
@@ -395,8 +438,15 @@ def of_formula(section, place, name, found):
     start, end = section.starts[0], section.ends[0]
     step = section.graph.steps[end]
     return Mutation(
-        ("section", section.starts, section.ends, section.partial, *key), Label.WRONG_FUNCTION, cost,
-        [Change(end, start, lambda g, _: g * found[0])], words, step.line, section.name, named, {},
+        ("section", section.starts, section.ends, section.partial, *key),
+        Label.WRONG_FUNCTION,
+        cost,
+        [Change(end, start, lambda g, _: g * found[0])],
+        words,
+        step.line,
+        section.name,
+        named,
+        {},
         (Change(end, start, lambda g, _: -g * section.slopes[0]),),
     )
 
@@ -409,8 +459,12 @@ def formula_at_another_place(section, name, where):
         return
     formula = name.format(v="y").partition(",")[0]
     yield section.mutation(
-        ("formula at", name, where), Label.WRONG_FUNCTION, 24.2, lambda j, _: found[j],
-        f"{formula} is taken for the derivative of {section.name}, with {described(graph, where[0])} for y",
+        ("formula at", name, where),
+        Label.WRONG_FUNCTION,
+        24.2,
+        lambda j, _: found[j],
+        f"{formula} is taken for the derivative of {section.name}, with {described(graph, where[0])} "
+        f"for y",
     )
 
 
@@ -433,7 +487,10 @@ def at_another_place(section, where):
     else:
         label, what = Label.WRONG_FUNCTION, "derivative"
     yield section.mutation(
-        ("place", where), label, 24 if own else 24.5, lambda j, _: found[j],
+        ("place", where),
+        label,
+        24 if own else 24.5,
+        lambda j, _: found[j],
         f"the {what} of {section.name} is taken at {described(graph, where[0])}, and not at its operand",
     )
 
@@ -454,7 +511,7 @@ def slope_at(graph, start, end, z):
             try:
                 slopes = step.slopes(operands)
                 value = step.call(operands)
-            except Exception:       # outside of its domain
+            except Exception:  # outside of its domain
                 return None
         slope = slope * sum(s for s, flows in zip(slopes, step.flowing) if flows)
     return slope

@@ -1,4 +1,4 @@
-"""One step of a recorded function: what was called with what, and how a cotangent goes back through it."""
+"""One step of a recorded function: what was called, and how a cotangent goes back through it."""
 
 import numpy as np
 
@@ -124,7 +124,9 @@ class Step:
             return type(x)(map(filled, x)) if type(x) in (list, tuple) else x
 
         with np.errstate(all="ignore"):
-            value = self.function(*filled(self.arguments), **{k: filled(x) for k, x in self.keywords.items()})
+            value = self.function(
+                *filled(self.arguments), **{k: filled(x) for k, x in self.keywords.items()}
+            )
         return value if self.part is None else value[self.part]
 
     def pull(self, g, operands=None):
@@ -183,7 +185,7 @@ class Step:
             try:
                 y, tensors = self.on_tensors(wide)
                 found = pulled(y, tensors, np.ones(self.value.shape))
-            except Exception:       # a ufunc of another library
+            except Exception:  # a ufunc of another library
                 found = [self.slope_by_differences(wide, k) for k in range(len(wide))]
         if operands is None:
             self._slopes = found
@@ -203,9 +205,7 @@ class Step:
 
     def on_tensors(self, operands):
         """Call the function with tensors; return the result and the tensors, None for constants."""
-        tensors = [
-            Tensor(x, True) if flows else None for x, flows in zip(operands, self.flowing)
-        ]
+        tensors = [Tensor(x, True) if flows else None for x, flows in zip(operands, self.flowing)]
         mixed = [x if t is None else t for x, t in zip(operands, tensors)]
         return self.call(mixed), tensors
 

@@ -1,4 +1,4 @@
-"""Wrong sums: over broadcast axes, within reductions, over the rounds of a loop, within a softmax."""
+"""Wrong sums: over broadcast axes, within reductions, over the rounds of a loop."""
 
 from collections import defaultdict
 
@@ -23,15 +23,9 @@ def sum_mutations(graph):
         if link.first.function in (take_at, assign_at, add_at, np.take):
             yield from indexed(link)
         if link.first.function is np.cumsum:
-            yield link.mutation(
-                ("cumsum",), Label.WRONG_FUNCTION, 23,
-                lambda k, g, _, axis=link.first.keywords.get("axis"): np.cumsum(g, axis).reshape(g.shape),
-                "the reverse of np.cumsum adds up from the end, and here it adds up from the beginning",
-            )
-        yield from arranged(link)
+            yield from cumulated(link)
     yield from lone_rounds(graph)
     yield from overwriting(graph)
-    yield from softmaxes(graph)
 
 
 # ------------------------------------------------------------------------------- broadcast axes
@@ -41,7 +35,8 @@ def broadcast_sums(link):
     """Yield an operand's gradient averaged over the axes that it was broadcast along, or not summed."""
     shape, wide = link.operand(link.members[0]).shape, link.first.value.shape
     lost = tuple(
-        k for k in range(len(wide))
+        k
+        for k in range(len(wide))
         if k < len(wide) - len(shape) or (shape[k - len(wide) + len(shape)] == 1 and wide[k] != 1)
     )
     if not lost:
@@ -56,41 +51,57 @@ def broadcast_sums(link):
         return lambda k, g, _: function(term(k, g), axis=lost, keepdims=True).reshape(shape)
 
     yield link.mutation(
-        ("mean",), Label.AVERAGED, 9, over(np.mean),
+        ("mean",),
+        Label.AVERAGED,
+        9,
+        over(np.mean),
         f"the gradient of {name} is averaged over the broadcast {axes}, and has to be summed",
     )
     for word, pick in (("first", 0), ("last", -1)):
         yield link.mutation(
-            (word,), Label.NOT_SUMMED, 22,
-            lambda k, g, _, pick=pick: np.moveaxis(
-                term(k, g), lost, range(len(lost))
-            )[(pick,) * len(lost)].reshape(shape),
-            f"the gradient of {name} is not summed over the broadcast {axes}: only the {word} entry of it "
+            (word,),
+            Label.NOT_SUMMED,
+            22,
+            lambda k, g, _, pick=pick: np.moveaxis(term(k, g), lost, range(len(lost)))[
+                (pick,) * len(lost)
+            ].reshape(shape),
+            f"the gradient of {name} is not summed over the broadcast {axes}: only the {word} entry of "
+            f"it "
             "is taken",
         )
     for axis in lost if len(lost) > 1 else ():
         yield link.mutation(
-            ("one axis", axis), Label.NOT_SUMMED, 22.5,
+            ("one axis", axis),
+            Label.NOT_SUMMED,
+            22.5,
             lambda k, g, _, axis=axis: np.moveaxis(
                 term(k, g).sum(tuple(a for a in lost if a != axis), keepdims=True), axis, 0
             )[0].reshape(shape),
             f"the gradient of {name} is not summed over axis {axis}, along which it was broadcast",
         )
         yield link.mutation(
-            ("mean over", axis), Label.AVERAGED, 9.5,
-            lambda k, g, _, axis=axis: term(k, g).mean(axis, keepdims=True).sum(
-                lost, keepdims=True).reshape(shape),
+            ("mean over", axis),
+            Label.AVERAGED,
+            9.5,
+            lambda k, g, _, axis=axis: (
+                term(k, g).mean(axis, keepdims=True).sum(lost, keepdims=True).reshape(shape)
+            ),
             f"the gradient of {name} is averaged over axis {axis}, and has to be summed",
         )
     yield link.mutation(
-        ("extremum",), Label.NOT_SUMMED, 24, over(np.max),
+        ("extremum",),
+        Label.NOT_SUMMED,
+        24,
+        over(np.max),
         f"of the gradient of {name} the largest entry along {axes} is taken, and not the sum",
     )
     for axis in range(len(wide)):
         kept = [n for k, n in enumerate(wide) if k != axis]
         if axis not in lost and int(np.prod(kept)) == int(np.prod(shape)):
             yield link.mutation(
-                ("axis", axis), Label.SUMMED, 23,
+                ("axis", axis),
+                Label.SUMMED,
+                23,
                 lambda k, g, _, axis=axis: term(k, g).sum(axis).reshape(shape),
                 f"the gradient of {name} is summed over axis {axis}, and was broadcast along {axes}",
             )
@@ -99,8 +110,18 @@ def broadcast_sums(link):
 # --------------------------------------------------------------------------------------- extrema
 
 
+def cumulated(link):
+    """Yield a cumulative sum where one from the end is right."""
+    axis = link.first.keywords.get("axis")
+    yield link.mutation(
+        ("cumsum",), Label.WRONG_FUNCTION, 23, lambda k, g, _: np.cumsum(g, axis).reshape(g.shape),
+        "the reverse of np.cumsum adds up from the end, and here it adds up from the beginning",
+    )
+
+
 def extrema(link):
     """Yield what is made of the gradient of a largest element."""
+
     def spread(k, g):
         # What reaches every element if all of them count: g along the axes that are gone.
         step = link.graph.steps[k]
@@ -125,29 +146,48 @@ def extrema(link):
 
     name = link.first.name
     yield link.mutation(
-        ("all",), Label.MASK_FORGOTTEN, 21, lambda k, g, _: spread(k, g),
-        f"the mask of {name} is forgotten: the gradient reaches every element, and not just the chosen one",
+        ("all",),
+        Label.MASK_FORGOTTEN,
+        21,
+        lambda k, g, _: spread(k, g),
+        f"the mask of {name} is forgotten: the gradient reaches every element, and not just the chosen "
+        f"one",
     )
     yield link.mutation(
-        ("mean",), Label.WRONG_FUNCTION, 22, lambda k, g, _: spread(k, g) / count(k),
+        ("mean",),
+        Label.WRONG_FUNCTION,
+        22,
+        lambda k, g, _: spread(k, g) / count(k),
         f"the gradient of {name} is spread evenly, as if it were a mean",
     )
     yield link.mutation(
-        ("ties",), Label.MASK_NOT_STRICT, 22.5, lambda k, g, _: spread(k, g) * ties(k),
+        ("ties",),
+        Label.MASK_NOT_STRICT,
+        22.5,
+        lambda k, g, _: spread(k, g) * ties(k),
         f"where elements tie, {name} sends the whole gradient to each of them: the mask is >= for >",
     )
     yield link.mutation(
-        ("opposite",), Label.WRONG_FUNCTION, 22.6, lambda k, g, _: spread(k, g) * opposite(k),
+        ("opposite",),
+        Label.WRONG_FUNCTION,
+        22.6,
+        lambda k, g, _: spread(k, g) * opposite(k),
         f"the gradient of {name} goes to the element at the other end: the smallest for the largest",
     )
     axis = link.first.keywords.get("axis", None)
     for by in (1, -1):
         yield link.mutation(
-            ("next", by), Label.SHIFTED, 23, lambda k, g, _, by=by: np.roll(link.right(k, g), by, axis),
+            ("next", by),
+            Label.SHIFTED,
+            23,
+            lambda k, g, _, by=by: np.roll(link.right(k, g), by, axis),
             f"the gradient of {name} goes to a neighbour of the chosen element",
         )
     yield link.mutation(
-        ("first",), Label.WRONG_FUNCTION, 23.5, lambda k, g, _: first_along(spread(k, g), axis),
+        ("first",),
+        Label.WRONG_FUNCTION,
+        23.5,
+        lambda k, g, _: first_along(spread(k, g), axis),
         f"the gradient of {name} always goes to the first element",
     )
 
@@ -192,100 +232,42 @@ def indexed(link):
             return x.reshape(here.operands[0].shape)
 
         yield link.mutation(
-            ("overwritten",), Label.MISSING_TERM, 21, overwritten,
+            ("overwritten",),
+            Label.MISSING_TERM,
+            21,
+            overwritten,
             f"where an index occurs twice, the gradient of {name} is overwritten and not added up: "
             "use np.add.at",
         )
         yield link.mutation(
-            ("overwritten", "first"), Label.MISSING_TERM, 21.5,
+            ("overwritten", "first"),
+            Label.MISSING_TERM,
+            21.5,
             lambda k, g, c: overwritten(k, g, c, True),
             f"where an index occurs twice, only one of its gradients reaches {name}: use np.add.at",
         )
         yield link.mutation(
-            ("averaged",), Label.AVERAGED, 22, lambda k, g, _: averaged(link.graph.steps[k], g),
+            ("averaged",),
+            Label.AVERAGED,
+            22,
+            lambda k, g, _: averaged(link.graph.steps[k], g),
             f"where an index occurs twice, the gradients of {name} are averaged and not added up",
         )
     elif step.paths[link.slot(link.members[0])] == (0, 0):
         yield link.mutation(
-            ("kept",), Label.MASK_FORGOTTEN, 22, lambda k, g, _: g,
+            ("kept",),
+            Label.MASK_FORGOTTEN,
+            22,
+            lambda k, g, _: g,
             "the gradient is not set to 0 where the forward wrote other values over",
         )
 
 
 def averaged(step, g):
     """Return the mean of what goes back to each element that was taken."""
-    total, = step.pull(g)
-    counts, = step.pull(np.ones(g.shape))
+    (total,) = step.pull(g)
+    (counts,) = step.pull(np.ones(g.shape))
     return total / np.maximum(counts, 1)
-
-
-# ------------------------------------------------------------------------------------ arrangements
-
-
-def arranged(link):
-    """Yield what goes back in another order: transposed, flipped, shifted, or just reshaped."""
-    shape = link.operand(link.members[0]).shape
-    if link.first.elementwise and shape == link.first.value.shape and len(link.first.references) == 1:
-        return
-    name = described(link.graph, link.parent(link.members[0]))
-    axes = [k for k, n in enumerate(shape) if n > 1][:4]
-
-    def sent(key, label, cost, arrange, words):
-        return link.mutation(
-            key, label, cost, lambda k, g, _: arrange(link.right(k, g)),
-            f"what {link.first.name} sends back to {name} is {words}",
-        )
-
-    for a in axes:
-        for b in axes:
-            if a < b and shape[a] == shape[b]:
-                yield sent(
-                    ("transposed", a, b), Label.TRANSPOSED, 23,
-                    lambda x, a=a, b=b: np.swapaxes(x, a, b), "transposed",
-                )
-        for by in (1, -1):
-            yield sent(
-                ("shifted", a, by), Label.SHIFTED, 25, lambda x, a=a, by=by: np.roll(x, by, a),
-                f"shifted by one place along axis {a}",
-            )
-            yield sent(
-                ("moved", a, by), Label.SHIFTED, 25, lambda x, a=a, by=by: moved(x, by, a),
-                f"shifted by one place along axis {a}",
-            )
-        yield sent(
-            ("reversed", a), Label.PERMUTED, 25, lambda x, a=a: np.flip(x, a), f"reversed along axis {a}"
-        )
-        yield sent(
-            ("averaged", a), Label.AVERAGED, 26,
-            lambda x, a=a: np.broadcast_to(x.mean(a, keepdims=True), x.shape), f"averaged over axis {a}",
-        )
-        yield sent(
-            ("summed", a), Label.SUMMED, 26,
-            lambda x, a=a: np.broadcast_to(x.sum(a, keepdims=True), x.shape), f"summed over axis {a}",
-        )
-    if len(axes) >= 2:
-        yield sent(
-            ("flipped",), Label.PERMUTED, 24.8, lambda x: np.flip(x, axes[-2:]), "flipped along its axes"
-        )
-        yield sent(
-            ("total",), Label.SUMMED, 26, lambda x: np.full(x.shape, x.sum()), "summed over all axes"
-        )
-    if link.first.value.size == int(np.prod(shape)) and len(axes) > 1 and not link.first.elementwise:
-        for order in "CF":
-            yield link.mutation(
-                ("reshaped", order), Label.PERMUTED, 24, lambda k, g, _, order=order: g.reshape(
-                    shape, order=order), f"what goes back through {link.first.name} to {name} is only "
-                "reshaped, so that its elements end up in the wrong places: undo the change of axes first",
-            )
-
-
-def moved(x, by, axis):
-    """Return `x` moved along an axis, with zeros where nothing arrives."""
-    y = np.roll(x, by, axis)
-    where = [slice(None)] * x.ndim
-    where[axis] = slice(0, by) if by > 0 else slice(by, None)
-    y[tuple(where)] = 0
-    return y
 
 
 # ---------------------------------------------------------------------------------- rounds of a loop
@@ -297,10 +279,11 @@ def overwriting(graph):
     for k in graph.live:
         if graph.steps[k].function is take_at and graph.steps[k].flowing[0]:
             pieces[graph.steps[k].site, graph.steps[k].references[0]].append(k)
-    for (site, parent), members in pieces.items():
+    for (_, parent), members in pieces.items():
         if len(members) < 2:
             continue
         for word, order in (("forwards", members), ("backwards", members[::-1])):
+
             def extra(g, right, order=order, parent=parent):
                 x, total = np.zeros((2, *graph.steps[parent].value.shape))
                 for k in order:
@@ -311,11 +294,15 @@ def overwriting(graph):
 
             step = graph.steps[members[0]]
             yield Mutation(
-                ("overwriting", word, tuple(members)), Label.MISSING_TERM, 22,
+                ("overwriting", word, tuple(members)),
+                Label.MISSING_TERM,
+                22,
                 [Change(members[0], parent, extra)],
-                f"where the pieces that are taken of {described(graph, parent)} overlap, their gradients are "
+                f"where the pieces that are taken of {described(graph, parent)} overlap, their "
+                f"gradients are "
                 "overwritten and not added up: += instead of =",
-                step.line, step.name,
+                step.line,
+                step.name,
             )
 
 
@@ -332,107 +319,33 @@ def lone_rounds(graph):
         for word, kept in (("first", found[0]), ("last", found[-1])):
             changes = [
                 Change(k, parent, lambda g, _, link=link, k=k: -link.right(k, g))
-                for link, k in found if k != kept[1]
+                for link, k in found
+                if k != kept[1]
             ]
             step = graph.steps[members[0]]
             yield Mutation(
-                ("lone", word, path, members, parent), Label.MISSING_TERM, 23, changes,
-                f"of the {len(found)} terms that {step.name} sends back to {described(graph, parent)}, only "
+                ("lone", word, path, members, parent),
+                Label.MISSING_TERM,
+                23,
+                changes,
+                f"of the {len(found)} terms that {step.name} sends back to {described(graph, parent)}, "
+                f"only "
                 f"that of the {word} round is kept: add them up (+=) instead of overwriting",
-                step.line, step.name,
+                step.line,
+                step.name,
             )
+        rest = 1 / len(found) - 1
         changes = [
-            Change(k, parent, lambda g, _, link=link, k=k, c=1 / len(found) - 1: c * link.right(k, g))
+            Change(k, parent, lambda g, _, link=link, k=k, c=rest: c * link.right(k, g))
             for link, k in found
         ]
         yield Mutation(
-            ("averaged rounds", path, members, parent), Label.AVERAGED, 23.5, changes,
+            ("averaged rounds", path, members, parent),
+            Label.AVERAGED,
+            23.5,
+            changes,
             f"the {len(found)} terms that {graph.steps[members[0]].name} sends back to "
             f"{described(graph, parent)} are averaged, and have to be summed",
-            graph.steps[members[0]].line, graph.steps[members[0]].name,
+            graph.steps[members[0]].line,
+            graph.steps[members[0]].name,
         )
-
-
-# ------------------------------------------------------------------------------------------ softmax
-
-
-def softmaxes(graph):
-    """Yield what is made of the derivative of a softmax that is written out as ``e / e.sum()``."""
-    groups = defaultdict(list)
-    for k, e, total in softmaxes_of(graph):
-        groups[graph.steps[k].site].append((k, e, total))
-    for found in groups.values():
-        yield from softmax_rules(graph, found)
-        for one in found if 1 < len(found) < 5 else ():
-            yield from softmax_rules(graph, [one])
-
-
-def softmaxes_of(graph):
-    """Yield the division of each softmax, what is divided, and by what."""
-    for k in graph.live:
-        step = graph.steps[k]
-        if step.function is not np.divide or len(step.references) != 2:
-            continue
-        e, total = step.references
-        if graph.steps[total].function is not np.sum:
-            continue
-        summed = graph.steps[graph.steps[total].references[0]]
-        if summed.function is not graph.steps[e].function or summed.references != graph.steps[e].references:
-            continue
-        if graph.steps[e].function is np.exp and graph.steps[total].value.ndim in (0, step.value.ndim):
-            yield k, e, total
-
-
-def softmax_rules(graph, found):
-    """Yield wrong rules of a softmax, in all rounds of a loop, from its result to what it exponentiates."""
-    k, e, total = found[0]
-    step = graph.steps[k]
-    shape = graph.steps[total].value.shape or (1,) * step.value.ndim
-    axes = tuple(i for i, n in enumerate(shape) if n != step.value.shape[i])
-    for key, label, cost, rule, words in softmax_mistakes(axes, step.value.ndim):
-        changes = [
-            Change(
-                k, graph.steps[e].references[0],
-                lambda g, _, y=graph.steps[k].value, rule=rule:
-                    rule(g, y) - y * (g - (g * y).sum(axes, keepdims=True)),
-            )
-            for k, e, total in found
-        ]
-        yield Mutation(
-            ("softmax", k, len(found), key), label, cost, changes, f"the derivative of the softmax {words}",
-            step.line, "softmax",
-        )
-
-
-def softmax_mistakes(axes, ndim):
-    """Return wrong rules of a softmax over some axes: key, label, cost, rule and words."""
-    others = [a for a in range(ndim) if a not in axes]
-    wrong = [
-        ("diagonal", Label.WRONG_FUNCTION, 21, lambda g, y: g * y * (1 - y),
-         "is taken for that of a sigmoid, y * (1 - y): the elements off the diagonal are missing"),
-        ("one", Label.MISSING_FACTOR, 20, lambda g, y: g, "is not multiplied in"),
-        ("unweighted", Label.MISSING_FACTOR, 23, lambda g, y: y * (g - g.sum(axes, keepdims=True)),
-         "lacks the factor y in the sum over g * y"),
-        ("mean", Label.AVERAGED, 22, lambda g, y: y * (g - (g * y).mean(axes, keepdims=True)),
-         "averages g * y where it has to be summed"),
-        ("plus", Label.CONSTANT_FACTOR, 22, lambda g, y: y * (g + (g * y).sum(axes, keepdims=True)),
-         "has the wrong sign before the sum over g * y"),
-        ("no factor", Label.MISSING_FACTOR, 22, lambda g, y: g - (g * y).sum(axes, keepdims=True),
-         "lacks the factor y in front"),
-        ("no sum", Label.MISSING_TERM, 21, lambda g, y: y * g, "lacks the term - y * sum(g * y)"),
-        ("not summed", Label.NOT_SUMMED, 22.5, lambda g, y: y * (g - g * y), "does not sum g * y"),
-        ("only sum", Label.MISSING_TERM, 22.5, lambda g, y: -y * (g * y).sum(axes, keepdims=True),
-         "lacks the term y * g"),
-    ]
-    for a in others:
-        wrong.append((
-            f"axis {a}", Label.SUMMED, 22, lambda g, y, a=a: y * (g - (g * y).sum(a, keepdims=True)),
-            f"sums g * y over axis {a}, and not over {axes}",
-        ))
-    if ndim > 1:
-        wrong.append((
-            "all axes", Label.SUMMED, 22, lambda g, y: y * (g - (g * y).sum()), "sums g * y over all axes"
-        ))
-    return wrong
-
-

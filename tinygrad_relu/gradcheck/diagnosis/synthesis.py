@@ -1,4 +1,4 @@
-"""Analysis by synthesis: walk back with one rule changed, and see whether that gives what was returned."""
+"""Analysis by synthesis: walk back with one rule changed, and see whether that is what was returned."""
 
 import itertools
 
@@ -9,21 +9,31 @@ from tinygrad_relu.gradcheck.diagnosis.edges import edge_mutations
 from tinygrad_relu.gradcheck.diagnosis.inputs import input_mutations
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation
+from tinygrad_relu.gradcheck.diagnosis.orders import order_mutations
 from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
 from tinygrad_relu.gradcheck.diagnosis.sections import section_mutations
+from tinygrad_relu.gradcheck.diagnosis.softmaxes import softmaxes
 from tinygrad_relu.gradcheck.diagnosis.sums import sum_mutations
 
 # What all walks together may cost, in seconds as estimated beforehand, so that the answer does not
 # depend on how busy the machine is.
 MANY = 12
-GOOD = 28.0             # what costs more, something better is looked for
+GOOD = 28.0  # what costs more, something better is looked for
 
 BUDGET, PART_BUDGET = 1.2, 0.3
 STEP_COST, ELEMENT_COST, LOOK_COST = 2e-5, 4e-9, 5e-5
 
 FOR_ONE_OPERAND = (section_mutations, edge_mutations, branch_mutations, input_mutations)
 FIRST_HALF = Mutation(("first half",), Label.UNEXPLAINED, 0.0, [], "")
-FAMILIES = (section_mutations, edge_mutations, sum_mutations, branch_mutations, input_mutations)
+FAMILIES = (
+    section_mutations,
+    edge_mutations,
+    sum_mutations,
+    softmaxes,
+    order_mutations,
+    branch_mutations,
+    input_mutations,
+)
 
 
 def mutations(graph):
@@ -41,7 +51,7 @@ def in_turns(turns):
                 try:
                     mutation = next(family, None)
                 except (ValueError, ArithmeticError, IndexError, TypeError, AttributeError):
-                    mutation = None     # a step of a kind that was not thought of: others may explain
+                    mutation = None  # a step of a kind that was not thought of: others may explain
                 if mutation is None:
                     turns.remove(family)
                     break
@@ -66,8 +76,11 @@ class Synthesis:
         self.elsewhere, self.others = {}, None
         self.found, self.parts = [], []
         same = [one for one in evidence[1:] if one.graph is self.first.graph]
-        numbers = sum(int((np.abs(one.residue(k)) > one.allowed[k]).sum()) for one in (self.first, *same)
-                      for k in self.wrong)
+        numbers = sum(
+            int((np.abs(one.residue(k)) > one.allowed[k]).sum())
+            for one in (self.first, *same)
+            for k in self.wrong
+        )
         # So many numbers do not agree by chance.
         self.others_needed = same if numbers > MANY else evidence[1:]
         self.probes = [probe for k in self.wrong for probe in self.probes_of(k)]
@@ -128,13 +141,13 @@ class Synthesis:
         changes = mutation.changes
         alone = len({change.at for change in changes}) == 1 or len({change.to for change in changes}) == 1
         if not alone and any(graph.steps[change.to].references for change in changes):
-            return True             # one change acts on another
+            return True  # one change acts on another
         try:
             with np.errstate(all="ignore"):
                 whole, base = self.seen(changes), self.seen(mutation.base)
                 pairs = [(a, r - b) for a, b, (_, _, r) in zip(whole, base, self.probes)]
         except (ValueError, ArithmeticError, IndexError, TypeError):
-            return False            # of shapes that do not fit: nobody wrote that
+            return False  # of shapes that do not fit: nobody wrote that
         for (a, r), (b, s) in zip(pairs[::2], pairs[1::2]):
             if mutation.free and a and b and abs(r / a - s / b) <= 1e-4 * max(abs(r / a), abs(s / b)):
                 return True
@@ -156,7 +169,7 @@ class Synthesis:
             moved = self.first.graph.spread(mutation.changes, self.first.right)
             base = self.first.graph.spread(mutation.base, self.first.right)
         except (ValueError, ArithmeticError, IndexError, TypeError):
-            return              # of shapes that do not fit: nobody wrote that
+            return  # of shapes that do not fit: nobody wrote that
         if not any(np.any(moved[k]) for k in self.wrong):
             return
         if not all(np.isfinite(x).all() for x in (*moved, *base)):
@@ -192,14 +205,19 @@ class Synthesis:
             elif k in self.wrong:
                 contradicted += 1
                 self.note_part(meaning, moved, k)
-        explained = {
-            k for k in explained if self.holds_elsewhere(mutation, k, c)
-        }
+        explained = {k for k in explained if self.holds_elsewhere(mutation, k, c)}
         if explained:
             self.found.append(
                 Candidate(
-                    meaning.label, meaning.cost, meaning.words, frozenset(explained), contradicted,
-                    meaning.line, meaning.op, 1.0, dict(meaning.details),
+                    meaning.label,
+                    meaning.cost,
+                    meaning.words,
+                    frozenset(explained),
+                    contradicted,
+                    meaning.line,
+                    meaning.op,
+                    1.0,
+                    dict(meaning.details),
                 )
             )
 
@@ -228,8 +246,15 @@ class Synthesis:
         if share > 0.5 and len(self.parts) < 500:
             self.parts.append(
                 Candidate(
-                    meaning.label, meaning.cost, meaning.words, frozenset({k}), 0, meaning.line,
-                    meaning.op, share, dict(meaning.details),
+                    meaning.label,
+                    meaning.cost,
+                    meaning.words,
+                    frozenset({k}),
+                    0,
+                    meaning.line,
+                    meaning.op,
+                    share,
+                    dict(meaning.details),
                 )
             )
 
@@ -240,7 +265,7 @@ class Synthesis:
             if one.graph is not self.first.graph:
                 there = self.counterpart(mutation.key, one.graph)
                 if there is None:
-                    continue        # a mask of all elements, say, that is none at the other point
+                    continue  # a mask of all elements, say, that is none at the other point
             try:
                 moved = one.graph.spread(there.changes, one.right)
                 base = one.graph.spread(there.base, one.right)

@@ -58,7 +58,7 @@ class Graph:
     inputs: list
     outputs: list
     live: list = field(default_factory=list)
-    known: dict = field(default_factory=dict)       # what was worked out about it already
+    known: dict = field(default_factory=dict)  # what was worked out about it already
 
     @classmethod
     def of(cls, function, inputs, count):
@@ -155,9 +155,7 @@ class Graph:
                         moved[change.to] = moved[change.to] + extra if change.to in moved else extra
                 if k in moved:
                     self.send(k, moved[k], moved)
-        return [
-            moved.get(k, np.zeros(self.steps[k].value.shape)) for k in self.inputs
-        ]
+        return [moved.get(k, np.zeros(self.steps[k].value.shape)) for k in self.inputs]
 
     def push(self, k, direction):
         """Return how every live step changes as input `k` moves in a direction: forward mode."""
@@ -186,8 +184,11 @@ class Graph:
                 groups[self.steps[k].site, self.steps[k].function].append(k)
                 groups[self.steps[k].site[:1], self.steps[k].function].append(k)
         looped = {
-            k for (site, _), members in groups.items() if len(site) != 1 or self.steps[members[0]].site == site
-            for k in members if len(members) > 2
+            k
+            for (site, _), members in groups.items()
+            if len(site) != 1 or self.steps[members[0]].site == site
+            for k in members
+            if len(members) > 2
         }
         alone = [(k,) for k in self.live if self.steps[k].references and k not in looped]
         for members in [*map(tuple, groups.values()), *alone]:
