@@ -6,7 +6,7 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
-MOST_ELEMENTS_TO_SORT = 100_000
+MOST_ELEMENTS_TO_SORT, MOST_PAIRS = 100_000, 1_000_000
 
 
 def arrangements(evidence, k, case):
@@ -142,7 +142,7 @@ def permuted_elements(evidence, k):
 def order_of_entries(right, given, axis):
     """Return which entry of `right` each one of `given` is, along an axis, or None."""
     a, b = (np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1) for x in (right, given))
-    if len(a) > 256:
+    if len(a) * a.size > MOST_PAIRS:
         return None
     apart = np.abs(b[:, None] - a[None]).max(-1)
     order = apart.argmin(1)

@@ -85,7 +85,7 @@ def confused(graph, parent, found):
             25,
             changes,
             f"two products ({a.first.line} and {b.first.line}) send back to {described(graph, parent)} "
-            f"with "
+            "with "
             "each other's operand",
             a.first.line,
             a.first.name,

@@ -324,7 +324,9 @@ def operand_from(link, path, where, turned=False):
         return step.pull(g, values)[link.slot(k)]
 
     owns = [graph.steps[k].references[graph.steps[k].paths.index(path)] for k in link.members]
-    own, other = next(((a, b) for a, b in zip(owns, where) if a != b), (owns[0], where[0]))
+    # Of a loop the last round: the first one often begins with zeros.
+    pairs = [(a, b) for a, b in zip(owns, where) if a != b]
+    own, other = pairs[-1] if pairs else (owns[0], where[0])
     label, cost = how_confused(graph, link, path, own, other)
     yield link.mutation(
         ("operand", path, where, turned),
@@ -474,7 +476,7 @@ def other_cotangents(link):
             cost,
             lambda _, g, right, other=other: link.right(k, right[other]),
             f"the rule of {link.first.name} takes the gradient of {described(graph, other)} in the "
-            f"place of "
+            "place of "
             f"that of {described(graph, k)}{why}",
         )
         yield link.mutation(
@@ -483,7 +485,7 @@ def other_cotangents(link):
             28,
             lambda _, g, right, other=other: link.right(k, graph.steps[other].value),
             f"the rule of {link.first.name} takes {described(graph, other)} in the place of the "
-            f"gradient of "
+            "gradient of "
             f"{described(graph, k)}",
         )
 
@@ -507,7 +509,7 @@ def other_cotangents_of_loop(link):
             cost,
             lambda j, _, now, where=where: link.right(j, now[where[link.members.index(j)]]),
             f"the rule of {link.first.name} takes the gradient of {described(graph, where[0])} in the "
-            f"place "
+            "place "
             f"of that of {described(graph, k)}{why}",
         )
 

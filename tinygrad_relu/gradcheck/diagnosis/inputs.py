@@ -95,7 +95,7 @@ def returned_instead(graph, k, j):
         26,
         [Change(k, k, lambda g, right: right[j] - g)],
         f"what is returned is the gradient of {described(graph, j)}: the walk back stops too early, or "
-        f"goes "
+        "goes "
         "too far",
         graph.steps[j].line,
         graph.steps[j].name,

@@ -42,7 +42,7 @@ def changed_inputs(case, name):
     return Explanation(
         Label.INPUTS_CHANGED,
         f"The backward writes to {what}, which it was given, so that d{name} and all that is computed "
-        f"later "
+        "later "
         "starts from other numbers: work on a copy.",
         1.0,
         {"changed": list(case.changed)},
@@ -321,7 +321,7 @@ class Calls:
                 return Explanation(
                     Label.ACCUMULATED_TWICE,
                     f"d{name} grows by the same amount with every call: the backward adds to a buffer "
-                    f"that "
+                    "that "
                     "outlives it, so start from zeros in each call.",
                     1.0,
                     {},
@@ -347,7 +347,7 @@ class Calls:
         return Explanation(
             Label.STALE_BUFFER,
             f"d{name} {words}: a value is kept somewhere between calls, so compute it anew or return a "
-            f"copy.",
+            "copy.",
             1.0,
             {},
         )
@@ -382,7 +382,7 @@ class Calls:
         return Explanation(
             Label.MISSING_FACTOR,
             f"d{name} is the same for every dout: the gradient that arrives from behind is not "
-            f"multiplied in.",
+            "multiplied in.",
             1.0,
             {},
         )

@@ -17,9 +17,9 @@ from tinygrad_relu.gradcheck.diagnosis.step import Reference, Step, add_at, assi
 
 # More steps than this are not looked into: one exchange after another would take too long.
 MOST_STEPS = 6000
-MOST_ELEMENTS = 40_000_000
+MOST_ELEMENTS = 10_000_000
 
-PACKAGE = str(Path(__file__).parents[2])
+OURS = str(Path(__file__).parent)
 NUMPY = str(Path(np.__file__).parent)
 
 REDUCTIONS = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
@@ -133,7 +133,7 @@ class Recording:
         frame, places, name = sys._getframe(1), [], ""
         while frame is not None and frame is not self.entry:
             path = frame.f_code.co_filename
-            if not path.startswith((PACKAGE, NUMPY)):
+            if not path.startswith((OURS, NUMPY)):
                 if not name:
                     name = f"{Path(path).name}:{frame.f_lineno}"
                 places.append((frame.f_code, frame.f_lasti))

@@ -9,6 +9,7 @@ from tinygrad_relu.gradcheck.diagnosis.functions import DERIVATIVES, derivative,
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, for_one_operand, values_like
 from tinygrad_relu.gradcheck.diagnosis.numbers import close, simple
+from tinygrad_relu.gradcheck.diagnosis.relations import STRAIGHT
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 MOST_STEPS = 16  # of a function that is written out
@@ -333,7 +334,9 @@ def other_functions(section):
     """Yield derivatives of other functions, and the right one at the wrong place."""
     graph, slopes = section.graph, section.slopes
     y_shape = section.value(section.ends[0]).shape
-    for place, where in places_in(section):
+    straight = not section.partial and graph.steps[section.ends[0]].function in STRAIGHT
+    # What ends with a minus or a sum has the derivative of what is before that, which is a section, too.
+    for place, where in places_in(section) if not straight else ():
         for name in DERIVATIVES:
             found = [derivative_at(graph, name, k) for k in where]
             if all(f is not None for f in found) and not proportional(found, slopes):
@@ -464,7 +467,7 @@ def formula_at_another_place(section, name, where):
         24.2,
         lambda j, _: found[j],
         f"{formula} is taken for the derivative of {section.name}, with {described(graph, where[0])} "
-        f"for y",
+        "for y",
     )
 
 

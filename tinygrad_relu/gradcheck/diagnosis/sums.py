@@ -66,7 +66,7 @@ def broadcast_sums(link):
                 (pick,) * len(lost)
             ].reshape(shape),
             f"the gradient of {name} is not summed over the broadcast {axes}: only the {word} entry of "
-            f"it "
+            "it "
             "is taken",
         )
     for axis in lost if len(lost) > 1 else ():
@@ -151,7 +151,7 @@ def extrema(link):
         21,
         lambda k, g, _: spread(k, g),
         f"the mask of {name} is forgotten: the gradient reaches every element, and not just the chosen "
-        f"one",
+        "one",
     )
     yield link.mutation(
         ("mean",),
@@ -299,7 +299,7 @@ def overwriting(graph):
                 22,
                 [Change(members[0], parent, extra)],
                 f"where the pieces that are taken of {described(graph, parent)} overlap, their "
-                f"gradients are "
+                "gradients are "
                 "overwritten and not added up: += instead of =",
                 step.line,
                 step.name,
@@ -329,7 +329,7 @@ def lone_rounds(graph):
                 23,
                 changes,
                 f"of the {len(found)} terms that {step.name} sends back to {described(graph, parent)}, "
-                f"only "
+                "only "
                 f"that of the {word} round is kept: add them up (+=) instead of overwriting",
                 step.line,
                 step.name,

@@ -21,7 +21,7 @@ MANY = 12
 GOOD = 28.0  # what costs more, something better is looked for
 
 BUDGET, PART_BUDGET = 1.2, 0.3
-STEP_COST, ELEMENT_COST, LOOK_COST = 2e-5, 4e-9, 5e-5
+STEP_COST, ELEMENT_COST, LOOK_COST = 7e-6, 4e-9, 4e-5
 
 FOR_ONE_OPERAND = (section_mutations, edge_mutations, branch_mutations, input_mutations)
 FIRST_HALF = Mutation(("first half",), Label.UNEXPLAINED, 0.0, [], "")
