@@ -5,6 +5,7 @@ from collections import defaultdict
 
 import numpy as np
 
+from tinygrad_relu.gradcheck.diagnosis.functions import derivative
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import (
     Mutation,
@@ -20,6 +21,14 @@ from tinygrad_relu.gradcheck.diagnosis.trace import Change
 # So many ways into one step that all their subsets are tried.
 MOST_WAYS = 6
 
+#: What gradients are multiplied by once too often, and of how many steps behind.
+ACTIVATIONS = (
+    "{v} * (1 - {v}), the derivative of the sigmoid",
+    "1 - {v}**2, the derivative of tanh",
+    "({v} > 0), the derivative of ReLU",
+)
+MOST_NEAR = 8
+
 
 def branch_mutations(graph, alone=False):
     """Yield wrong rules of several links at once, and of gates; `alone`, those of one way into a gate."""
@@ -33,6 +42,7 @@ def branch_mutations(graph, alone=False):
     for link in links(graph):
         if len(link.members) == 1:
             ways[link.parent(link.members[0])].append(link)
+    yield from once_too_often(graph)
     for parent, found in ways.items():
         if 3 <= len(found) <= MOST_WAYS:
             yield from several_dropped(graph, parent, found)
@@ -44,6 +54,30 @@ def branch_mutations(graph, alone=False):
         for link in found:
             if link.first.elementwise and len(link.first.references) > 1:
                 yield from slopes_of_others(link)
+
+
+def once_too_often(graph):
+    """Yield gradients with the derivative of an activation that they do not go through.
+
+    Such as that of the sigmoid after ``p - y``, in which it has cancelled.
+    """
+    for k in graph.live:
+        step = graph.steps[k]
+        if step.function is None:
+            continue
+        near = [j for j in graph.live if j >= k and graph.steps[j].value.shape == step.value.shape]
+        for j in near[:MOST_NEAR]:
+            for name in ACTIVATIONS:
+                slope = derivative(name, graph.steps[j].value)
+                if slope is None or not np.ptp(slope):
+                    continue
+                change = Change(k, k, lambda g, _, slope=slope: g * (slope - 1))
+                yield Mutation(
+                    ("too often", k, j, name), Label.WRONG_FUNCTION, 24.6, [change],
+                    f"the gradient of {described(graph, k)} is multiplied by {name.format(v='v')}, of "
+                    f"{described(graph, j)}, which does not belong there",
+                    step.line, step.name,
+                )
 
 
 def several_dropped(graph, parent, found):

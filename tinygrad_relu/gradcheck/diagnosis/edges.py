@@ -302,7 +302,8 @@ def substitutes(link, path, shape):
     )
     found = list(values_like(link.graph, shape, link.members))
     if len(own) > 1:
-        found += [later(own, own, 1), later(own, own, -1), own[-1:] * len(own), own[:1] * len(own)]
+        found += [own[::-1], later(own, own, 1), later(own, own, -1)]
+        found += [own[-1:] * len(own), own[:1] * len(own)]
     for where in found:
         same_values = all(
             np.array_equal(link.graph.steps[a].value, link.graph.steps[b].value)
@@ -328,6 +329,8 @@ def operand_from(link, path, where, turned=False):
     pairs = [(a, b) for a, b in zip(owns, where) if a != b]
     own, other = pairs[-1] if pairs else (owns[0], where[0])
     label, cost = how_confused(graph, link, path, own, other)
+    if len(where) > 1 and list(where) == owns[::-1]:
+        label, cost = Label.PERMUTED, 23.8
     yield link.mutation(
         ("operand", path, where, turned),
         label,
@@ -500,7 +503,7 @@ def other_cotangents_of_loop(link):
     for group in groups.values():
         # Of each round the one that comes next.
         where = tuple(next((j for j in group if j > k), -1) for k in link.members)
-        if -1 in where or len(group) < 2:
+        if -1 in where:
             continue
         label, cost, why = what_cotangent(graph, k, where[0])
         yield link.mutation(

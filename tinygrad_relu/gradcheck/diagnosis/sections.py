@@ -427,7 +427,10 @@ def of_formula(section, place, name, found):
             if number is None:
                 return None
             price, said = cost + 1.5, f"{number} times {words}"
-        if np.allclose(wrong[right != 0], right[right != 0], 1e-7) and (right == 0).any():
+        if np.ptp(wrong) == 0 and step.function in (np.square, np.power, np.multiply):
+            label, price = Label.MISSING_FACTOR, 22.9
+            said = f"of the derivative of {section.name} only {wrong.flat[0]:.6g} is multiplied in"
+        elif np.allclose(wrong[right != 0], right[right != 0], 1e-7) and (right == 0).any():
             label, price = Label.MASK_FORGOTTEN, 20.1
             said = f"the mask in {section.name} is forgotten: its derivative is 0 at some elements"
         elif (
