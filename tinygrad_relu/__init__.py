@@ -416,8 +416,8 @@ from tinygrad_relu.ops.taking import (
 
 __version__ = "0.1.0"
 
-# Loaded when they are first asked for, because a program needs few of them, and all take as long to load as
-# the rest: submodules (None), and functions, with the submodule that has them.
+# Loaded when they are first asked for, because a program needs few of them, and they take as long to load
+# as the rest: submodules (None), and functions, with the submodule that has them.
 LATER = {
     "cuda": None,
     "distributed": None,
