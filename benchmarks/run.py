@@ -151,6 +151,8 @@ def goals_table(figures):
     for head in ("what", "against", "at most", "measured", ""):
         table.add_column(head, justify="right" if head in ("at most", "measured") else "left")
 
+    kernels = figures.kernels[-1]["times"]
+
     def compare(what, times, against, most):
         if against not in times:
             table.add_row(what, against, f"{most:.2f}", "-", "missing")
@@ -161,8 +163,8 @@ def goals_table(figures):
     for work, against, most in SMALL_GOALS:
         compare(work, figures.results[work], against, most)
     for work, dtype, size, against, most in KERNEL_GOALS:
-        compare(f"{work}, {size:,} {dtype}", figures.kernels[-1]["times"][work][dtype][str(size)], against, most)
-    at_large = {name: times["float64"][str(LARGE)] for name, times in figures.kernels[-1]["times"].items()}
+        compare(f"{work}, {size:,} {dtype}", kernels[work][dtype][str(size)], against, most)
+    at_large = {name: times["float64"][str(LARGE)] for name, times in kernels.items()}
     copies = {"ours": at_large["relu"]["ours"], "best copy": min(at_large["copy"].values())}
     compare(f"relu, {LARGE:,} float64", copies, "best copy", COPY_GOAL)
     relus = {"ours": at_large["thresholded relu"]["ours"], "our relu": at_large["relu"]["ours"]}
@@ -188,7 +190,8 @@ def goals_table(figures):
             f"{ratio:.2f}", verdict(ratio, BUSY_GOAL),
         )
     table.add_row(
-        "import", "beyond NumPy's", f"{IMPORT_GOAL * 1e3:.0f} ms", f"{figures.import_seconds * 1e3:.1f} ms",
+        "import", "beyond NumPy's", f"{IMPORT_GOAL * 1e3:.0f} ms",
+        f"{figures.import_seconds * 1e3:.1f} ms",
         verdict(figures.import_seconds, IMPORT_GOAL),
     )
     growth = figures.chain_seconds[1_000_000] / figures.chain_seconds[100_000]
