@@ -77,7 +77,7 @@ from tinygrad_relu.grad_mode import (
     no_grad,
     set_grad_enabled,
 )
-from tinygrad_relu.gradcheck import gradcheck, gradgradcheck
+from tinygrad_relu.gradcheck import check_gradients, gradcheck, gradgradcheck
 from tinygrad_relu.kernels import (
     empty_cache,
     get_num_threads,

@@ -1,0 +1,213 @@
+"""Is a slope right along a line?  On a kink any slope between those of the two sides is.
+
+Differences settle most lines.  Where they do not agree with the gradient, or cannot tell, more steps are
+taken, from both sides.  What still disagrees is looked at from nearby: a mistake is one there, too, while
+a point where several kinks meet is an exception.
+"""
+
+import enum
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinygrad_relu.engine import Tensor
+from tinygrad_relu.gradcheck.differences import careful_slope, quick_slope
+
+# How often the estimated error a slope may be off; the estimate is one of the order of magnitude.
+MARGIN = 4.0
+# An error of this part of the slope would be seen, which is what a derivative has to be known to.
+SHARP = 1e-4
+# Ops that have a kink at each element.
+KINKED_OPS = ("relu", "gate", "absolute", "maximum", "minimum", "clamp", "limit", "where", "mask", "sign")
+
+
+class Slant(enum.Enum):
+    """What the comparison of a slope with differences tells."""
+
+    RIGHT = enum.auto()
+    ON_KINK = enum.auto()           # between the slopes of the two sides, which differ
+    NEAR_KINK = enum.auto()         # right, and a kink is nearby
+    SEVERAL_KINKS = enum.auto()     # not between them, but right everywhere nearby
+    HIDDEN = enum.auto()            # the function is not finite at shifted points
+    WRONG = enum.auto()
+
+
+@dataclass
+class Finding:
+    """The comparison along one line; arrays have one entry for each set of cotangents."""
+
+    slant: Slant
+    analytic: np.ndarray
+    numerical: np.ndarray
+    error: np.ndarray
+    left: np.ndarray | None = None
+    right: np.ndarray | None = None
+
+
+class Inspector:
+    """Compares the gradients at a point with differences along lines through it.
+
+    Parameters
+    ----------
+    at : Neighbourhood
+    seed : int
+        Of the points nearby.
+    """
+
+    def __init__(self, at, seed):
+        self.at, self.seed = at, seed
+        self.around = None
+        self.typical = typical_slope(at)
+
+    def glance(self, line):
+        """Return the finding from few differences, and whether they settle it."""
+        analytic, rounding = line.analytic()
+        slope = quick_slope(line, self.at.eps, self.at.noise)
+        off = np.abs(analytic - slope.value)
+        sharp = slope.error <= self.wanted(analytic, slope.value, rounding)
+        settled = bool(((off <= MARGIN * slope.error + rounding) & sharp).all())
+        return Finding(Slant.RIGHT, analytic, slope.value, slope.error), settled
+
+    def inspect(self, line):
+        """Return the finding from as many differences as it needs, at this point and nearby."""
+        finding, allowed = self.compared(line)
+        if finding.slant is not Slant.WRONG or not np.isfinite(finding.analytic).all():
+            return finding
+        mismatch = np.abs(finding.analytic - finding.numerical)
+        if self.right_nearby(line, mismatch) and not self.only_ties():
+            finding.slant = Slant.SEVERAL_KINKS
+        return finding
+
+    def compared(self, line):
+        """Return the finding from differences at this point, and by how much the slope may be off."""
+        analytic, rounding = line.analytic()
+        enough = np.nan_to_num(np.fmax(0.02 * np.abs(analytic), 1e-3 * self.typical), posinf=0.0)
+        slope = careful_slope(line, self.at.eps, self.at.noise, enough)
+        slope = one_sided_at_an_edge(slope)
+        allowed = MARGIN * slope.error + rounding
+        with np.errstate(invalid="ignore"):
+            smooth = np.abs(analytic - slope.value) <= allowed
+        smooth |= np.isinf(analytic) & (np.sign(analytic) == slope.steepening)
+        kink = has_kink(slope)
+        between = kink & is_between(analytic, slope, rounding)
+        finding = Finding(Slant.RIGHT, analytic, slope.value, slope.error, slope.left, slope.right)
+        if not np.isfinite(slope.error).all() and not smooth.all():
+            finding.slant = Slant.WRONG if np.isnan(analytic).any() else Slant.HIDDEN
+        elif not (smooth | between).all():
+            finding.slant = Slant.WRONG
+        elif (kink & between).any():
+            finding.slant = Slant.ON_KINK
+        elif slope.kink_nearby:
+            finding.slant = Slant.NEAR_KINK
+        return finding, allowed
+
+    def wanted(self, analytic, numerical, rounding):
+        """Return how small the error of a difference has to be to tell something."""
+        with np.errstate(invalid="ignore"):
+            size = np.fmax(np.abs(analytic), np.abs(numerical))
+        sharp = SHARP / MARGIN if self.at.eps < 1e-10 else SHARP
+        least = np.fmax(rounding, 1e-2 * sharp * self.typical)
+        return np.nan_to_num(np.fmax(sharp * size, least), nan=0.0, posinf=0.0)
+
+    def right_nearby(self, line, mismatch):
+        """Tell whether the gradient is right at points nearby, and clearly so at one at least."""
+        clear = 0
+        for inspector in self.nearby():
+            try:
+                finding, allowed = inspector.compared(line.at_another(inspector.at))
+            except FloatingPointError:
+                continue
+            if finding.slant is Slant.WRONG:
+                return False
+            if finding.slant is not Slant.HIDDEN and (allowed < 0.25 * mismatch)[mismatch > 0].all():
+                clear += 1
+        return clear > 0
+
+    def nearby(self):
+        """Return inspectors of three points nearby, those at which the function is finite."""
+        if self.around is None:
+            rng = np.random.default_rng([self.seed, 1])
+            radius = 0.02 if self.at.eps < 1e-10 else 0.1
+            places = []
+            for _ in range(3):
+                try:
+                    places.append(self.at.shifted(rng, radius))
+                except Exception:
+                    continue
+            self.around = [
+                Inspector(place, self.seed) for place in places
+                if all(np.isfinite(y).all() for y in place.base)
+            ]
+        return self.around
+
+    def only_ties(self):
+        """Tell whether the function has maxima of several elements, but no kinks of single ones.
+
+        Kinks of single elements can meet so that the choices of slopes made at each are together that
+        of no side.  Shares in a tie, though, have to sum to one.
+        """
+        if not hasattr(self, "ties"):
+            names = op_names(self.at)
+            kinked = any(part in name for name in names for part in KINKED_OPS)
+            self.ties = any(name.startswith(("amax", "extreme", "max_pool")) for name in names)
+            self.ties = self.ties and not kinked
+        return self.ties
+
+
+def typical_slope(at):
+    """Return for each set of cotangents how steep the function is along one element, as a rule."""
+    sizes = np.zeros(len(at.gradients))
+    for draw in range(len(sizes)):
+        for position, scale in enumerate(at.scales):
+            gradient = at.floating_gradient(draw, position)
+            if gradient is not None and gradient.size:
+                with np.errstate(all="ignore"):
+                    size = np.sqrt(np.mean(np.square(gradient * scale)))
+                sizes[draw] = max(sizes[draw], np.nan_to_num(size, posinf=0.0))
+    return sizes
+
+
+def one_sided_at_an_edge(slope):
+    """Return a slope with the value of one side where the function ends at the point."""
+    if np.isfinite(slope.error).all():
+        return slope
+    for value, error in ((slope.right, slope.right_error), (slope.left, slope.left_error)):
+        open_end = ~np.isfinite(slope.error) & np.isfinite(error)
+        slope.value = np.where(open_end, value, slope.value)
+        slope.error = np.where(open_end, error, slope.error)
+    return slope
+
+
+def has_kink(slope):
+    """Tell where the slopes of the two sides differ by more than their errors."""
+    with np.errstate(invalid="ignore"):
+        return np.abs(slope.right - slope.left) > MARGIN * (slope.left_error + slope.right_error)
+
+
+def is_between(analytic, slope, rounding):
+    """Tell where a slope lies between those of the two sides, but for their errors."""
+    doubt = MARGIN * np.maximum(slope.left_error, slope.right_error) + rounding
+    low, high = np.minimum(slope.left, slope.right), np.maximum(slope.left, slope.right)
+    with np.errstate(invalid="ignore"):
+        return (low - doubt <= analytic) & (analytic <= high + doubt)
+
+
+def op_names(at):
+    """Return the names of the ops that the function is made of; none if it does not take tensors."""
+    if at.problem.traced is None:
+        return set()
+    try:
+        found = at.problem.traced([Tensor(np.array(x), requires_grad=True) for x in at.point])
+    except Exception:
+        return set()
+    found = list(found) if isinstance(found, (tuple, list)) else [found]
+    nodes = [y.grad_fn for y in found if isinstance(y, Tensor) and y.grad_fn is not None]
+    seen, names = set(nodes), set()
+    while nodes:
+        node = nodes.pop()
+        names.add(node.name)
+        for before in node.next_functions:
+            if hasattr(before, "next_functions") and before not in seen:
+                seen.add(before)
+                nodes.append(before)
+    return names

@@ -1,0 +1,197 @@
+"""A point, what the function and its derivative give there, and the lines that lead away from it."""
+
+import numpy as np
+
+from tinygrad_relu.errors import GradientError
+from tinygrad_relu.gradcheck.differences import noise_along, scales
+
+
+class Neighbourhood:
+    """A point at which gradients are compared with differences.
+
+    Parameters
+    ----------
+    problem : Problem
+    point : list of ndarray
+    cotangents : list of list of ndarray
+        Several sets, each with one for each result.
+
+    Attributes
+    ----------
+    base : list of ndarray
+        The results at the point.
+    gradients : list of list of (ndarray or None)
+        For each set of cotangents what the derivative gives, as it gives it.
+    noise : ndarray
+        For each set the error of rounding of the weighted sum of the results.
+    eps : float
+        The precision of the least precise of inputs and results.
+    """
+
+    def __init__(self, problem, point, cotangents, gradients=None):
+        self.problem, self.point, self.cotangents = problem, point, cotangents
+        results = problem.results(point)
+        self.base = [np.asarray(y, np.float64) for y in results]
+        self.weights = [[np.asarray(c, np.float64) for c in draw] for draw in cotangents]
+        if gradients is None:
+            gradients = [problem.backward(point, draw) for draw in cotangents]
+        self.gradients = gradients
+        dtypes = [y.dtype for y in results] + [x.dtype for x in point if x.size]
+        self.eps = max(float(np.finfo(dtype).eps) for dtype in dtypes)
+        self.scales = [scales(x) for x in point]
+        self.failure = None
+        self.noise = self.estimated_noise(max(float(np.finfo(y.dtype).eps) for y in results))
+
+    def rises(self, values):
+        """Return the weighted sums of results at other values less those here; NaN where it fails."""
+        try:
+            results = self.problem.forward(values)
+        except Exception as error:
+            self.failure = f"raises {type(error).__name__}: {error}"
+            return np.full(len(self.weights), np.nan)
+        if [y.shape for y in results] != [y.shape for y in self.base]:
+            self.failure = "returns results of other shapes"
+            return np.full(len(self.weights), np.nan)
+        with np.errstate(all="ignore"):
+            changes = [y - base for y, base in zip(results, self.base)]
+            sums = [sum(np.vdot(c, change) for c, change in zip(draw, changes)) for draw in self.weights]
+        if not np.isfinite(sums).all():
+            self.failure = "returns NaN or infinity"
+        return np.array(sums, np.float64)
+
+    def estimated_noise(self, eps):
+        """Return the noise: as seen along a line, and at least that of rounding the results."""
+        with np.errstate(all="ignore"):
+            least = [
+                0.5 * eps * np.sqrt(sum(np.sum(np.square(c * y)) for c, y in zip(draw, self.base)))
+                for draw in self.weights
+            ]
+        if not all(np.isfinite(y).all() for y in self.base) or not sum(x.size for x in self.point):
+            return np.nan_to_num(np.array(least))
+        rng = np.random.default_rng(0)
+        seen = noise_along(Direction(self, random_moves(self, rng)), self.eps)
+        return np.maximum(least, seen)
+
+    def floating_gradient(self, draw, position):
+        """Return a gradient as float64 of the shape of its input, or None where it is none."""
+        return as_gradient(self.gradients[draw][position], self.point[position].shape)
+
+    def shifted(self, rng, radius):
+        """Return a point nearby, no element of which is where it is here."""
+        point = []
+        for x, scale in zip(self.point, self.scales):
+            move = scale * rng.uniform(0.5, 1.0, x.shape) * rng.choice([-1.0, 1.0], x.shape)
+            moved = (x + radius * move).astype(x.dtype)
+            moved.flags.writeable = False
+            point.append(moved)
+        return Neighbourhood(self.problem, point, self.cotangents)
+
+
+class Element:
+    """The line on which one element changes; t = 1 changes it by its scale."""
+
+    def __init__(self, at, position, index):
+        self.at, self.position, self.index = at, position, index
+        self.start = np.float64(at.point[position][index])
+        self.scale = np.float64(at.scales[position][index])
+
+    def __call__(self, t):
+        """Return the t that could be represented, and how far the results rise."""
+        values = list(self.at.point)
+        moved = values[self.position].copy()
+        with np.errstate(over="ignore"):
+            moved[self.index] = self.start + t * self.scale
+        values[self.position] = moved
+        with np.errstate(invalid="ignore"):
+            return (np.float64(moved[self.index]) - self.start) / self.scale, self.at.rises(values)
+
+    def analytic(self):
+        """Return what the gradients say of the slope along this line, and their error of rounding."""
+        found, doubts = [], []
+        for draw in range(len(self.at.gradients)):
+            gradient = self.at.floating_gradient(draw, self.position)
+            found.append(np.nan if gradient is None else gradient[self.index] * self.scale)
+            doubts.append(0.0 if gradient is None else usual(gradient) * self.scale)
+        found = np.array(found)
+        return found, 32 * self.at.eps * (np.abs(found) + np.array(doubts))
+
+    def at_another(self, place):
+        """Return the same line through another point."""
+        return Element(place, self.position, self.index)
+
+
+class Direction:
+    """A line on which many elements change; `moves` says for each input in which direction."""
+
+    def __init__(self, at, moves):
+        self.at, self.moves = at, moves
+
+    def __call__(self, t):
+        """Return t, and how far the results rise."""
+        values = list(self.at.point)
+        for position, move in self.moves.items():
+            x = values[position]
+            with np.errstate(over="ignore"):
+                values[position] = np.add(x, t * move, dtype=np.float64).astype(x.dtype, copy=False)
+        return t, self.at.rises(values)
+
+    def analytic(self):
+        """Return what the gradients say of the slope along this line, and their error of rounding."""
+        found, doubts = [], []
+        for draw in range(len(self.at.gradients)):
+            total, squares = 0.0, 0.0
+            for position, move in self.moves.items():
+                gradient = self.at.floating_gradient(draw, position)
+                if gradient is None:
+                    total = np.nan
+                    continue
+                with np.errstate(all="ignore"):
+                    products = (gradient * move).ravel()
+                    total += float(products.sum())
+                    squares += float(products @ products)
+            found.append(total)
+            doubts.append(np.sqrt(squares))
+        return np.array(found), 32 * self.at.eps * np.array(doubts)
+
+    def at_another(self, place):
+        """Return the same line through another point."""
+        return Direction(place, self.moves)
+
+
+def random_moves(at, rng, positions=None):
+    """Return a random direction: for each input how its elements move, in proportion to their scale."""
+    positions = range(len(at.point)) if positions is None else positions
+    return {
+        k: at.scales[k] * rng.uniform(0.5, 1.5, at.point[k].shape)
+        * (2.0 * rng.integers(0, 2, at.point[k].shape) - 1.0)
+        for k in positions if at.point[k].size
+    }
+
+
+def usual(gradient):
+    """Return the usual size of the elements of a gradient."""
+    with np.errstate(all="ignore"):
+        size = float(np.sqrt(np.mean(np.square(gradient)))) if gradient.size else 0.0
+    return size if np.isfinite(size) else 0.0
+
+
+def as_gradient(found, shape):
+    """Return what a derivative gave as a float64 array of `shape`, or None where it cannot be one."""
+    try:
+        found = np.asarray(found, np.float64)
+    except (TypeError, ValueError):
+        return None
+    return found if found.shape == shape else None
+
+
+def check_base(problem, results):
+    """Raise if the results are not finite where they are to be checked."""
+    for number, y in enumerate(results):
+        if not np.isfinite(y).all():
+            index = tuple(int(k) for k in np.argwhere(~np.isfinite(y))[0])
+            where = f" at index {index}" if index else ""
+            raise GradientError(
+                f"check_gradients: {problem.name_of_result(number, len(results))} of the function is "
+                f"{y[index]}{where} for the inputs given: there is no derivative to check; choose "
+                "inputs at which it is finite"
+            )

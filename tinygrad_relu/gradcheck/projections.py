@@ -1,0 +1,76 @@
+"""Comparison along random directions, for inputs that have too many elements to take one by one."""
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.comparison import blank
+from tinygrad_relu.gradcheck.elements import excess
+from tinygrad_relu.gradcheck.kinks import Slant
+from tinygrad_relu.gradcheck.neighbourhood import Direction, Element, random_moves
+
+DIRECTIONS = 2
+# How many elements are looked at where a direction disagrees: those with the largest gradients, and some
+# at random.
+LARGEST, RANDOM = 4, 4
+
+
+def compare(inspector, position, seed):
+    """Compare the gradients of one input with differences along random directions.
+
+    Where they disagree, single elements are looked at until some are found that do.
+
+    Returns
+    -------
+    Comparison
+    """
+    at = inspector.at
+    found = blank(at, position)
+    if not at.point[position].size:
+        return found
+    rng = np.random.default_rng([seed, 3, position])
+    for _ in range(DIRECTIONS):
+        line = Direction(at, random_moves(at, rng, [position]))
+        finding, settled = inspector.glance(line)
+        finding = finding if settled else inspector.inspect(line)
+        found.lines.append(finding)
+        found.weigh(finding)
+        if finding.slant is Slant.WRONG:
+            locate(inspector, position, line, found, rng)
+            break
+    return found
+
+
+def locate(inspector, position, line, found, rng):
+    """Look at single elements where a direction disagrees, until one of them does."""
+    at, shape = inspector.at, inspector.at.point[position].shape
+    with np.errstate(all="ignore"):
+        size = np.nan_to_num(np.abs(found.analytic[0] * at.scales[position]).ravel(), nan=np.inf)
+    largest = np.argsort(size)[::-1][:LARGEST]
+    others = rng.choice(size.size, min(RANDOM, size.size), replace=False)
+    for flat in dict.fromkeys([*largest.tolist(), *others.tolist()]):
+        look_at(inspector, position, np.unravel_index(flat, shape), found)
+    if not any(one.slant is Slant.WRONG for one in found.findings.values()):
+        for flat in bisected(at, position, line.moves[position], inspector):
+            look_at(inspector, position, np.unravel_index(flat, shape), found)
+
+
+def look_at(inspector, position, index, found):
+    """Compare one element."""
+    index = tuple(int(k) for k in index)
+    if index not in found.findings:
+        line = Element(inspector.at, position, index)
+        found.keep(index, inspector.inspect(line), line.scale)
+
+
+def bisected(at, position, move, inspector):
+    """Return the places of a few elements to look at: halves are halved where they disagree more."""
+    start, stop = 0, move.size
+    while stop - start > 2:
+        middle = (start + stop) // 2
+        excesses = []
+        for low, high in ((start, middle), (middle, stop)):
+            part = np.zeros(move.size)
+            part[low:high] = move.reshape(-1)[low:high]
+            finding, _ = inspector.glance(Direction(at, {position: part.reshape(move.shape)}))
+            excesses.append(excess(finding))
+        start, stop = (start, middle) if excesses[0] >= excesses[1] else (middle, stop)
+    return range(start, stop)
