@@ -133,7 +133,8 @@ def best(widths, rises, order, noise):
     """Return the extrapolated quotient that seems least wrong, its error, and which it was.
 
     Richardson's extrapolation takes out the term of the error of `order`.  What it then differs by
-    between neighbouring steps estimates what is left, and `noise` is that of a rise.
+    between neighbouring steps estimates what is left, and `noise` is that of a rise.  What a large step
+    says is believed as far as no smaller one contradicts it.
     """
     with np.errstate(all="ignore"):
         quotients = rises / widths
@@ -143,13 +144,23 @@ def best(widths, rises, order, noise):
         if len(refined) > 1:
             between = np.abs(np.diff(refined, axis=0))
             changes = np.maximum(changes / 16, np.concatenate([between[:1], between]))
-        errors = changes + 3 * noise / np.abs(widths[1:])
+        rounding = 3 * noise / np.abs(widths[1:])
+        if len(refined) > 2:
+            changes = np.maximum(changes, contradicted(refined, rounding))
+        errors = changes + rounding
         errors = np.where(np.isfinite(errors) & np.isfinite(refined), errors, np.inf)
     chosen = np.argmin(errors, axis=0)
     pick = chosen[None]
     return (
         np.take_along_axis(refined, pick, 0)[0], np.take_along_axis(errors, pick, 0)[0], chosen,
     )
+
+
+def contradicted(refined, rounding):
+    """Return how far each estimate is from those of smaller steps, beyond the rounding of these."""
+    distance = np.abs(refined[:, None] - refined[None, :]) - 2 * rounding[None, :]
+    smaller = np.tri(len(refined), k=-1, dtype=bool).T[..., None]
+    return np.max(np.where(smaller & np.isfinite(distance), distance, 0.0), axis=1)
 
 
 def quick_slope(line, eps, noise):
@@ -196,12 +207,20 @@ def careful_slope(line, eps, noise, wanted):
 def noise_along(line, eps):
     """Return how large errors of rounding are in the values of functions along a line.
 
+    It is the larger of that at 0 and that a step away, because values are least noisy where they vanish.
+    """
+    return np.maximum(noise_from(line, 0.0, eps), noise_from(line, first_step(eps), eps))
+
+
+def noise_from(line, start, eps):
+    """Return how large errors of rounding are in the values of functions from `start` on.
+
     Differences of high order of values at points close together are all noise: a smooth function has
     next to none.  After Moré and Wild, Estimating Computational Noise, SIAM J. Sci. Comput. 33 (2011).
     The points lie on one side of 0, where a kink may be.
     """
     spacing = 64 * eps
-    values = np.array([line(spacing * k)[1] for k in range(2, 10)])
+    values = np.array([line(start + spacing * k)[1] for k in range(2, 10)])
     estimates = []
     weight = 1.0
     for order in range(1, 7):

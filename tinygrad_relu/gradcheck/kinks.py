@@ -74,6 +74,7 @@ class Inspector:
         if finding.slant is not Slant.WRONG or not np.isfinite(finding.analytic).all():
             return finding
         mismatch = np.abs(finding.analytic - finding.numerical)
+        mismatch[mismatch <= allowed] = np.inf
         if self.right_nearby(line, mismatch) and not self.only_ties():
             finding.slant = Slant.SEVERAL_KINKS
         return finding
@@ -89,7 +90,7 @@ class Inspector:
             smooth = np.abs(analytic - slope.value) <= allowed
         smooth |= np.isinf(analytic) & (np.sign(analytic) == slope.steepening)
         kink = has_kink(slope)
-        between = kink & is_between(analytic, slope, rounding)
+        between = is_between(analytic, slope, rounding)
         finding = Finding(Slant.RIGHT, analytic, slope.value, slope.error, slope.left, slope.right)
         if not np.isfinite(slope.error).all() and not smooth.all():
             finding.slant = Slant.WRONG if np.isnan(analytic).any() else Slant.HIDDEN
@@ -110,17 +111,20 @@ class Inspector:
         return np.nan_to_num(np.fmax(sharp * size, least), nan=0.0, posinf=0.0)
 
     def right_nearby(self, line, mismatch):
-        """Tell whether the gradient is right at points nearby, and clearly so at one at least."""
+        """Tell whether the gradient is right at points nearby, and clearly so at one at least.
+
+        Clearly is, that it is off by far less than `mismatch`, which it is off by here.
+        """
         clear = 0
         for inspector in self.nearby():
             try:
-                finding, allowed = inspector.compared(line.at_another(inspector.at))
+                finding, _ = inspector.compared(line.at_another(inspector.at))
             except FloatingPointError:
                 continue
             if finding.slant is Slant.WRONG:
                 return False
-            if finding.slant is not Slant.HIDDEN and (allowed < 0.25 * mismatch)[mismatch > 0].all():
-                clear += 1
+            off = distance_from(finding)
+            clear += finding.slant is not Slant.HIDDEN and bool((off < 0.25 * mismatch).all())
         return clear > 0
 
     def nearby(self):
@@ -182,6 +186,15 @@ def has_kink(slope):
     """Tell where the slopes of the two sides differ by more than their errors."""
     with np.errstate(invalid="ignore"):
         return np.abs(slope.right - slope.left) > MARGIN * (slope.left_error + slope.right_error)
+
+
+def distance_from(finding):
+    """Return how far the gradient is off the slope, or off those between the two sides."""
+    off = np.abs(finding.analytic - finding.numerical)
+    if finding.slant is Slant.ON_KINK:
+        low, high = np.minimum(finding.left, finding.right), np.maximum(finding.left, finding.right)
+        off = np.maximum(np.maximum(low - finding.analytic, finding.analytic - high), 0.0)
+    return off
 
 
 def is_between(analytic, slope, rounding):

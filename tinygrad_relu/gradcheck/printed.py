@@ -104,8 +104,8 @@ def kinks_of(entry):
     what = {
         "on": "on a kink: any slope between the two sides is right",
         "near": "a kink is nearby: smaller steps were taken",
-    XX
-                   "and nearby the gradient is right",
+        "several": "several kinks meet: no choice of one slope at the kink is right there; nearby the "
+                   "gradient is right",
     }
     lines = []
     for kind, words in what.items():
