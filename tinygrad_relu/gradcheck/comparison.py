@@ -24,6 +24,8 @@ class Comparison:
         Elements that were looked at closely.
     lines : list of Finding
         The same for random directions.
+    elsewhere : list of (tuple, Finding, float)
+        Elements that are wrong at a point nearby, and their scales, where this one hides it.
     signal, doubt : float
         How large slopes and their errors are altogether, in the scale of the inputs.
     """
@@ -34,6 +36,7 @@ class Comparison:
     rounding: np.ndarray
     findings: dict = field(default_factory=dict)
     lines: list = field(default_factory=list)
+    elsewhere: list = field(default_factory=list)
     signal: float = 0.0
     doubt: float = 0.0
 
@@ -65,7 +68,8 @@ class Comparison:
     @property
     def wrong(self):
         """bool: Whether an element or a direction was found wrong."""
-        return any(one.slant is Slant.WRONG for one in [*self.findings.values(), *self.lines])
+        found = [*self.findings.values(), *self.lines]
+        return bool(self.elsewhere) or any(one.slant is Slant.WRONG for one in found)
 
 
 def blank(at, position):

@@ -66,6 +66,8 @@ def describe(entry, comparison, at):
             tuple(index), float(comparison.analytic[place]), float(comparison.numerical[place]),
             float(comparison.error[place]), draw,
         ))
+    if comparison.wrong and not entry.worst:
+        describe_hidden(entry, comparison)
     position = at.problem.names.index(entry.name)
     for index, finding in sorted(comparison.findings.items()):
         if finding.slant in KINDS:
@@ -73,6 +75,35 @@ def describe(entry, comparison, at):
     entry.kinks += [
         kink_of(line, None, 1.0) for line in comparison.lines if line.slant in KINDS and not entry.kinks
     ]
+
+
+def describe_hidden(entry, comparison):
+    """Fill in the worst elements of an input that is wrong, though none is by itself at the point."""
+    for index, finding, scale in comparison.elsewhere:
+        draw = int(np.argmax(np.nan_to_num(np.abs(finding.analytic - finding.numerical))))
+        entry.worst.append(WorstElement(
+            index, float(finding.analytic[draw] / scale), float(finding.numerical[draw] / scale),
+            float(finding.error[draw] / scale), draw,
+        ))
+    if entry.worst:
+        entry.remark = (
+            "the point is on a kink, which hides the mistake: the numbers below are those of a point nearby."
+        )
+        return
+    with np.errstate(all="ignore"):
+        excess = np.abs(comparison.analytic - comparison.numerical) / comparison.error
+    for flat in np.argsort(np.nan_to_num(excess), axis=None)[::-1][:3]:
+        place = tuple(int(k) for k in np.unravel_index(flat, excess.shape))
+        if np.isfinite(comparison.error[place]):
+            entry.worst.append(WorstElement(
+                place[1:], float(comparison.analytic[place]), float(comparison.numerical[place]),
+                float(comparison.error[place]), place[0],
+            ))
+    if entry.worst:
+        entry.remark = (
+            "along a random direction the gradient is wrong, while each element agrees within the error "
+            "of its difference."
+        )
 
 
 def kink_of(finding, index, scale):

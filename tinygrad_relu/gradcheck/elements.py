@@ -10,6 +10,9 @@ from tinygrad_relu.gradcheck.neighbourhood import Direction, Element, random_mov
 ENOUGH = 6
 # How many elements of one input are looked at closely at most.
 CLOSELY = 600
+# From this precision on, that of float32, single elements often do not stand out from rounding.
+ROUGH = 1e-10
+BENT = (Slant.ON_KINK, Slant.SEVERAL_KINKS)
 
 
 def compare(inspector, position, seed):
@@ -33,14 +36,51 @@ def compare(inspector, position, seed):
         else:
             doubtful.append((excess(slope), index))
     look_closely(inspector, position, doubtful, found)
-    kinked = any(one.slant is not Slant.RIGHT for one in found.findings.values())
-    if kinked and not found.wrong:
-        # Each slope may lie between its sides, and all of them together not.
-        rng = np.random.default_rng([seed, 2, position])
-        for _ in range(2):
-            line = Direction(at, random_moves(at, rng, [position]))
-            found.lines.append(inspector.inspect(line))
+    kinked = any(one.slant in BENT for one in found.findings.values())
+    if (kinked or at.eps > ROUGH) and found.findings and not found.wrong:
+        # Each slope may lie between its sides, or within its error, and all of them together not.
+        look_along(inspector, lines_of(at, position, seed), found)
+    look_nearby(inspector, position, seed, found)
     return found
+
+
+def lines_of(at, position, seed):
+    """Return two random directions for one input, and that in which its gradient is steepest."""
+    rng = np.random.default_rng([seed, 2, position])
+    lines = [Direction(at, random_moves(at, rng, [position])) for _ in range(2)]
+    gradient = at.floating_gradient(0, position)
+    if gradient is not None and np.isfinite(gradient).all():
+        signs = np.where(gradient < 0, -1.0, 1.0)
+        lines.append(Direction(at, {position: at.scales[position] * signs}))
+    return lines
+
+
+def look_along(inspector, lines, found):
+    """Compare along lines, until one of them is wrong."""
+    for line in lines:
+        finding, settled = inspector.glance(line)
+        finding = finding if settled else inspector.inspect(line)
+        found.lines.append(finding)
+        if finding.slant is Slant.WRONG:
+            return line
+    return None
+
+
+def look_nearby(inspector, position, seed, found):
+    """Look for mistakes at points nearby where the gradient passes only because the point is on a kink."""
+    if found.wrong or not any(x.slant in BENT for x in [*found.findings.values(), *found.lines]):
+        return
+    at = inspector.at
+    for line in lines_of(at, position, seed):
+        wrong = inspector.wrong_nearby(line)
+        if wrong:
+            there = wrong[0]
+            size = np.abs(there.at.floating_gradient(0, position) * at.scales[position]).ravel()
+            for flat in np.argsort(size)[::-1][:ENOUGH]:
+                index = tuple(int(k) for k in np.unravel_index(flat, at.point[position].shape))
+                element = Element(there.at, position, index, at.scales[position][index])
+                found.elsewhere.append((index, there.compared(element)[0], float(element.scale)))
+            return
 
 
 def look_closely(inspector, position, doubtful, found):

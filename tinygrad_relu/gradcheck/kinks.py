@@ -56,7 +56,7 @@ class Inspector:
 
     def __init__(self, at, seed):
         self.at, self.seed = at, seed
-        self.around = None
+        self.around = self.shaken = None
         self.typical = typical_slope(at)
 
     def glance(self, line):
@@ -75,6 +75,11 @@ class Inspector:
             return finding
         mismatch = np.abs(finding.analytic - finding.numerical)
         mismatch[mismatch <= allowed] = np.inf
+        rough = np.where(np.isfinite(mismatch), mismatch, 0.0) <= 8 * self.roughness(line)
+        if rough.all():
+            finding.slant = Slant.RIGHT
+            finding.error = np.maximum(finding.error, np.abs(finding.analytic - finding.numerical))
+            return finding
         if self.right_nearby(line, mismatch) and not self.only_ties():
             finding.slant = Slant.SEVERAL_KINKS
         return finding
@@ -85,7 +90,8 @@ class Inspector:
         enough = np.nan_to_num(np.fmax(0.02 * np.abs(analytic), 1e-3 * self.typical), posinf=0.0)
         slope = careful_slope(line, self.at.eps, self.at.noise, enough)
         slope = one_sided_at_an_edge(slope)
-        allowed = MARGIN * slope.error + rounding
+        # A slope that changes the function by less than its rounding, over the whole scale, is none.
+        allowed = MARGIN * (slope.error + self.at.noise) + rounding
         with np.errstate(invalid="ignore"):
             smooth = np.abs(analytic - slope.value) <= allowed
         smooth |= np.isinf(analytic) & (np.sign(analytic) == slope.steepening)
@@ -110,6 +116,26 @@ class Inspector:
         least = np.fmax(rounding, 1e-2 * sharp * self.typical)
         return np.nan_to_num(np.fmax(sharp * size, least), nan=0.0, posinf=0.0)
 
+    def roughness(self, line):
+        """Return how large the errors of rounding in the gradient are, as seen nearby.
+
+        There, on no kink, inputs that differ by an ulp have gradients that differ by rounding alone.
+        """
+        found = np.zeros(len(self.at.gradients))
+        for inspector in self.nearby():
+            here = line.at_another(inspector.at).analytic()[0]
+            for place in inspector.ulps_away():
+                with np.errstate(invalid="ignore"):
+                    found = np.fmax(found, np.abs(line.at_another(place).analytic()[0] - here))
+        return found
+
+    def ulps_away(self):
+        """Return points that differ from this one by an ulp of each element."""
+        if self.shaken is None:
+            rng = np.random.default_rng([self.seed, 5])
+            self.shaken = [self.at.shaken(rng) for _ in range(2)]
+        return self.shaken
+
     def right_nearby(self, line, mismatch):
         """Tell whether the gradient is right at points nearby, and clearly so at one at least.
 
@@ -126,6 +152,19 @@ class Inspector:
             off = distance_from(finding)
             clear += finding.slant is not Slant.HIDDEN and bool((off < 0.25 * mismatch).all())
         return clear > 0
+
+    def wrong_nearby(self, line):
+        """Return the inspectors of points nearby if the gradient is wrong at two of them, else none.
+
+        A factor that is off a little may hide between the two sides of a kink; nearby it cannot.
+        """
+        wrong = []
+        for one in self.nearby():
+            finding, allowed = one.compared(line.at_another(one.at))
+            off = np.abs(finding.analytic - finding.numerical)
+            if finding.slant is Slant.WRONG and (off > allowed + 8 * self.roughness(line)).any():
+                wrong.append(one)
+        return wrong if len(wrong) > 1 else []
 
     def nearby(self):
         """Return inspectors of three points nearby, those at which the function is finite."""

@@ -86,14 +86,33 @@ class Neighbourhood:
             point.append(moved)
         return Neighbourhood(self.problem, point, self.cotangents)
 
+    def shaken(self, rng):
+        """Return only the gradients, where inputs and cotangents are some ulps away in each element."""
+        point = [an_ulp_off(x, rng) for x in self.point]
+        draws = self.cotangents
+        if not self.problem.scalar:
+            draws = [[an_ulp_off(c, rng) for c in draw] for draw in draws]
+        return Gradients(
+            point, self.scales, [self.problem.backward(point, draw) for draw in draws], self.eps
+        )
+
+
+class Gradients:
+    """What a derivative gives at a point, and no more."""
+
+    def __init__(self, point, scales, gradients, eps):
+        self.point, self.scales, self.gradients, self.eps = point, scales, gradients, eps
+
+    floating_gradient = Neighbourhood.floating_gradient
+
 
 class Element:
     """The line on which one element changes; t = 1 changes it by its scale."""
 
-    def __init__(self, at, position, index):
+    def __init__(self, at, position, index, scale=None):
         self.at, self.position, self.index = at, position, index
         self.start = np.float64(at.point[position][index])
-        self.scale = np.float64(at.scales[position][index])
+        self.scale = np.float64(at.scales[position][index] if scale is None else scale)
 
     def __call__(self, t):
         """Return the t that could be represented, and how far the results rise."""
@@ -117,7 +136,7 @@ class Element:
 
     def at_another(self, place):
         """Return the same line through another point."""
-        return Element(place, self.position, self.index)
+        return Element(place, self.position, self.index, self.scale)
 
 
 class Direction:
@@ -166,6 +185,12 @@ def random_moves(at, rng, positions=None):
         * (2.0 * rng.integers(0, 2, at.point[k].shape) - 1.0)
         for k in positions if at.point[k].size
     }
+
+
+def an_ulp_off(x, rng):
+    """Return an array that differs from `x` by a few times its precision in each element."""
+    with np.errstate(all="ignore"):
+        return (x * (1 + rng.choice([-2, -1, 1, 2], x.shape) * np.finfo(x.dtype).eps)).astype(x.dtype)
 
 
 def usual(gradient):

@@ -3,11 +3,10 @@
 import numpy as np
 
 from tinygrad_relu.gradcheck.comparison import blank
-from tinygrad_relu.gradcheck.elements import excess
+from tinygrad_relu.gradcheck.elements import excess, lines_of, look_along, look_nearby
 from tinygrad_relu.gradcheck.kinks import Slant
-from tinygrad_relu.gradcheck.neighbourhood import Direction, Element, random_moves
+from tinygrad_relu.gradcheck.neighbourhood import Direction, Element
 
-DIRECTIONS = 2
 # How many elements are looked at where a direction disagrees: those with the largest gradients, and some
 # at random.
 LARGEST, RANDOM = 4, 4
@@ -26,16 +25,12 @@ def compare(inspector, position, seed):
     found = blank(at, position)
     if not at.point[position].size:
         return found
-    rng = np.random.default_rng([seed, 3, position])
-    for _ in range(DIRECTIONS):
-        line = Direction(at, random_moves(at, rng, [position]))
-        finding, settled = inspector.glance(line)
-        finding = finding if settled else inspector.inspect(line)
-        found.lines.append(finding)
+    wrong = look_along(inspector, lines_of(at, position, seed), found)
+    for finding in found.lines:
         found.weigh(finding)
-        if finding.slant is Slant.WRONG:
-            locate(inspector, position, line, found, rng)
-            break
+    if wrong is not None:
+        locate(inspector, position, wrong, found, np.random.default_rng([seed, 3, position]))
+    look_nearby(inspector, position, seed, found)
     return found
 
 
