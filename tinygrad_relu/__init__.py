@@ -30,6 +30,7 @@ from tinygrad_relu import (
     nn,
     optim,
     special,
+    testing,
     transforms,
     utils,
 )

@@ -48,10 +48,11 @@ FLOORS = {
     "func": 7,
     "gradcheck": 8,
     "numpy": 8,
-    "demo_pictures": 9,
-    "": 9,
-    "demo": 10,
-    "__main__": 11,
+    "testing": 9,
+    "demo_pictures": 10,
+    "": 10,
+    "demo": 11,
+    "__main__": 12,
 }
 
 

@@ -4,7 +4,14 @@ import numpy as np
 
 from tinygrad_relu.engine import Tensor
 from tinygrad_relu.errors import ArgumentError, TensorError
-from tinygrad_relu.gradcheck.problem import ArrayProblem, LossAndGradient, Passing, TensorProblem
+from tinygrad_relu.gradcheck.problem import (
+    ArrayProblem,
+    LossAndGradient,
+    Passing,
+    TensorProblem,
+    leaf_names,
+)
+from tinygrad_relu.trees import leaves
 
 
 def problem_of(f, inputs, backward=None, *, names=None, wrt=None, returns_gradients=None):
@@ -22,8 +29,15 @@ def problem_of(f, inputs, backward=None, *, names=None, wrt=None, returns_gradie
             f"check_gradients: backward is a {type(backward).__name__}: pass a function, which returns "
             "the gradients"
         )
-    labels, values, keyed = listed(inputs)
-    passing = Passing(labels, keyed)
+    tree = tree_of(inputs)
+    labels, values, keyed = listed(inputs) if tree is None else (*leaf_names(tree), False)
+    passing = Passing(labels, keyed, tree)
+    if tree is not None and wrt is None:
+        inside = [f"[{k}][" for k, value in enumerate(tree) if isinstance(value, dict)]
+        wrt = [
+            name for name, (path, value) in zip(labels, leaves(tree))
+            if path.startswith(tuple(inside)) and (is_floating(value) or isinstance(value, float))
+        ]
     if names is not None:
         if len(names) != len(labels) or not all(isinstance(name, str) for name in names):
             raise ArgumentError(
@@ -33,7 +47,7 @@ def problem_of(f, inputs, backward=None, *, names=None, wrt=None, returns_gradie
         if keyed:
             raise ArgumentError("check_gradients: inputs is a dict, and names its inputs: leave names out")
         passing.names = list(names)
-    elif not keyed:
+    elif not keyed and tree is None:
         passing.names = names_of_parameters(f, len(values)) or labels
     if backward is not None or returns_gradients:
         values = [x.detach().numpy() if isinstance(x, Tensor) else x for x in values]
@@ -77,11 +91,20 @@ def gives_gradients(f, passing, arrays, positions):
     if not isinstance(loss, (float, np.floating, np.ndarray)):
         return False
     if isinstance(gradients, dict):
-        return passing.keyed and len(gradients) >= len(positions)
+        return (passing.keyed or passing.tree is not None) and len(gradients) > 0
     if isinstance(gradients, (list, tuple)):
         return len(gradients) in (len(arrays), len(positions))
     shape = np.shape(arrays[positions[0]])
     return len(positions) == 1 and isinstance(gradients, np.ndarray) and gradients.shape == shape
+
+
+def tree_of(inputs):
+    """Return the arguments as a list if there are dicts among them, or dicts in the only dict, else None."""
+    if isinstance(inputs, (list, tuple)) and any(isinstance(value, dict) for value in inputs):
+        return list(inputs)
+    if isinstance(inputs, dict) and any(isinstance(value, dict) for value in inputs.values()):
+        return [inputs]
+    return None
 
 
 def listed(inputs):

@@ -7,6 +7,7 @@ import numpy as np
 
 from tinygrad_relu.engine import Tensor, gradients
 from tinygrad_relu.errors import ArgumentError
+from tinygrad_relu.trees import leaves, regrown
 
 
 class Passing:
@@ -18,13 +19,17 @@ class Passing:
         Of all inputs, in order.
     keyed : bool
         Whether they were given as a dict.
+    tree : list, optional
+        The arguments, if dicts are among them, whose leaves are the inputs.
     """
 
-    def __init__(self, names, keyed):
-        self.names, self.keyed = names, keyed
+    def __init__(self, names, keyed, tree=None):
+        self.names, self.keyed, self.tree = names, keyed, tree
 
     def call(self, function, values, *leading):
         """Call `function` with `leading` and then the inputs."""
+        if self.tree is not None:
+            return function(*leading, *regrown(self.tree, values))
         if not self.keyed:
             return function(*leading, *values)
         named = dict(zip(self.names, values))
@@ -39,7 +44,9 @@ class Passing:
         except (TypeError, ValueError):
             return not self.keyed
         try:
-            if self.keyed:
+            if self.tree is not None:
+                signature.bind(*[None] * (leading + len(self.tree)))
+            elif self.keyed:
                 signature.bind(*[None] * leading, **dict.fromkeys(self.names))
             else:
                 signature.bind(*[None] * (leading + len(self.names)))
@@ -186,6 +193,7 @@ class ArrayProblem(Problem):
         """Return the gradients as a list with one entry for each checked input."""
         names = self.passing.names
         if isinstance(found, dict):
+            found = dict(zip(*leaf_names(found)))
             return [of_name(found, name) for name in self.names]
         if isinstance(found, (tuple, list)) and not is_nested_number(found, self.inputs):
             if len(found) == len(names):
@@ -328,6 +336,16 @@ def changed_names(names, passed, originals):
         name for name, new, old in zip(names, passed, originals)
         if isinstance(old, np.ndarray) and not same_bits(new, old)
     ]
+
+
+def leaf_names(tree):
+    """Return the names of the leaves of a tree, ``layer.W`` for what is in a dict in a dict, and them."""
+    pairs = leaves(tree)
+    full = [".".join(part.strip("'") for part in path[1:-1].split("][")) for path, _ in pairs]
+    # Positions of arguments say nothing where the rest of a name is enough.
+    short = [name.partition(".")[2] if name[:1].isdecimal() and "." in name else name for name in full]
+    short = [f"input {name}" if name.isdecimal() else name for name in short]
+    return (short if len(set(short)) == len(short) else full), [leaf for _, leaf in pairs]
 
 
 def of_name(found, name):

@@ -1,26 +1,43 @@
-"""`gradcheck`: does the recorded derivative agree with the function?"""
+"""PyTorch's `gradcheck` and `gradgradcheck`: each derivative against a difference, within a tolerance."""
 
 import numpy as np
 
 from tinygrad_relu.engine import Tensor, checked_signature, gradients
 from tinygrad_relu.errors import ArgumentError, GradientError
+from tinygrad_relu.gradcheck.arguments import problem_of
+from tinygrad_relu.gradcheck.check import examined
 from tinygrad_relu.gradcheck.jacobian import numerical_jacobian, steadiest_jacobian
 
 # What central differences can show, with a margin, for values near 1.
 TOLERANCES = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 2e-2}
 
 
+# Options of PyTorch's that ask for what there is not here, and the one value that each may have.
+ABSENT = {
+    "check_batched_grad": False, "check_batched_forward_grad": False, "check_forward_ad": False,
+    "check_backward_ad": True, "masked": False, "check_fwd_over_rev": False, "check_rev_over_rev": True,
+    "gen_non_contig_grad_outputs": False,
+}
+
+
 @checked_signature
-def gradcheck(f, inputs, eps=None, atol=None, rtol=None):
-    """Check the derivatives of `f` at `inputs` against central differences.
+def gradcheck(
+    func, inputs, eps=None, atol=None, rtol=None, raise_exception=True, nondet_tol=0.0,
+    check_undefined_grad=True, check_grad_dtypes=False, check_batched_grad=False,
+    check_batched_forward_grad=False, check_forward_ad=False, check_backward_ad=True, fast_mode=False,
+    masked=None,
+):
+    """Check the derivatives of `func` at `inputs` against central differences.
+
+    `check_gradients` tells more about what is wrong, and takes plain NumPy, too.
 
     Parameters
     ----------
-    f : callable
+    func : callable
         Takes the tensors `inputs`, and returns a floating Tensor or a sequence of them.
     inputs : Tensor or sequence
-        What `f` is called with.  Those tensors that require a gradient are checked, element by
-        element.  Each is shifted where it lies, so `f` may also be a function of a module whose
+        What `func` is called with.  Those tensors that require a gradient are checked, element by
+        element.  Each is shifted where it lies, so `func` may also be a function of a module whose
         parameters they are; afterwards all are bit for bit what they were.
     eps : float, optional
         The step of the difference for values up to 1, in proportion for larger ones.  By default
@@ -29,11 +46,21 @@ def gradcheck(f, inputs, eps=None, atol=None, rtol=None):
     atol, rtol : float, optional
         Analytic and numerical derivative agree if they differ by at most ``atol + rtol *
         |numerical|``.  By default both are 1e-6 in float64, and 2e-2 in float32.
+    raise_exception : bool, default True
+        Raise where a derivative is wrong, instead of returning False.
+    nondet_tol : float, default 0
+        By how much results may differ when `func` is called again.
+    fast_mode : bool, default False
+        Compare along random directions, and not each element.
+    check_undefined_grad, check_grad_dtypes : bool
+        Taken for PyTorch's sake: the engine sees to both.
+    check_batched_grad, check_batched_forward_grad, check_forward_ad, check_backward_ad, masked
+        There is no such thing here; any value but PyTorch's default raises.
 
     Returns
     -------
     bool
-        True.  A disagreement raises.
+        True if the derivatives are right.
 
     Raises
     ------
@@ -41,12 +68,12 @@ def gradcheck(f, inputs, eps=None, atol=None, rtol=None):
         A derivative is wrong: which input, at which index, analytic and numerical value and their
         ratio.
     ArgumentError
-        There is nothing to check, or `f` returns something that is no floating tensor.
+        There is nothing to check, or `func` returns something that is no floating tensor.
 
     Notes
     -----
-    A point on a kink, such as ReLU at 0, has no derivative that a difference could confirm: check
-    away from it.
+    At a kink, such as ReLU at 0, any slope between those of the two sides is right, unless `eps`, `atol`
+    or `rtol` is given.
 
     Examples
     --------
@@ -55,48 +82,55 @@ def gradcheck(f, inputs, eps=None, atol=None, rtol=None):
     >>> tg.gradcheck(lambda x: tg.tanh(x) * x, x)
     True
     """
+    refuse_absent("gradcheck", {
+        "check_batched_grad": check_batched_grad, "check_forward_ad": check_forward_ad,
+        "check_batched_forward_grad": check_batched_forward_grad, "check_backward_ad": check_backward_ad,
+        "masked": masked,
+    })
     inputs = listed(inputs)
-    checked = [k for k, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
-    if not checked:
-        raise ArgumentError(
-            "gradcheck: no input requires a gradient: make those to check with requires_grad=True"
-        )
-    outputs = outputs_of(f, inputs)
-    for k in checked:
-        default = TOLERANCES.get(inputs[k].dtype, TOLERANCES[np.dtype(np.float32)])
-        tolerances = default if atol is None else atol, default if rtol is None else rtol
-        analytic = [analytic_jacobian(y, inputs[k]) for y in outputs]
-        numerical = numerical_jacobian(lambda *x: arrays_of(f, x), inputs, k, eps)
-        allowed = [tolerated(*pair, *tolerances) for pair in numerical]
-        if eps is None and not all(
-            agree(a, n, t).all() for a, (n, _), t in zip(analytic, numerical, allowed)
-        ):
-            # Before a rule is blamed, the step is: look closer.
-            numerical = steadiest_jacobian(lambda *x: arrays_of(f, x), inputs, k)
-            allowed = [tolerated(*pair, *tolerances) for pair in numerical]
-        for number, y in enumerate(outputs):
-            y_name = f"output {number}" if len(outputs) > 1 else "the output"
-            shapes = inputs[k].shape, y.shape
-            compare(f"input {k}", y_name, shapes, analytic[number], numerical[number][0], allowed[number])
-            doubt(f"input {k}", y_name, analytic[number], *numerical[number], tolerances)
+    checked = checked_positions("gradcheck", inputs)
+    try:
+        outputs = outputs_of(func, inputs)
+        require_same(outputs, outputs_of(func, inputs), nondet_tol)
+        if fast_mode:
+            check_fast(func, inputs)
+            return True
+        try:
+            check_each(func, inputs, checked, outputs, (eps, atol, rtol))
+        except Disagreement:
+            if (eps, atol, rtol) != (None, None, None) or not right_but_for_kinks(func, inputs):
+                raise
+    except GradientError:
+        if raise_exception:
+            raise
+        return False
     return True
 
 
 @checked_signature
-def gradgradcheck(f, inputs, grad_outputs=None, eps=None, atol=None, rtol=None):
-    """Check the second derivatives of `f`: `gradcheck` of its recorded gradient.
+def gradgradcheck(
+    func, inputs, grad_outputs=None, eps=None, atol=None, rtol=None, gen_non_contig_grad_outputs=False,
+    raise_exception=True, nondet_tol=0.0, check_undefined_grad=True, check_grad_dtypes=False,
+    check_batched_grad=False, check_fwd_over_rev=False, check_rev_over_rev=True, fast_mode=False,
+    masked=None,
+):
+    """Check the second derivatives of `func`: `gradcheck` of its recorded gradient.
 
     Parameters
     ----------
-    f, inputs, eps, atol, rtol
+    func, inputs, eps, atol, rtol, raise_exception, nondet_tol, fast_mode
         As for `gradcheck`.
     grad_outputs : Tensor or sequence of Tensor, optional
         The weights of the outputs, checked as further inputs.  Drawn with a fixed seed by default.
+    check_undefined_grad, check_grad_dtypes, check_batched_grad, masked
+        As for `gradcheck`.
+    gen_non_contig_grad_outputs, check_fwd_over_rev, check_rev_over_rev
+        There is no such thing here; any value but PyTorch's default raises.
 
     Returns
     -------
     bool
-        True.  A disagreement raises `GradientError`.
+        True if the derivatives are right.  A disagreement raises `GradientError`.
 
     Examples
     --------
@@ -104,9 +138,14 @@ def gradgradcheck(f, inputs, grad_outputs=None, eps=None, atol=None, rtol=None):
     >>> tg.gradgradcheck(tg.exp, tg.tensor([0.5, -1.0], requires_grad=True))
     True
     """
+    refuse_absent("gradgradcheck", {
+        "gen_non_contig_grad_outputs": gen_non_contig_grad_outputs, "masked": masked,
+        "check_batched_grad": check_batched_grad, "check_fwd_over_rev": check_fwd_over_rev,
+        "check_rev_over_rev": check_rev_over_rev,
+    })
     inputs = listed(inputs)
-    checked = [k for k, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
-    outputs = [y for y in outputs_of(f, inputs) if y.requires_grad]
+    checked = checked_positions("gradgradcheck", inputs)
+    outputs = [y for y in outputs_of(func, inputs) if y.requires_grad]
     if grad_outputs is None:
         rng = np.random.default_rng(0)
         grad_outputs = [
@@ -115,7 +154,7 @@ def gradgradcheck(f, inputs, grad_outputs=None, eps=None, atol=None, rtol=None):
     count = len(inputs)
 
     def gradient(*arguments):
-        found = outputs_of(f, arguments[:count])
+        found = outputs_of(func, arguments[:count])
         recorded = [y for y in found if y.requires_grad]
         chosen = [arguments[k] for k in checked]
         parts = gradients(recorded, chosen, list(arguments[count:]), True, True)
@@ -124,7 +163,84 @@ def gradgradcheck(f, inputs, grad_outputs=None, eps=None, atol=None, rtol=None):
             for x, part in zip(chosen, parts)
         ]
 
-    return gradcheck(gradient, [*inputs, *listed(grad_outputs)], eps, atol, rtol)
+    return gradcheck(
+        gradient, [*inputs, *listed(grad_outputs)], eps, atol, rtol, raise_exception, nondet_tol,
+        fast_mode=fast_mode,
+    )
+
+
+class Disagreement(GradientError):
+    """An analytic derivative differs from the numerical one."""
+
+
+def refuse_absent(name, options):
+    """Raise if an option asks for what there is not here."""
+    for option, value in options.items():
+        if value is not None and value != ABSENT[option]:
+            raise ArgumentError(
+                f"{name}: {option}={value!r} asks for a kind of derivative that is not computed here: "
+                f"leave it at {ABSENT[option]}"
+            )
+
+
+def checked_positions(name, inputs):
+    """Return which inputs require a gradient, or raise if there is none."""
+    checked = [k for k, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
+    if not checked:
+        raise ArgumentError(
+            f"{name}: no input requires a gradient: make those to check with requires_grad=True"
+        )
+    return checked
+
+
+def require_same(first, second, tolerance):
+    """Raise if a second call with the same inputs gave other results."""
+    for number, (one, other) in enumerate(zip(first, second)):
+        one, other = one.detach().numpy(), other.detach().numpy()
+        if one.shape == other.shape and np.array_equal(one, other, equal_nan=True):
+            continue
+        with np.errstate(all="ignore"):
+            distance = np.nanmax(np.abs(one - other)) if one.shape == other.shape else np.inf
+        if not distance <= tolerance:
+            raise GradientError(
+                f"gradcheck: the function is not deterministic: called again with the same inputs, output "
+                f"{number} differs by up to {distance:.3g}: fix its random numbers, or pass nondet_tol"
+            )
+
+
+def check_each(func, inputs, checked, outputs, given):
+    """Compare each derivative of each output, and raise where they differ."""
+    eps, atol, rtol = given
+    for k in checked:
+        default = TOLERANCES.get(inputs[k].dtype, TOLERANCES[np.dtype(np.float32)])
+        tolerances = default if atol is None else atol, default if rtol is None else rtol
+        analytic = [analytic_jacobian(y, inputs[k]) for y in outputs]
+        numerical = numerical_jacobian(lambda *x: arrays_of(func, x), inputs, k, eps)
+        allowed = [tolerated(*pair, *tolerances) for pair in numerical]
+        if eps is None and not all(
+            agree(a, n, t).all() for a, (n, _), t in zip(analytic, numerical, allowed)
+        ):
+            # Before a rule is blamed, the step is: look closer.
+            numerical = steadiest_jacobian(lambda *x: arrays_of(func, x), inputs, k)
+            allowed = [tolerated(*pair, *tolerances) for pair in numerical]
+        for number, y in enumerate(outputs):
+            y_name = f"output {number}" if len(outputs) > 1 else "the output"
+            shapes = inputs[k].shape, y.shape
+            compare(f"input {k}", y_name, shapes, analytic[number], numerical[number][0], allowed[number])
+            doubt(f"input {k}", y_name, analytic[number], *numerical[number], tolerances)
+
+
+def check_fast(func, inputs):
+    """Compare along random directions, and raise where they differ."""
+    report = examined(problem_of(func, inputs), fast=True)
+    if not report.ok:
+        raise Disagreement(f"gradcheck: {report}")
+
+
+def right_but_for_kinks(func, inputs):
+    """Tell whether what disagrees is on or near a kink, where a gradient may differ from differences."""
+    report = examined(problem_of(func, inputs), fast=False)
+    return report.ok and any(entry.kinks for entry in report.inputs)
 
 
 def listed(values):
@@ -187,10 +303,10 @@ def compare(x_name, y_name, shapes, analytic, numerical, allowed):
     got, expected = analytic[row, column], numerical[row, column]
     with np.errstate(all="ignore"):
         ratio = got / expected
-    hint = "Look at the rule of that input; if the point lies on a kink, check next to it."
+    hint = "Look at the rule of that input; tg.check_gradients says more."
     if not analytic.any():
         hint = "No gradient arrives there at all: is something detached, or computed under no_grad?"
-    raise GradientError(
+    raise Disagreement(
         f"gradcheck: the derivative of {y_name} at index {y_index} with respect to {x_name} at index "
         f"{x_index} is wrong: analytic {got:.9g}, numerical {expected:.9g}, ratio {ratio:.6g} "
         f"(difference {error[row, column]:.3g}, allowed {allowed[row, column]:.3g}).  "
