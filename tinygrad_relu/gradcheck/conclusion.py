@@ -110,10 +110,8 @@ def kink_of(finding, index, scale):
     """Return a kink for the report, for the first set of cotangents whose sides differ most."""
     with np.errstate(all="ignore"):
         draw = int(np.argmax(np.nan_to_num(np.abs(finding.right - finding.left))))
-    return Kink(
-        index, float(finding.analytic[draw] / scale), float(finding.left[draw] / scale),
-        float(finding.right[draw] / scale), KINDS[finding.slant],
-    )
+    slopes = [float(x[draw] / scale) for x in (finding.analytic, finding.left, finding.right)]
+    return Kink(index, *slopes, KINDS[finding.slant])
 
 
 def verdict_of(entry, comparison, faults, at, total):

@@ -163,9 +163,9 @@ def contradicted(refined, rounding):
     return np.max(np.where(smaller & np.isfinite(distance), distance, 0.0), axis=1)
 
 
-def quick_slope(line, eps, noise):
+def quick_slope(line, eps, noise, smaller=1.0):
     """Return the derivatives from two steps, four values of the function."""
-    start = first_step(eps)
+    start = first_step(eps) * smaller
     value, error, _ = Samples(line, [start, start / RATIO]).central(noise)
     return Slope(value, error)
 

@@ -45,9 +45,9 @@ def compare(inspector, position, seed):
 
 
 def lines_of(at, position, seed):
-    """Return two random directions for one input, and that in which its gradient is steepest."""
+    """Return a random direction for one input, and that in which its gradient is steepest."""
     rng = np.random.default_rng([seed, 2, position])
-    lines = [Direction(at, random_moves(at, rng, [position])) for _ in range(2)]
+    lines = [Direction(at, random_moves(at, rng, [position]))]
     gradient = at.floating_gradient(0, position)
     if gradient is not None and np.isfinite(gradient).all():
         signs = np.where(gradient < 0, -1.0, 1.0)
@@ -58,8 +58,9 @@ def lines_of(at, position, seed):
 def look_along(inspector, lines, found):
     """Compare along lines, until one of them is wrong."""
     for line in lines:
-        finding, settled = inspector.glance(line)
-        finding = finding if settled else inspector.inspect(line)
+        finding = inspector.judged(line)
+        if finding.slant is Slant.WRONG:
+            finding = inspector.inspect(line)
         found.lines.append(finding)
         if finding.slant is Slant.WRONG:
             return line
@@ -68,10 +69,13 @@ def look_along(inspector, lines, found):
 
 def look_nearby(inspector, position, seed, found):
     """Look for mistakes at points nearby where the gradient passes only because the point is on a kink."""
-    if found.wrong or not any(x.slant in BENT for x in [*found.findings.values(), *found.lines]):
+    slants = {one.slant for one in found.lines}
+    if found.wrong or Slant.SEVERAL_KINKS in slants:
+        return
+    if not slants | {one.slant for one in found.findings.values()} & set(BENT):
         return
     at = inspector.at
-    for line in lines_of(at, position, seed):
+    for line in lines_of(at, position, seed)[-1:]:
         wrong = inspector.wrong_nearby(line)
         if wrong:
             there = wrong[0]

@@ -28,7 +28,7 @@ class Neighbourhood:
         The precision of the least precise of inputs and results.
     """
 
-    def __init__(self, problem, point, cotangents, gradients=None):
+    def __init__(self, problem, point, cotangents, gradients=None, noise=None):
         self.problem, self.point, self.cotangents = problem, point, cotangents
         results = problem.results(point)
         self.base = [np.asarray(y, np.float64) for y in results]
@@ -40,7 +40,9 @@ class Neighbourhood:
         self.eps = max(float(np.finfo(dtype).eps) for dtype in dtypes)
         self.scales = [scales(x) for x in point]
         self.failure = None
-        self.noise = self.estimated_noise(max(float(np.finfo(y.dtype).eps) for y in results))
+        self.noise = noise
+        if noise is None:
+            self.noise = self.estimated_noise(max(float(np.finfo(y.dtype).eps) for y in results))
 
     def rises(self, values):
         """Return the weighted sums of results at other values less those here; NaN where it fails."""
@@ -80,11 +82,17 @@ class Neighbourhood:
         """Return a point nearby, no element of which is where it is here."""
         point = []
         for x, scale in zip(self.point, self.scales):
-            move = scale * rng.uniform(0.5, 1.0, x.shape) * rng.choice([-1.0, 1.0], x.shape)
+            move = np.where(x == 0, scale, np.abs(x)) * rng.uniform(0.5, 1.0, x.shape) * rng.choice([-1.0, 1.0], x.shape)
             moved = (x + radius * move).astype(x.dtype)
             moved.flags.writeable = False
             point.append(moved)
-        return Neighbourhood(self.problem, point, self.cotangents)
+        return Neighbourhood(self.problem, point, self.cotangents, noise=self.noise)
+
+    def scaled(self, factor):
+        """Return only the gradients here, for cotangents that are larger by a factor."""
+        draws = [[(factor * c).astype(c.dtype) for c in draw] for draw in self.cotangents]
+        found = [self.problem.backward(self.point, draw) for draw in draws]
+        return Gradients(self.point, self.scales, found, self.eps)
 
     def shaken(self, rng):
         """Return only the gradients, where inputs and cotangents are some ulps away in each element."""
@@ -108,6 +116,8 @@ class Gradients:
 
 class Element:
     """The line on which one element changes; t = 1 changes it by its scale."""
+
+    count = 1
 
     def __init__(self, at, position, index, scale=None):
         self.at, self.position, self.index = at, position, index
@@ -144,6 +154,7 @@ class Direction:
 
     def __init__(self, at, moves):
         self.at, self.moves = at, moves
+        self.count = sum(np.count_nonzero(move) for move in moves.values())
 
     def __call__(self, t):
         """Return t, and how far the results rise."""

@@ -131,7 +131,9 @@ def taylor_remark(report):
         return []
     if order == float("inf"):
         return ["Taylor: along a random direction the function is linear, and the gradient its slope."]
-    what = "2 is right" if order > 1.5 else "2 would be right, 1 is a wrong slope or a kink at the point"
+    what = "2 is right" if order > 1.5 else "1 or less is a wrong slope"
+    if order <= 1.5 and any(one.kind != "near" for entry in report.inputs for one in entry.kinks):
+        what = "on a kink it cannot be 2"
     return [f"Taylor: the remainder along a random direction falls with the step to the {order:.2f} ({what})."]
 
 

@@ -9,6 +9,9 @@ from tinygrad_relu.engine import Tensor, gradients
 from tinygrad_relu.errors import ArgumentError
 from tinygrad_relu.trees import leaves, regrown
 
+# The size from which copies of an input cost more than is done with it otherwise.
+LARGE = 10_000
+
 
 class Passing:
     """How the inputs reach a function: by position, by name, or as one dict.
@@ -137,6 +140,7 @@ class ArrayProblem(Problem):
     def __init__(self, function, backward, passing, values, positions):
         super().__init__(function, passing, values, positions)
         self.derivative = backward
+        self.lends = False      # large inputs as they are, once the function is known to leave them alone
         found = self.results(self.inputs, note_changes=True)
         self.scalar = len(found) == 1 and found[0].shape == ()
         self.takes_cotangents = not self.scalar or (
@@ -144,20 +148,39 @@ class ArrayProblem(Problem):
         )
         self.single = len(found) == 1
 
-    def arguments(self, values):
-        """Return fresh copies of all arguments, with other values of the checked ones."""
+    def arguments(self, values, lend=False):
+        """Return fresh copies of all arguments, with other values of the checked ones.
+
+        Large ones are lent instead, read-only, if `lend` says so.
+        """
         checked = dict(zip(self.positions, values))
-        return [
-            np.array(checked[k]) if k in checked else x.copy() if isinstance(x, np.ndarray) else x
-            for k, x in enumerate(self.values)
-        ]
+        fresh = []
+        for k, x in enumerate(self.values):
+            x = checked.get(k, x)
+            if not isinstance(x, np.ndarray):
+                fresh.append(x)
+            elif lend and x.size > LARGE and k in checked:
+                fresh.append(x.view())
+                fresh[-1].flags.writeable = False
+            else:
+                fresh.append(np.array(x))
+        return fresh
 
     def called(self, values, note_changes=False):
         """Return what the function returns at `values`."""
+        if self.lends:
+            try:
+                return self.passing.call(self.function, self.arguments(values, lend=True))
+            except ValueError as error:
+                if "read-only" not in str(error):
+                    raise
+                self.lends = False
         passed = self.arguments(values)
         found = self.passing.call(self.function, passed)
         if note_changes:
-            for name in changed_names(self.passing.names, passed, self.arguments(values)):
+            changed = changed_names(self.passing.names, passed, self.arguments(values))
+            self.lends = not changed
+            for name in changed:
                 self.note(f"The function changes its input {name}; here it was given copies.")
         return found
 

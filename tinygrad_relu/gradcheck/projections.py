@@ -3,7 +3,7 @@
 import numpy as np
 
 from tinygrad_relu.gradcheck.comparison import blank
-from tinygrad_relu.gradcheck.elements import excess, lines_of, look_along, look_nearby
+from tinygrad_relu.gradcheck.elements import lines_of, look_along, look_nearby
 from tinygrad_relu.gradcheck.kinks import Slant
 from tinygrad_relu.gradcheck.neighbourhood import Direction, Element
 
@@ -44,7 +44,7 @@ def locate(inspector, position, line, found, rng):
     for flat in dict.fromkeys([*largest.tolist(), *others.tolist()]):
         look_at(inspector, position, np.unravel_index(flat, shape), found)
     if not any(one.slant is Slant.WRONG for one in found.findings.values()):
-        for flat in bisected(at, position, line.moves[position], inspector):
+        for flat in bisected(at, position, line.moves[position]):
             look_at(inspector, position, np.unravel_index(flat, shape), found)
 
 
@@ -56,16 +56,28 @@ def look_at(inspector, position, index, found):
         found.keep(index, inspector.inspect(line), line.scale)
 
 
-def bisected(at, position, move, inspector):
-    """Return the places of a few elements to look at: halves are halved where they disagree more."""
+def bisected(at, position, move):
+    """Return the places of a few elements to look at: halves are halved where they disagree more.
+
+    One difference tells for one half how far it is off, and what is missing to the whole is in the other.
+    """
+    step = 0.5 * at.eps**0.4
+
+    def off(start, stop):
+        part = np.zeros(move.size)
+        part[start:stop] = move.reshape(-1)[start:stop]
+        line = Direction(at, {position: part.reshape(move.shape)})
+        with np.errstate(all="ignore"):
+            return line.analytic()[0] - (line(step)[1] - line(-step)[1]) / (2 * step)
+
     start, stop = 0, move.size
+    whole = off(start, stop)
     while stop - start > 2:
         middle = (start + stop) // 2
-        excesses = []
-        for low, high in ((start, middle), (middle, stop)):
-            part = np.zeros(move.size)
-            part[low:high] = move.reshape(-1)[low:high]
-            finding, _ = inspector.glance(Direction(at, {position: part.reshape(move.shape)}))
-            excesses.append(excess(finding))
-        start, stop = (start, middle) if excesses[0] >= excesses[1] else (middle, stop)
+        first = off(start, middle)
+        second = whole - first
+        if np.max(np.abs(first)) >= np.max(np.abs(second)):
+            stop, whole = middle, first
+        else:
+            start, whole = middle, second
     return range(start, stop)

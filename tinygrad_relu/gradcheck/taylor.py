@@ -22,7 +22,7 @@ def taylor_order(at, seed):
     line = Direction(at, moves)
     slope = line.analytic()[0][0]
     noise = 10 * at.noise[0]
-    steps = 0.1 * 0.5 ** np.arange(14.0)
+    steps = 0.1 * 0.5 ** np.arange(12.0)
     rises = np.array([line(h)[1][0] for h in steps])
     with np.errstate(all="ignore"):
         remainders = np.abs(rises - steps * slope)
