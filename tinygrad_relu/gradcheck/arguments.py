@@ -23,10 +23,10 @@ def problem_of(f, inputs, backward=None, *, names=None, wrt=None, returns_gradie
         As for `check_gradients`.
     """
     if not callable(f):
-        raise ArgumentError(f"check_gradients: f is a {type(f).__name__}: pass a function")
+        raise ArgumentError(f"check_gradients: f is of type {type(f).__name__}: pass a function")
     if backward is not None and not callable(backward):
         raise ArgumentError(
-            f"check_gradients: backward is a {type(backward).__name__}: pass a function, which returns "
+            f"check_gradients: backward is of type {type(backward).__name__}: pass a function, which returns "
             "the gradients"
         )
     tree = tree_of(inputs)

@@ -221,11 +221,14 @@ def noise_from(line, start, eps):
     """
     spacing = 64 * eps
     values = np.array([line(start + spacing * k)[1] for k in range(2, 10)])
-    estimates = []
-    weight = 1.0
+    largest = np.max(np.abs(values), axis=0)
+    largest = np.where(np.isfinite(largest) & (largest > 0), largest, 1.0)
+    values = values / largest
+    estimates, weight = [], 1.0
     for order in range(1, 7):
-        values = np.diff(values, axis=0)
+        with np.errstate(invalid="ignore"):
+            values = np.diff(values, axis=0)
         weight *= order / (2.0 * (2 * order - 1))       # (k!)^2 / (2k)!
         if order >= 3:
             estimates.append(np.sqrt(weight * np.mean(np.square(values), axis=0)))
-    return np.nan_to_num(np.median(estimates, axis=0), nan=0.0, posinf=0.0)
+    return largest * np.nan_to_num(np.median(estimates, axis=0), nan=0.0, posinf=0.0)

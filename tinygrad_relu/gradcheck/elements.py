@@ -3,15 +3,13 @@
 import numpy as np
 
 from tinygrad_relu.gradcheck.comparison import blank
-from tinygrad_relu.gradcheck.kinks import Slant
+from tinygrad_relu.gradcheck.kinks import ROUGH, Slant
 from tinygrad_relu.gradcheck.neighbourhood import Direction, Element, random_moves
 
 # So many elements that are wrong beyond doubt are enough; the others are as a glance finds them.
 ENOUGH = 6
 # How many elements of one input are looked at closely at most.
 CLOSELY = 600
-# From this precision on, that of float32, single elements often do not stand out from rounding.
-ROUGH = 1e-10
 BENT = (Slant.ON_KINK, Slant.SEVERAL_KINKS)
 
 
@@ -37,6 +35,7 @@ def compare(inspector, position, seed):
             doubtful.append((excess(slope), index))
     look_closely(inspector, position, doubtful, found)
     kinked = any(one.slant in BENT for one in found.findings.values())
+    # In float32 single elements often do not stand out from rounding.
     if (kinked or at.eps > ROUGH) and found.findings and not found.wrong:
         # Each slope may lie between its sides, or within its error, and all of them together not.
         look_along(inspector, lines_of(at, position, seed), found)

@@ -21,6 +21,8 @@ SHARP = 1e-4
 CLOSER = 1 / 256
 # By what cotangents are made larger, to see whether gradients are in proportion: no power of two.
 FACTOR = 1.375
+# From this precision on, that of float32, rounding may hide much.
+ROUGH = 1e-10
 # How many points nearby are looked at, as far as they are needed.
 NEARBY = 4
 # Ops that have a kink at each element.
@@ -62,7 +64,7 @@ class Inspector:
 
     def __init__(self, at, seed):
         self.at, self.seed = at, seed
-        self.around = self.shaken = self.scaled = None
+        self.around = self.shaken = self.scaled = self.double = None
         self.typical = typical_slope(at)
 
     def judged(self, line):
@@ -96,7 +98,31 @@ class Inspector:
             return finding
         if self.right_nearby(line, finding, mismatch) and not self.only_ties():
             finding.slant = Slant.SEVERAL_KINKS
+        elif self.right_in_double(line):
+            finding.slant = Slant.RIGHT
+            finding.error = np.maximum(finding.error, np.abs(finding.analytic - finding.numerical))
         return finding
+
+    def right_in_double(self, line):
+        """Tell whether a gradient that is wrong in a less precise dtype is right in float64.
+
+        Then it is rounding that spoils it.  A mistake in a formula is one in each dtype.
+        """
+        if self.at.eps < ROUGH or self.at.problem.own_graph:
+            return False
+        if self.double is None:
+            try:
+                place = self.at.in_double()
+            except Exception:
+                return False
+            self.double = Inspector(place, self.seed)
+        there = self.double.inspect(line.at_another(self.double.at))
+        if there.slant in (Slant.WRONG, Slant.HIDDEN) or self.double.at.eps > ROUGH:
+            return False
+        self.at.problem.note(
+            "Computed in float64, gradients are right that are off in the dtype given: rounding spoils them."
+        )
+        return True
 
     def compared(self, line):
         """Return the finding from differences at this point, and by how much the slope may be off."""
@@ -108,6 +134,8 @@ class Inspector:
         allowed = MARGIN * (slope.error + np.sqrt(line.count) * self.at.noise) + rounding
         with np.errstate(invalid="ignore"):
             smooth = np.abs(analytic - slope.value) <= allowed
+        flat = (slope.value == 0) & (slope.left == 0) & (slope.right == 0)
+        smooth |= flat & (np.abs(analytic) <= 64 * self.at.eps * line.count)
         smooth |= np.isinf(analytic) & (np.sign(analytic) == slope.steepening)
         kink = has_kink(slope)
         between = is_between(analytic, slope, rounding)
@@ -126,7 +154,7 @@ class Inspector:
         """Return how small the error of a difference has to be to tell something."""
         with np.errstate(invalid="ignore"):
             size = np.fmax(np.abs(analytic), np.abs(numerical))
-        sharp = SHARP / MARGIN if self.at.eps < 1e-10 else SHARP
+        sharp = SHARP / MARGIN if self.at.eps < ROUGH else SHARP
         least = np.fmax(rounding, 1e-2 * sharp * self.typical)
         return np.nan_to_num(np.fmax(sharp * size, least), nan=0.0, posinf=0.0)
 
@@ -136,7 +164,7 @@ class Inspector:
         There, on no kink, inputs that differ by an ulp have gradients that differ by rounding alone.
         Here, gradients for cotangents that are larger by a factor are, but for it.
         """
-        found = self.unevenness(line)
+        found = np.fmax(self.unevenness(line), self.unsteadiness(line))
         for inspector in self.nearby():
             here = line.at_another(inspector.at).analytic()[0]
             for place in inspector.ulps_away():
@@ -155,6 +183,14 @@ class Inspector:
         # By much, it is a mistake.
         much = np.maximum(1e-3 * self.typical, 1e4 * self.at.eps)
         return np.where(np.abs(off) <= much, np.abs(off), 0.0)
+
+    def unsteadiness(self, line):
+        """Return how far the slope changes an ulp away from here, if it is by little, as on no kink."""
+        here, found = line.analytic()[0], np.zeros(len(self.at.gradients))
+        for place in self.ulps_away():
+            with np.errstate(invalid="ignore"):
+                found = np.fmax(found, np.abs(line.at_another(place).analytic()[0] - here))
+        return np.where(found <= self.at.eps**0.4 * self.typical, found, 0.0)
 
     def ulps_away(self):
         """Return points that differ from this one by an ulp of each element."""
@@ -203,7 +239,7 @@ class Inspector:
         """Return inspectors of a few points nearby, those at which the function is finite."""
         if self.around is None:
             rng = np.random.default_rng([self.seed, 1])
-            radius = 0.01 if self.at.eps < 1e-10 else 0.05
+            radius = 0.01 if self.at.eps < ROUGH else 0.05
             places = []
             for _ in range(NEARBY):
                 try:

@@ -65,8 +65,7 @@ class Neighbourhood:
         """Return the noise: as seen along a line, and at least that of rounding the results."""
         with np.errstate(all="ignore"):
             least = [
-                0.5 * eps * np.sqrt(sum(np.sum(np.square(c * y)) for c, y in zip(draw, self.base)))
-                for draw in self.weights
+                0.5 * eps * length([c * y for c, y in zip(draw, self.base)]) for draw in self.weights
             ]
         if not all(np.isfinite(y).all() for y in self.base) or not sum(x.size for x in self.point):
             return np.nan_to_num(np.array(least))
@@ -87,6 +86,13 @@ class Neighbourhood:
             moved.flags.writeable = False
             point.append(moved)
         return Neighbourhood(self.problem, point, self.cotangents, noise=self.noise)
+
+    def in_double(self):
+        """Return the same neighbourhood with inputs and cotangents in float64."""
+        point = [x.astype(np.float64) for x in self.point]
+        return Neighbourhood(
+            self.problem, point, [[c.astype(np.float64) for c in draw] for draw in self.cotangents]
+        )
 
     def scaled(self, factor):
         """Return only the gradients here, for cotangents that are larger by a factor."""
@@ -202,6 +208,14 @@ def an_ulp_off(x, rng):
     """Return an array that differs from `x` by a few times its precision in each element."""
     with np.errstate(all="ignore"):
         return (x * (1 + rng.choice([-2, -1, 1, 2], x.shape) * np.finfo(x.dtype).eps)).astype(x.dtype)
+
+
+def length(arrays):
+    """Return the Euclidean length of several arrays as one vector, without overflow."""
+    largest = max((float(np.abs(x).max()) for x in arrays if x.size), default=0.0)
+    if largest == 0.0 or not np.isfinite(largest):
+        return largest
+    return largest * float(np.sqrt(sum(np.sum(np.square(x / largest)) for x in arrays)))
 
 
 def usual(gradient):

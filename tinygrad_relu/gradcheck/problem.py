@@ -30,7 +30,12 @@ class Passing:
         self.names, self.keyed, self.tree = names, keyed, tree
 
     def call(self, function, values, *leading):
-        """Call `function` with `leading` and then the inputs."""
+        """Call `function` with `leading` and then the inputs; NumPy warns of nothing meanwhile."""
+        with np.errstate(all="ignore"):
+            return self.called(function, values, *leading)
+
+    def called(self, function, values, *leading):
+        """Return what `function` returns for the inputs, passed in their way."""
         if self.tree is not None:
             return function(*leading, *regrown(self.tree, values))
         if not self.keyed:
@@ -114,7 +119,7 @@ class Problem:
             y = y.detach().numpy() if isinstance(y, Tensor) else y
             if not isinstance(y, (np.ndarray, np.generic, float)):
                 raise ArgumentError(
-                    f"check_gradients: {what} of the function is a {type(y).__name__}: it has to "
+                    f"check_gradients: {what} of the function is of type {type(y).__name__}: it has to "
                     "return a number, an array or a tensor of floating dtype, or a tuple of them"
                 )
             y = np.asarray(y)
@@ -305,7 +310,7 @@ class TensorProblem(Problem):
             if not isinstance(y, Tensor):
                 raise ArgumentError(
                     f"check_gradients: {self.name_of_result(number, len(outputs))} of the function is "
-                    f"a {type(y).__name__}: it has to return tensors, so that there is a recorded "
+                    f"of type {type(y).__name__}: it has to return tensors, so that there is a recorded "
                     "gradient to check, or pass the gradient by hand as backward="
                 )
         return outputs
