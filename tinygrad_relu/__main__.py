@@ -42,8 +42,8 @@ def add_check(commands):
     parser = commands.add_parser(
         "check", help=purpose, description=f"{purpose.capitalize()}.",
         epilog="The inputs are what a function name_inputs() returns, or a dict INPUTS in the file, or "
-        "defaults and annotations.  Exit status: 0 if all is right, 1 if a gradient is wrong, 2 if nothing "
-        "could be checked.",
+        "defaults and annotations.  Exit status: 0 if all is right, 1 if a gradient is wrong, 2 if "
+        "nothing could be checked.",
     )
     parser.add_argument("target", metavar="FILE.py[:name]", help="the file, or one function of it")
     parser.add_argument(

@@ -30,7 +30,8 @@ def assert_gradients(
     >>> tg.testing.assert_gradients(np.tanh, [np.ones(3)], lambda dout, x: dout * (1 - np.tanh(x)**2))
     """
     report = check_gradients(
-        f, inputs, backward, names=names, wrt=wrt, returns_gradients=returns_gradients, seed=seed, fast=fast
+        f, inputs, backward, names=names, wrt=wrt, returns_gradients=returns_gradients, seed=seed,
+        fast=fast,
     )
     if not report.ok:
         raise AssertionError(f"\n{report}")
@@ -114,7 +115,7 @@ def difference_of_arrays(actual, expected, where, options):
     worst = [np.unravel_index(np.argmax(np.where(wrong, x, -1.0)), off.shape) for x in (off, relative)]
     at = [f" at index {tuple(int(k) for k in index)}" if index else "" for index in worst]
     return (
-        f"Values are not close{where}: {int(wrong.sum())} of {wrong.size} differ by more than is allowed.\n"
+        f"Values are not close{where}: {int(wrong.sum())} of {wrong.size} differ by more than allowed.\n"
         f"Greatest absolute difference: {off[worst[0]]:.6g}{at[0]} (allowed: {atol:g})\n"
         f"Greatest relative difference: {relative[worst[1]]:.6g}{at[1]} (allowed: {rtol:g})"
     )

@@ -26,8 +26,8 @@ def problem_of(f, inputs, backward=None, *, names=None, wrt=None, returns_gradie
         raise ArgumentError(f"check_gradients: f is of type {type(f).__name__}: pass a function")
     if backward is not None and not callable(backward):
         raise ArgumentError(
-            f"check_gradients: backward is of type {type(backward).__name__}: pass a function, which returns "
-            "the gradients"
+            f"check_gradients: backward is of type {type(backward).__name__}: pass a function, which "
+            "returns the gradients"
         )
     tree = tree_of(inputs)
     labels, values, keyed = listed(inputs) if tree is None else (*leaf_names(tree), False)
@@ -45,7 +45,7 @@ def problem_of(f, inputs, backward=None, *, names=None, wrt=None, returns_gradie
                 "string for each"
             )
         if keyed:
-            raise ArgumentError("check_gradients: inputs is a dict, and names its inputs: leave names out")
+            raise ArgumentError("check_gradients: the keys of inputs are the names: leave names out")
         passing.names = list(names)
     elif not keyed and tree is None:
         passing.names = names_of_parameters(f, len(values)) or labels
@@ -99,7 +99,7 @@ def gives_gradients(f, passing, arrays, positions):
 
 
 def tree_of(inputs):
-    """Return the arguments as a list if there are dicts among them, or dicts in the only dict, else None."""
+    """Return the arguments as a list if dicts are among them, or in the only dict, else None."""
     if isinstance(inputs, (list, tuple)) and any(isinstance(value, dict) for value in inputs):
         return list(inputs)
     if isinstance(inputs, dict) and any(isinstance(value, dict) for value in inputs.values()):

@@ -91,7 +91,8 @@ def examined(problem, seed=0, fast=None):
     ]
     report = GradientReport(entries, fast, seed, notes=problem.notes)
     for name, shape, dtype in problem.carried:
-        report.notes.append(f"{name} ({dtype}{' of shape ' + str(shape) if shape else ''}) was passed on.")
+        what = f"{dtype} of shape {shape}" if shape else str(dtype)
+        report.notes.append(f"{name} ({what}) was passed on, and not checked.")
     if faults.nondeterministic:
         report.notes.insert(0, faults.nondeterministic)
         for entry in entries:

@@ -56,7 +56,7 @@ class Comparison:
 
     def wrong_mask(self):
         """Return for each element and draw whether its gradient is wrong."""
-        with np.errstate(invalid="ignore"):
+        with np.errstate(all="ignore"):
             off = np.abs(self.analytic - self.numerical)
             wrong = ~(off <= MARGIN * self.error + self.rounding)
         wrong &= np.isfinite(self.error)

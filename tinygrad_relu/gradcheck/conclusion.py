@@ -87,7 +87,7 @@ def describe_hidden(entry, comparison):
         ))
     if entry.worst:
         entry.remark = (
-            "the point is on a kink, which hides the mistake: the numbers below are those of a point nearby."
+            "the point is on a kink, which hides the mistake: the numbers are those of a point nearby."
         )
         return
     with np.errstate(all="ignore"):
@@ -186,7 +186,7 @@ def explained(report, at, comparisons, faults):
     entries = report.inputs
     wrong = [entry.verdict is Verdict.WRONG for entry in entries]
     found = {}
-    if all(one.error.size == 0 or np.isfinite(one.error).any() for one in comparisons) and not report.fast:
+    if not report.fast:
         found = diagnosed(case_of(at, comparisons, wrong, faults))
     told = {}
     for entry, comparison, bad in zip(entries, comparisons, wrong):

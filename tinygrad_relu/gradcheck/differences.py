@@ -189,9 +189,10 @@ def careful_slope(line, eps, noise, wanted):
         value, error, chosen = samples.central(noise)
         poor = error > wanted
         last = len(samples.steps) - 2
-        if (poor & (chosen == 0)).any() and samples.steps[0] < 1e12:
+        lost = not np.isfinite(error).all()     # not finite on one side: is there room nearer by?
+        if not lost and (poor & (chosen == 0)).any() and samples.steps[0] < 1e12:
             samples.take(samples.steps[0] * RATIO ** np.arange(1.0, 7.0))
-        elif (poor & (chosen == last)).any() and samples.steps[-1] > 1e-16:
+        elif (lost or (poor & (chosen == last)).any()) and samples.steps[-1] > 1e-16:
             samples.take(samples.steps[-1] / RATIO ** np.arange(1.0, 5.0))
         else:
             break

@@ -67,7 +67,7 @@ def look_along(inspector, lines, found):
 
 
 def look_nearby(inspector, position, seed, found):
-    """Look for mistakes at points nearby where the gradient passes only because the point is on a kink."""
+    """Look for mistakes at points nearby where a gradient may pass only because of a kink here."""
     slants = {one.slant for one in found.lines}
     if found.wrong or Slant.SEVERAL_KINKS in slants:
         return

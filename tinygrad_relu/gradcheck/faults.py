@@ -70,7 +70,7 @@ def unlike_itself(problem):
     """Return a sentence if the function gives other results when it is called again, or nothing."""
     first, second = problem.forward(problem.inputs), problem.forward(problem.inputs)
     if [y.shape for y in first] != [y.shape for y in second]:
-        return "The function returns results of other shapes when it is called again with the same inputs."
+        return "Called again with the same inputs, the function returns results of other shapes."
     for number, (one, other) in enumerate(zip(first, second)):
         same = np.array_equal(one, other, equal_nan=True)
         if not same:

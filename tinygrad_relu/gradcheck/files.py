@@ -131,8 +131,8 @@ def inputs_for(space, name):
     words = ", ".join(inspect.signature(space[name]).parameters)
     raise ArgumentError(
         f"at which inputs?  Write a function {name}_inputs() that returns them ({words}) as a tuple or a "
-        f"dict of arrays, or INPUTS = {{...}} with an array for each name, or give the parameters defaults "
-        "or annotations, such as x: np.ones((3, 2))"
+        "dict of arrays, or INPUTS = {...} with an array for each name, or give the parameters "
+        "defaults or annotations, such as x: np.ones((3, 2))"
     )
 
 
@@ -175,8 +175,8 @@ def advice(path, space, wanted):
             f"{path} has no function {wanted} with a gradient beside it ({has}): write {wanted}_backward"
         )
     return (
-        f"{path} has no function with its gradient beside it ({has}): call the gradient of f f_backward or "
-        "f_grad, or let a function named loss_and_grad return both"
+        f"{path} has no function with its gradient beside it ({has}): the gradient of f is called "
+        "f_backward or f_grad, or a function named loss_and_grad returns both"
     )
 
 

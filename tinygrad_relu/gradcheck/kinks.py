@@ -66,6 +66,7 @@ class Inspector:
         self.at, self.seed = at, seed
         self.around = self.shaken = self.scaled = self.double = None
         self.typical = typical_slope(at)
+        self.bent = set()       # the inputs that are known to have a kink here
 
     def judged(self, line):
         """Return the finding from as few differences as settle it, of this point alone."""
@@ -120,7 +121,7 @@ class Inspector:
         if there.slant in (Slant.WRONG, Slant.HIDDEN) or self.double.at.eps > ROUGH:
             return False
         self.at.problem.note(
-            "Computed in float64, gradients are right that are off in the dtype given: rounding spoils them."
+            "Some gradients are off in the dtype given and right in float64: rounding spoils them."
         )
         return True
 
@@ -131,7 +132,8 @@ class Inspector:
         slope = careful_slope(line, self.at.eps, self.at.noise, enough)
         slope = one_sided_at_an_edge(slope)
         # A slope that changes the function by less than its rounding, over the whole scale, is none.
-        allowed = MARGIN * (slope.error + np.sqrt(line.count) * self.at.noise) + rounding
+        error = slope.error + np.sqrt(line.count) * self.at.noise
+        allowed = MARGIN * error + rounding
         with np.errstate(invalid="ignore"):
             smooth = np.abs(analytic - slope.value) <= allowed
         flat = (slope.value == 0) & (slope.left == 0) & (slope.right == 0)
@@ -139,13 +141,14 @@ class Inspector:
         smooth |= np.isinf(analytic) & (np.sign(analytic) == slope.steepening)
         kink = has_kink(slope)
         between = is_between(analytic, slope, rounding)
-        finding = Finding(Slant.RIGHT, analytic, slope.value, slope.error, slope.left, slope.right)
+        finding = Finding(Slant.RIGHT, analytic, slope.value, error, slope.left, slope.right)
         if not np.isfinite(slope.error).all() and not smooth.all():
             finding.slant = Slant.WRONG if np.isnan(analytic).any() else Slant.HIDDEN
         elif not (smooth | between).all():
             finding.slant = Slant.WRONG
         elif (kink & between).any():
             finding.slant = Slant.ON_KINK
+            self.bent.update(line.moves)
         elif slope.kink_nearby:
             finding.slant = Slant.NEAR_KINK
         return finding, allowed
@@ -212,7 +215,8 @@ class Inspector:
             # Where next to nothing is left of the slope here, and no kink tells why, being right says
             # nothing.
             size = np.fmax(np.abs(finding.analytic), np.abs(finding.numerical))
-            bent = np.abs(here.right - here.left) > 0.25 * mismatch
+            bent = np.abs(here.right - here.left) > 0.01 * mismatch
+            bent |= not self.bent.isdisjoint(line.moves)
             alive = (size >= 0.1 * np.abs(here.numerical)) | np.isinf(mismatch) | bent
             telling = (alive & (distance_from(finding) < 0.25 * mismatch)).all()
             clear += telling and finding.slant is not Slant.HIDDEN

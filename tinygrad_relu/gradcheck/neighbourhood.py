@@ -81,7 +81,8 @@ class Neighbourhood:
         """Return a point nearby, no element of which is where it is here."""
         point = []
         for x, scale in zip(self.point, self.scales):
-            move = np.where(x == 0, scale, np.abs(x)) * rng.uniform(0.5, 1.0, x.shape) * rng.choice([-1.0, 1.0], x.shape)
+            move = np.where(x == 0, scale, np.abs(x)) * rng.uniform(0.5, 1.0, x.shape)
+            move *= rng.choice([-1.0, 1.0], x.shape)
             moved = (x + radius * move).astype(x.dtype)
             moved.flags.writeable = False
             point.append(moved)
@@ -127,6 +128,7 @@ class Element:
 
     def __init__(self, at, position, index, scale=None):
         self.at, self.position, self.index = at, position, index
+        self.moves = (position,)
         self.start = np.float64(at.point[position][index])
         self.scale = np.float64(at.scales[position][index] if scale is None else scale)
 

@@ -38,7 +38,8 @@ def draw(report, figure=None):
         bar = figure.colorbar(image, ax=list(axes), shrink=0.9)
         bar.set_label("relative error of the gradient")
     wrong = [entry.name for entry in report.inputs if not entry.ok]
-    title = f"wrong: {', '.join(wrong)}" if wrong else "gradients are right" if report.ok else "cannot tell"
+    title = "gradients are right" if report.ok else "nothing can be told"
+    title = f"wrong: {', '.join(wrong)}" if wrong else title
     figure.suptitle(title, color="#c62828" if wrong else "#2e7d32", fontsize=11)
     return figure
 

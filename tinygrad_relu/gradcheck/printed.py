@@ -51,7 +51,7 @@ def headline(report):
 
 def table_of(report, colour):
     """Return the table of the inputs: name, shape, verdict, the worst relative error, kinks."""
-    head = ["input", "shape", "dtype", "verdict", "wrong", "kinks", "worst: analytic", "numerical", "ratio"]
+    head = ["input", "shape", "dtype", "verdict", "wrong", "kinks", "analytic", "numerical", "ratio"]
     rows = [row_of(entry) for entry in report.inputs]
     widths = [max(len(row[k]) for row in [head, *rows]) for k in range(len(head))]
     kept = [k for k in range(len(head)) if k < 4 or any(row[k] for row in rows)]
@@ -134,7 +134,10 @@ def taylor_remark(report):
     what = "2 is right" if order > 1.5 else "1 or less is a wrong slope"
     if order <= 1.5 and any(one.kind != "near" for entry in report.inputs for one in entry.kinks):
         what = "on a kink it cannot be 2"
-    return [f"Taylor: the remainder along a random direction falls with the step to the {order:.2f} ({what})."]
+    return [
+        f"Taylor: the remainder along a random direction falls like the step to the power {order:.2f} "
+        f"({what})."
+    ]
 
 
 def wrapped(text, indent="    "):

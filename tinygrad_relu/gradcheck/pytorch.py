@@ -203,8 +203,9 @@ def require_same(first, second, tolerance):
             distance = np.nanmax(np.abs(one - other)) if one.shape == other.shape else np.inf
         if not distance <= tolerance:
             raise GradientError(
-                f"gradcheck: the function is not deterministic: called again with the same inputs, output "
-                f"{number} differs by up to {distance:.3g}: fix its random numbers, or pass nondet_tol"
+                "gradcheck: the function is not deterministic: called again with the same inputs, "
+                f"output {number} differs by up to {distance:.3g}: fix its random numbers, or pass "
+                "nondet_tol"
             )
 
 

@@ -200,7 +200,7 @@ class GradientReport:
         figure : matplotlib.figure.Figure, optional
             Where to draw; a new one by default.
         """
-        from tinygrad_relu.gradcheck.pictures import draw     # here: matplotlib is an extra
+        from tinygrad_relu.gradcheck.pictures import draw  # here: matplotlib is an extra
 
         return draw(self, figure)
 
