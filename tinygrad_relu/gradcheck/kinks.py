@@ -212,10 +212,11 @@ class Inspector:
             finding = inspector.judged(line.at_another(inspector.at))
             if finding.slant is Slant.WRONG:
                 return False
-            # Where next to nothing is left of the slope here, and no kink tells why, being right says
+            # Where next to nothing is left of a slope here, and no kink tells why, being right says
             # nothing.
             size = np.fmax(np.abs(finding.analytic), np.abs(finding.numerical))
             bent = np.abs(here.right - here.left) > 0.01 * mismatch
+            bent |= np.abs(here.numerical) <= MARGIN * here.error
             bent |= not self.bent.isdisjoint(line.moves)
             alive = (size >= 0.1 * np.abs(here.numerical)) | np.isinf(mismatch) | bent
             telling = (alive & (distance_from(finding) < 0.25 * mismatch)).all()

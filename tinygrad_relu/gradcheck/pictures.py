@@ -22,7 +22,7 @@ def draw(report, figure=None):
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
         raise ArgumentError("plot: matplotlib is not installed: pip install matplotlib") from error
-    shown = [entry for entry in report.inputs if entry.relative_error is not None]
+    shown = [entry for entry in report.inputs if entry.relative_error is not None and entry.size]
     columns = min(COLUMNS, max(1, len(shown)))
     rows = max(1, -(-len(shown) // columns))
     if figure is None:
@@ -31,7 +31,7 @@ def draw(report, figure=None):
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     image = None
     for entry, axis in zip(shown, axes):
-        image = draw_input(entry, axis, norm) or image
+        image = draw_input(entry, axis, norm)
     for axis in axes[len(shown):]:
         axis.set_axis_off()
     if image is not None:
@@ -45,13 +45,9 @@ def draw(report, figure=None):
 
 
 def draw_input(entry, axis, norm):
-    """Draw one input; return the image, or None if there is nothing in it."""
+    """Draw one input, and return the image."""
     good = entry.ok
     axis.set_title(f"{entry.name}: {entry.verdict}", fontsize=9, color="black" if good else "#c62828")
-    if entry.size == 0:
-        axis.set_axis_off()
-        axis.text(0.5, 0.5, "no elements", ha="center", va="center", transform=axis.transAxes)
-        return None
     error = as_picture(entry.relative_error)
     axis.set_facecolor("#d0d0d0")       # not compared
     image = axis.imshow(
@@ -60,8 +56,10 @@ def draw_input(entry, axis, norm):
     )
     axis.set_xlabel(" x ".join(map(str, entry.shape)) or "one number", fontsize=8)
     axis.tick_params(labelsize=7)
-    for side, count in ((axis.xaxis, error.shape[1]), (axis.yaxis, error.shape[0])):
+    for side, count in zip((axis.yaxis, axis.xaxis), error.shape):
         side.set_major_locator(whole_numbers(count))
+    if error.shape[0] == 1:
+        axis.set_yticks([])
     return image
 
 
