@@ -170,7 +170,7 @@ def quick_slope(line, eps, noise, smaller=1.0):
     return Slope(value, error)
 
 
-def careful_slope(line, eps, noise, wanted):
+def careful_slope(line, eps, noise, wanted, own=None):
     """Return the derivatives, from the centre and from each side, from as many steps as they need.
 
     Parameters
@@ -183,8 +183,14 @@ def careful_slope(line, eps, noise, wanted):
         That of the values.
     wanted : ndarray
         The error that is good enough.
+    own : float, optional
+        The size of what is moved, where that is far smaller than the scale.
     """
-    samples = Samples(line, ladder(eps))
+    steps = ladder(eps)
+    if own is not None:
+        smaller = own * first_step(eps) * RATIO ** np.arange(4.0, -4.0, -1.0)
+        steps = np.concatenate([steps, smaller[smaller < 0.5 * steps[-1]]])
+    samples = Samples(line, steps)
     for _ in range(EXTENSIONS):
         value, error, chosen = samples.central(noise)
         poor = error > wanted

@@ -50,7 +50,7 @@ def lines_of(at, position, seed):
     gradient = at.floating_gradient(0, position)
     if gradient is not None and np.isfinite(gradient).all():
         signs = np.where(gradient < 0, -1.0, 1.0)
-        lines.append(Direction(at, {position: at.scales[position] * signs}))
+        lines.append(Direction(at, {position: at.sizes[position] * signs}))
     return lines
 
 

@@ -51,6 +51,8 @@ def observed(problem, cotangents):
     # A call that makes other numbers shows whether the arrays of former calls are used again.
     with contextlib.suppress(Exception):
         problem.observed([x * x.dtype.type(0.75) for x in problem.inputs], cotangents[-1])
+    gradients = [kept for _, kept in calls]
+    compare_calls(problem, gradients[0], again, faults)
     for found, kept in calls:
         for name, g, copy in zip(problem.names, found, kept):
             if isinstance(g, np.ndarray) and differs(g, copy):
@@ -59,8 +61,6 @@ def observed(problem, cotangents):
                     "gradient of the first call changes under the feet of who holds it; return a new "
                     "array, or a copy"
                 ))
-    gradients = [kept for _, kept in calls]
-    compare_calls(problem, gradients[0], again, faults)
     for k, name in enumerate(problem.names):
         look_at_one(name, problem.inputs[k], [draw[k] for draw in gradients], faults)
     return gradients, faults

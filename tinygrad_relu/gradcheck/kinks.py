@@ -6,6 +6,7 @@ a point where several kinks meet is an exception.
 """
 
 import enum
+import inspect
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,16 +18,22 @@ from tinygrad_relu.gradcheck.differences import careful_slope, quick_slope
 MARGIN = 4.0
 # An error of this part of the slope would be seen, which is what a derivative has to be known to.
 SHARP = 1e-4
+# An element of this part of what is usual in its array may change on a scale of its own.
+SMALL = 1e-3
 # How much smaller the steps are that are tried where a kink lies within the first ones.
 CLOSER = 1 / 256
 # By what cotangents are made larger, to see whether gradients are in proportion: no power of two.
 FACTOR = 1.375
 # From this precision on, that of float32, rounding may hide much.
 ROUGH = 1e-10
+# Ops that give several maxima different signs.
+MIXING_OPS = ("divide", "linear", "matmul", "multiply", "negative", "subtract")
+# How many results are looked at one by one, where elements tie.
+SINGLE_RESULTS = 16
 # How many points nearby are looked at, as far as they are needed.
 NEARBY = 4
 # Ops that have a kink at each element.
-KINKED_OPS = ("relu", "gate", "absolute", "maximum", "minimum", "clamp", "limit", "where", "mask", "sign")
+KINKED_OPS = ("relu", "gate", "absolute", "maximum", "minimum", "clamp", "limit", "where", "mask", "sign", "clip")
 
 
 class Slant(enum.Enum):
@@ -65,6 +72,7 @@ class Inspector:
     def __init__(self, at, seed):
         self.at, self.seed = at, seed
         self.around = self.shaken = self.scaled = self.double = None
+        self.single = self.ties = None
         self.typical = typical_slope(at)
         self.bent = set()       # the inputs that are known to have a kink here
 
@@ -83,6 +91,10 @@ class Inspector:
         off = np.abs(analytic - slope.value)
         sharp = slope.error <= self.wanted(analytic, slope.value, rounding)
         settled = bool(((off <= MARGIN * slope.error + rounding) & sharp).all())
+        if settled and 0 < line.own < SMALL:
+            # An element far smaller than its fellows may have a scale of its own.
+            near = quick_slope(line, self.at.eps, self.at.noise, line.own)
+            settled = bool((np.abs(analytic - near.value) <= MARGIN * near.error + rounding).all())
         return Finding(Slant.RIGHT, analytic, slope.value, slope.error), settled
 
     def inspect(self, line):
@@ -97,7 +109,7 @@ class Inspector:
             finding.slant = Slant.RIGHT
             finding.error = np.maximum(finding.error, np.abs(finding.analytic - finding.numerical))
             return finding
-        if self.right_nearby(line, finding, mismatch) and not self.only_ties():
+        if self.right_nearby(line, finding, mismatch) and not self.ties_counted_twice(line):
             finding.slant = Slant.SEVERAL_KINKS
         elif self.right_in_double(line):
             finding.slant = Slant.RIGHT
@@ -129,7 +141,8 @@ class Inspector:
         """Return the finding from differences at this point, and by how much the slope may be off."""
         analytic, rounding = line.analytic()
         enough = np.nan_to_num(np.fmax(0.02 * np.abs(analytic), 1e-3 * self.typical), posinf=0.0)
-        slope = careful_slope(line, self.at.eps, self.at.noise, enough)
+        own = line.own if 0 < line.own < SMALL else None
+        slope = careful_slope(line, self.at.eps, self.at.noise, enough, own)
         slope = one_sided_at_an_edge(slope)
         # A slope that changes the function by less than its rounding, over the whole scale, is none.
         error = slope.error + np.sqrt(line.count) * self.at.noise
@@ -257,17 +270,29 @@ class Inspector:
             ]
         return self.around
 
-    def only_ties(self):
-        """Tell whether the function has maxima of several elements, but no kinks of single ones.
+    def ties_counted_twice(self, line):
+        """Tell whether elements that tie for a maximum get more, or less, than one share together.
 
-        Kinks of single elements can meet so that the choices of slopes made at each are together that
-        of no side.  Shares in a tie, though, have to sum to one.
+        Kinks of single elements can meet so that the slopes chosen at each are together that of no side.
+        Shares in a tie have to sum to one; it shows where results are looked at one by one, because
+        those of several ties may mix as those of kinks do.
         """
-        if not hasattr(self, "ties"):
-            names = op_names(self.at)
+        if not self.only_ties():
+            return False
+        if self.at.problem.scalar:
+            return True
+        if self.single is None:
+            self.single = Inspector(self.at.one_by_one(SINGLE_RESULTS), self.seed)
+        return self.single.compared(line.at_another(self.single.at))[0].slant is Slant.WRONG
+
+    def only_ties(self):
+        """Tell whether the function has maxima of several elements, but no kinks of single ones."""
+        if self.ties is None:
+            names = op_names(self.at) or words_of(self.at.problem.function)
             kinked = any(part in name for name in names for part in KINKED_OPS)
-            self.ties = any(name.startswith(("amax", "extreme", "max_pool")) for name in names)
-            self.ties = self.ties and not kinked
+            mixed = self.at.problem.scalar and not names.isdisjoint(MIXING_OPS)
+            self.ties = any(name.startswith(("amax", "extreme", "max")) for name in names)
+            self.ties = self.ties and not kinked and not mixed
         return self.ties
 
 
@@ -337,3 +362,10 @@ def op_names(at):
                 seen.add(before)
                 nodes.append(before)
     return names
+
+
+def words_of(function):
+    """Return the names that a function uses, for one that tensors cannot be sent through."""
+    function = getattr(function, "func", function)      # of functools.partial
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return set() if code is None else {"absolute" if word == "abs" else word for word in code.co_names}

@@ -26,6 +26,8 @@ class Neighbourhood:
         For each set the error of rounding of the weighted sum of the results.
     eps : float
         The precision of the least precise of inputs and results.
+    scales, sizes : list of ndarray
+        The natural scale of each element of the inputs, and its own size, or its scale if it is 0.
     """
 
     def __init__(self, problem, point, cotangents, gradients=None, noise=None):
@@ -39,6 +41,7 @@ class Neighbourhood:
         dtypes = [y.dtype for y in results] + [x.dtype for x in point if x.size]
         self.eps = max(float(np.finfo(dtype).eps) for dtype in dtypes)
         self.scales = [scales(x) for x in point]
+        self.sizes = [np.where(x == 0, s, np.abs(x)) for x, s in zip(point, self.scales)]
         self.failure = None
         self.noise = noise
         if noise is None:
@@ -80,8 +83,8 @@ class Neighbourhood:
     def shifted(self, rng, radius):
         """Return a point nearby, no element of which is where it is here."""
         point = []
-        for x, scale in zip(self.point, self.scales):
-            move = np.where(x == 0, scale, np.abs(x)) * rng.uniform(0.5, 1.0, x.shape)
+        for x, size in zip(self.point, self.sizes):
+            move = size * rng.uniform(0.5, 1.0, x.shape)
             move *= rng.choice([-1.0, 1.0], x.shape)
             moved = (x + radius * move).astype(x.dtype)
             moved.flags.writeable = False
@@ -94,6 +97,19 @@ class Neighbourhood:
         return Neighbourhood(
             self.problem, point, [[c.astype(np.float64) for c in draw] for draw in self.cotangents]
         )
+
+    def one_by_one(self, count):
+        """Return the same neighbourhood for single results: so many sets of cotangents, all 0 but one."""
+        total = sum(y.size for y in self.base)
+        draws = []
+        for place in np.unique(np.linspace(0, total - 1, count).astype(int)):
+            flat = np.zeros(total)
+            flat[place] = 1.0
+            parts = np.split(flat, np.cumsum([y.size for y in self.base])[:-1])
+            draws.append([
+                part.reshape(c.shape).astype(c.dtype) for part, c in zip(parts, self.cotangents[0])
+            ])
+        return Neighbourhood(self.problem, self.point, draws)
 
     def scaled(self, factor):
         """Return only the gradients here, for cotangents that are larger by a factor."""
@@ -122,7 +138,7 @@ class Gradients:
 
 
 class Element:
-    """The line on which one element changes; t = 1 changes it by its scale."""
+    """The line on which one element changes; t = 1 changes it by its scale, t = own by its size."""
 
     count = 1
 
@@ -131,6 +147,7 @@ class Element:
         self.moves = (position,)
         self.start = np.float64(at.point[position][index])
         self.scale = np.float64(at.scales[position][index] if scale is None else scale)
+        self.own = abs(self.start) / self.scale
 
     def __call__(self, t):
         """Return the t that could be represented, and how far the results rise."""
@@ -159,6 +176,8 @@ class Element:
 
 class Direction:
     """A line on which many elements change; `moves` says for each input in which direction."""
+
+    own = 1.0
 
     def __init__(self, at, moves):
         self.at, self.moves = at, moves
@@ -197,10 +216,10 @@ class Direction:
 
 
 def random_moves(at, rng, positions=None):
-    """Return a random direction: for each input how its elements move, in proportion to their scale."""
+    """Return a random direction: for each input how its elements move, in proportion to their size."""
     positions = range(len(at.point)) if positions is None else positions
     return {
-        k: at.scales[k] * rng.uniform(0.5, 1.5, at.point[k].shape)
+        k: at.sizes[k] * rng.uniform(0.5, 1.5, at.point[k].shape)
         * (2.0 * rng.integers(0, 2, at.point[k].shape) - 1.0)
         for k in positions if at.point[k].size
     }
