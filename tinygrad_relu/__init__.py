@@ -11,8 +11,6 @@ tensor([[2., 0.],
 This file holds names only: what each does stands in `engine`, `ops`, `nn`, `optim`, `gradcheck`.
 """
 
-from importlib import import_module
-
 from numpy import bool_ as bool
 from numpy import dtype, float16, float32, float64, int8, int16, int32, int64, uint8
 from numpy import float16 as half
@@ -24,6 +22,7 @@ from numpy import int64 as long
 
 from tinygrad_relu import autograd, errors, kernels
 from tinygrad_relu.config import show_config
+from tinygrad_relu.loading import on_demand
 from tinygrad_relu.ops.conversion import (
     broadcast_shapes,
     can_cast,
@@ -84,7 +83,6 @@ from tinygrad_relu.grad_mode import (
     set_grad_enabled,
 )
 from tinygrad_relu.gradcheck import gradcheck, gradgradcheck
-from tinygrad_relu.gradcheck import kink_sensitivity
 from tinygrad_relu.kernels import (
     empty_cache,
     get_num_threads,
@@ -419,29 +417,21 @@ __version__ = "0.1.0"
 # Loaded when they are first asked for, because a program needs few of them, and they take as long to load
 # as the rest: submodules (None), and functions, with the submodule that has them.
 LATER = {
+    "check_gradients": "gradcheck.check",
     "cuda": None,
     "distributed": None,
     "dropout": "nn.dropout",
     "func": None,
     "interop": None,
+    "kink_sensitivity": "gradcheck.sensitivity",
     "linalg": None,
     "load": "io",
     "nn": None,
     "optim": None,
     "save": "io",
     "special": None,
+    "testing": None,
     "transforms": None,
     "utils": None,
 }
-
-
-def __getattr__(name):
-    if name not in LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(f"{__name__}.{LATER[name] or name}")
-    globals()[name] = module if LATER[name] is None else getattr(module, name)
-    return globals()[name]
-
-
-def __dir__():
-    return sorted({*globals(), *LATER} - {"LATER", "import_module"})
+__getattr__, __dir__ = on_demand(__name__, LATER)
