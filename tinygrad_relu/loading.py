@@ -5,7 +5,7 @@ from importlib import import_module
 
 
 def on_demand(package, places):
-    """Return the ``__getattr__`` and ``__dir__`` of a package that loads some of its names late (PEP 562).
+    """Return the ``__getattr__`` and ``__dir__`` of a package that loads some names late (PEP 562).
 
     Parameters
     ----------

@@ -27,13 +27,17 @@ FACTOR = 1.375
 # From this precision on, that of float32, rounding may hide much.
 ROUGH = 1e-10
 # Ops that give several maxima different signs.
-MIXING_OPS = ("divide", "linear", "matmul", "multiply", "negative", "subtract")
+MIXING_OPS = (
+    "div", "divide", "linear", "matmul", "mul", "multiply", "neg", "negative", "sub", "subtract",
+)
 # How many results are looked at one by one, where elements tie.
 SINGLE_RESULTS = 16
 # How many points nearby are looked at, as far as they are needed.
 NEARBY = 4
 # Ops that have a kink at each element.
-KINKED_OPS = ("relu", "gate", "absolute", "maximum", "minimum", "clamp", "limit", "where", "mask", "sign", "clip")
+KINKED_OPS = (
+    "abs", "clamp", "clip", "gate", "limit", "mask", "maximum", "minimum", "relu", "sign", "where",
+)
 
 
 class Slant(enum.Enum):
