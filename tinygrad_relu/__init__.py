@@ -435,3 +435,4 @@ LATER = {
     "utils": None,
 }
 __getattr__, __dir__ = on_demand(__name__, LATER)
+del LATER, on_demand

@@ -24,6 +24,6 @@ def on_demand(package, places):
         return value
 
     def names():
-        return sorted({*vars(sys.modules[package]), *places} - {"LATER", "on_demand"})
+        return sorted({*vars(sys.modules[package]), *places})
 
     return attribute, names

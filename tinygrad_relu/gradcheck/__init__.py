@@ -14,3 +14,4 @@ LATER = {
 __getattr__, __dir__ = on_demand(__name__, LATER)
 
 __all__ = ["gradcheck", "gradgradcheck", *LATER]
+del LATER, on_demand
