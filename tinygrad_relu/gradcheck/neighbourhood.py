@@ -30,7 +30,7 @@ class Neighbourhood:
         The natural scale of each element of the inputs, and its own size, or its scale if it is 0.
     """
 
-    def __init__(self, problem, point, cotangents, gradients=None, noise=None):
+    def __init__(self, problem, point, cotangents, gradients=None):
         self.problem, self.point, self.cotangents = problem, point, cotangents
         results = problem.results(point)
         self.base = [np.asarray(y, np.float64) for y in results]
@@ -43,9 +43,7 @@ class Neighbourhood:
         self.scales = [scales(x) for x in point]
         self.sizes = [np.where(x == 0, s, np.abs(x)) for x, s in zip(point, self.scales)]
         self.failure = None
-        self.noise = noise
-        if noise is None:
-            self.noise = self.estimated_noise(max(float(np.finfo(y.dtype).eps) for y in results))
+        self.noise = self.estimated_noise(max(float(np.finfo(y.dtype).eps) for y in results))
 
     def rises(self, values):
         """Return the weighted sums of results at other values less those here; NaN where it fails."""
@@ -89,7 +87,7 @@ class Neighbourhood:
             moved = (x + radius * move).astype(x.dtype)
             moved.flags.writeable = False
             point.append(moved)
-        return Neighbourhood(self.problem, point, self.cotangents, noise=self.noise)
+        return Neighbourhood(self.problem, point, self.cotangents)
 
     def in_double(self):
         """Return the same neighbourhood with inputs and cotangents in float64."""
