@@ -245,7 +245,8 @@ from tinygrad_relu.ops.losses import (
     poisson_nll_loss,
     smooth_l1_loss,
 )
-from tinygrad_relu.ops.matrices import cholesky, det, logdet, matrix_exp, matrix_power, slogdet, trace
+from tinygrad_relu.ops.matrices import cholesky, det, logdet, slogdet, trace
+from tinygrad_relu.ops.matrix_functions import matrix_exp, matrix_power
 from tinygrad_relu.ops.matrices import qr
 from tinygrad_relu.ops.neural import log_softmax, softmax
 from tinygrad_relu.ops.normalization import batch_norm, group_norm, instance_norm, layer_norm, rms_norm

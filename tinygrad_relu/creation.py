@@ -14,7 +14,16 @@ def set_default_dtype(dtype):
     """Set the dtype of tensors that are made without one, such as by `zeros` and `randn`.
 
     Unlike PyTorch's it is float64 to begin with, as in NumPy, because gradients are to be checked.
-    Data keeps the dtype that it comes with.
+    Python floats get it where a tensor is made of them; arrays keep the dtype that they come with.  What
+    integers become in division, means and functions such as `exp` is NumPy's choice, float64 for most.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.set_default_dtype(tg.float32)
+    >>> tg.tensor([1.0, 2.0])
+    tensor([1., 2.], dtype=float32)
+    >>> tg.set_default_dtype(tg.float64)
     """
     dtype = np.dtype(dtype)
     if dtype.kind != "f":
@@ -25,6 +34,22 @@ def set_default_dtype(dtype):
 def get_default_dtype():
     """Return the dtype of tensors that are made without one."""
     return _settings["dtype"]
+
+
+def dtype_of_floats(data):
+    """Return the default dtype for Python floats or nothing, and None for data that has a dtype."""
+    default = _settings["dtype"]
+    if default == np.float64:           # which NumPy makes of them anyway
+        return None
+    kinds = kinds_of_numbers(data)
+    return default if kinds <= {float, int, bool} and (float in kinds or not kinds) else None
+
+
+def kinds_of_numbers(data):
+    """Return the types of what stands in nested sequences."""
+    if isinstance(data, (list, tuple)):
+        return set().union(*map(kinds_of_numbers, data))
+    return {type(data)}
 
 
 @checked_call
@@ -147,7 +172,7 @@ def tensor(data, requires_grad=False, dtype=None):
     Parameters
     ----------
     data : array_like
-        Copied.  Python floats become float64, arrays keep their dtype.
+        Copied.  Python floats get the default dtype, arrays keep their own.
     requires_grad : bool, default False
         Whether gradients with respect to it are wanted.  Only floating dtypes can carry one.
     dtype : dtype, optional
@@ -162,7 +187,7 @@ def tensor(data, requires_grad=False, dtype=None):
     >>> tg.tensor([1, 2.5], requires_grad=True)
     tensor([1. , 2.5], dtype=float64, requires_grad=True)
     """
-    return Tensor(data, requires_grad, dtype)
+    return Tensor(data, requires_grad, dtype_of_floats(data) if dtype is None else dtype)
 
 
 @checked_call
@@ -191,7 +216,8 @@ def asarray(data, requires_grad=False, dtype=None):
     if dtype is not None:
         _real("asarray", data=data)
     with np.errstate(all="ignore"):
-        result = sharing(np.asarray(data, dtype=dtype))
+        chosen = dtype_of_floats(data) if dtype is None else dtype
+        result = sharing(np.asarray(data, dtype=chosen))
     result.requires_grad = requires_grad
     return result
 
@@ -292,7 +318,7 @@ def full_like(x, fill_value, requires_grad=False, dtype=None):
 @checked_call
 def arange(*limits, requires_grad=False, dtype=None):
     """Return evenly spaced numbers: ``arange(stop)`` or ``arange(start, stop[, step])``."""
-    return asarray(np.arange(*limits, dtype=dtype), requires_grad)
+    return asarray(np.arange(*limits, dtype=dtype or dtype_of_floats(limits)), requires_grad)
 
 
 @checked_call

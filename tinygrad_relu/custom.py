@@ -50,8 +50,8 @@ part_of.__module__, part_of.__doc__ = __name__, taken_part.__doc__
 class Context:
     """What `Function.forward` leaves for `Function.backward`; any attribute may be set on it.
 
-    A result may be such an attribute, too: it is kept as if by `save_for_backward`, because a context that
-    held its own result would never be collected.  Within a list or dict nobody sees it.
+    A result may be such an attribute, too: it is kept as if by `save_for_backward`, because a context
+    that held its own result would never be collected.  Within a list or dict nobody sees it.
 
     Attributes
     ----------

@@ -13,8 +13,6 @@ from tinygrad_relu.ops.matrices import (
     eigvalsh,
     inv,
     lstsq,
-    matrix_exp,
-    matrix_power,
     matrix_rank,
     pinv,
     qr,
@@ -24,6 +22,7 @@ from tinygrad_relu.ops.matrices import (
     svd,
     svdvals,
 )
+from tinygrad_relu.ops.matrix_functions import matrix_exp, matrix_power
 from tinygrad_relu.ops.norms import cond, matrix_norm, norm, vector_norm
 from tinygrad_relu.ops.products import cross, multi_dot, vecdot
 

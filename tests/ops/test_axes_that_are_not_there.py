@@ -11,7 +11,9 @@ F = tg.nn.functional
 X = np.array([[1.0, 4.0, 2.0], [0.5, 3.0, 7.0]])
 
 
-@pytest.mark.parametrize("name", ["sum", "mean", "var", "std", "amax", "amin", "nansum", "nanmean", "prod"])
+@pytest.mark.parametrize(
+    "name", ["sum", "mean", "var", "std", "amax", "amin", "nansum", "nanmean", "prod"]
+)
 def test_the_empty_tuple_names_all_axes_in_torchs_dialect(name):
     function = getattr(tg, name)
     x, whole = (tg.tensor(X, requires_grad=True) for _ in range(2))
@@ -33,8 +35,8 @@ def test_of_layouts_that_have_no_loop_too(name):
 @pytest.mark.parametrize("keepdims", [False, True])
 @pytest.mark.parametrize(
     "name",
-    ["sum", "prod", "all", "any", "max", "min", "ptp", "mean", "var", "std", "nansum", "nanprod", "nanmean",
-     "nanvar", "nanstd", "nanmax", "nanmin", "median", "count_nonzero", "average"],
+    ["sum", "prod", "all", "any", "max", "min", "ptp", "mean", "var", "std", "nansum", "nanprod",
+     "nanmean", "nanvar", "nanstd", "nanmax", "nanmin", "median", "count_nonzero", "average"],
 )
 def test_the_empty_tuple_names_no_axis_in_numpys_dialect(name, keepdims):
     if name == "count_nonzero":

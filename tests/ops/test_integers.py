@@ -17,7 +17,8 @@ LARGE = 2**60 + 1       # a float64 holds every 256th number there
         (lambda x: F.max_pool1d(x[None], 2), [[[LARGE, LARGE + 2]]]),
         (lambda x: F.max_pool2d(x[None], (1, 2)), [[[LARGE, LARGE + 2]]]),
         (lambda x: F.adaptive_max_pool2d(x[None], (1, 2)), [[[LARGE, LARGE + 2]]]),
-        (lambda x: tg.linalg.matrix_power(x.reshape(2, 2), 1), [[LARGE, LARGE - 1], [LARGE + 1, LARGE + 2]]),
+        (lambda x: tg.linalg.matrix_power(x.reshape(2, 2), 1),
+         [[LARGE, LARGE - 1], [LARGE + 1, LARGE + 2]]),
         (lambda x: tg.linalg.matrix_power(x.reshape(2, 2), 0), [[1, 0], [0, 1]]),
         (lambda x: tg.trace(x.reshape(2, 2)), 2 * LARGE + 2),
         (lambda x: tg.round(x), [[LARGE, LARGE - 1, LARGE + 1, LARGE + 2]]),
@@ -40,7 +41,8 @@ def test_powers_of_integer_matrices():
     "divide",
     [
         lambda a, b: a // b, lambda a, b: a % b, tg.floor_divide, tg.remainder, tg.fmod, divmod,
-        lambda a, b: tg.div(a, b, rounding_mode="trunc"), lambda a, b: tg.div(a, b, rounding_mode="floor"),
+        lambda a, b: tg.div(a, b, rounding_mode="trunc"),
+        lambda a, b: tg.div(a, b, rounding_mode="floor"),
         lambda a, b: a.floor_divide_(b), lambda a, b: a.remainder_(b),
     ],
 )

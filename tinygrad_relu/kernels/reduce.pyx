@@ -37,8 +37,10 @@ cnp.import_array()
 
 
 cdef object axes_meant(object x, object axis):
-    """Return axes as NumPy takes them: all (None) for the empty tuple, which means that in PyTorch, and of
-    an array without axes for 0 and -1, too."""
+    """Return axes as NumPy takes them: all (None) for the empty tuple, which means that in PyTorch.
+
+    Of an array without axes, 0 and -1 are all, too.
+    """
     if axis is None or type(axis) is int and cnp.PyArray_CheckExact(x) and cnp.PyArray_NDIM(x) > 0:
         return axis
     if type(axis) is list:

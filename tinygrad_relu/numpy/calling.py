@@ -113,7 +113,7 @@ def as_floats(ufunc, op):
 
 
 def of_numpy_for_whole(ufunc, op):
-    """Return an op that leaves integers and booleans to NumPy's ufunc, which divides them by 0 silently."""
+    """Return an op that leaves integers and booleans to NumPy's ufunc, which divides by 0 silently."""
 
     @functools.wraps(op)
     def of_either(*operands):

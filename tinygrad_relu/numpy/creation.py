@@ -6,7 +6,7 @@ from tinygrad_relu import creation
 from tinygrad_relu.engine import Tensor, sharing
 from tinygrad_relu.errors import RangeError
 from tinygrad_relu.numpy.calling import array_of, dialect, holds_tensors, on_cpu, tensor_of, whole
-from tinygrad_relu.ops import shapes
+from tinygrad_relu.ops import exchange, shapes
 
 
 @dialect
@@ -31,6 +31,7 @@ def asarray(a, dtype=None, *, device=None, copy=None):
         if copy is False and made is not a:
             raise RangeError("asarray: copy=False, and the values are not there in one memory yet")
         return shapes.copy(made) if copy and made is a else made
+    dtype = creation.dtype_of_floats(a) if dtype is None else dtype
     return sharing(np.array(a, dtype=dtype, copy=copy))
 
 
@@ -51,7 +52,9 @@ def copy(a):
 def from_dlpack(x, /, *, device=None, copy=None):
     """A tensor on the memory of what another library holds; a Tensor as it is."""
     on_cpu("from_dlpack", device)
-    return asarray(x if isinstance(x, Tensor) else np.from_dlpack(x), copy=copy)
+    if isinstance(x, Tensor):
+        return asarray(x, copy=copy)
+    return exchange.from_dlpack(x, copy=copy)
 
 
 @dialect
@@ -121,10 +124,11 @@ def arange(start, /, stop=None, step=1, dtype=None, *, device=None):
 
 
 @dialect
-def linspace(start, stop, num=50, endpoint=True, *, dtype=None, device=None):
+def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0, *, device=None):
     """`num` evenly spaced numbers from `start` to `stop`, which is left out without `endpoint`.
 
-    Ends that are tensors are recorded; the new axis comes first.
+    Ends that are tensors are recorded; the new axis is the first, or `axis`.  With `retstep`, a pair with
+    the distance of the numbers.
 
     Examples
     --------
@@ -134,11 +138,14 @@ def linspace(start, stop, num=50, endpoint=True, *, dtype=None, device=None):
     """
     on_cpu("linspace", device)
     if not holds_tensors(start) and not holds_tensors(stop):
-        return asarray(np.linspace(start, stop, num, endpoint), dtype or creation.get_default_dtype())
+        values, step = np.linspace(start, stop, num, endpoint, True, axis=axis)
+        values = asarray(values, dtype or creation.get_default_dtype())
+        return (values, asarray(step)) if retstep else values
     start, stop = tensor_of(start), tensor_of(stop)
     share = np.linspace(0, 1, num, endpoint).reshape(-1, *[1] * max(start.ndim, stop.ndim))
     share = share.astype(np.result_type(start.dtype, stop.dtype, np.float32))
-    return tensor_of(start * (1 - share) + stop * share, dtype)
+    values = shapes.movedim(tensor_of(start * (1 - share) + stop * share, dtype), 0, axis)
+    return (values, (stop - start) / max(num - bool(endpoint), 1)) if retstep else values
 
 
 @dialect

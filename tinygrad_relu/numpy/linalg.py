@@ -8,7 +8,7 @@ tensor([0.5 , 0.25], dtype=float64)
 from tinygrad_relu.errors import ArgumentError, ShapeError
 from tinygrad_relu.numpy.calling import dialect, floating, summed, tensor_of, tensors_of
 from tinygrad_relu.numpy.products import cross, matmul, tensordot, vecdot
-from tinygrad_relu.ops import matrices, norms, products, rearranging, reductions
+from tinygrad_relu.ops import matrices, matrix_functions, norms, products, rearranging, reductions
 from tinygrad_relu.ops.shapes import reshape, swapaxes
 
 __all__ = [
@@ -106,7 +106,7 @@ def matrix_rank(A, tol=None, *, rtol=None):  # noqa: N803
 @dialect
 def matrix_power(a, n):
     """Product of `n` times the matrix; of its inverse, if `n` is negative."""
-    return matrices.matrix_power(tensor_of(a), n)
+    return matrix_functions.matrix_power(tensor_of(a), n)
 
 
 @dialect

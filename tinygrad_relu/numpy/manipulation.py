@@ -176,6 +176,49 @@ def unstack(x, /, *, axis=0):
 
 
 @dialect
+def block(arrays):
+    """One tensor from nested lists of blocks: the innermost lie side by side along the last axis.
+
+    Examples
+    --------
+    >>> import tinygrad_relu.numpy as tnp
+    >>> tnp.block([[tnp.ones((1, 2)), 5.0 * tnp.ones((1, 1))], [tnp.zeros((1, 3))]])
+    tensor([[1., 1., 5.],
+            [0., 0., 0.]], dtype=float64)
+    """
+    depth = depth_of(arrays)
+    ndim = max(depth, most_axes(arrays))
+    return blocks_joined(arrays, ndim, depth)
+
+
+def depth_of(arrays):
+    """Return how deep lists are nested, which has to be the same everywhere."""
+    if isinstance(arrays, tuple):
+        raise ArgumentError("block: blocks stand in lists: a tuple was given")
+    if not isinstance(arrays, list):
+        return 0
+    depths = {depth_of(part) for part in arrays}
+    if len(depths) != 1:
+        raise ArgumentError(f"block: a list is empty, or lists are nested to the depths {sorted(depths)}")
+    return 1 + depths.pop()
+
+
+def most_axes(arrays):
+    """Return how many axes a block has at most."""
+    if isinstance(arrays, list):
+        return max(map(most_axes, arrays))
+    return tensor_of(arrays).ndim
+
+
+def blocks_joined(arrays, ndim, depth):
+    """Return blocks, or lists of them `depth` deep, joined along the axis for that depth."""
+    if not isinstance(arrays, list):
+        x = tensor_of(arrays)
+        return shapes.reshape(x, *[1] * (ndim - x.ndim), *x.shape)
+    return shapes.concat([blocks_joined(part, ndim, depth - 1) for part in arrays], -depth)
+
+
+@dialect
 def hstack(tup):
     """Joined along axis 1, or 0 if they have one axis."""
     return joining.hstack(tensors_of(tup))

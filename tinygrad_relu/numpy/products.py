@@ -82,7 +82,11 @@ def cross(a, b, axis=-1):
 @dialect
 def einsum(subscripts, *operands, optimize=True):
     """Sums of products by letters; see `tinygrad_relu.einsum`, which chooses the order itself."""
-    return products.einsum(subscripts, *map(tensor_of, operands))
+    if isinstance(subscripts, str):
+        return products.einsum(subscripts, *map(tensor_of, operands))
+    given = [subscripts, *operands]
+    given[: len(given) // 2 * 2 : 2] = map(tensor_of, given[: len(given) // 2 * 2 : 2])
+    return products.einsum(*given)
 
 
 @dialect

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygrad_relu.engine import Tensor, sharing
-from tinygrad_relu.errors import ArgumentError, RangeError, ShapeError
+from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError, ShapeError
 from tinygrad_relu.numpy.calling import array_of, dialect, operands_of, over_axes, tensor_of
 from tinygrad_relu.ops import arithmetic, logical, ordering, reductions, taking
 from tinygrad_relu.ops.indexing import index, whole_numbers
@@ -16,8 +16,10 @@ from tinygrad_relu.ops.shapes import cast, checked_axis, concat, ravel
 
 
 @dialect
-def take(a, indices, axis=None):
+def take(a, indices, axis=None, *, mode="raise"):
     """Entries along an axis, in the shape of `indices`; of the flattened tensor without it.
+
+    Indices beyond an end raise, count on from the other end ("wrap"), or mean the end ("clip").
 
     Examples
     --------
@@ -28,7 +30,13 @@ def take(a, indices, axis=None):
     """
     a = tensor_of(a)
     a, axis = (ravel(a), 0) if axis is None else (a, checked_axis("take", axis, a.ndim))
-    places = whole_numbers("take", indices, a.shape[axis], negative=True)
+    if mode not in ("raise", "wrap", "clip"):
+        raise ArgumentError(f"take: mode is {mode!r}: it is 'raise', 'wrap' or 'clip'")
+    length = a.shape[axis]
+    if mode != "raise" and length:
+        indices = array_of(indices)
+        indices = indices % length if mode == "wrap" else np.clip(indices, 0, length - 1)
+    places = whole_numbers("take", indices, length, negative=True)
     return index(a, taking.along(axis, places))
 
 
@@ -55,6 +63,30 @@ def nonzero(a):
     if a.ndim == 0:
         raise ShapeError("nonzero: a has no axes, so no element has an index")
     return taking.nonzero(a, as_tuple=True)
+
+
+@dialect
+def select(condlist, choicelist, default=0):
+    """For each place what stands beside the first condition that is true there, or `default`.
+
+    Examples
+    --------
+    >>> import tinygrad_relu.numpy as tnp
+    >>> x = tnp.asarray([1.0, 5.0, 9.0])
+    >>> tnp.select([x < 2, x < 6], [x, 10 * x], -1.0)
+    tensor([ 1., 50., -1.], dtype=float64)
+    """
+    if len(condlist) != len(choicelist) or not condlist:
+        raise ArgumentError(
+            f"select: {len(condlist)} conditions and {len(choicelist)} choices: give one for each"
+        )
+    found = default
+    for condition, choice in zip(reversed(condlist), reversed(choicelist)):
+        condition = tensor_of(condition)
+        if condition.dtype != bool:
+            raise DTypeError(f"select: a condition is {condition.dtype}: conditions are booleans")
+        found = arithmetic.where(condition, *operands_of((choice, found)))
+    return found
 
 
 @dialect

@@ -3,8 +3,8 @@
 Read `table` for how an op is declared, then `arithmetic`, `exponential`, `trigonometric`, `special`,
 `logical`, `gates`, `activations`, `reductions`, `cumulative`, `ordering`, `quantiles`, `counting`,
 `shapes`, `indexing`, `linalg`, `neural`; and, made of those, `taking`, `putting`, `overwriting`,
-`joining`, `rearranging`, `products`, `affine`, `matrices`, `covariance`, `convolution`, `pooling`,
-`normalization`, `losses`; and `synonyms`, the further names of all these.
+`joining`, `rearranging`, `products`, `affine`, `matrices`, `matrix_functions`, `covariance`,
+`convolution`, `pooling`, `normalization`, `losses`; and `synonyms`, the further names of all these.
 """
 
 import numpy as np
@@ -32,6 +32,7 @@ from tinygrad_relu.ops import (
     logical,
     losses,
     matrices,
+    matrix_functions,
     neural,
     normalization,
     norms,
@@ -248,8 +249,8 @@ METHODS = {
     "masked_scatter": putting.masked_scatter,
     "masked_select": taking.masked_select,
     "matmul": linalg.matmul,
-    "matrix_exp": matrices.matrix_exp,
-    "matrix_power": matrices.matrix_power,
+    "matrix_exp": matrix_functions.matrix_exp,
+    "matrix_power": matrix_functions.matrix_power,
     "max": reductions.largest,
     "maximum": arithmetic.maximum,
     "mean": reductions.mean,

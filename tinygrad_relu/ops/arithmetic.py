@@ -84,7 +84,7 @@ def rounded_quotient(a, b, *, rounding_mode=None):
 
 
 def of_whole_numbers(ufunc):
-    """Return what divides integers by a ufunc of NumPy, and raises where that gives 0 for a quotient by 0."""
+    """Return what divides integers by a ufunc of NumPy, but raises where they are divided by 0."""
 
     def divided(a, b):
         if not np.all(b):

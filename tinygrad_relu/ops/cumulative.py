@@ -13,7 +13,7 @@ from tinygrad_relu.ops.arithmetic import not_equal, subtract, where
 from tinygrad_relu.ops.domain import case, real
 from tinygrad_relu.ops.exponential import exp, log
 from tinygrad_relu.ops.indexing import index, place, take_along_axis
-from tinygrad_relu.ops.reductions import sum
+from tinygrad_relu.ops.reductions import in_dtype, sum
 from tinygrad_relu.ops.shapes import (
     broadcast_to,
     checked_axis,
@@ -74,8 +74,10 @@ def linear_recurrence(a, b, /, axis):
 
 @checked_call
 @numbers_as_vectors
-def cumsum(x, axis):
+def cumsum(x, axis, *, dtype=None):
     """Sums of all elements up to each one, itself included, along `axis`.
+
+    With `dtype`, `x` is cast to it first.
 
     Examples
     --------
@@ -84,13 +86,15 @@ def cumsum(x, axis):
     tensor([1., 3., 6.], dtype=float64)
     """
     x = tensor_of(x)
-    return running_sum(x, checked_axis("cumsum", axis, x.ndim))
+    return in_dtype(running_sum, x, dtype, checked_axis("cumsum", axis, x.ndim))
 
 
 @checked_call
 @numbers_as_vectors
-def cumprod(x, axis):
+def cumprod(x, axis, *, dtype=None):
     """Products of all elements up to each one, itself included, along `axis`.
+
+    With `dtype`, `x` is cast to it first.
 
     The derivatives are right where elements are 0, too, at every order.
 
@@ -102,6 +106,11 @@ def cumprod(x, axis):
     """
     x = tensor_of(x)
     axis = checked_axis("cumprod", axis, x.ndim)
+    return in_dtype(running_product, x, dtype, axis)
+
+
+def running_product(x, axis):
+    """Return products of all elements up to each one along an axis counted from 0."""
     if x.dtype.kind != "f":
         return sharing(np.cumprod(x.numpy(), axis))
     first = np.arange(x.shape[axis]).reshape(-1, *[1] * (x.ndim - axis - 1)) == 0

@@ -25,11 +25,12 @@ from tinygrad_relu.ops.decompositions import (
     pseudo_inverse,
     sign_and_log_det,
     svd_shapes,
+    symmetric,
     unpacked,
 )
 from tinygrad_relu.ops.decompositions import det as determinant
 from tinygrad_relu.ops.indexing import index
-from tinygrad_relu.ops.operands import tensor_from, whole, with_axes
+from tinygrad_relu.ops.operands import tensor_from, with_axes
 from tinygrad_relu.ops.reductions import sum
 from tinygrad_relu.ops.shapes import reshape
 
@@ -287,79 +288,6 @@ def trace(x):
     return sum(index(x, (numbers, numbers)))
 
 
-@checked_call
-def matrix_power(x, n):
-    """Square matrices to a whole power; a negative one is a power of the inverse.
-
-    Examples
-    --------
-    >>> import tinygrad_relu as tg
-    >>> tg.linalg.matrix_power(tg.tensor([[1.0, 1.0], [0.0, 1.0]]), 5)
-    tensor([[1., 5.],
-            [0., 1.]], dtype=float64)
-    """
-    n, given = whole("matrix_power", "n", n), tensor_from("matrix_power", "x", x)
-    x = square_matrices("matrix_power", "x", x)
-    if given.dtype.kind != "f" and n >= 0:      # exact as long as they do not overflow
-        x = given
-    if n < 0:
-        with refused_by_lapack("matrix_power", SINGULAR):
-            x, n = linear_solve(x, np.eye(x.shape[-1], dtype=x.dtype)), -n
-    if n == 0:
-        return where(np.ones(x.shape, dtype=bool), np.eye(x.shape[-1], dtype=x.dtype), x)
-    result = None
-    while True:
-        if n % 2:
-            result = x if result is None else result @ x
-        n //= 2
-        if n == 0:
-            return result
-        x = x @ x
-
-
-# Numerator of the approximation by a quotient of polynomials of degree 13, and up to which 1-norm it is
-# as exact as float64: N. Higham, "The scaling and squaring method for the matrix exponential
-# revisited", 2005.
-PADE = [
-    64764752532480000, 32382376266240000, 7771770303897600, 1187353796428800, 129060195264000,
-    10559470521600, 670442572800, 33522128640, 1323241920, 40840800, 960960, 16380, 182, 1,
-]
-PADE_NORM = 5.371920351148152
-
-
-@checked_call
-def matrix_exp(x):
-    """Exponential of square matrices, ``1 + x + x @ x / 2 + ...``.
-
-    Examples
-    --------
-    >>> import tinygrad_relu as tg
-    >>> tg.linalg.matrix_exp(tg.tensor([[0.0, 1.0], [0.0, 0.0]]))
-    tensor([[1., 1.],
-            [0., 1.]], dtype=float64)
-    """
-    x = square_matrices("matrix_exp", "x", x)
-    if x.size == 0:
-        return x * 1
-    norm = float(np.abs(x.detach().numpy()).sum(-2).max())
-    if not np.isfinite(norm):
-        raise RangeError("matrix_exp: x has an infinity or a NaN")
-    halvings = max(0, int(np.ceil(np.log2(norm / PADE_NORM)))) if norm else 0
-    x = x / 2.0**halvings
-    one = np.eye(x.shape[-1], dtype=x.dtype)
-    x2 = x @ x
-    x4 = x2 @ x2
-    x6 = x2 @ x4
-    c = [k / PADE[0] for k in PADE]
-    odd = x6 @ (c[13] * x6 + c[11] * x4 + c[9] * x2) + c[7] * x6 + c[5] * x4 + c[3] * x2 + c[1] * one
-    even = x6 @ (c[12] * x6 + c[10] * x4 + c[8] * x2) + c[6] * x6 + c[4] * x4 + c[2] * x2 + c[0] * one
-    odd = x @ odd
-    y = linear_solve(even - odd, even + odd)
-    for _ in range(halvings):
-        y = y @ y
-    return y
-
-
 # ------------------------------------------------------------------------------------ factorizations
 
 @checked_call
@@ -425,11 +353,22 @@ def qr(x, mode="reduced"):
     return OrthogonalAndTriangular(Tensor(np.zeros(0, x.dtype)) if mode == "r" else q, r)
 
 
+def of_one_triangle(name, x, triangle):
+    """Return symmetric matrices of which one triangle of `x` is read, or `x` if none is chosen."""
+    if triangle is None:
+        return x
+    if triangle not in ("L", "U"):
+        raise ArgumentError(f"{name}: UPLO is {triangle!r}: it is 'L' or 'U'")
+    x = x if triangle == "L" else x.mT
+    return lower(x) + lower(x, -1).mT
+
+
 @checked_call
-def eigh(x):
+def eigh(x, UPLO=None):  # noqa: N803
     """Eigenvalues, from the smallest on, and eigenvectors (columns) of symmetric matrices.
 
-    The symmetric part of `x` is taken, and the derivative is symmetric.  PyTorch reads one triangle.
+    The symmetric part of `x` is taken, and the derivative is symmetric.  Where PyTorch reads the lower
+    triangle, or the one that `UPLO` chooses, here it is read if it is chosen, as "L" or "U".
 
     Returns
     -------
@@ -444,14 +383,14 @@ def eigh(x):
     >>> tg.linalg.eigh(tg.tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
     tensor([1., 2.], dtype=float64)
     """
-    x = square_matrices("eigh", "x", x)
+    x = of_one_triangle("eigh", square_matrices("eigh", "x", x), UPLO)
     n = x.shape[-1]
     with refused_by_lapack("eigh", "LAPACK found no eigenvalues: are all elements finite?"):
         return ValuesAndVectors(*unpacked(factors_eigh(x), (n,), (n, n)))
 
 
 @checked_call
-def eigvalsh(x):
+def eigvalsh(x, UPLO=None):  # noqa: N803
     """Eigenvalues of symmetric matrices, from the smallest on; see `eigh`.
 
     Where some are equal, each has the derivative along its vector that LAPACK chose.
@@ -462,7 +401,8 @@ def eigvalsh(x):
     >>> tg.linalg.eigvalsh(tg.tensor([[0.0, 1.0], [1.0, 0.0]]))
     tensor([-1.,  1.], dtype=float64)
     """
-    return eigh(square_matrices("eigvalsh", "x", x)).eigenvalues
+    x = of_one_triangle("eigvalsh", square_matrices("eigvalsh", "x", x), UPLO)
+    return eigh(x).eigenvalues
 
 
 @checked_call
@@ -521,7 +461,7 @@ def tolerances(x, atol, rtol):
 
 
 @checked_call
-def pinv(x, atol=None, rtol=None):
+def pinv(x, atol=None, rtol=None, *, hermitian=False):
     """Pseudo-inverse (Moore and Penrose's) of matrices, by singular values.
 
     Parameters
@@ -529,6 +469,8 @@ def pinv(x, atol=None, rtol=None):
     x : Tensor of shape (..., m, n)
     atol, rtol : float, optional
         Singular values up to the larger of `atol` and `rtol` times the largest count as 0.
+    hermitian : bool, default False
+        Whether the symmetric part of `x` is taken.
 
     Returns
     -------
@@ -543,6 +485,7 @@ def pinv(x, atol=None, rtol=None):
             [0. , 0. ]], dtype=float64)
     """
     x = with_axes("pinv", "x", x, 2)
+    x = symmetric(square_matrices("pinv", "x", x)) if hermitian else x
     with refused_by_lapack("pinv", "LAPACK found no singular values: are all elements finite?"):
         return pseudo_inverse(x, *tolerances(x, atol, rtol))
 
@@ -572,7 +515,8 @@ def lstsq(a, b, rcond=None):
     ----------
     a : Tensor of shape (..., m, n)
         Of any rank.
-    b : Tensor of shape (..., m, columns)
+    b : Tensor of shape (..., m, columns), or (..., m)
+        Vectors if it has one axis, or the shape of `a` less the last one, as in PyTorch.
     rcond : float, optional
         Singular values up to `rcond` times the largest count as 0.
 
@@ -590,7 +534,9 @@ def lstsq(a, b, rcond=None):
     >>> fit.solution, fit.residuals
     (tensor([[2.]], dtype=float64), tensor([2.], dtype=float64))
     """
-    a, b = with_axes("lstsq", "a", a, 2), with_axes("lstsq", "b", b, 2)
+    a, b = with_axes("lstsq", "a", a, 2), with_axes("lstsq", "b", b, 1)
+    vectors = b.ndim == 1 or b.shape == a.shape[:-1]
+    b = column(b) if vectors else b
     check_rows("lstsq", a, b)
     solution = pinv(a, rtol=rcond) @ b
     rank = matrix_rank(a, rtol=rcond)
@@ -599,4 +545,5 @@ def lstsq(a, b, rcond=None):
     if m > n and bool((rank == n).all()):
         difference = a @ solution - b
         residuals = sum(difference * difference, -2)
+    solution = reshape(solution, *solution.shape[:-1]) if vectors else solution
     return LeastSquares(solution, residuals, rank, svdvals(a.detach()))

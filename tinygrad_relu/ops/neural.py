@@ -5,7 +5,7 @@ from tinygrad_relu.kernels.softmax import ClassLosses, LessClass, LogSoftmax, So
 from tinygrad_relu.ops.domain import Draw, case, real
 from tinygrad_relu.ops.exponential import exp
 from tinygrad_relu.ops.indexing import take_along_axis
-from tinygrad_relu.ops.reductions import sum
+from tinygrad_relu.ops.reductions import in_dtype, sum
 from tinygrad_relu.ops.shapes import squeeze, unsqueeze
 from tinygrad_relu.ops.table import ZERO, fused, op
 
@@ -34,6 +34,12 @@ def softmax(x, /, axis):
     """
 
 
+@softmax.widened
+def softmax_in_dtype(x, axis, *, dtype=None):
+    """`softmax` of `x` cast to `dtype`: PyTorch's keyword."""
+    return in_dtype(softmax, x, dtype, axis)
+
+
 @op(
     LogSoftmax(),
     domain=AXES,
@@ -48,6 +54,12 @@ def log_softmax(x, /, axis):
     >>> tg.log_softmax(tg.tensor([0.0, 1000.0]), axis=0)
     tensor([-1000.,     0.], dtype=float64)
     """
+
+
+@log_softmax.widened
+def log_softmax_in_dtype(x, axis, *, dtype=None):
+    """`log_softmax` of `x` cast to `dtype`: PyTorch's keyword."""
+    return in_dtype(log_softmax, x, dtype, axis)
 
 
 classes_of_three = Draw(lambda rng, shape: rng.integers(0, 3, shape))

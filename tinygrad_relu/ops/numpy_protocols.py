@@ -74,8 +74,8 @@ UFUNCS |= {
     getattr(np, name): of_dialect(name)
     for name in (
         "copysign", "deg2rad", "degrees", "divmod", "fabs", "floor_divide", "fmax", "fmin", "fmod", "gcd",
-        "heaviside", "lcm", "ldexp", "logaddexp", "logaddexp2", "matvec", "rad2deg", "radians", "reciprocal",
-        "remainder", "vecdot", "vecmat",
+        "heaviside", "lcm", "ldexp", "logaddexp", "logaddexp2", "matvec", "rad2deg", "radians",
+        "reciprocal", "remainder", "vecdot", "vecmat",
     )
     if hasattr(np, name)        # NumPy 2.0 has not all
 }

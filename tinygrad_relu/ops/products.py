@@ -2,10 +2,11 @@
 
 import math
 from itertools import pairwise
+from string import ascii_letters
 
 import numpy as np
 
-from tinygrad_relu.engine import checked_call
+from tinygrad_relu.engine import Tensor, checked_call
 from tinygrad_relu.errors import ArgumentError, ShapeError
 from tinygrad_relu.ops.indexing import index
 from tinygrad_relu.ops.linalg import matmul
@@ -314,6 +315,23 @@ def permuted(x, order):
 
 # ------------------------------------------------------------------------------------------- einsum
 
+def by_letters(given):
+    """Return an equation and operands, from operands that stand before lists of numbers for axes."""
+    if len(given) < 2:
+        raise ArgumentError("einsum: pass an equation first, or after each operand the list of its axes")
+    words = []
+    for axes in (*given[1::2], *given[-1:] * (len(given) % 2)):
+        if not isinstance(axes, (tuple, list)):
+            raise ArgumentError(f"einsum: axes are {axes!r}: give a list of them after each operand")
+        numbers = [whole("einsum", "an axis", k) for k in axes if k is not Ellipsis]
+        if not all(0 <= k < len(ascii_letters) for k in numbers):
+            raise ArgumentError(f"einsum: axes are {axes!r}: they are numbers from 0 to 51, or ...")
+        words.append("".join("..." if k is Ellipsis else ascii_letters[k] for k in axes))
+    count = len(given) // 2
+    equation = ",".join(words[:count]) + (f"->{words[count]}" if len(words) > count else "")
+    return equation, *given[: 2 * count : 2]
+
+
 @checked_call
 def einsum(equation, *operands):
     """Sums of products over the axes that a letter names and the result does not.
@@ -325,6 +343,8 @@ def einsum(equation, *operands):
         the result has the letters that are there once, in alphabetical order.  A letter twice in one
         operand takes its diagonal; ``...`` stands for further axes, which broadcast, as lengths of 1 do.
     *operands : Tensor
+        Or, without an equation, each operand before the list of its axes, which are whole numbers, and
+        perhaps that of the result at the end: ``einsum(a, [0, 1], b, [1], [0])``.
 
     Examples
     --------
@@ -335,6 +355,8 @@ def einsum(equation, *operands):
     >>> tg.einsum("ii", a)
     tensor(5., dtype=float64)
     """
+    if isinstance(equation, (Tensor, np.ndarray)) and operands:
+        equation, *operands = by_letters((equation, *operands))
     if not isinstance(equation, str):
         raise ArgumentError("einsum: pass the equation first, as a string such as 'ij,jk->ik'")
     if len(operands) == 1 and isinstance(operands[0], (tuple, list)):

@@ -129,7 +129,7 @@ def scattering(name, x, axis, index, src):
 
 
 @checked_call
-def scatter(x, axis, index, src=None, value=None):
+def scatter(x, axis, index, src=None, value=None, *, reduce=None):
     """A copy of `x` with `src` at `index` along `axis`: ``out[index[i, j], j] = src[i, j]`` for axis 0.
 
     Parameters
@@ -141,6 +141,8 @@ def scatter(x, axis, index, src=None, value=None):
     src : Tensor or number
     value : number, optional
         Another name for `src`.
+    reduce : {"add", "multiply"}, optional
+        What to do with the element of `x` instead: see `scatter_reduce`, which can do more.
 
     Returns
     -------
@@ -157,6 +159,11 @@ def scatter(x, axis, index, src=None, value=None):
     """
     if (src is None) == (value is None):
         raise ArgumentError("scatter: pass one of src and value")
+    if reduce not in (None, "add", "multiply"):
+        raise ArgumentError(f"scatter: reduce is {reduce!r}: it is 'add', 'multiply' or None")
+    if reduce is not None:
+        how = "sum" if reduce == "add" else "prod"
+        return scatter_reduce(x, axis, index, value if src is None else src, how)
     x, axis, index, src = scattering("scatter", x, axis, index, value if src is None else src)
     return assign(x, src, open_grid(x.shape, index, axis))
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygrad_relu.engine import Tensor, checked_call
-from tinygrad_relu.errors import ArgumentError, ShapeError
+from tinygrad_relu.errors import ArgumentError, DTypeError, ShapeError
 from tinygrad_relu.kernels.elementwise import Elementwise
 from tinygrad_relu.kernels.reduce import Reduction, SquaredDeviations
 from tinygrad_relu.ops.arithmetic import (
@@ -45,6 +45,13 @@ def spread(v, shape, axis, keepdims):
         return broadcast_to(v, shape)
     lost = axes_of(axis, len(shape))
     return broadcast_to(reshape(v, *[1 if k in lost else n for k, n in enumerate(shape)]), shape)
+
+
+def in_dtype(function, x, dtype, *statics):
+    """Return what a function gives for `x` cast to a dtype, in it: small integers would not stay so."""
+    if dtype is None:
+        return function(x, *statics)
+    return cast(function(cast(x, np.dtype(dtype)), *statics), np.dtype(dtype))
 
 
 def count_along(x, axis):
@@ -91,6 +98,12 @@ def sum(x, /, axis=None, keepdims=False):
     """
 
 
+@sum.widened
+def sum_in_dtype(x, axis=None, keepdims=False, *, dtype=None):
+    """`sum` of `x` cast to `dtype`, and in it: PyTorch's keyword."""
+    return in_dtype(sum, x, dtype, axis, keepdims)
+
+
 @op(
     Reduction(np.multiply),
     domain=[case(real(2, 3, 2), **axes) for axes in AXES],
@@ -100,6 +113,12 @@ def sum(x, /, axis=None, keepdims=False):
 )
 def prod(x, /, axis=None, keepdims=False):
     """Product; 1 over no elements.  The derivative is right where elements are 0, too."""
+
+
+@prod.widened
+def prod_in_dtype(x, axis=None, keepdims=False, *, dtype=None):
+    """`prod` of `x` cast to `dtype`, and in it: PyTorch's keyword."""
+    return in_dtype(prod, x, dtype, axis, keepdims)
 
 
 @op(
@@ -163,8 +182,8 @@ def any(x, /, axis=None, keepdims=False):
 
 
 @checked_call
-def mean(x, axis=None, keepdims=False):
-    """Arithmetic mean over `axis`; NaN over no elements.
+def mean(x, axis=None, keepdims=False, *, dtype=None):
+    """Arithmetic mean over `axis`, of `x` cast to `dtype` if that is given; NaN over no elements.
 
     Examples
     --------
@@ -172,6 +191,10 @@ def mean(x, axis=None, keepdims=False):
     >>> tg.tensor([1.0, 2.0, 6.0]).mean()
     tensor(3., dtype=float64)
     """
+    if dtype is not None:
+        if np.dtype(dtype).kind != "f":
+            raise DTypeError(f"mean: dtype is {np.dtype(dtype)}: a mean is no integer, so pass a float")
+        x = cast(x, np.dtype(dtype))
     if x.dtype == np.float16:       # a sum of which overflows soon
         return cast(mean(cast(x, np.dtype(np.float32)), axis, keepdims), np.dtype(np.float16))
     return sum(x, axis, keepdims) / count_along(x, axis)
@@ -187,9 +210,20 @@ def squared_deviations(x, /, axis=None, keepdims=False):
     """The sum of the squared deviations from the mean."""
 
 
+def correction_of(name, correction, unbiased):
+    """Return what is taken off the number of elements, for which PyTorch has two words."""
+    if unbiased is None:
+        return correction
+    if correction != 1:
+        raise ArgumentError(f"{name}: correction and unbiased are two words for one: give one of them")
+    return 1 if unbiased else 0
+
+
 @checked_call
-def var(x, axis=None, correction=1, keepdims=False):
+def var(x, axis=None, correction=1, keepdims=False, *, unbiased=None):
     """Variance over `axis`, with the sum of squares divided by ``n - correction``.
+
+    PyTorch's older word for a correction of 1 or 0 is `unbiased`, True or False.
 
     Examples
     --------
@@ -198,7 +232,7 @@ def var(x, axis=None, correction=1, keepdims=False):
     tensor(7., dtype=float64)
     """
     total = squared_deviations(x, axis, keepdims)
-    freedom = count_along(x, axis) - correction
+    freedom = count_along(x, axis) - correction_of("var", correction, unbiased)
     # As in PyTorch and NumPy, no degree of freedom gives NaN (or infinity), never an exception.
     return total / (freedom if freedom > 0 else 0.0)
 
@@ -213,7 +247,7 @@ def root(x, /):
 
 
 @checked_call
-def std(x, axis=None, correction=1, keepdims=False):
+def std(x, axis=None, correction=1, keepdims=False, *, unbiased=None):
     """Standard deviation: the square root of `var`.  The derivative at 0 is 0.
 
     Examples
@@ -222,11 +256,11 @@ def std(x, axis=None, correction=1, keepdims=False):
     >>> tg.tensor([1.0, 2.0, 3.0]).std()
     tensor(1., dtype=float64)
     """
-    return root(var(x, axis, correction, keepdims))
+    return root(var(x, axis, correction_of("std", correction, unbiased), keepdims))
 
 
 @checked_call
-def var_mean(x, axis=None, correction=1, keepdims=False):
+def var_mean(x, axis=None, correction=1, keepdims=False, *, unbiased=None):
     """`var` and `mean`, a tuple.
 
     Examples
@@ -235,12 +269,12 @@ def var_mean(x, axis=None, correction=1, keepdims=False):
     >>> tg.var_mean(tg.tensor([1.0, 2.0, 6.0]))
     (tensor(7., dtype=float64), tensor(3., dtype=float64))
     """
-    x = tensor_of(x)
+    x, correction = tensor_of(x), correction_of("var_mean", correction, unbiased)
     return var(x, axis, correction, keepdims), mean(x, axis, keepdims)
 
 
 @checked_call
-def std_mean(x, axis=None, correction=1, keepdims=False):
+def std_mean(x, axis=None, correction=1, keepdims=False, *, unbiased=None):
     """`std` and `mean`, a tuple.
 
     Examples
@@ -249,7 +283,7 @@ def std_mean(x, axis=None, correction=1, keepdims=False):
     >>> tg.std_mean(tg.tensor([1.0, 2.0, 3.0]))
     (tensor(1., dtype=float64), tensor(2., dtype=float64))
     """
-    x = tensor_of(x)
+    x, correction = tensor_of(x), correction_of("std_mean", correction, unbiased)
     return std(x, axis, correction, keepdims), mean(x, axis, keepdims)
 
 

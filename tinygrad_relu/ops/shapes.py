@@ -437,7 +437,7 @@ def sequence_of_tensors(name, tensors):
 
 
 def numbers_as_vectors(function):
-    """Let a function along an axis take a tensor without axes, as if it had one of length 1: PyTorch's way.
+    """Let a function along an axis take a tensor without axes, as if it had one of length 1, as PyTorch.
 
     Its results have no axes, either.
     """
