@@ -164,7 +164,7 @@ def test_diff_of_higher_order_with_ends(rng):
         (lambda x: tg.cumprod(x, 1.5), ArgumentError, "cumprod: axis is 1.5"),
         (lambda x: tg.cumsum(x), ArgumentError, "cumsum: missing"),
         (lambda x: tg.cumsum(x, (0, 1)), ArgumentError, "cumsum: axis is"),
-        (lambda x: tg.cummax(x[0, 0], 0), ShapeError, "cummax: axis 0"),
+        (lambda x: tg.cummax(x[0, 0], 1), ShapeError, "cummax: axis 1"),
         (lambda x: tg.diff(x, -1), RangeError, "diff: n is -1"),
         (lambda x: tg.diff(x, 0.5), ArgumentError, "diff: n is 0.5"),
         (lambda x: tg.diff(x, prepend=x[0]), ShapeError, "diff: shape"),

@@ -29,7 +29,7 @@ def test_lapack_is_not_called_for_what_is_not_finite(factor, bad, capfd):
 
 def test_the_matrix_that_hung():
     x = tg.tensor([[3.0, -INF, -INF, 1.0], [INF, -INF, -1.0, 3.0], [1.0, 0.0, -2.0, 2.0]])
-    with pytest.raises(ArgumentError, match="svd: .*finite"):
+    with pytest.raises(ArgumentError, match=r"svd: .*finite"):
         tg.linalg.svd(x)
 
 
@@ -133,3 +133,20 @@ def test_attention_over_no_features_is_a_mean():
     values = tg.arange(3.0)[:, None]
     y = tg.nn.functional.scaled_dot_product_attention(tg.zeros(2, 0), tg.zeros(3, 0), values)
     assert y.tolist() == [[1.0], [1.0]]
+
+
+def test_what_the_truth_table_says_of_activations_and_hypot():
+    for name in ("relu6", "hardtanh", "hardshrink", "softshrink"):
+        x = tg.full((40,), NAN, requires_grad=True)
+        getattr(tg.nn.functional, name)(x).sum().backward()
+        assert (x.grad == 1).all()
+    for name in ("elu", "selu", "celu"):
+        slopes = []
+        for x in (0.0, -1e-12):
+            x = tg.tensor(x, requires_grad=True)
+            (first,) = tg.autograd.grad(getattr(tg.nn.functional, name)(x), x, create_graph=True)
+            slopes.append((first.item(), tg.autograd.grad(first, x)[0].item()))
+        np.testing.assert_allclose(slopes[0], slopes[1])
+    x = tg.zeros(2, requires_grad=True)
+    tg.hypot(x[0], x[1]).backward()
+    assert x.grad.tolist() == [0.0, 0.0]

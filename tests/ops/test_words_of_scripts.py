@@ -1,4 +1,4 @@
-"""Arguments that scripts for PyTorch and NumPy use, against NumPy and against the longer way to say it."""
+"""Arguments that scripts for PyTorch and NumPy use, against NumPy or the longer way to say it."""
 
 import numpy as np
 import pytest
@@ -33,8 +33,8 @@ def test_unbiased_is_the_older_word_for_a_correction(name):
 @pytest.mark.parametrize("dtype", [np.float32, np.int64, np.int8])
 def test_sums_in_a_dtype(dtype):
     x = np.array([[1.75, 2.5], [3.25, -4.0]])
-    for call, name in [(tg.sum, "sum"), (tg.prod, "prod"), (tg.cumsum, "cumsum"), (tg.cumprod, "cumprod")]:
-        found = call(tg.tensor(x), 0, dtype=dtype)
+    for name in ("sum", "prod", "cumsum", "cumprod"):
+        found = getattr(tg, name)(tg.tensor(x), 0, dtype=dtype)
         assert found.dtype == dtype
         np.testing.assert_array_equal(found.numpy(), getattr(np, name)(x.astype(dtype), 0, dtype=dtype))
     assert tg.tensor(x).sum(dim=1, keepdim=True, dtype=dtype).shape == (2, 1)
@@ -225,3 +225,8 @@ def test_means_are_no_integers():
     for name in ("mean", "var", "std"):
         with pytest.raises(DTypeError, match=f"{name}: dtype is int64"):
             getattr(tnp, name)(X, dtype=np.int64)
+
+
+def test_modules_show_what_they_are_for():
+    for module in (tnp.linalg, tg.autograd.functional):
+        assert dir(module) == sorted(module.__all__)

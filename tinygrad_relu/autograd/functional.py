@@ -15,6 +15,10 @@ from tinygrad_relu.trees import changed
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 
 
+def __dir__():
+    return sorted(__all__)
+
+
 def called(name, func, inputs, create_graph, has_aux=False):
     """Return the recorded call of a function of tensors, given as one tensor or as a tuple."""
     given = (inputs,) if isinstance(inputs, Tensor) else inputs

@@ -18,6 +18,10 @@ __all__ = [
 ]
 
 
+def __dir__():
+    return sorted(__all__)
+
+
 def symmetric(name, a, lower):
     """Return the symmetric matrices of which `a` holds one triangle, as LAPACK reads them."""
     a = floating(a)
