@@ -13,15 +13,13 @@ import argparse
 import math
 from pathlib import Path
 from pydoc_data.topics import topics
-from textwrap import wrap
+from textwrap import indent, wrap
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from rich.console import Console
-from rich.padding import Padding
 from rich.progress import Progress
-from rich.text import Text
 
 import tinygrad_relu as tg
 from tinygrad_relu import nn
@@ -30,7 +28,7 @@ from tinygrad_relu.nn import functional as F
 
 # A net, its batches, how many steps it takes, and after how many it is judged and saved.
 FULL = {"layers": 4, "width": 128, "context": 64, "rows": 32, "steps": 1500, "pause": 100}
-QUICK = {"layers": 1, "width": 32, "context": 32, "rows": 16, "steps": 60, "pause": 20}
+QUICK = {"layers": 1, "width": 32, "context": 32, "rows": 16, "steps": 40, "pause": 20}
 
 
 def read_text():
@@ -79,7 +77,7 @@ class Training:
         )
         self.story = {"losses": [], "judged": [], "samples": []}
 
-    def loss(self, codes, starts):
+    def bits(self, codes, starts):
         """Return the bits per character that the net needs for stretches of a text."""
         rows = codes[starts[:, None] + np.arange(self.size["context"] + 1)]
         scores = self.net(tg.tensor(rows[:, :-1]))
@@ -88,7 +86,7 @@ class Training:
     def step(self):
         """Learn from a batch that is drawn anywhere in the text."""
         starts = tg.randint(len(self.seen) - self.size["context"], (self.size["rows"],)).numpy()
-        loss = self.loss(self.seen, starts)
+        loss = self.bits(self.seen, starts)
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
@@ -100,7 +98,7 @@ class Training:
     def judge(self):
         """Note the loss on text held out, and what the net writes by now."""
         starts = np.linspace(0, len(self.unseen) - self.size["context"] - 1, 256).astype(int)
-        self.story["judged"].append(self.loss(self.unseen, starts).item())
+        self.story["judged"].append(self.bits(self.unseen, starts).item())
         self.story["samples"].append(self.write(480))
 
     @tg.no_grad()
@@ -149,7 +147,7 @@ def tell(training, console):
     step, bits = len(training.story["losses"]), training.story["judged"][-1]
     console.print(f"step {step:5}   text held out: {bits:.2f} bits per character", highlight=False)
     if step % (5 * training.size["pause"]) == 0:
-        console.print(Padding(Text(training.story["samples"][-1], "green"), (1, 4), expand=False))
+        console.print(indent(training.story["samples"][-1], "    "), style="green", markup=False)
 
 
 @rc_context(STYLE)
