@@ -78,6 +78,9 @@ def tell(console, points):
             else:
                 console.print(f"  [red]{which} derivative: wrong[/]")
                 console.print(Padding(escape(complaint), (0, 4), expand=False))
+    console.print("\n[bold]What tg.check_gradients finds out about OffByAThousandth[/]")
+    report = tg.check_gradients(OffByAThousandth.apply, [tg.tensor(points)], names=["x"])
+    console.print(str(report), markup=False)
 
 
 def derivatives(op, points, order):
@@ -145,8 +148,8 @@ def main(arguments=None):
     steps = np.logspace(0, -12, 13 if options.quick else 121)
     right, wrong = (errors_by_step(op, points, steps) for op in (Squareplus, OffByAThousandth))
     console.print(
-        f"\nOver steps from 1 to 1e-12, difference quotients come as close as {right.min():.0e} to the "
-        f"right derivative, and\nno closer than {wrong.min():.0e} to the wrong one."
+        f"\nOver steps from 1 to 1e-12, differences come as close as {right.min():.0e} to the right "
+        f"derivative,\nand no closer than {wrong.min():.0e} to the wrong one."
     )
     picture = options.output / "custom_op.png"
     draw(picture, steps, right, wrong)

@@ -50,4 +50,5 @@ def test_main(tmp_path, capsys):
     example["main"](["--quick", "--output", str(tmp_path / "new")])
     printed = capsys.readouterr().out
     assert printed.count("derivative: passed") == 4 and printed.count("derivative: wrong") == 2
+    assert "x: constant factor" in printed
     assert (tmp_path / "new" / "custom_op.png").stat().st_size > 20_000
