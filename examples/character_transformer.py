@@ -134,6 +134,7 @@ def train(training, path, console):
         while len(losses) < steps:
             if not losses:
                 tell(training, console)
+                training.save(path)
             for _ in range(training.size["pause"]):
                 training.step()
                 progress.advance(bar)
