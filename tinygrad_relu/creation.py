@@ -417,6 +417,8 @@ def randint(low, high=None, shape=None, generator=None, requires_grad=False, dty
 @checked_call
 def randperm(count, generator=None, requires_grad=False, dtype=None):
     """Return the numbers from 0 to before `count` in random order."""
+    if count < 0:
+        raise RangeError(f"randperm: count is {count}: it is not negative")
     order = source_of("randperm", generator).permutation(count)
     return asarray(order.astype(dtype or np.int64), requires_grad)
 

@@ -50,6 +50,9 @@ part_of.__module__, part_of.__doc__ = __name__, taken_part.__doc__
 class Context:
     """What `Function.forward` leaves for `Function.backward`; any attribute may be set on it.
 
+    A result may be such an attribute, too: it is kept as if by `save_for_backward`, because a context that
+    held its own result would never be collected.  Within a list or dict nobody sees it.
+
     Attributes
     ----------
     needs_input_grad : tuple of bool
@@ -67,8 +70,14 @@ class Context:
         )
         self._to_save, self._saved, self._dirty, self._constant = (), (), (), ()
         self._materialize = True
-        self._outputs, self._last = [], None
+        self._outputs, self._last, self._results, self._result_names = [], None, None, {}
         self._arrived = set()
+
+    def __getattr__(self, name):
+        number = vars(self).get("_result_names", {}).get(name)
+        if number is None or self._results is None:
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        return self._results[number]
 
     def save_for_backward(self, *tensors):
         """Keep tensors for backward: arguments, results, or others.  Changes in place are found."""
@@ -106,16 +115,28 @@ class Context:
         return tuple(found)
 
     def _settle(self, outputs):
-        """Note what is saved: of results only which one, because they hold this context."""
-        numbers = {id(output): k for k, output in enumerate(outputs)}
+        """Note what is saved: of results only which one, because they will hold this context."""
+        numbers = {id(output): k for k, output in enumerate(outputs) if self._flows_to(output)}
         self._saved = [
             (None, 0, None) if tensor is None
             else (True, 0, numbers[id(tensor)]) if id(tensor) in numbers
             else (tensor, tensor._version, None)
             for tensor in self._to_save
         ]
-        self._saves_output = any(output is not None for _, _, output in self._saved)
+        self._result_names = {
+            name: numbers[id(value)] for name, value in vars(self).items()
+            if isinstance(value, Tensor) and id(value) in numbers
+        }
+        for name in self._result_names:
+            delattr(self, name)
+        self._saves_output = bool(self._result_names) or any(
+            output is not None for _, _, output in self._saved
+        )
         self._to_save = ()
+
+    def _flows_to(self, output):
+        """Tell whether a result has a gradient."""
+        return output.dtype.kind == "f" and not any(output is x for x in self._constant)
 
     def _gradient(self, k, g, y):
         """Return the gradient of tensor argument `k`: backward is called once for all of them."""
@@ -266,14 +287,11 @@ class Function:
     @classmethod
     def _recorded(cls, context, arguments, outputs):
         """Record one node for all results."""
-        flowing = [
-            k for k, output in enumerate(outputs)
-            if output.dtype.kind == "f" and not any(output is x for x in context._constant)
-        ]
+        flowing = [k for k, output in enumerate(outputs) if context._flows_to(output)]
         if not flowing:
             return outputs
         inputs = [arguments[k] for k in context._positions]
-        op = (cls._op_with_output if context._saves_output else cls._op)()
+        op = cls._op(context._saves_output)
         if len(outputs) == 1:
             context._outputs = [(outputs[0].shape, outputs[0].dtype, None)]
             if any(outputs[0] is x for x in context._dirty):
@@ -302,25 +320,25 @@ class Function:
         return [output if part is None else part for output, part in zip(outputs, parts)]
 
     @classmethod
-    @functools.cache
-    def _op(cls):
-        return op_for(cls, (RuleName.COTANGENT, RuleName.POSITION, RuleName.FIRST_STATIC), 0)
+    def _op(cls, saves_output):
+        """Return the op of this class, which has it: a cache elsewhere would keep the class for ever."""
+        name = "_saving_op" if saves_output else "_plain_op"
+        if name not in vars(cls):
+            plan = (RuleName.COTANGENT, RuleName.POSITION, RuleName.FIRST_STATIC)
+            if saves_output:
+                plan += (RuleName.OUTPUT,)
+            setattr(cls, name, op_for(cls.__name__, plan, saves_output << RuleName.OUTPUT_BIT))
+        return vars(cls)[name]
 
-    @classmethod
-    @functools.cache
-    def _op_with_output(cls):
-        plan = (RuleName.COTANGENT, RuleName.POSITION, RuleName.FIRST_STATIC, RuleName.OUTPUT)
-        return op_for(cls, plan, 1 << RuleName.OUTPUT_BIT)
 
-
-def op_for(function, plan, saves):
+def op_for(name, plan, saves):
     """Return an op that is recorded for a `Function`: its one rule asks the context."""
 
     def rule(g, k, context, y=None):
         return context._gradient(k, g, y)
 
     return Op(
-        function.__name__, rule, -1, 1, ("arguments", "context"), (None,), False, (rule,),
+        name, rule, -1, 1, ("arguments", "context"), (None,), False, (rule,),
         (tuple(int(code) for code in plan),), [saves], None, None, 0,
     )
 

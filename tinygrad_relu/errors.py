@@ -45,6 +45,10 @@ class RangeError(TensorError, ValueError):
     """A number lies outside of what is allowed here, or of what its dtype can hold."""
 
 
+class DivisionByZeroError(RangeError, ZeroDivisionError):
+    """Integers are divided by 0, which has no result among them."""
+
+
 class IndexingError(TensorError, IndexError):
     """An index lies outside of its axis, or there are too many indices."""
 

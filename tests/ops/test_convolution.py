@@ -265,7 +265,6 @@ IMAGE, WEIGHT = tg.ones(1, 4, 5, 5), tg.ones(2, 4, 3, 3)
          "gives images of"),
         (lambda: tg.max_pool2d(IMAGE, 2, padding=2), RangeError, "more than half"),
         (lambda: tg.max_pool2d(IMAGE, 6), ShapeError, "max_pool2d: a window"),
-        (lambda: tg.max_pool2d(tg.ones(1, 2, 2, dtype=int), 2), None, None),
         (lambda: tg.max_pool2d(tg.ones(1, 2, 2, dtype=np.float16), 2), DTypeError, "float16"),
         (lambda: tg.max_pool2d(IMAGE, 0), RangeError, "kernel_size is 0"),
         (lambda: tg.avg_pool2d(IMAGE, 2, divisor_override=0), RangeError, "divisor_override is 0"),
@@ -276,8 +275,5 @@ IMAGE, WEIGHT = tg.ones(1, 4, 5, 5), tg.ones(2, 4, 3, 3)
     ],
 )
 def test_what_people_get_wrong_raises_with_the_name(call, error, message):
-    if error is None:       # integers are promoted
-        assert call().dtype == np.float64
-        return
     with pytest.raises(error, match=message):
         call()

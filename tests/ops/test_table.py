@@ -86,6 +86,8 @@ NUMPY = {
     "less_equal": np.less_equal, "equal": np.equal, "not_equal": np.not_equal,
     "greater": np.greater, "greater_equal": np.greater_equal, "isnan": np.isnan, "isinf": np.isinf,
     "isfinite": np.isfinite, "bitwise_and": np.bitwise_and, "bitwise_or": np.bitwise_or,
+    "bitwise_left_shift": np.left_shift, "bitwise_right_shift": np.right_shift,
+    "share_of_first": lambda a, b: np.exp(a) / (np.exp(a) + np.exp(b)),
     "bitwise_xor": np.bitwise_xor, "invert": np.invert, "exp": np.exp, "expm1": np.expm1,
     "exp2": np.exp2, "log": np.log, "log1p": np.log1p, "log2": np.log2, "log10": np.log10,
     "sqrt": np.sqrt, "square": np.square, "reciprocal": np.reciprocal, "sin": np.sin, "cos": np.cos,

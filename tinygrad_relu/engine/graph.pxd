@@ -14,6 +14,8 @@ cdef class Node:
     cdef Py_ssize_t versions    # sum of the versions of all that is saved
     cdef Py_ssize_t consumers   # how many recorded ops take the output
     cdef bint output_changed
+    cdef Py_ssize_t output_version      # if it was: of its memory now
+    cdef Py_ssize_t first_version       # and before
     cdef dict hooks             # called with the cotangent of the output, before the rules; or None
     cdef dict post_hooks        # called with those of the inputs and of the output, after them; or None
     cdef object retained        # weak reference to the tensor whose ``.grad`` it leaves behind, or None
@@ -28,6 +30,7 @@ cdef class Node:
     cdef int remember_shape(self, ndarray array) except -1
     cdef bint has_shape_of(self, ndarray array) except -1
     cdef tuple shape_tuple(self)
+    cdef int note_change(self, Py_ssize_t version) except -1
     cdef int check_unchanged(self) except -1
     cdef int free(self) except -1
 

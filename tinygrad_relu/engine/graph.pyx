@@ -228,27 +228,37 @@ cdef class Node:
             return self.long_shape
         return tuple([self.shape[axis] for axis in range(self.ndim)])
 
+    cdef int note_change(self, Py_ssize_t version) except -1:
+        """Note that the output was changed in place, into a `version` of its memory."""
+        if not self.output_changed:
+            self.output_changed = True
+            self.first_version = version - 1
+        self.output_version = version
+        return 0
+
     cdef int check_unchanged(self) except -1:
         """Raise if a saved value is no longer what it was when it was recorded."""
         cdef Py_ssize_t versions = 0
+        cdef Node source = self
         if self.saved is not None:
             for value in self.saved:
                 if isinstance(value, Tensor):
                     versions += (<Tensor> value).memory().version
                     if is_changed_output(<Tensor> value):
-                        versions = -1
+                        source = <Node> (<Tensor> value).node
                         break
-        if versions != self.versions:
-            what = "an input"
+        if source is not self:
+            what, now, before = "an input", source.output_version, source.first_version
+        elif versions != self.versions:
+            what, now, before = "an input", versions, self.versions
         elif self.output is not None and self.output_changed:
-            what = "its result"
+            what, now, before = "its result", self.output_version, self.first_version
         else:
             return 0
         raise MutationError(
             f"{self.op.name}: {what} was changed in place after it had been recorded, and its "
             "derivative needs the value that it had: change a clone(), or call backward first. "
-            f"Recorded by {self.place} (what is saved has version "
-            f"{versions if versions >= 0 else 'new'}, and had version {self.versions})"
+            f"Recorded by {self.place} (what is saved has version {now}, and had version {before})"
         )
 
     cdef int free(self) except -1:

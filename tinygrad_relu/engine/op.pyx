@@ -56,7 +56,7 @@ cdef extern from "Python.h":
 SLOT_NAMES = (
     "__neg__", "__abs__", "__invert__",
     "__add__", "__sub__", "__mul__", "__truediv__", "__floordiv__", "__mod__", "__pow__",
-    "__matmul__", "__and__", "__or__", "__xor__",
+    "__matmul__", "__and__", "__or__", "__xor__", "__lshift__", "__rshift__",
     "__lt__", "__le__", "__eq__", "__ne__", "__gt__", "__ge__",
     "__getitem__", "transpose", "swapaxes", "cast", "sum_to", "copy",
     "assign", "overwrite",

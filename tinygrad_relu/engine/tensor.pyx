@@ -14,8 +14,8 @@ from tinygrad_relu.engine.graph cimport Node
 from tinygrad_relu.engine.mutation cimport assign, catch_up, in_place
 from tinygrad_relu.engine.op cimport (
     ABSOLUTE, ADD, AND, COPY, DIVIDE, EQUAL, FLOOR_DIVIDE, GREATER, GREATER_EQUAL, INVERT,
-    ITEM, LESS, LESS_EQUAL, MATMUL, MULTIPLY, NEGATIVE, NOT_EQUAL, OR, POWER, REMAINDER, SUBTRACT,
-    SWAP, TRANSPOSE, XOR, one, one_with, two,
+    ITEM, LEFT_SHIFT, LESS, LESS_EQUAL, MATMUL, MULTIPLY, NEGATIVE, NOT_EQUAL, OR, POWER, REMAINDER,
+    RIGHT_SHIFT, SUBTRACT, SWAP, TRANSPOSE, XOR, one, one_with, two,
 )
 from tinygrad_relu.engine.walk cimport add_gradients
 from tinygrad_relu.kernels.kernel cimport plain
@@ -152,6 +152,8 @@ cdef class Tensor:
     @requires_grad.setter
     def requires_grad(self, value):
         catch_up(self)
+        if not isinstance(value, (bool, np.bool_)):
+            raise ArgumentError(f"requires_grad: {value!r} was given: it is True or False")
         if value and not carries_gradient(cnp.PyArray_TYPE(self.array)):
             raise DTypeError(
                 f"requires_grad: a tensor of dtype {self.array.dtype} cannot carry a gradient: make "
@@ -469,9 +471,9 @@ cdef class Tensor:
         cdef Tensor owner = self.memory()
         owner.version += 1
         if owner.node is not None and (<Node> owner.node).output is owner.array:
-            (<Node> owner.node).output_changed = True
-        if self.node is not None and (<Node> self.node).output is self.array:
-            (<Node> self.node).output_changed = True
+            (<Node> owner.node).note_change(owner.version)
+        if self is not owner and self.node is not None and (<Node> self.node).output is self.array:
+            (<Node> self.node).note_change(owner.version)
         return 0
 
     # ----------------------------------------------------------------------------- operators
@@ -560,6 +562,18 @@ cdef class Tensor:
     def __rxor__(a, b):
         return two(XOR, b, a)
 
+    def __lshift__(a, b):
+        return two(LEFT_SHIFT, a, b)
+
+    def __rlshift__(a, b):
+        return two(LEFT_SHIFT, b, a)
+
+    def __rshift__(a, b):
+        return two(RIGHT_SHIFT, a, b)
+
+    def __rrshift__(a, b):
+        return two(RIGHT_SHIFT, b, a)
+
     def __lt__(a, b):
         return two(LESS, a, b)
 
@@ -607,6 +621,12 @@ cdef class Tensor:
 
     def __ixor__(self, other):
         return in_place(XOR, self, other)
+
+    def __ilshift__(self, other):
+        return in_place(LEFT_SHIFT, self, other)
+
+    def __irshift__(self, other):
+        return in_place(RIGHT_SHIFT, self, other)
 
     def __getitem__(self, key):
         return one_with(ITEM, self, (frozen_key(key),))

@@ -6,6 +6,7 @@ from tinygrad_relu.kernels.kernel cimport Kernel
 
 cdef class Elementwise(Kernel):
     cdef readonly object ufunc
+    cdef object of_whole          # the function of integers and booleans, or None
     cdef npy_intp grain           # bytes below which one thread does it
     cdef Loop[2] loops            # for float and for double; NULL where there is none
     cdef void* data[2]

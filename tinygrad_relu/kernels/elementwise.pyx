@@ -65,11 +65,19 @@ cdef inline bint as_number(object value, double* number) except -1:
 
 @cython.final
 cdef class Elementwise(Kernel):
-    """A kernel that applies `ufunc` elementwise, with broadcasting."""
+    """A kernel that applies `ufunc` elementwise, with broadcasting.
 
-    def __init__(self, cnp.ufunc ufunc):
+    Parameters
+    ----------
+    ufunc : numpy.ufunc
+    of_whole : callable, optional
+        What is called instead where all operands are integers or booleans.
+    """
+
+    def __init__(self, cnp.ufunc ufunc, of_whole=None):
         cdef int row, k, slot, width = ufunc.nin + ufunc.nout
         self.ufunc = ufunc
+        self.of_whole = of_whole
         self.grain = COSTLY_GRAIN if ufunc.__name__ in COSTLY else GRAIN
         for slot in range(2):
             self.loops[slot] = NULL
@@ -114,8 +122,11 @@ cdef class Elementwise(Kernel):
 
     def general(self, arrays):
         """Leave `arrays` to NumPy: any dtype, stride and broadcasting."""
+        function = self.ufunc
+        if self.of_whole is not None and np.result_type(*arrays).kind in "biu":
+            function = self.of_whole
         with np.errstate(all="ignore"):
-            result = self.ufunc(*arrays)
+            result = function(*arrays)
         if len(arrays) == 1 and arrays[0].dtype == np.float16 and result.dtype == np.float32:
             return result.astype(np.float16)    # a ufunc of ours has no loop for halves
         return result

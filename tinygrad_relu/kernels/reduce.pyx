@@ -36,6 +36,18 @@ from tinygrad_relu.errors import ShapeError
 cnp.import_array()
 
 
+cdef object axes_meant(object x, object axis):
+    """Return axes as NumPy takes them: all (None) for the empty tuple, which means that in PyTorch, and of
+    an array without axes for 0 and -1, too."""
+    if axis is None or type(axis) is int and cnp.PyArray_CheckExact(x) and cnp.PyArray_NDIM(x) > 0:
+        return axis
+    if type(axis) is list:
+        axis = tuple(axis)
+    if type(axis) is tuple and not axis or np.ndim(x) == 0 and axis in (0, -1, (0,), (-1,)):
+        return None
+    return axis
+
+
 @cython.final
 cdef class Reduction(Kernel):
     """A kernel that folds an axis with `ufunc`, called with the statics (axis, keepdims)."""
@@ -49,7 +61,7 @@ cdef class Reduction(Kernel):
 
     cdef object run(self, PyObject** arrays, Py_ssize_t count, tuple statics):
         cdef object x = <object> arrays[0]
-        cdef object axis = statics[0]
+        cdef object axis = axes_meant(x, statics[0])
         cdef bint keepdims = statics[1]
         cdef int slot = float_slot(<ndarray> x) if type(x) is ndarray else -1
         cdef long position
@@ -62,8 +74,6 @@ cdef class Reduction(Kernel):
                     position += cnp.PyArray_NDIM(x)
                 if 0 <= position < cnp.PyArray_NDIM(x):
                     return self.fold(<ndarray> x, position, position + 1, keepdims, slot)
-        if type(axis) is list:
-            axis = tuple(axis)
         with np.errstate(all="ignore"):
             return self.ufunc.reduce(x, axis=axis, keepdims=keepdims)
 
@@ -238,16 +248,16 @@ cdef class SquaredDeviations(Kernel):
 
     cdef object run(self, PyObject** arrays, Py_ssize_t count, tuple statics):
         cdef object x = <object> arrays[0]
-        cdef object deviation, total
+        cdef object axis = axes_meant(x, statics[0]), deviation, total
         cdef int slot = float_slot(<ndarray> x) if type(x) is ndarray else -1
         cdef PyObject* operand
         cdef npy_intp[3] strides
         cdef char* operands[3]
         if slot < 0 or cnp.PyArray_SIZE(x) == 0:
             with np.errstate(all="ignore"):
-                total = np.add.reduce(x, axis=statics[0], keepdims=True)
+                total = np.add.reduce(x, axis=axis, keepdims=True)
                 deviation = x - total / (np.size(x) // max(np.size(total), 1))
-                return np.add.reduce(np.square(deviation), axis=statics[0], keepdims=statics[1])
+                return np.add.reduce(np.square(deviation), axis=axis, keepdims=statics[1])
         total = adding.run(arrays, 1, (statics[0], True))
         total = dividing.with_number(
             <ndarray> total, <double> (cnp.PyArray_SIZE(x) // cnp.PyArray_SIZE(total)), False, slot

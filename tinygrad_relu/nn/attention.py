@@ -69,7 +69,7 @@ def scaled_dot_product_attention(
 def weights_of_keys(name, query, key, mask, is_causal, scale=None):
     """Return how much each key counts for each query."""
     # Of the two, the query is what has fewer elements than the scores, mostly.
-    scores = (query * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)) @ key.mT
+    scores = (query * (1 / math.sqrt(max(query.shape[-1], 1)) if scale is None else scale)) @ key.mT
     if is_causal:
         # Every query sees the first key, so no row is left without any; and a sum is one pass.
         seen = np.tri(*scores.shape[-2:], dtype=bool)

@@ -63,15 +63,16 @@ def gradient(f, *varargs, axis=None, edge_order=1):
             )
         steps = diff(given) if given.ndim else broadcast_to(given, (length - 1,))
         steps = reshape(cast(steps, f.dtype), -1, *[1] * (f.ndim - k - 1))
-        slopes.append(slope(f, steps, k, edge_order))
+        slopes.append(slope(f, steps, k, edge_order, given.ndim == 0))
     return slopes[0] if len(slopes) == 1 else tuple(slopes)
 
 
-def slope(f, steps, axis, edge_order):
+def slope(f, steps, axis, edge_order, even):
     """Return the derivative at each place of the parabola (or line, at edges) through its neighbours.
 
     The weights are those of Lagrange's interpolation, as in Fornberg (1988), "Generation of finite
-    difference formulas on arbitrarily spaced grids".
+    difference formulas on arbitrarily spaced grids".  On an `even` grid the value in the middle has
+    the weight 0, and is left out, so that no NaN or infinity of it counts.
     """
     count = f.shape[axis]
 
@@ -83,8 +84,13 @@ def slope(f, steps, axis, edge_order):
         return u + v + w
 
     a, b = steps[:-1], steps[1:]
-    inner = (-b / (a * (a + b)), (b - a) / (a * b), a / (b * (a + b)))
-    parts = [combined(0, inner, count - 2)] if count > 2 else []
+    if count < 3:
+        parts = []
+    elif even:
+        parts = [(at(2, count) - at(0, count - 2)) / (a + b)]
+    else:
+        inner = (-b / (a * (a + b)), (b - a) / (a * b), a / (b * (a + b)))
+        parts = [combined(0, inner, count - 2)]
     if edge_order == 1:
         first = (at(1, 2) - at(0, 1)) / steps[:1]
         last = (at(count - 1, count) - at(count - 2, count - 1)) / steps[-1:]

@@ -6,6 +6,7 @@ import inspect
 import numpy as np
 
 from tinygrad_relu.engine import Tensor
+from tinygrad_relu.engine.calling import NAME
 from tinygrad_relu.errors import (
     ArgumentError,
     DTypeError,
@@ -15,7 +16,8 @@ from tinygrad_relu.errors import (
     TensorError,
 )
 from tinygrad_relu.ops.conversion import checked_device
-from tinygrad_relu.ops.shapes import cast, stack
+from tinygrad_relu.ops.shapes import cast, reshape, stack
+from tinygrad_relu.ops.values import without_derivative
 
 
 def dialect(function):
@@ -30,8 +32,7 @@ def dialect(function):
         except TensorError as error:
             if str(error).startswith(f"{name}:"):
                 raise
-            # What we call has another name than what the user called.
-            raise type(error)(f"{name}: {error}") from error
+            raise type(error)(f"{name}: {without_names(str(error), signature)}") from error
         except np.exceptions.AxisError as error:
             raise ShapeError(f"{name}: {error}") from error
         except IndexError as error:
@@ -44,6 +45,15 @@ def dialect(function):
     # NumPy has several names for some functions.
     checked.__signature__ = signature
     return checked
+
+
+def without_names(message, signature):
+    """Return a message without the names of functions further in, which the user did not call."""
+    inner, found, rest = message.partition(": ")
+    while found and NAME.fullmatch(inner) and inner not in signature.parameters:
+        message = rest
+        inner, found, rest = message.partition(": ")
+    return message
 
 
 def misfit(signature, arguments, keywords):
@@ -102,6 +112,21 @@ def as_floats(ufunc, op):
     return of_floats
 
 
+def of_numpy_for_whole(ufunc, op):
+    """Return an op that leaves integers and booleans to NumPy's ufunc, which divides them by 0 silently."""
+
+    @functools.wraps(op)
+    def of_either(*operands):
+        kinds = [x if isinstance(x, (bool, int, float)) else x.dtype for x in operands]
+        return (op if np.result_type(*kinds).kind == "f" else of_whole)(*operands)
+
+    @without_derivative
+    def of_whole(*operands):
+        return ufunc(*operands)
+
+    return of_either
+
+
 def operands_of(operands):
     """Return operands that an op takes: numbers stay weak beside others, sequences become tensors."""
     if all(isinstance(x, (bool, int, float)) for x in operands):
@@ -133,6 +158,21 @@ def summed(reduction, a, dtype, *arguments):
     """Return a reduction that is computed in `dtype`, and has it, which small integers would leave."""
     found = reduction(tensor_of(a, dtype), *arguments)
     return found if dtype is None else tensor_of(found, dtype)
+
+
+def over_axes(function):
+    """Let a reduction take axes as NumPy does: no list, and the empty tuple for none, not for all."""
+
+    @functools.wraps(function)
+    def reduced(a, axis=None, *arguments, **keywords):
+        if isinstance(axis, list):
+            raise ArgumentError(f"axis is {axis}: several axes are a tuple")
+        if isinstance(axis, tuple) and not axis:
+            a, axis = tensor_of(a), -1
+            a, keywords = reshape(a, *a.shape, 1), keywords | {"keepdims": False}
+        return function(a, axis, *arguments, **keywords)
+
+    return reduced
 
 
 def tensors_of(arrays):

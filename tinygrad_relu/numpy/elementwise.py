@@ -4,7 +4,14 @@ import numpy as np
 
 from tinygrad_relu.engine import Tensor
 from tinygrad_relu.errors import ArgumentError
-from tinygrad_relu.numpy.calling import array_of, as_floats, dialect, elementwise, tensor_of
+from tinygrad_relu.numpy.calling import (
+    array_of,
+    as_floats,
+    dialect,
+    elementwise,
+    of_numpy_for_whole,
+    tensor_of,
+)
 from tinygrad_relu.ops import arithmetic, exponential, logical, trigonometric
 from tinygrad_relu.ops.shapes import cast
 
@@ -39,10 +46,10 @@ expm1 = elementwise(exponential.expm1, "x")
 fix = trunc = elementwise(arithmetic.trunc, "x")
 float_power = elementwise(exponential.float_power, "x1", "x2")
 floor = elementwise(arithmetic.floor, "x")
-floor_divide = elementwise(arithmetic.floor_divide, "x1", "x2")
+floor_divide = elementwise(of_numpy_for_whole(np.floor_divide, arithmetic.floor_divide), "x1", "x2")
 fmax = elementwise(arithmetic.fmax, "x1", "x2")
 fmin = elementwise(arithmetic.fmin, "x1", "x2")
-fmod = elementwise(arithmetic.fmod, "x1", "x2")
+fmod = elementwise(of_numpy_for_whole(np.fmod, arithmetic.fmod), "x1", "x2")
 gcd = elementwise(logical.gcd, "x1", "x2")
 greater = elementwise(arithmetic.greater, "x1", "x2")
 greater_equal = elementwise(arithmetic.greater_equal, "x1", "x2")
@@ -69,7 +76,7 @@ logical_or = elementwise(logical.logical_or, "x1", "x2")
 logical_xor = elementwise(logical.logical_xor, "x1", "x2")
 maximum = elementwise(arithmetic.maximum, "x1", "x2")
 minimum = elementwise(arithmetic.minimum, "x1", "x2")
-mod = remainder = elementwise(arithmetic.remainder, "x1", "x2")
+mod = remainder = elementwise(of_numpy_for_whole(np.remainder, arithmetic.remainder), "x1", "x2")
 multiply = elementwise(arithmetic.multiply, "x1", "x2")
 negative = elementwise(arithmetic.negative, "x")
 nextafter = elementwise(arithmetic.nextafter, "x1", "x2")
@@ -77,7 +84,7 @@ not_equal = elementwise(arithmetic.not_equal, "x1", "x2")
 positive = elementwise(arithmetic.positive, "x")
 pow = power = elementwise(exponential.power, "x1", "x2")
 rad2deg = degrees = elementwise(as_floats(np.rad2deg, trigonometric.rad2deg), "x")
-reciprocal = elementwise(exponential.reciprocal, "x")
+reciprocal = elementwise(of_numpy_for_whole(np.reciprocal, exponential.reciprocal), "x")
 rint = elementwise(arithmetic.rint, "x")
 sign = elementwise(arithmetic.sign, "x")
 signbit = elementwise(arithmetic.signbit, "x")

@@ -6,7 +6,7 @@ import numpy as np
 
 from tinygrad_relu.engine import Tensor, sharing
 from tinygrad_relu.errors import ArgumentError, RangeError, ShapeError
-from tinygrad_relu.numpy.calling import array_of, dialect, operands_of, tensor_of
+from tinygrad_relu.numpy.calling import array_of, dialect, operands_of, over_axes, tensor_of
 from tinygrad_relu.ops import arithmetic, logical, ordering, reductions, taking
 from tinygrad_relu.ops.indexing import index, whole_numbers
 from tinygrad_relu.ops.reductions import sum
@@ -120,6 +120,7 @@ def without_all_missing(a, axis, instead):
 
 
 @dialect
+@over_axes
 def count_nonzero(a, axis=None, *, keepdims=False):
     """How many elements are not 0."""
     return sum(arithmetic.not_equal(tensor_of(a), 0), axis, keepdims)
@@ -158,6 +159,7 @@ def sort(a, axis=-1, kind=None, *, descending=False, stable=True):
     tensor([1., 2., 3.], dtype=float64)
     """
     a, axis = to_sort(a, axis, kind)
+    checked_axis("sort", axis, a.ndim)
     return ordering.sort(a, axis, descending).values
 
 
@@ -165,7 +167,7 @@ def sort(a, axis=-1, kind=None, *, descending=False, stable=True):
 def argsort(a, axis=-1, kind=None, *, descending=False, stable=True):
     """Indices that sort, equal elements in the order in which they stand."""
     a, axis = to_sort(a, axis, kind)
-    return ordering.argsort(a, axis, descending)
+    return ordering.argsort(a if a.ndim else ravel(a), axis, descending)
 
 
 @dialect

@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from tinygrad_relu.engine import sharing
-from tinygrad_relu.errors import ArgumentError, RangeError, ShapeError
-from tinygrad_relu.numpy.calling import array_of, dialect, floating, summed, tensor_of
+from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError, ShapeError
+from tinygrad_relu.numpy.calling import array_of, dialect, floating, over_axes, summed, tensor_of
 from tinygrad_relu.ops import (
     arithmetic,
     counting,
@@ -22,34 +22,50 @@ from tinygrad_relu.ops.shapes import broadcast_to, cast, checked_axes, checked_a
 from tinygrad_relu.ops.shapes import reshape as to_shape
 from tinygrad_relu.ops.values import without_derivative
 
+
+def floats_over(name, a, dtype, axis):
+    """Return what a mean is taken of, as floats; NumPy's has no axis 0 of a tensor without axes."""
+    if dtype is not None and np.dtype(dtype).kind != "f":
+        raise DTypeError(f"{name}: dtype is {np.dtype(dtype)}: the result is no integer, so pass a float")
+    a = floating(a, dtype)
+    if axis is not None:
+        checked_axes(name, axis, a.ndim)
+    return a
+
+
 # ------------------------------------------------------------------------------ sums and extrema
 
 
 @dialect
+@over_axes
 def sum(a, axis=None, dtype=None, *, keepdims=False):
     """Sum over axes; 0 over no elements."""
     return summed(reductions.sum, a, dtype, axis, keepdims)
 
 
 @dialect
+@over_axes
 def prod(a, axis=None, dtype=None, *, keepdims=False):
     """Product over axes; 1 over no elements."""
     return summed(reductions.prod, a, dtype, axis, keepdims)
 
 
 @dialect
+@over_axes
 def all(a, axis=None, *, keepdims=False):
     """Whether all elements are true (not 0)."""
     return reductions.all(tensor_of(a), axis, keepdims)
 
 
 @dialect
+@over_axes
 def any(a, axis=None, *, keepdims=False):
     """Whether any element is true (not 0)."""
     return reductions.any(tensor_of(a), axis, keepdims)
 
 
 @dialect
+@over_axes
 def max(a, axis=None, *, keepdims=False):
     """Largest element over axes, without its place; ties share the gradient.
 
@@ -63,6 +79,7 @@ def max(a, axis=None, *, keepdims=False):
 
 
 @dialect
+@over_axes
 def min(a, axis=None, *, keepdims=False):
     """Smallest element over axes, without its place; ties share the gradient."""
     return reductions.amin(tensor_of(a), axis, keepdims)
@@ -72,15 +89,17 @@ amax, amin = max, min
 
 
 @dialect
+@over_axes
 def ptp(a, axis=None, *, keepdims=False):
     """Largest element less the smallest."""
     return max(a, axis, keepdims=keepdims) - min(a, axis, keepdims=keepdims)
 
 
 @dialect
+@over_axes
 def mean(a, axis=None, dtype=None, *, keepdims=False):
     """Arithmetic mean over axes; NaN over no elements."""
-    return reductions.mean(tensor_of(a, dtype), axis, keepdims)
+    return reductions.mean(floats_over("mean", a, dtype, axis), axis, keepdims)
 
 
 def correction_of(name, ddof, correction):
@@ -93,6 +112,7 @@ def correction_of(name, ddof, correction):
 
 
 @dialect
+@over_axes
 def var(a, axis=None, dtype=None, *, ddof=0, correction=None, keepdims=False):
     """Variance over axes: the sum of squares is divided by ``n - ddof``, which is n by default.
 
@@ -102,13 +122,16 @@ def var(a, axis=None, dtype=None, *, ddof=0, correction=None, keepdims=False):
     >>> tnp.var([1.0, 3.0]), tnp.var([1.0, 3.0], ddof=1)
     (tensor(1., dtype=float64), tensor(2., dtype=float64))
     """
-    return reductions.var(floating(a, dtype), axis, correction_of("var", ddof, correction), keepdims)
+    a = floats_over("var", a, dtype, axis)
+    return reductions.var(a, axis, correction_of("var", ddof, correction), keepdims)
 
 
 @dialect
+@over_axes
 def std(a, axis=None, dtype=None, *, ddof=0, correction=None, keepdims=False):
     """Standard deviation over axes, the root of `var`."""
-    return reductions.std(floating(a, dtype), axis, correction_of("std", ddof, correction), keepdims)
+    a = floats_over("std", a, dtype, axis)
+    return reductions.std(a, axis, correction_of("std", ddof, correction), keepdims)
 
 
 @dialect
@@ -119,7 +142,7 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
     """
     a = floating(a)
     if weights is None and not returned:
-        return reductions.mean(a, axis, keepdims)
+        return mean(a, axis, keepdims=keepdims)
     weights = tensor_of(np.ones((), a.dtype) if weights is None else weights)
     if weights.ndim and weights.shape != a.shape:
         if axis is None or weights.ndim != 1:
@@ -129,10 +152,10 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
             raise ShapeError(f"average: {weights.numel()} weights for axis {axis} of shape {a.shape}")
         weights = to_shape(weights, -1, *[1] * (a.ndim - axis - 1))
     weights = broadcast_to(weights, a.shape)
-    total = reductions.sum(weights, axis, keepdims)
+    total = sum(weights, axis, keepdims=keepdims)
     if (array_of(total) == 0).any():
         raise RangeError("average: the weights add up to 0")
-    found = reductions.sum(a * weights, axis, keepdims) / total
+    found = sum(a * weights, axis, keepdims=keepdims) / total
     return (found, total) if returned else found
 
 
@@ -140,47 +163,56 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
 
 
 @dialect
+@over_axes
 def nansum(a, axis=None, dtype=None, *, keepdims=False):
     """Sum of the elements that are not NaN."""
     return summed(reductions.nansum, a, dtype, axis, keepdims)
 
 
 @dialect
+@over_axes
 def nanprod(a, axis=None, dtype=None, *, keepdims=False):
     """Product of the elements that are not NaN."""
     return summed(reductions.prod, present(tensor_of(a, dtype), 1), dtype, axis, keepdims)
 
 
 @dialect
+@over_axes
 def nanmean(a, axis=None, dtype=None, *, keepdims=False):
     """Mean of the elements that are not NaN; NaN if there is none."""
     return reductions.nanmean(floating(a, dtype), axis, keepdims)
 
 
 @dialect
+@over_axes
 def nanvar(a, axis=None, dtype=None, *, ddof=0, correction=None, keepdims=False):
     """Variance of the elements that are not NaN."""
     a = floating(a, dtype)
     there = cast(reductions.sum(a == a, axis, keepdims), a.dtype)
-    squares = exponential.square(a - reductions.nanmean(a, axis, keepdims=True))
+    # Only the elements that are missing are left out: what infinities make NaN is to be seen.
+    deviations = arithmetic.where(a == a, a - reductions.nanmean(a, axis, keepdims=True), 0.0)
+    total = reductions.sum(exponential.square(deviations), axis, keepdims)
     freedom = there - correction_of("nanvar", ddof, correction)
     # Where nothing is left to divide by, NaN, as in NumPy.
-    return reductions.nansum(squares, axis, keepdims) / arithmetic.where(freedom > 0, freedom, np.nan)
+    return total / arithmetic.where(freedom > 0, freedom, np.nan)
 
 
 @dialect
+@over_axes
 def nanstd(a, axis=None, dtype=None, *, ddof=0, correction=None, keepdims=False):
     """Standard deviation of the elements that are not NaN."""
-    return exponential.sqrt(nanvar(a, axis, dtype, ddof=ddof, correction=correction, keepdims=keepdims))
+    return reductions.root(nanvar(a, axis, dtype, ddof=ddof, correction=correction, keepdims=keepdims))
 
 
 @dialect
+@over_axes
 def nanmax(a, axis=None, *, keepdims=False):
     """Largest of the elements that are not NaN; NaN if there is none."""
     return without_missing(tensor_of(a), axis, keepdims, reductions.amax, -np.inf)
 
 
 @dialect
+@over_axes
 def nanmin(a, axis=None, *, keepdims=False):
     """Smallest of the elements that are not NaN; NaN if there is none."""
     return without_missing(tensor_of(a), axis, keepdims, reductions.amin, np.inf)
@@ -234,6 +266,14 @@ def median(a, axis=None, *, keepdims=False):
     return to_shape(found, *(kept if keepdims else rows.shape[:-1]))
 
 
+def check_method(name, method):
+    """Raise where NumPy has a way between two elements that there is none of here, or neither has it."""
+    if method not in quantiles.INTERPOLATIONS:
+        raise ArgumentError(
+            f"{name}: method is {method!r}: it is one of {', '.join(quantiles.INTERPOLATIONS)}"
+        )
+
+
 @dialect
 def quantile(a, q, axis=None, *, method="linear", keepdims=False):
     """What a fraction `q` of the elements over axes does not exceed; axes of `q` come first.
@@ -248,6 +288,7 @@ def quantile(a, q, axis=None, *, method="linear", keepdims=False):
     keepdims : bool
     """
     a = floating(a)
+    check_method("quantile", method)
     rows, kept = in_rows("quantile", a, axis)
     fractions = tensor_of(q)
     found = quantiles.quantile(rows, to_shape(cast(fractions, np.dtype(float)), -1), -1, False, method)
@@ -267,6 +308,7 @@ def percentile(a, q, axis=None, *, method="linear", keepdims=False):
 def nanquantile(a, q, axis=None, *, method="linear", keepdims=False):
     """`quantile` of the elements that are not NaN; NaN where there is none."""
     a = floating(a)
+    check_method("nanquantile", method)
     rows, kept = in_rows("nanquantile", a, axis)
     fractions = tensor_of(q)
     flat = to_shape(cast(fractions, np.dtype(float)), -1)
@@ -297,6 +339,14 @@ def nanmedian(a, axis=None, *, keepdims=False):
 
 
 # ------------------------------------------------------------------------------------ along an axis
+
+
+def running(a, axis):
+    """Return what is summed up along which axis: all in one, if none is named; a number as a vector."""
+    a = tensor_of(a)
+    if axis is None:
+        return to_shape(a, -1), 0
+    return (to_shape(a, 1) if a.ndim == 0 else a), axis
 
 
 @dialect
@@ -354,18 +404,17 @@ def corrcoef(x, y=None, rowvar=True):
     return to_shape(found) if found.shape == (1, 1) else found
 
 
-
 @dialect
 def cumsum(a, axis=None, dtype=None):
     """Running sum along an axis; of the flattened tensor without it."""
-    a, axis = (to_shape(tensor_of(a), -1), 0) if axis is None else (a, axis)
+    a, axis = running(a, axis)
     return summed(cumulative.cumsum, a, dtype, axis)
 
 
 @dialect
 def cumprod(a, axis=None, dtype=None):
     """Running product along an axis; of the flattened tensor without it."""
-    a, axis = (to_shape(tensor_of(a), -1), 0) if axis is None else (a, axis)
+    a, axis = running(a, axis)
     return summed(cumulative.cumprod, a, dtype, axis)
 
 

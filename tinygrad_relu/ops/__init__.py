@@ -70,6 +70,8 @@ OPERATORS = {
     "__and__": arithmetic.bitwise_and,
     "__or__": arithmetic.bitwise_or,
     "__xor__": arithmetic.bitwise_xor,
+    "__lshift__": logical.bitwise_left_shift,
+    "__rshift__": logical.bitwise_right_shift,
     "__lt__": arithmetic.less,
     "__le__": arithmetic.less_equal,
     "__eq__": arithmetic.equal,
@@ -398,7 +400,6 @@ UFUNCS = {
     np.copysign: arithmetic.copysign,
     np.deg2rad: trigonometric.deg2rad,
     np.float_power: exponential.float_power,
-    np.fmod: arithmetic.fmod,
     np.heaviside: arithmetic.heaviside,
     np.left_shift: logical.bitwise_left_shift,
     np.logaddexp: exponential.logaddexp,
@@ -413,7 +414,6 @@ UFUNCS = {
     np.right_shift: logical.bitwise_right_shift,
     np.signbit: arithmetic.signbit,
     np.trunc: arithmetic.trunc,
-    np.divmod: lambda a, b: (arithmetic.floor_divide(a, b), arithmetic.remainder(a, b)),
 }
 for entry in TABLE.values():
     if isinstance(entry.kernel, Elementwise):

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from tinygrad_relu.engine import checked_call
-from tinygrad_relu.errors import ArgumentError, DTypeError
+from tinygrad_relu.errors import ArgumentError, DivisionByZeroError, DTypeError
 from tinygrad_relu.kernels.elementwise import Elementwise
 from tinygrad_relu.kernels.gate import Limit
 from tinygrad_relu.ops.domain import (
@@ -83,19 +83,43 @@ def rounded_quotient(a, b, *, rounding_mode=None):
     return divide_whole(a, b)
 
 
-@op(Elementwise(np.floor_divide), domain=elementwise(between_multiples, unit), a=ZERO, b=ZERO)
-def floor_divide(a, b, /):
-    """Quotient rounded down, ``a // b``.  The derivative is 0, also where it jumps."""
+def of_whole_numbers(ufunc):
+    """Return what divides integers by a ufunc of NumPy, and raises where that gives 0 for a quotient by 0."""
+
+    def divided(a, b):
+        if not np.all(b):
+            raise DivisionByZeroError(
+                f"{ufunc.__name__}: integers were divided by 0: make them floats, for infinity and NaN"
+            )
+        return ufunc(a, b)
+
+    return divided
 
 
 @op(
-    Elementwise(np.remainder),
+    Elementwise(np.floor_divide, of_whole_numbers(np.floor_divide)),
+    domain=elementwise(between_multiples, unit),
+    a=ZERO,
+    b=ZERO,
+)
+def floor_divide(a, b, /):
+    """Quotient rounded down, ``a // b``; integers raise where they are divided by 0, as in PyTorch.
+
+    The derivative is 0, also where it jumps.
+    """
+
+
+@op(
+    Elementwise(np.remainder, of_whole_numbers(np.remainder)),
     domain=elementwise(between_multiples, unit),
     a=lambda g: g,
     b=lambda g, a, b: -g * (a // b),
 )
 def remainder(a, b, /):
-    """Remainder with the sign of the divisor, ``a % b == a - b * (a // b)``."""
+    """Remainder with the sign of the divisor, ``a % b == a - b * (a // b)``.
+
+    Integers raise where they are divided by 0, as in PyTorch.
+    """
 
 
 @op(Elementwise(np.negative), domain=elementwise(real), x=lambda g: -g)
@@ -203,7 +227,7 @@ def fmod(a, b):
     a, b = tensors_of(a, b)
     dtype = np.result_type(a.dtype, b.dtype)
     if dtype.kind != "f":       # whose negative may wrap, or not be there
-        return of_whole_numbers(np.fmod, a, b)
+        return fmod_of_whole_numbers(a, b)
     a, divisor = cast(a, dtype), abs(b)
     return where(signbit(a), -remainder(-a, divisor), remainder(a, divisor))
 
@@ -211,14 +235,14 @@ def fmod(a, b):
 @without_derivative
 def divide_whole(a, b):
     """Quotient of integers, rounded towards 0."""
-    quotient, rest = np.divmod(a, b)
+    quotient, rest = of_whole_numbers(np.divmod)(a, b)
     return quotient + ((rest != 0) & ((rest < 0) != (np.asarray(a) < 0)))
 
 
 @without_derivative
-def of_whole_numbers(ufunc, a, b):
-    """What a ufunc of NumPy gives for integers and booleans."""
-    return ufunc(a, b)
+def fmod_of_whole_numbers(a, b):
+    """Remainder of integers with the sign of `a`."""
+    return of_whole_numbers(np.fmod)(a, b)
 
 
 @without_derivative
@@ -456,7 +480,8 @@ def heaviside(x, values):
     >>> tg.heaviside(tg.tensor([-2.0, 0.0, 2.0]), tg.tensor(0.5))
     tensor([0. , 0.5, 1. ], dtype=float64)
     """
-    x = tensor_of(x).detach()
+    x, values = tensors_of(x, values)
+    x = x.detach()
     return where(x == 0, values, x if x.dtype.kind == "b" else maximum(sign(x), 0))
 
 

@@ -14,7 +14,14 @@ from tinygrad_relu.ops.domain import case, real
 from tinygrad_relu.ops.exponential import exp, log
 from tinygrad_relu.ops.indexing import index, place, take_along_axis
 from tinygrad_relu.ops.reductions import sum
-from tinygrad_relu.ops.shapes import broadcast_to, checked_axis, concat, part, reshape
+from tinygrad_relu.ops.shapes import (
+    broadcast_to,
+    checked_axis,
+    concat,
+    numbers_as_vectors,
+    part,
+    reshape,
+)
 from tinygrad_relu.ops.table import op
 from tinygrad_relu.ops.values import floating, tensor_of
 
@@ -66,6 +73,7 @@ def linear_recurrence(a, b, /, axis):
 
 
 @checked_call
+@numbers_as_vectors
 def cumsum(x, axis):
     """Sums of all elements up to each one, itself included, along `axis`.
 
@@ -80,6 +88,7 @@ def cumsum(x, axis):
 
 
 @checked_call
+@numbers_as_vectors
 def cumprod(x, axis):
     """Products of all elements up to each one, itself included, along `axis`.
 
@@ -100,6 +109,7 @@ def cumprod(x, axis):
 
 
 @checked_call
+@numbers_as_vectors
 def logcumsumexp(x, axis):
     """``log(cumsum(exp(x)))`` along `axis`, without overflow or underflow.
 
@@ -134,6 +144,7 @@ class RunningExtremum(NamedTuple):
 
 
 @checked_call
+@numbers_as_vectors
 def cummax(x, axis):
     """Largest element up to each one along `axis`, and where it stands, the last of several.
 
@@ -149,6 +160,7 @@ def cummax(x, axis):
 
 
 @checked_call
+@numbers_as_vectors
 def cummin(x, axis):
     """Smallest element up to each one along `axis`, and where it stands, the last of several.
 

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from tinygrad_relu.errors import NotDifferentiable, ShapeError
+from tinygrad_relu.errors import ArgumentError, NotDifferentiable, ShapeError
 from tinygrad_relu.ops.arithmetic import where
 from tinygrad_relu.ops.domain import Draw, case, real
 from tinygrad_relu.ops.indexing import index
@@ -40,6 +40,14 @@ definite = Draw(positive_definite)
 def silent(function):
     """Let infinity and NaN pass without a warning, as they do through every other op."""
     return np.errstate(all="ignore")(function)
+
+
+def finite(x):
+    """Return an array, or raise: LAPACK's iterations for values and vectors may never end with infinities
+    or NaN, and it prints what it thinks of them."""
+    if not np.isfinite(x).all():
+        raise ArgumentError("x has infinities or NaN: only finite matrices have such factors")
+    return x
 
 
 def packed(*results, batch):
@@ -228,7 +236,7 @@ def tall_qr_cotangent(gq, gr, q, r):
 @silent
 def qr_by_lapack(a, complete):
     """Return the factors of `a`, packed."""
-    return packed(*np.linalg.qr(a, "complete" if complete else "reduced"), batch=a.shape[:-2])
+    return packed(*np.linalg.qr(finite(a), "complete" if complete else "reduced"), batch=a.shape[:-2])
 
 
 @op(
@@ -253,7 +261,7 @@ def eigh_cotangent(g, y, a_shape):
 
 
 @op(
-    silent(lambda a: packed(*np.linalg.eigh(symmetric(a)), batch=a.shape[:-2])),
+    silent(lambda a: packed(*np.linalg.eigh(finite(symmetric(a))), batch=a.shape[:-2])),
     domain=[case(definite(3, 3)), case(definite(2, 2, 2))],
     a=lambda g, y, a_shape: eigh_cotangent(g, y, a_shape),
 )
@@ -313,6 +321,7 @@ def over_values(vectors, s):
 @silent
 def svd_by_lapack(a, full_matrices, vectors):
     """Return singular values, packed with their vectors if these are wanted."""
+    a = finite(a)
     if not vectors:
         return np.linalg.svd(a, compute_uv=False)
     return packed(*np.linalg.svd(a, full_matrices=full_matrices), batch=a.shape[:-2])
@@ -343,7 +352,7 @@ def pinv_cotangent(g, a, y):
 @silent
 def pinv_by_svd(a, atol, rtol):
     """Return pseudo-inverses, without singular values up to the larger of the two tolerances."""
-    u, s, vh = np.linalg.svd(a, full_matrices=False)
+    u, s, vh = np.linalg.svd(finite(a), full_matrices=False)
     kept = s > np.maximum(atol, rtol * s[..., :1])
     scale = np.where(kept, 1 / np.where(kept, s, 1), 0).astype(a.dtype)
     return vh.mT @ (scale[..., None] * u.mT)

@@ -90,9 +90,13 @@ def square(x, /):
     """Square, ``x * x``."""
 
 
-@op(Elementwise(np.reciprocal), domain=elementwise(real), x=lambda g, y: -g * (y * y))
+@op(
+    Elementwise(np.reciprocal, lambda x: np.divide(1, x)),
+    domain=elementwise(real),
+    x=lambda g, y: -g * (y * y),
+)
 def reciprocal(x, /):
-    """``1 / x``; an integer input follows NumPy's integer reciprocal."""
+    """``1 / x``; integers give floats, as in `divide`."""
 
 
 @op(Elementwise(np.sin), domain=elementwise(real), x=lambda g, x: g * cos(x))
@@ -128,13 +132,33 @@ def sum_in_logarithms(a, b):
 @op(
     sum_in_logarithms,
     domain=elementwise(real, real),
-    a=lambda g, a, b: g * sigmoid(a - b),
-    b=lambda g, a, b: g * sigmoid(b - a),
+    a=lambda g, a, b: g * share_of_first(a, b),
+    b=lambda g, a, b: g * share_of_first(b, a),
 )
 def logaddexp(a, b, /):
     """``log(exp(a) + exp(b))``, without overflow.
 
     Where both are the same infinity, the derivatives are NaN, as in PyTorch.
+    """
+
+
+def sigmoid_of_difference(a, b):
+    """Return ``sigmoid(a - b)`` of arrays or numbers."""
+    with np.errstate(all="ignore"):
+        return sigmoid_kernel(np.asarray(np.subtract(a, b)))
+
+
+@op(
+    sigmoid_of_difference,
+    domain=elementwise(real, real),
+    a=lambda g, a, b: g * (share_of_first(a, b) * share_of_first(b, a)),
+    b=lambda g, a, b: -g * (share_of_first(a, b) * share_of_first(b, a)),
+)
+def share_of_first(a, b, /):
+    """``exp(a) / (exp(a) + exp(b))``, the sigmoid of ``a - b``.
+
+    Its derivative is the product of both shares, neither of which is taken from 1: so it is accurate in
+    both tails, and the second derivative of `logaddexp` symmetric.
     """
 
 

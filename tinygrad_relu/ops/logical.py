@@ -7,6 +7,8 @@ import numpy as np
 from tinygrad_relu.engine import checked_call
 from tinygrad_relu.errors import DTypeError
 from tinygrad_relu.ops.arithmetic import bitwise_and, bitwise_or, equal, not_equal
+from tinygrad_relu.ops.domain import boolean, elementwise
+from tinygrad_relu.ops.table import ZERO, op
 from tinygrad_relu.ops.values import check_broadcast, tensor_of, without_derivative
 
 
@@ -169,32 +171,48 @@ def lcm(a, b):
     return np.lcm(a, b)
 
 
-@without_derivative
-def bitwise_left_shift(a, b):
+def shifted(ufunc, name):
+    """Return the kernel of a shift, which is one of integers and booleans."""
+
+    def shift(a, b):
+        check_integers(name, a=a, b=b)
+        return np.asarray(ufunc(a, b))
+
+    return shift
+
+
+@op(
+    shifted(np.left_shift, "bitwise_left_shift"),
+    domain=elementwise(boolean, boolean),
+    a=ZERO,
+    b=ZERO,
+)
+def bitwise_left_shift(a, b, /):
     """``a << b``, of integers.
 
     Examples
     --------
     >>> import tinygrad_relu as tg
-    >>> tg.bitwise_left_shift(tg.tensor([1, 3]), tg.tensor([2, 1]))
+    >>> tg.tensor([1, 3]) << tg.tensor([2, 1])
     tensor([4, 6], dtype=int64)
     """
-    check_integers("bitwise_left_shift", a=a, b=b)
-    return np.left_shift(a, b)
 
 
-@without_derivative
-def bitwise_right_shift(a, b):
+@op(
+    shifted(np.right_shift, "bitwise_right_shift"),
+    domain=elementwise(boolean, boolean),
+    a=ZERO,
+    b=ZERO,
+)
+def bitwise_right_shift(a, b, /):
     """``a >> b``, of integers; the sign is kept.
 
     Examples
     --------
     >>> import tinygrad_relu as tg
-    >>> tg.bitwise_right_shift(tg.tensor([8, -8]), 1)
+    >>> tg.tensor([8, -8]) >> 1
     tensor([ 4, -4], dtype=int64)
     """
-    check_integers("bitwise_right_shift", a=a, b=b)
-    return np.right_shift(a, b)
 
 
 def check_integers(name, **operands):

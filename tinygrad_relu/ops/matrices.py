@@ -196,6 +196,20 @@ def solve_triangular(a, b, *, upper, left=True, unitriangular=False):
     if not left:
         a, b, upper = a.mT, b.mT, not upper
     check_rows(name, a, b)
+    sound = np.isfinite(b.detach().numpy())
+    if not sound.all():
+        # Elimination multiplies by zeros, which makes NaN of what no other row depends on.
+        order = slice(None, None, -1) if upper else slice(None)
+        reached = np.logical_or.accumulate(~sound[..., order, :], -2)[..., order, :]
+        clear = triangular_solution(name, a, where(sound, b, 0.0), upper, unitriangular)
+        x = where(reached, triangular_solution(name, a, b, upper, unitriangular), clear)
+    else:
+        x = triangular_solution(name, a, b, upper, unitriangular)
+    return x if left else x.mT
+
+
+def triangular_solution(name, a, b, upper, unitriangular):
+    """Answer `solve_triangular` for a matrix on the left."""
     a = lower(a.mT).mT if upper else lower(a)
     if unitriangular:
         a = where(np.eye(a.shape[-1], dtype=bool), 1.0, a)
@@ -203,8 +217,7 @@ def solve_triangular(a, b, *, upper, left=True, unitriangular=False):
     rows = (Ellipsis, slice(None, None, -1), slice(None))
     with refused_by_lapack(name, "there is a 0 on the diagonal"):
         # An upper triangle needs no elimination, so that pivoting cannot spoil it: turn the other round.
-        x = linear_solve(a, b) if upper else index(linear_solve(index(a, back), index(b, rows)), rows)
-    return x if left else x.mT
+        return linear_solve(a, b) if upper else index(linear_solve(index(a, back), index(b, rows)), rows)
 
 
 @checked_call
@@ -285,8 +298,10 @@ def matrix_power(x, n):
     tensor([[1., 5.],
             [0., 1.]], dtype=float64)
     """
+    n, given = whole("matrix_power", "n", n), tensor_from("matrix_power", "x", x)
     x = square_matrices("matrix_power", "x", x)
-    n = whole("matrix_power", "n", n)
+    if given.dtype.kind != "f" and n >= 0:      # exact as long as they do not overflow
+        x = given
     if n < 0:
         with refused_by_lapack("matrix_power", SINGULAR):
             x, n = linear_solve(x, np.eye(x.shape[-1], dtype=x.dtype)), -n

@@ -9,7 +9,7 @@ from tinygrad_relu.errors import ArgumentError, ShapeError
 from tinygrad_relu.ops.arithmetic import absolute, clamp_min, where
 from tinygrad_relu.ops.exponential import power, sqrt, square
 from tinygrad_relu.ops.indexing import index
-from tinygrad_relu.ops.matrices import inv, square_matrices, svdvals
+from tinygrad_relu.ops.matrices import inv, slogdet, square_matrices, svdvals
 from tinygrad_relu.ops.operands import real_tensor, with_axes
 from tinygrad_relu.ops.reductions import amax, amin, sum
 from tinygrad_relu.ops.shapes import cast, checked_axis, permute, reshape
@@ -169,8 +169,7 @@ def cond(x, p=None):
     Returns
     -------
     Tensor
-        Of a singular matrix infinite with 2 (of 0, too, as in NumPy; in PyTorch that is NaN); with
-        other norms it raises, where PyTorch gives inf.
+        Of a singular matrix infinite; of 0, too, as in NumPy (in PyTorch that is NaN with 2).
 
     Examples
     --------
@@ -186,7 +185,9 @@ def cond(x, p=None):
         quotient = last / first if p == -2 else first / last
         return where((first == 0) & (last == 0), math.inf, quotient)
     x = square_matrices("cond", "x", x)
-    return matrix_norm(x, p) * matrix_norm(inv(x), p)
+    singular = slogdet(x.detach()).sign == 0
+    regular = where(index(singular, (..., None, None)), np.eye(x.shape[-1], dtype=x.dtype), x)
+    return where(singular, math.inf, matrix_norm(regular, p) * matrix_norm(inv(regular), p))
 
 
 @checked_call

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_relu.engine import checked_call
 from tinygrad_relu.errors import ArgumentError
-from tinygrad_relu.ops import arithmetic, reductions
+from tinygrad_relu.ops import arithmetic
 from tinygrad_relu.ops.conversion import checked_device
 
 DIALECT = "tinygrad_relu.numpy"
@@ -45,11 +45,11 @@ def to_device(x, device, /, *, stream=None):
     return x
 
 
-def reducing(ufunc, function):
-    """Return a reduction as NumPy's ``ufunc.reduce``, which begins with axis 0."""
+def reducing(ufunc, name):
+    """Return a reduction of the dialect as NumPy's ``ufunc.reduce``, which begins with axis 0."""
 
     def reduce(x, axis=0, keepdims=False):
-        return function(x, axis, keepdims)
+        return getattr(import_module(DIALECT), name)(x, axis, keepdims=keepdims)
 
     reduce.__qualname__ = f"np.{ufunc.__name__}.reduce"
     return checked_call(reduce)
@@ -63,18 +63,19 @@ def of_dialect(name):
 #: What ufuncs call that are the kernel of no op, and ``np.add.reduce(tensor)`` and its like.
 UFUNCS = {
     np.conjugate: arithmetic.positive,
-    (np.add, "reduce"): reducing(np.add, reductions.sum),
-    (np.multiply, "reduce"): reducing(np.multiply, reductions.prod),
-    (np.maximum, "reduce"): reducing(np.maximum, reductions.amax),
-    (np.minimum, "reduce"): reducing(np.minimum, reductions.amin),
+    (np.add, "reduce"): reducing(np.add, "sum"),
+    (np.multiply, "reduce"): reducing(np.multiply, "prod"),
+    (np.maximum, "reduce"): reducing(np.maximum, "max"),
+    (np.minimum, "reduce"): reducing(np.minimum, "min"),
 }
 
 #: Those that the dialect has more to do for than to call an op: other dtypes, or no op at all.
 UFUNCS |= {
     getattr(np, name): of_dialect(name)
     for name in (
-        "copysign", "deg2rad", "degrees", "fabs", "fmax", "fmin", "gcd", "heaviside", "lcm", "ldexp",
-        "logaddexp", "logaddexp2", "matvec", "rad2deg", "radians", "vecdot", "vecmat",
+        "copysign", "deg2rad", "degrees", "divmod", "fabs", "floor_divide", "fmax", "fmin", "fmod", "gcd",
+        "heaviside", "lcm", "ldexp", "logaddexp", "logaddexp2", "matvec", "rad2deg", "radians", "reciprocal",
+        "remainder", "vecdot", "vecmat",
     )
     if hasattr(np, name)        # NumPy 2.0 has not all
 }

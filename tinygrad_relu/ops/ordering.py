@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_relu.engine import Tensor, checked_call, sharing
 from tinygrad_relu.errors import ArgumentError, RangeError, ShapeError
 from tinygrad_relu.ops.indexing import index, take_along_axis
-from tinygrad_relu.ops.shapes import checked_axis, flatten, reshape
+from tinygrad_relu.ops.shapes import checked_axis, flatten, numbers_as_vectors, reshape
 from tinygrad_relu.ops.values import tensor_of, without_derivative
 
 
@@ -46,6 +46,7 @@ def places_in_order(values, axis, descending):
 
 
 @checked_call
+@numbers_as_vectors
 def sort(x, axis=-1, descending=False, stable=True):
     """Elements in order along `axis`, and where they stood.
 
@@ -76,6 +77,7 @@ def sort(x, axis=-1, descending=False, stable=True):
 
 
 @checked_call
+@numbers_as_vectors
 def argsort(x, axis=-1, descending=False, stable=True):
     """Indices that sort `x` along `axis`; see `sort`.
 
@@ -104,6 +106,7 @@ def checked_count(name, k, low, x, axis):
 
 
 @checked_call
+@numbers_as_vectors
 def topk(x, k, axis=-1, largest=True, sorted=True):
     """The `k` largest elements along `axis`, and where they stand.
 
@@ -152,6 +155,7 @@ def at_rank(x, places, axis, keepdims):
 
 
 @checked_call
+@numbers_as_vectors
 def kthvalue(x, k, axis=-1, keepdims=False):
     """The `k`-th smallest element along `axis`, counted from 1, and where it stands.
 
@@ -247,6 +251,7 @@ class Mode(NamedTuple):
 
 
 @checked_call
+@numbers_as_vectors
 def mode(x, axis=-1, keepdims=False):
     """The element that is there most often along `axis`, and where it stands last.
 

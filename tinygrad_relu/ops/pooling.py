@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, checked_call
+from tinygrad_relu.engine import Tensor, checked_call, sharing
 from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError, ShapeError
 from tinygrad_relu.kernels.windows import first_maxima
 from tinygrad_relu.ops.convolution import check_reach, images, images_to_columns, window_layout
 from tinygrad_relu.ops.indexing import take_along_axis
-from tinygrad_relu.ops.operands import whole, whole_numbers
+from tinygrad_relu.ops.operands import tensor_from, whole, whole_numbers
 from tinygrad_relu.ops.reductions import mean, sum
 from tinygrad_relu.ops.shapes import concat, part, reshape
 
@@ -46,23 +46,35 @@ def pooling_layout(name, size, axes, kernel_size, stride, padding, dilation, cei
 
 def pool_maxima(name, axes, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
     """Answer the maximum poolings over one axis and over two."""
-    x, restored = images(name, input, axes)
-    if x.dtype not in (np.float32, np.float64):
+    ranked, restored = images(name, input, axes)
+    x = unrounded(name, input, ranked)
+    if x.dtype.kind != "f":
+        # Ranks are exact as floats, where large integers are not.
+        order = np.unique(x.numpy(), return_inverse=True)[1]
+        ranked = sharing(order.reshape(x.shape).astype(np.float64))
+    elif x.dtype not in (np.float32, np.float64):
         raise DTypeError(f"{name}: input is {x.dtype}: pass float32 or float64")
     window, layout = pooling_layout(
         name, x.shape[2:], axes, kernel_size, stride, padding, dilation, ceil_mode
     )
-    places = first_maxima(x.detach().numpy(), window, layout)
+    places = first_maxima(ranked.detach().numpy(), window, layout)
     if places.size and places.min() < 0:
         raise RangeError(f"{name}: a window of {window} would see nothing but padding: pad less")
     return picked(x, places, restored, return_indices)
+
+
+def unrounded(name, input, images):
+    """Return `images` with the dtype and the values of `input`, which floats may not hold all of."""
+    given = tensor_from(name, "input", input)
+    return images if given.dtype.kind == "f" else reshape(given, *images.shape)
 
 
 def picked(x, places, restored, return_indices):
     """Return the elements of images at `places`, and these if they are asked for."""
     flat = reshape(x, *x.shape[:2], x.shape[2] * x.shape[3])
     indices = Tensor(places)
-    values = take_along_axis(flat, reshape(indices, *places.shape[:2], -1), -1)
+    chosen = reshape(indices, *places.shape[:2], places.shape[2] * places.shape[3])
+    values = take_along_axis(flat, chosen, -1)
     values = restored(reshape(values, *places.shape))
     return (values, restored(indices)) if return_indices else values
 
@@ -288,6 +300,7 @@ def adaptive_max_pool2d(input, output_size, return_indices=False):
     """
     name = "adaptive_max_pool2d"
     x, restored = images(name, input, 2)
+    x = unrounded(name, input, x)
     rows, columns = (
         parts(name, n, count)
         for n, count in zip(x.shape[2:], part_counts(name, output_size, x.shape[2:], 2))
@@ -296,7 +309,8 @@ def adaptive_max_pool2d(input, output_size, return_indices=False):
     places = np.empty((*x.shape[:2], len(rows), len(columns)), np.intp)
     for i, (top, bottom) in enumerate(rows):
         for j, (left, right) in enumerate(columns):
-            seen = array[:, :, top:bottom, left:right].reshape(*x.shape[:2], -1)
+            seen = array[:, :, top:bottom, left:right]
+            seen = seen.reshape(*x.shape[:2], (bottom - top) * (right - left))
             row, column = np.divmod(seen.argmax(-1), right - left)
             places[:, :, i, j] = (row + top) * x.shape[3] + column + left
     return picked(x, places, restored, return_indices)

@@ -8,13 +8,22 @@ from tinygrad_relu.ops.arithmetic import ceil, floor, isinf, lerp, rint, where
 from tinygrad_relu.ops.indexing import index, take_along_axis
 from tinygrad_relu.ops.ordering import at_rank, places_in_order
 from tinygrad_relu.ops.reductions import amax, mean
-from tinygrad_relu.ops.shapes import cast, checked_axis, flatten, permute, reshape, swapaxes
+from tinygrad_relu.ops.shapes import (
+    cast,
+    checked_axis,
+    flatten,
+    numbers_as_vectors,
+    permute,
+    reshape,
+    swapaxes,
+)
 from tinygrad_relu.ops.values import floating, tensor_of
 
 INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
 @checked_call
+@numbers_as_vectors
 def median(x, axis=None, keepdims=False):
     """Median, the lower of two: of all elements, or along one axis, with indices.
 
@@ -36,6 +45,7 @@ def median(x, axis=None, keepdims=False):
 
 
 @checked_call
+@numbers_as_vectors
 def nanmedian(x, axis=None, keepdims=False):
     """`median` of the elements that are not NaN; NaN if there is none.
 
@@ -125,7 +135,9 @@ def quantiles_of(name, x, q, axis, keepdims, interpolation, leave_out):
         raise ArgumentError(
             f"{name}: interpolation is {interpolation!r}: it is one of {', '.join(INTERPOLATIONS)}"
         )
-    if x.size == 0:
+    if x.ndim == 0 and axis in (0, -1):
+        axis = None
+    if (x.size if axis is None else x.shape[checked_axis(name, axis, x.ndim)]) == 0:
         raise ShapeError(f"{name}: no elements have no quantiles: x has shape {x.shape}")
     if axis is None:
         rows, kept = flatten(x), (1,) * x.ndim

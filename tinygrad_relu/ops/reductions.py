@@ -32,7 +32,7 @@ AXES = [{}, {"axis": 0}, {"axis": -1, "keepdims": True}, {"axis": (0, 2)}, {"axi
 
 def axes_of(axis, ndim):
     """Return the axes that `axis` names as a tuple of numbers from 0 on."""
-    if axis is None:
+    if axis is None or (isinstance(axis, (tuple, list)) and not axis):      # as PyTorch has it
         return tuple(range(ndim))
     if ndim == 0 and axis in (0, -1):       # as NumPy and PyTorch have it
         return ()
@@ -452,6 +452,9 @@ def extremum(x, axis, keepdims, over_all, position, of_two):
             "max and min along an axis return indices, so they take one axis: use amax or amin over "
             "several"
         )
+    if x.ndim == 0:
+        found = extremum(reshape(x, 1), axis, False, over_all, position, of_two)
+        return Extremum(*[reshape(part) for part in found])
     if x.size == 0 and (not -x.ndim <= axis < x.ndim or x.shape[axis] == 0):
         raise ShapeError(f"max and min of no elements are undefined: x has shape {x.shape}")
     indices = position(x, axis, True)

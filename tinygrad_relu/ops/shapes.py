@@ -1,5 +1,6 @@
 """Shapes: other axes over the same elements, broadcasting, and joining."""
 
+import functools
 import math
 from operator import index as index_of
 
@@ -433,6 +434,30 @@ def sequence_of_tensors(name, tensors):
     if not isinstance(tensors, (list, tuple)) or not tensors:
         raise ArgumentError(f"{name}: pass a list of at least one tensor")
     return [t if isinstance(t, Tensor) else Tensor(t) for t in tensors]
+
+
+def numbers_as_vectors(function):
+    """Let a function along an axis take a tensor without axes, as if it had one of length 1: PyTorch's way.
+
+    Its results have no axes, either.
+    """
+
+    @functools.wraps(function)
+    def along_axis(x, *arguments, **keywords):
+        x = x if isinstance(x, Tensor) else Tensor(x)
+        if x.ndim:
+            return function(x, *arguments, **keywords)
+        found = function(reshape(x, 1), *arguments, **keywords)
+        if isinstance(found, tuple):
+            return type(found)(*[without_axis(part) for part in found])
+        return without_axis(found)
+
+    return along_axis
+
+
+def without_axis(x):
+    """Return a vector of one element without its axis; of none, as `topk` may give it, as it is."""
+    return reshape(x) if x.size == 1 else x
 
 
 def checked_axis(name, axis, ndim):

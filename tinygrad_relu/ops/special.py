@@ -190,7 +190,10 @@ def logit(x, eps=None):
     # Of the two forms each is accurate where it is taken: the first near 0, the other elsewhere.
     near = x < 0.25
     low, high = where(near, x, 0.2), where(near, 0.5, x)
-    return where(near, log(low) - log1p(-low), 2 * atanh(2 * high - 1))
+    found = where(near, log(low) - log1p(-low), 2 * atanh(2 * high - 1))
+    # atanh has a formula for its slope beyond its domain, but no values that this were the slope of.
+    beyond = (x < 0) | (x > 1)
+    return where(beyond, where(beyond, x, 0.0) * math.nan, found)
 
 
 def product_with_log(x, y, logarithm, pole):
