@@ -53,7 +53,7 @@ class Finding(NamedTuple):
 
 
 def deep_net(start, generator):
-    """Return linear layers that begin as `start` says, with a ReLU that keeps its mask between each two."""
+    """Return linear layers that begin as `start` says, and between each two a ReLU with mask."""
     layers = [nn.Linear(*widths, generator=generator) for widths in pairwise(WIDTHS)]
     if STARTS[start] is not None:
         draw_weights, factor, bias = STARTS[start]
@@ -108,11 +108,6 @@ def mean(values):
     return np.mean(finite, axis=0) if finite else np.full_like(values[0], np.nan)
 
 
-def title_of(rate):
-    """Return what a learning rate means."""
-    return "before training" if rate == BEFORE else f"after training, rate {rate}"
-
-
 def tell(findings, console):
     """Print how many units are dead and how many digits are read right, before training and after."""
     console.print(f"{'':18} dead units, %           digits read right, %")
@@ -123,7 +118,7 @@ def tell(findings, console):
         right = [mean([net.right for net in of_rate]) for of_rate in nets]
         console.print(f"{start:18}" + "{:6.0f}{:6.0f}{:6.0f}{:6.0f}  {:6.0f}{:6.0f}{:6.0f}{:6.0f}".format(
             *dead, *right))
-    console.print("nan: all nets diverged, their weights went to infinity")
+    console.print("nan: all diverged.  The digits are those that the nets trained on.")
 
 
 def draw_dead(axes, rate, findings):
@@ -141,7 +136,7 @@ def draw_dead(axes, rate, findings):
             axes.text(2.5, row, "diverged", ha="center", va="center", size=9.5)
     axes.set_xticks(range(len(WIDTHS) - 2), range(1, len(WIDTHS) - 1))
     axes.set(yticks=[], xlabel="hidden layer")
-    axes.set_title(title_of(rate).capitalize(), fontsize=11)
+    axes.set_title("Before training" if rate == BEFORE else f"After training, rate {rate}", fontsize=11)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
 
@@ -151,8 +146,7 @@ def draw_alive(axes, layer, findings):
     for rate, colour in zip((BEFORE, *RATES), COLOURS):
         shares = [net.alive[layer] for net in findings["He", rate] if not np.isnan(net.right)]
         units = np.sort(np.concatenate(shares)) if shares else np.array([])
-        axes.plot(np.linspace(0, 100, len(units)), 100 * units, color=colour, linewidth=1.8,
-                  label=title_of(rate))
+        axes.plot(np.linspace(0, 100, len(units)), 100 * units, color=colour, linewidth=1.8)
     axes.set(xlim=(0, 100), ylim=(-2, 100), xlabel="units, %")
     axes.set_title(f"Layer {layer + 1}", fontsize=11)
     axes.grid(axis="y", color="#e6e9ed", linewidth=0.8)
@@ -167,14 +161,16 @@ def draw(path, findings):
         draw_dead(axes, rate, findings)
     upper.axes[0].set_yticks(range(len(STARTS)), STARTS)
     upper.suptitle(
-        f"Units that are dead, %, by initialisation and layer (mean of {len(findings['He', BEFORE])} nets, "
-        "without those that diverged)", x=0.01, ha="left", fontsize=13,
+        "Units that are dead, %, by initialisation and layer "
+        f"(mean of {len(findings['He', BEFORE])} nets, without those that diverged)",
+        x=0.01, ha="left", fontsize=13,
     )
     panels = lower.subplots(1, len(WIDTHS) - 2, sharey=True)
     for layer, axes in enumerate(panels):
         draw_alive(axes, layer, findings)
     panels[0].set_ylabel("alive in so many digits, %")
-    lower.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=4, frameon=False)
+    names = ["before training", *(f"rate {rate}" for rate in RATES)]
+    lower.legend(panels[0].lines, names, loc="outside upper right", ncols=4, frameon=False)
     lower.suptitle("He's weights: the units of each layer, sorted from dead to always alive",
                    x=0.01, ha="left", fontsize=13)
     save(figure, path)

@@ -125,7 +125,7 @@ def draw_film(path, story, held_out, progress):
     writer = PillowWriter(fps=12)
     unfinished = path.with_name(f"{path.stem}.part.gif")
     with writer.saving(figure, unfinished, dpi=80):
-        for epoch in progress([*range(len(story)), *[len(story) - 1] * 24]):
+        for epoch in progress([*range(len(story)), *[len(story) - 1] * 15]):
             answers, right = story[epoch]
             axes.clear()
             draw_moment(axes, answers, *held_out)
@@ -140,10 +140,10 @@ def main(arguments=None):
     parser.add_argument("--epochs", type=int, default=80)
     parser.add_argument("--points", type=int, default=600, help="to train on")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true", help="train for 12 epochs only")
+    parser.add_argument("--quick", action="store_true", help="train for 8 epochs only")
     parser.add_argument("--output", type=Path, default=Path("two_moons"), help="folder of the pictures")
     options = parser.parse_args(arguments)
-    options.epochs = 12 if options.quick else options.epochs
+    options.epochs = 8 if options.quick else options.epochs
     if options.epochs < 1 or options.points < 1:
         parser.error("--epochs and --points have to be at least 1")
     console = Console(highlight=False)
