@@ -108,7 +108,7 @@ def draw_digits(path, held_out, readings):
         wrong = np.flatnonzero(answers != digits)
         share = 100 * (1 - len(wrong) / len(digits))
         column.suptitle(f"{name}\n{share:.1f} % right, {len(wrong)} of {len(digits)} misread",
-                        x=0.1, y=0.94, ha="left", va="bottom", linespacing=1.4, fontsize=12)
+                        x=0.1, y=0.91, ha="left", va="baseline", linespacing=1.4, fontsize=12)
         draw_confusion(column.add_axes((0.1, 0.4, 0.88, 0.5)), answers, digits)
         grid = column.subplots(2, 5, gridspec_kw={
             "left": 0.1, "right": 0.98, "bottom": 0.0, "top": 0.27, "hspace": 0.4, "wspace": 0.25,
@@ -148,10 +148,10 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and shifts")
-    parser.add_argument("--quick", action="store_true", help="train for 3 epochs only")
+    parser.add_argument("--quick", action="store_true", help="train for 2 epochs only")
     parser.add_argument("--output", type=Path, default=Path("digits"), help="folder of the pictures")
     options = parser.parse_args(arguments)
-    epochs = 3 if options.quick else options.epochs
+    epochs = 2 if options.quick else options.epochs
     if epochs < 1:
         parser.error("--epochs has to be at least 1")
     console = Console(highlight=False)
