@@ -181,10 +181,10 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--seeds", type=int, default=5, help="nets of each kind")
-    parser.add_argument("--quick", action="store_true", help="one net of each kind, for 3 epochs")
+    parser.add_argument("--quick", action="store_true", help="one net of each kind, for 1 epoch")
     parser.add_argument("--output", type=Path, default=Path("dead_relus"), help="folder of the picture")
     options = parser.parse_args(arguments)
-    seeds, epochs = (1, 3) if options.quick else (options.seeds, options.epochs)
+    seeds, epochs = (1, 1) if options.quick else (options.seeds, options.epochs)
     if seeds < 1 or epochs < 1:
         parser.error("--seeds and --epochs have to be at least 1")
     console = Console(highlight=False)
