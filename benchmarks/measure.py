@@ -38,7 +38,8 @@ def medians(contenders, rounds=15, seconds=0.03, label=""):
     names = list(contenders)
     calls = {name: calls_for(contenders[name], seconds) for name in names}
     times = {name: [] for name in names}
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(label, total=rounds)
         for turn in range(rounds):
             gc.collect()

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 # Before NumPy and PyTorch are loaded: their thread pools are sized then.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -26,9 +27,11 @@ import chain
 import import_time
 import large_ops
 import matplotlib
+import nets
 import numpy as np
 import small_ops
 import training_step
+import transformer_step
 from measure import medians
 from rich.console import Console
 from rich.table import Table
@@ -40,8 +43,17 @@ import matplotlib.pyplot as plt
 SMALL_GOALS = [
     ("a + c, 16 x 16", "NumPy", 1.0),
     ("relu(a), 16 x 16", "NumPy", 0.5),
-    ("training step, 2-16-16-1", "NumPy by hand", 0.6),
-    ("training step, 2-16-16-1", "PyTorch", 0.25),
+    ("training step, 2-16-16-1", "NumPy by hand", 0.4),
+    ("training step, 2-16-16-1", "PyTorch", 0.15),
+    ("training step, 2-16-16-1", "JAX, jit", 0.4),
+    ("the same with Adam", "PyTorch", 0.12),
+    ("64-128-10, 128 rows", "NumPy by hand", 0.8),
+    ("64-128-10, 128 rows", "PyTorch", 0.6),
+    ("784-1024-1024-10, 1024 rows", "NumPy by hand", 0.95),
+    ("784-1024-1024-10, 1024 rows", "PyTorch", 1.0),
+    ("character transformer, relu", "PyTorch", 1.0),
+    ("scalar graph, 200,000 nodes", "micrograd", 0.1),
+    ("scalar graph, 200,000 nodes", "PyTorch", 0.15),
 ]
 # The same for kernels on two threads: (work, dtype, elements, against whom, share).
 LARGE = 25_000_000
@@ -56,30 +68,40 @@ KERNEL_GOALS = [
     ("relu", "float64", 10, "np.maximum(x, 0)", 0.6),
 ]
 LARGE_OPS_GOAL = 1.1        # any op on a million elements against NumPy
+MEMORY_GOAL = 0.9           # most memory in steps of the largest net, against PyTorch
 CONVOLUTION_GOAL = 2.5      # 3 x 3 on 32 x 16 x 28 x 28 float32 against PyTorch
 BUSY_GOAL = 1.3             # two threads against one, with every processor busy
 COPY_GOAL = 1.15            # relu against the best plain copy of the same bytes
 IMPORT_GOAL = 0.025
-COLOURS = {"ours": "#c0392b", "NumPy": "#7f8c8d", "NumPy by hand": "#7f8c8d", "PyTorch": "#b0bec5"}
+COLOURS = {
+    "ours": "#c0392b", "NumPy": "#7f8c8d", "NumPy by hand": "#7f8c8d", "PyTorch": "#b0bec5",
+    "JAX, jit": "#90a4ae", "micrograd": "#cfd8dc",
+}
 
 
 def installed_peers():
     """Return the peers that can be imported, and the names of those that cannot."""
     found, missing = {}, []
-    for name in ("torch",):
+    for name in ("torch", "jax", "micrograd.engine"):
         try:
-            found[name] = importlib.import_module(name)
+            found[name.partition(".")[0]] = importlib.import_module(name)
         except ImportError:
-            missing.append(name)
+            missing.append(name.partition(".")[0])
     if "torch" in found:
         found["torch"].set_num_threads(1)
+    if "jax" in found:
+        found["jax"].config.update("jax_enable_x64", True)
     return found, missing
 
 
 def measured(peers):
     """Return the median seconds of each contender at each piece of work."""
-    work = small_ops.contenders(peers) | training_step.contenders(peers)
-    return {name: medians(contenders, label=name) for name, contenders in work.items()}
+    work = small_ops.contenders(peers) | training_step.contenders(peers) | nets.contenders(peers)
+    work |= transformer_step.contenders(peers)
+    results = {name: medians(contenders, label=name) for name, contenders in work.items()}
+    for name, contenders in nets.scalar_contenders(peers).items():
+        results[name] = medians(contenders, rounds=3, label=name)
+    return results
 
 
 def times_table(results):
@@ -123,11 +145,13 @@ def kernels_table(report):
     return table
 
 
-def goals_table(results, kernels, busy_ratios, large, convolution, import_seconds, chain_seconds):
+def goals_table(figures):
     """Return a table of what was to be reached and what was."""
     table = Table(title="Goals")
     for head in ("what", "against", "at most", "measured", ""):
         table.add_column(head, justify="right" if head in ("at most", "measured") else "left")
+
+    kernels = figures.kernels[-1]["times"]
 
     def compare(what, times, against, most):
         if against not in times:
@@ -137,38 +161,40 @@ def goals_table(results, kernels, busy_ratios, large, convolution, import_second
         table.add_row(what, against, f"{most:.2f}", f"{ratio:.2f}", verdict(ratio, most))
 
     for work, against, most in SMALL_GOALS:
-        compare(work, results[work], against, most)
+        compare(work, figures.results[work], against, most)
     for work, dtype, size, against, most in KERNEL_GOALS:
-        compare(f"{work}, {size:,} {dtype}", kernels["times"][work][dtype][str(size)], against, most)
-    at_large = {name: times["float64"][str(LARGE)] for name, times in kernels["times"].items()}
+        compare(f"{work}, {size:,} {dtype}", kernels[work][dtype][str(size)], against, most)
+    at_large = {name: times["float64"][str(LARGE)] for name, times in kernels.items()}
     copies = {"ours": at_large["relu"]["ours"], "best copy": min(at_large["copy"].values())}
     compare(f"relu, {LARGE:,} float64", copies, "best copy", COPY_GOAL)
     relus = {"ours": at_large["thresholded relu"]["ours"], "our relu": at_large["relu"]["ours"]}
     compare(f"thresholded relu, {LARGE:,} float64", relus, "our relu", COPY_GOAL)
-    slow = {name: ratio for name, ratio in large.items() if ratio > LARGE_OPS_GOAL}
+    slow = {name: ratio for name, ratio in figures.large.items() if ratio > LARGE_OPS_GOAL}
     table.add_row(
-        f"{len(large)} ops on 1,000,000 elements", "NumPy", f"{LARGE_OPS_GOAL:.2f}",
-        f"{max(large.values()):.2f}", "reached" if not slow else f"NOT reached by {len(slow)}",
+        f"{len(figures.large)} ops on 1,000,000 elements", "NumPy", f"{LARGE_OPS_GOAL:.2f}",
+        f"{max(figures.large.values()):.2f}", "reached" if not slow else f"NOT reached by {len(slow)}",
     )
     for name, ratio in sorted(slow.items(), key=lambda item: -item[1]):
         table.add_row(f"  {name}", "NumPy", f"{LARGE_OPS_GOAL:.2f}", f"{ratio:.2f}", "NOT reached")
-    if convolution is None:
+    if figures.convolution is None:
         table.add_row("conv2d", "PyTorch", f"{CONVOLUTION_GOAL:.2f}", "-", "missing")
     else:
         table.add_row(
             "conv2d, 3 x 3, 32x16x28x28 float32", "PyTorch", f"{CONVOLUTION_GOAL:.2f}",
-            f"{convolution:.2f}", verdict(convolution, CONVOLUTION_GOAL),
+            f"{figures.convolution:.2f}", verdict(figures.convolution, CONVOLUTION_GOAL),
         )
-    for size, ratio in busy_ratios.items():
+    compare("most memory, 784-1024-1024-10", figures.memory, "PyTorch", MEMORY_GOAL)
+    for size, ratio in figures.busy_ratios.items():
         table.add_row(
             f"relu, {size:,} float64, 2 threads, busy machine", "1 thread", f"{BUSY_GOAL:.2f}",
             f"{ratio:.2f}", verdict(ratio, BUSY_GOAL),
         )
     table.add_row(
-        "import", "beyond NumPy's", f"{IMPORT_GOAL * 1e3:.0f} ms", f"{import_seconds * 1e3:.1f} ms",
-        verdict(import_seconds, IMPORT_GOAL),
+        "import", "beyond NumPy's", f"{IMPORT_GOAL * 1e3:.0f} ms",
+        f"{figures.import_seconds * 1e3:.1f} ms",
+        verdict(figures.import_seconds, IMPORT_GOAL),
     )
-    growth = chain_seconds[1_000_000] / chain_seconds[100_000]
+    growth = figures.chain_seconds[1_000_000] / figures.chain_seconds[100_000]
     table.add_row(
         "time per op, chain of 1,000,000", "chain of 100,000", "1.25", f"{growth:.2f}",
         verdict(growth, 1.25),
@@ -232,25 +258,26 @@ def plot_kernels(report, path):
     plt.close(figure)
 
 
-def save(results, kernels, busy_ratios, large, convolution, import_seconds, chain_seconds, folder):
+def save(figures, folder):
     """Write the JSON file and the plots, each under its own name only when it is whole."""
     folder.mkdir(parents=True, exist_ok=True)
     report = {
-        "seconds": results,
-        "kernels": kernels,
-        "large_ops_over_numpy": large,
-        "convolution_over_torch": convolution,
-        "busy_ratios": busy_ratios,
-        "import_seconds": import_seconds,
-        "chain_seconds_per_op": chain_seconds,
+        "seconds": figures.results,
+        "kernels": figures.kernels,
+        "large_ops_over_numpy": figures.large,
+        "convolution_over_torch": figures.convolution,
+        "most_memory_bytes": figures.memory,
+        "busy_ratios": figures.busy_ratios,
+        "import_seconds": figures.import_seconds,
+        "chain_seconds_per_op": figures.chain_seconds,
         "python": platform.python_version(),
         "numpy": np.__version__,
         "machine": platform.machine(),
     }
     with tempfile.TemporaryDirectory(dir=folder) as draft:
         Path(draft, "benchmarks.json").write_text(json.dumps(report, indent=2) + "\n")
-        plot(results, Path(draft, "small_work.png"))
-        plot_kernels(kernels[-1], Path(draft, "relu_kernels.png"))
+        plot(figures.results, Path(draft, "small_work.png"))
+        plot_kernels(figures.kernels[-1], Path(draft, "relu_kernels.png"))
         for name in ("benchmarks.json", "small_work.png", "relu_kernels.png"):
             os.replace(Path(draft, name), folder / name)
 
@@ -264,20 +291,23 @@ def main(arguments=None):
     console = Console(markup=False, width=None if sys.stdout.isatty() else 110)
     kernels = [kernels_measured(threads) for threads in (1, 2)]
     peers, missing = installed_peers()
-    results = measured(peers)
-    large = large_ops.ratios()
-    convolution = large_ops.convolution_ratio(peers.get("torch"))
-    busy_ratios = busy.ratios()
-    import_seconds, chain_seconds = import_time.seconds(), chain.lengths()
-    console.print(times_table(results))
-    console.print(kernels_table(kernels[-1]))
-    console.print(
-        goals_table(results, kernels[-1], busy_ratios, large, convolution, import_seconds, chain_seconds)
+    figures = SimpleNamespace(
+        kernels=kernels,
+        results=measured(peers),
+        large=large_ops.ratios(),
+        convolution=large_ops.convolution_ratio(peers.get("torch")),
+        memory=nets.peak_memory(Path(__file__).parent, ["ours", "NumPy by hand", "PyTorch"]),
+        busy_ratios=busy.ratios(),
+        import_seconds=import_time.seconds(),
+        chain_seconds=chain.lengths(),
     )
+    console.print(times_table(figures.results))
+    console.print(kernels_table(kernels[-1]))
+    console.print(goals_table(figures))
     missing = sorted({*missing, *kernels[-1]["missing"]})
     if missing:
         console.print(f"Missing, and not compared with: {', '.join(missing)}")
-    save(results, kernels, busy_ratios, large, convolution, import_seconds, chain_seconds, folder)
+    save(figures, folder)
     console.print(
         "Saved benchmarks.json, small_work.png and relu_kernels.png in", str(folder), style="dim"
     )

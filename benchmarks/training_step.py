@@ -34,24 +34,49 @@ def by_hand(x, y, start):
     return step
 
 
-def by_ours(x, y, start):
+def by_ours(x, y, start, optimizer="SGD"):
     """Return the step in this package."""
     params = [tg.tensor(p, requires_grad=True) for p in start]
-    optimizer = tg.optim.SGD(params, lr=RATE)
+    optimizer = getattr(tg.optim, optimizer)(params, lr=RATE)
     return framework_step(
         tg.asarray(x), tg.asarray(y), params, optimizer,
         functional.linear, functional.relu, functional.mse_loss,
     )
 
 
-def by_torch(torch, x, y, start):
+def by_torch(torch, x, y, start, optimizer="SGD"):
     """Return the step in PyTorch."""
     params = [torch.tensor(p, requires_grad=True) for p in start]
-    optimizer = torch.optim.SGD(params, lr=RATE)
+    optimizer = getattr(torch.optim, optimizer)(params, lr=RATE)
     f = torch.nn.functional
     return framework_step(
         torch.from_numpy(x), torch.from_numpy(y), params, optimizer, f.linear, f.relu, f.mse_loss
     )
+
+
+def by_jax(jax, x, y, start):
+    """Return the step in JAX, compiled."""
+    jnp = jax.numpy
+
+    def loss_of(params):
+        w1, b1, w2, b2, w3, b3 = params
+        h = jnp.maximum(x @ w1.T + b1, 0)
+        h = jnp.maximum(h @ w2.T + b2, 0)
+        return jnp.mean((h @ w3.T + b3 - y) ** 2)
+
+    @jax.jit
+    def stepped(params):
+        loss, gradients = jax.value_and_grad(loss_of)(params)
+        return loss, [p - RATE * g for p, g in zip(params, gradients)]
+
+    params = [jnp.asarray(p) for p in start]
+
+    def step():
+        nonlocal params
+        loss, params = stepped(params)
+        return float(loss)
+
+    return step
 
 
 def framework_step(x, y, params, optimizer, linear, relu, mse_loss):
@@ -75,10 +100,15 @@ def contenders(peers):
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((64, 2)), rng.standard_normal((64, 1))
     start = [rng.standard_normal(shape) * 0.3 for shape in SHAPES]
-    steps = {"ours": by_ours(x, y, start), "NumPy by hand": by_hand(x, y, start)}
+    plain = {"ours": by_ours(x, y, start), "NumPy by hand": by_hand(x, y, start)}
+    adam = {"ours": by_ours(x, y, start, "Adam")}
     if "torch" in peers:
-        steps["PyTorch"] = by_torch(peers["torch"], x, y, start)
-    for _ in range(5):
-        losses = [step() for step in steps.values()]
-        np.testing.assert_allclose(losses, losses[0], rtol=1e-12)
-    return {"training step, 2-16-16-1": steps}
+        plain["PyTorch"] = by_torch(peers["torch"], x, y, start)
+        adam["PyTorch"] = by_torch(peers["torch"], x, y, start, "Adam")
+    if "jax" in peers:
+        plain["JAX, jit"] = by_jax(peers["jax"], x, y, start)
+    for steps in (plain, adam):
+        for _ in range(5):
+            losses = [step() for step in steps.values()]
+            np.testing.assert_allclose(losses, losses[0], rtol=1e-12)
+    return {"training step, 2-16-16-1": plain, "the same with Adam": adam}

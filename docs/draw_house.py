@@ -15,15 +15,21 @@ from matplotlib.patches import FancyBboxPatch
 
 # From the top: the name of a floor, its colour, and its rooms with what they are for.
 FLOORS = [
-    ("9  dialects and\ncommands", "#f5d6c6", [
+    ("10  dialects and\ncommands", "#f5d6c6", [
         ("__init__", "PyTorch's names"), ("numpy/", "NumPy's names"),
-        ("demo", "the page and\nits pictures"), ("__main__", "commands"),
+        ("testing", "assertions"), ("demo", "the page and\nits pictures"),
+        ("__main__", "demo, check,\nscore"),
     ]),
-    ("8  checking", "#f8e5c0", [("gradcheck/", "finite differences\nagainst the graph")]),
+    ("8  checking", "#f8e5c0", [
+        ("gradcheck/", "differences with errors, kinks,\nreports"),
+        ("gradcheck/diagnosis/", "what is wrong,\nin words"),
+        ("gradcheck/mutants/", "wrong backwards,\nand the score"),
+    ]),
     ("5 to 7  made\nof the table", "#f2efc7", [
-        ("nn/", "modules, layers,\ninitialisation"), ("optim/", "SGD, Adam,\nAdamW"),
+        ("nn/", "modules, layers,\ninitialisation"), ("optim/", "optimizers,\nschedules"),
         ("autograd/", "gradients\nas values"), ("transforms", "of functions\nover trees"),
-        ("custom", "derivatives of\nthe user's own"),
+        ("custom", "derivatives of\nthe user's own"), ("io/", "files"),
+        ("interop/", "SciPy, PyTorch,\nJAX"), ("distributed/", "over MPI"),
     ]),
     ("4  the op table", "#d5ead0", [
         ("ops/", "one declaration per op: kernel, rules, domain; compositions in plain Python"),
@@ -36,8 +42,8 @@ FLOORS = [
     ]),
     ("2  kernels", "#d7d5ec", [
         ("gate", "the ReLU\nfamily"), ("elementwise", "ufunc\nloops"), ("reduce", "sums"),
-        ("linalg", "BLAS"), ("windows", "im2col"), ("gather", "picking"),
-        ("softmax", "row by row"), ("special", "gamma"), ("mask", "one bit\na gate"),
+        ("_blas", "products"), ("windows", "im2col"), ("gather", "picking"),
+        ("rows", "row by row"), ("special", "gamma"), ("mask", "one bit\na gate"),
         ("update", "optimizer\nsteps"),
     ]),
     ("1  loops", "#d3dfe0", [

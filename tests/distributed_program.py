@@ -80,7 +80,7 @@ class Net(nn.Module):
         self.right = nn.Linear(20, 3, generator=generator)
         self.never = nn.Linear(2, 2, generator=generator)
         self.scale = nn.Parameter(np.ones(3, np.float32))
-        self.half = nn.Parameter(np.ones(3, np.float16))
+        self.halves = nn.Parameter(np.ones(3, np.float16))
         self.frozen = nn.Parameter(generator.normal(size=3), requires_grad=False)
         self.count = tg.zeros(1)
 
@@ -90,7 +90,7 @@ class Net(nn.Module):
     def forward(self, x, branch):
         x = tg.relu(self.first(x))
         x = tg.relu(self.left(x) if branch == "left" else self.right(x))
-        return x * self.scale * self.half + self.frozen
+        return x * self.scale * self.halves + self.frozen
 
 
 def global_data(size):

@@ -20,22 +20,9 @@ from numpy import int16 as short
 from numpy import int32 as int
 from numpy import int64 as long
 
-from tinygrad_relu import (
-    autograd,
-    cuda,
-    distributed,
-    errors,
-    func,
-    interop,
-    kernels,
-    linalg,
-    nn,
-    optim,
-    special,
-    transforms,
-    utils,
-)
+from tinygrad_relu import autograd, errors, kernels
 from tinygrad_relu.config import show_config
+from tinygrad_relu.loading import on_demand
 from tinygrad_relu.ops.conversion import (
     broadcast_shapes,
     can_cast,
@@ -96,8 +83,6 @@ from tinygrad_relu.grad_mode import (
     set_grad_enabled,
 )
 from tinygrad_relu.gradcheck import gradcheck, gradgradcheck
-from tinygrad_relu.io import load, save
-from tinygrad_relu.gradcheck import kink_sensitivity
 from tinygrad_relu.kernels import (
     empty_cache,
     get_num_threads,
@@ -107,7 +92,6 @@ from tinygrad_relu.kernels import (
     set_num_threads,
 )
 from tinygrad_relu.ops.activations import celu, hardshrink, selu
-from tinygrad_relu.nn.dropout import dropout
 from tinygrad_relu.ops.arithmetic import (
     absolute,
     add,
@@ -429,3 +413,26 @@ from tinygrad_relu.ops.taking import (
 )
 
 __version__ = "0.1.0"
+
+# Loaded when they are first asked for, because a program needs few of them, and they take as long to load
+# as the rest: submodules (None), and functions, with the submodule that has them.
+LATER = {
+    "check_gradients": "gradcheck.check",
+    "cuda": None,
+    "distributed": None,
+    "dropout": "nn.dropout",
+    "func": None,
+    "interop": None,
+    "kink_sensitivity": "gradcheck.sensitivity",
+    "linalg": None,
+    "load": "io",
+    "nn": None,
+    "optim": None,
+    "save": "io",
+    "special": None,
+    "testing": None,
+    "transforms": None,
+    "utils": None,
+}
+__getattr__, __dir__ = on_demand(__name__, LATER)
+del LATER, on_demand

@@ -34,9 +34,38 @@ def command_line():
         description="A Cython-accelerated autograd mini-engine for NumPy people.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    add_check(commands)
     add_demo(commands)
     add_score(commands)
     return parser
+
+
+def add_check(commands):
+    """Add ``check`` to `commands`."""
+    purpose = "check the gradients in a file of NumPy functions: every name beside its name_backward"
+    parser = commands.add_parser(
+        "check", help=purpose, description=f"{purpose.capitalize()}.",
+        epilog="The inputs are what a function name_inputs() returns, or a dict INPUTS in the file, or "
+        "defaults and annotations.  Exit status: 0 if all is right, 1 if a gradient is wrong, 2 if "
+        "nothing could be checked.",
+    )
+    parser.add_argument("target", metavar="FILE.py[:name]", help="the file, or one function of it")
+    parser.add_argument(
+        "--seed", type=whole_number_from(0), default=0, metavar="N",
+        help="of cotangents and directions (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--fast", action="store_true", default=None, help="random directions, and not each element"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object for each function")
+    parser.set_defaults(run=run_check)
+
+
+def run_check(options):
+    """Run ``check``."""
+    from tinygrad_relu.gradcheck.files import run
+
+    return run(options.target, options.seed, options.fast, options.json)
 
 
 def add_demo(commands):

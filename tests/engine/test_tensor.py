@@ -428,7 +428,7 @@ def test_data_and_grad_can_be_set():
 def test_calls_that_do_not_fit_the_signature():
     x = tg.zeros(2, 3)
     for call, words in [
-        (lambda: tg.relu(x, inplace=True), r"relu: unknown keyword 'inplace'.*relu\(x, /, slope"),
+        (lambda: tg.relu(x, in_place=True), r"relu: unknown keyword 'in_place'.*relu\(x, \*, slope"),
         (lambda: tg.relu(), "relu: x is missing"),
         (lambda: tg.relu(x, 1, 2), "relu: 3 arguments are too many"),
         (lambda: x.sum(0, axis=1), "given twice"),

@@ -28,6 +28,7 @@ FLOORS = {
     "kernels.loops": 1,
     "kernels": 2,
     "engine": 3,
+    "loading": 0,
     "config": 4,
     "cuda": 4,
     "creation": 4,
@@ -52,10 +53,11 @@ FLOORS = {
     "nn.parallel": 8,
     "gradcheck": 8,
     "numpy": 8,
-    "demo_pictures": 9,
-    "": 9,
-    "demo": 10,
-    "__main__": 11,
+    "testing": 9,
+    "demo_pictures": 10,
+    "": 10,
+    "demo": 11,
+    "__main__": 12,
 }
 
 

@@ -221,9 +221,9 @@ def test_nothing_goes_there_and_back(name):
 NAMESPACES = {"tg": tg, "F": F, "linalg": tg.linalg, "special": tg.special}
 # They set or tell how the package works, or take functions.
 SETTINGS = {
-    "device", "empty_cache", "enable_grad", "get_default_dtype", "get_kink_slope", "get_num_threads",
-    "gradcheck", "gradgradcheck", "is_grad_enabled", "is_inference_mode_enabled", "kink_sensitivity",
-    "load", "manual_seed", "memory_stats", "no_grad", "save", "set_cache_limit",
+    "check_gradients", "device", "empty_cache", "enable_grad", "get_default_dtype", "get_kink_slope",
+    "get_num_threads", "gradcheck", "gradgradcheck", "is_grad_enabled", "is_inference_mode_enabled",
+    "kink_sensitivity", "load", "manual_seed", "memory_stats", "no_grad", "save", "set_cache_limit",
     "set_default_dtype", "set_kink_slope", "set_num_threads", "show_config",
 }
 FUNCTIONS = {f"op {name}": entry for name, entry in TABLE.items()} | {

@@ -156,14 +156,15 @@ def checked(function, translated, title=None):
     """Return `function` with its keywords under any of their names and errors `translated`."""
     title = title or function.__qualname__.rpartition("<locals>.")[2].removesuffix(".__init__")
 
-    @functools.cache        # when it is first asked for, which of most functions is never
-    def names():
-        return tuple(name for name in parameter_names(function) if name != "self")
+    names = None
 
     @functools.wraps(function)
     def call(*arguments, **keywords):
+        nonlocal names
         if keywords:
-            keywords = named_parameters(keywords, names(), title, function)
+            if names is None:       # of most functions they are never asked for
+                names = tuple(name for name in parameter_names(function) if name != "self")
+            keywords = named_parameters(keywords, names, title, function)
         try:
             return function(*arguments, **keywords)
         except (AttributeError, TypeError, *translated) as error:

@@ -261,8 +261,8 @@ cdef class Walk:
 
 
 cdef Tensor by_rule(
-    Walk walk, Node node, object rule, tuple plan, tuple saved, Py_ssize_t k, object parent, Tensor cotangent,
-    Tensor output, bint spare,
+    Walk walk, Node node, object rule, tuple plan, tuple saved, Py_ssize_t k, object parent,
+    Tensor cotangent, Tensor output, bint spare,
 ):
     """Call a rule with what its parameters name.
 

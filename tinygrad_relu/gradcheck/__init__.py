@@ -1,7 +1,17 @@
 """Gradient checking: analytic gradients against finite differences."""
 
-from tinygrad_relu.gradcheck.check import gradcheck, gradgradcheck
-from tinygrad_relu.gradcheck.differences import numerical_jacobian
-from tinygrad_relu.gradcheck.sensitivity import kink_sensitivity
+from tinygrad_relu.gradcheck.pytorch import gradcheck, gradgradcheck
+from tinygrad_relu.loading import on_demand
 
-__all__ = ["gradcheck", "gradgradcheck", "kink_sensitivity", "numerical_jacobian"]
+LATER = {
+    "GradientReport": "report",
+    "InputReport": "report",
+    "Verdict": "report",
+    "check_gradients": "check",
+    "kink_sensitivity": "sensitivity",
+    "numerical_jacobian": "jacobian",
+}
+__getattr__, __dir__ = on_demand(__name__, LATER)
+
+__all__ = ["gradcheck", "gradgradcheck", *LATER]
+del LATER, on_demand

@@ -1,212 +1,130 @@
-"""`gradcheck`: does the recorded derivative agree with the function?"""
+"""`check_gradients`: are these the gradients of that function, and if not, what is wrong?"""
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, checked_signature, gradients
-from tinygrad_relu.errors import ArgumentError, GradientError
-from tinygrad_relu.gradcheck.differences import numerical_jacobian, steadiest_jacobian
+from tinygrad_relu.engine import checked_signature
+from tinygrad_relu.errors import GradientError
+from tinygrad_relu.gradcheck import elements, projections
+from tinygrad_relu.gradcheck.arguments import problem_of
+from tinygrad_relu.gradcheck.conclusion import conclude
+from tinygrad_relu.gradcheck.faults import observed
+from tinygrad_relu.gradcheck.kinks import Inspector
+from tinygrad_relu.gradcheck.neighbourhood import Neighbourhood, check_base
+from tinygrad_relu.gradcheck.report import GradientReport, InputReport, Verdict
+from tinygrad_relu.gradcheck.taylor import taylor_order
 
-# What central differences can show, with a margin, for values near 1.
-TOLERANCES = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 2e-2}
+# From how many elements on random directions are compared, and not each element.
+FAST_FROM = 3000
 
 
 @checked_signature
-def gradcheck(f, inputs, eps=None, atol=None, rtol=None):
-    """Check the derivatives of `f` at `inputs` against central differences.
+def check_gradients(
+    f, inputs, backward=None, *, names=None, wrt=None, returns_gradients=None, seed=0, fast=None,
+    raise_exception=False,
+):
+    """Compare the gradients of a function with differences, and say what is wrong with them.
 
     Parameters
     ----------
     f : callable
-        Takes the tensors `inputs`, and returns a floating Tensor or a sequence of them.
-    inputs : Tensor or sequence
-        What `f` is called with.  Those tensors that require a gradient are checked, element by
-        element.  Each is shifted where it lies, so `f` may also be a function of a module whose
-        parameters they are; afterwards all are bit for bit what they were.
-    eps : float, optional
-        The step of the difference for values up to 1, in proportion for larger ones.  By default
-        the cube root of the machine epsilon (6e-6 in float64, 5e-3 in float32), and smaller ones
-        where that disagrees.
-    atol, rtol : float, optional
-        Analytic and numerical derivative agree if they differ by at most ``atol + rtol *
-        |numerical|``.  By default both are 1e-6 in float64, and 2e-2 in float32.
+        Made of tensors, or of plain NumPy with `backward`.  Returns a number, an array, or a tuple of
+        arrays.
+    inputs : sequence, dict, or one array or tensor
+        At what to check.  A sequence is passed as ``f(*inputs)``; a dict as ``f(**inputs)`` where the
+        signature takes its keys, else as one argument.  Integers among them are passed on.
+    backward : callable, optional
+        The gradient by hand: ``backward(*inputs)`` where `f` returns a number, else
+        ``backward(dout, *inputs)`` (for several results `dout` is a tuple).  Returns one array, a tuple
+        or a dict.  By default the gradient is that of the graph that `f` records.
+    names : sequence of str, optional
+        What to call the inputs in the report.
+    wrt : str or sequence of str, optional
+        Which of the inputs to check; all floating ones by default.
+    returns_gradients : bool, optional
+        Whether `f` itself returns a pair, the loss and the gradients.  Found out by default.
+    seed : int, default 0
+        Of cotangents and random directions.  The same seed gives the same report.
+    fast : bool, optional
+        Compare random directions instead of each element.  By default, from 3000 elements on.
+    raise_exception : bool, default False
+        Raise `GradientError` with the text of the report if it is not ok.
 
     Returns
     -------
-    bool
-        True.  A disagreement raises.
-
-    Raises
-    ------
-    GradientError
-        A derivative is wrong: which input, at which index, analytic and numerical value and their
-        ratio.
-    ArgumentError
-        There is nothing to check, or `f` returns something that is no floating tensor.
-
-    Notes
-    -----
-    A point on a kink, such as ReLU at 0, has no derivative that a difference could confirm: check
-    away from it.
+    GradientReport
+        True where nothing is wrong.  Print it.
 
     Examples
     --------
+    >>> import numpy as np
     >>> import tinygrad_relu as tg
-    >>> x = tg.tensor([0.5, -1.0], requires_grad=True)
-    >>> tg.gradcheck(lambda x: tg.tanh(x) * x, x)
-    True
+    >>> def loss(W, x):
+    ...     return 0.5 * np.sum(np.tanh(W @ x) ** 2)
+    >>> def loss_backward(W, x):
+    ...     y = np.tanh(W @ x)
+    ...     dz = y * (1 - y**2)
+    ...     return np.outer(dz, x), W @ dz
+    >>> W = np.array([[1.0, -0.5], [0.25, 2.0]])
+    >>> report = tg.check_gradients(loss, [W, np.array([0.3, -0.7])], backward=loss_backward)
+    >>> report.ok, str(report["W"].verdict), str(report["x"].verdict)
+    (False, 'right', 'wrong')
     """
-    inputs = listed(inputs)
-    checked = [k for k, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
-    if not checked:
-        raise ArgumentError(
-            "gradcheck: no input requires a gradient: make those to check with requires_grad=True"
-        )
-    outputs = outputs_of(f, inputs)
-    for k in checked:
-        default = TOLERANCES.get(inputs[k].dtype, TOLERANCES[np.dtype(np.float32)])
-        tolerances = default if atol is None else atol, default if rtol is None else rtol
-        analytic = [analytic_jacobian(y, inputs[k]) for y in outputs]
-        numerical = numerical_jacobian(lambda *x: arrays_of(f, x), inputs, k, eps)
-        allowed = [tolerated(*pair, *tolerances) for pair in numerical]
-        if eps is None and not all(
-            agree(a, n, t).all() for a, (n, _), t in zip(analytic, numerical, allowed)
-        ):
-            # Before a rule is blamed, the step is: look closer.
-            numerical = steadiest_jacobian(lambda *x: arrays_of(f, x), inputs, k)
-            allowed = [tolerated(*pair, *tolerances) for pair in numerical]
-        for number, y in enumerate(outputs):
-            y_name = f"output {number}" if len(outputs) > 1 else "the output"
-            shapes = inputs[k].shape, y.shape
-            compare(f"input {k}", y_name, shapes, analytic[number], numerical[number][0], allowed[number])
-            doubt(f"input {k}", y_name, analytic[number], *numerical[number], tolerances)
-    return True
-
-
-@checked_signature
-def gradgradcheck(f, inputs, grad_outputs=None, eps=None, atol=None, rtol=None):
-    """Check the second derivatives of `f`: `gradcheck` of its recorded gradient.
-
-    Parameters
-    ----------
-    f, inputs, eps, atol, rtol
-        As for `gradcheck`.
-    grad_outputs : Tensor or sequence of Tensor, optional
-        The weights of the outputs, checked as further inputs.  Drawn with a fixed seed by default.
-
-    Returns
-    -------
-    bool
-        True.  A disagreement raises `GradientError`.
-
-    Examples
-    --------
-    >>> import tinygrad_relu as tg
-    >>> tg.gradgradcheck(tg.exp, tg.tensor([0.5, -1.0], requires_grad=True))
-    True
-    """
-    inputs = listed(inputs)
-    checked = [k for k, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
-    outputs = [y for y in outputs_of(f, inputs) if y.requires_grad]
-    if grad_outputs is None:
-        rng = np.random.default_rng(0)
-        grad_outputs = [
-            Tensor(rng.uniform(0.5, 1.5, y.shape).astype(y.dtype), requires_grad=True) for y in outputs
-        ]
-    count = len(inputs)
-
-    def gradient(*arguments):
-        found = outputs_of(f, arguments[:count])
-        recorded = [y for y in found if y.requires_grad]
-        chosen = [arguments[k] for k in checked]
-        parts = gradients(recorded, chosen, list(arguments[count:]), True, True)
-        return [
-            Tensor(np.zeros(x.shape, x.dtype)) if part is None else part
-            for x, part in zip(chosen, parts)
-        ]
-
-    return gradcheck(gradient, [*inputs, *listed(grad_outputs)], eps, atol, rtol)
-
-
-def listed(values):
-    """Return one value or a sequence of them as a list."""
-    return list(values) if isinstance(values, (list, tuple)) else [values]
-
-
-def outputs_of(f, inputs):
-    """Return the outputs of `f` as a list of floating tensors, or raise."""
-    outputs = listed(f(*inputs))
-    for y in outputs:
-        if not isinstance(y, Tensor) or y.dtype.kind != "f":
-            what = f"dtype {y.dtype}" if isinstance(y, Tensor) else f"type {type(y).__name__}"
-            raise ArgumentError(
-                f"gradcheck: the function returned a value of {what}: a floating Tensor, or a "
-                "sequence of them, can be checked"
-            )
-    return outputs
-
-
-def arrays_of(f, inputs):
-    """Return the outputs of `f` as arrays."""
-    return [y.detach().numpy().copy() for y in outputs_of(f, inputs)]
-
-
-def analytic_jacobian(output, x):
-    """Return the Jacobian that the graph gives, of shape ``(output.size, x.size)``."""
-    jacobian = np.zeros((output.size, x.size))
-    if not output.requires_grad:
-        return jacobian
-    for row, index in enumerate(np.ndindex(output.shape)):
-        weight = np.zeros(output.shape, output.dtype)
-        weight[index] = 1
-        (found,) = gradients([output], [x], [Tensor(weight)], True, False)
-        if found is not None:
-            jacobian[row] = found.numpy().ravel()
-    return jacobian
-
-
-def tolerated(numerical, noise, atol, rtol):
-    """Return by how much each derivative may differ: the tolerance, and what rounding may do."""
-    return atol + rtol * np.abs(numerical) + 4 * noise
-
-
-def agree(analytic, numerical, allowed):
-    """Tell for each derivative whether it is right; NaN never is."""
-    return np.abs(analytic - numerical) <= allowed
-
-
-def compare(x_name, y_name, shapes, analytic, numerical, allowed):
-    """Raise with the worst element if two Jacobians disagree."""
-    error = np.abs(analytic - numerical)
-    wrong = ~agree(analytic, numerical, allowed)
-    if not wrong.any():
-        return
-    excess = np.where(np.isnan(error), np.inf, error / np.maximum(allowed, 1e-300))
-    row, column = np.unravel_index(np.argmax(np.where(wrong, excess, -1.0)), wrong.shape)
-    x_index = tuple(int(k) for k in np.unravel_index(column, shapes[0]))
-    y_index = tuple(int(k) for k in np.unravel_index(row, shapes[1]))
-    got, expected = analytic[row, column], numerical[row, column]
-    with np.errstate(all="ignore"):
-        ratio = got / expected
-    hint = "Look at the rule of that input; if the point lies on a kink, check next to it."
-    if not analytic.any():
-        hint = "No gradient arrives there at all: is something detached, or computed under no_grad?"
-    raise GradientError(
-        f"gradcheck: the derivative of {y_name} at index {y_index} with respect to {x_name} at index "
-        f"{x_index} is wrong: analytic {got:.9g}, numerical {expected:.9g}, ratio {ratio:.6g} "
-        f"(difference {error[row, column]:.3g}, allowed {allowed[row, column]:.3g}).  "
-        f"{int(wrong.sum())} of {wrong.size} derivatives disagree; this is the worst.  {hint}"
+    problem = problem_of(
+        f, inputs, backward, names=names, wrt=wrt, returns_gradients=returns_gradients
     )
+    report = examined(problem, seed, fast)
+    if raise_exception and not report.ok:
+        raise GradientError(f"check_gradients:\n{report}")
+    return report
 
 
-def doubt(x_name, y_name, analytic, numerical, noise, tolerances):
-    """Raise if a derivative agrees only because rounding hides what it is."""
-    atol, rtol = tolerances
-    proven = np.abs(analytic - numerical) <= atol + rtol * np.abs(numerical)
-    hidden = ~proven & (4 * noise > np.abs(numerical))
-    if hidden.any():
-        raise GradientError(
-            f"gradcheck: it cannot be told whether the derivative of {y_name} with respect to {x_name} "
-            f"is right: errors of rounding of up to {4 * noise[hidden].max():.3g} hide it at "
-            f"{int(hidden.sum())} of {hidden.size} places.  Take a large constant off the output, or "
-            "check in float64"
-        )
+def examined(problem, seed=0, fast=None):
+    """Return the report on a problem."""
+    size = sum(x.size for x in problem.inputs)
+    fast = size >= FAST_FROM if fast is None else bool(fast)
+    check_base_of(problem)
+    cotangents = drawn_cotangents(problem, seed, 2 if fast else 3)
+    gradients, faults = observed(problem, cotangents)
+    entries = [
+        InputReport(name, x.shape, str(x.dtype), size=x.size)
+        for name, x in zip(problem.names, problem.inputs)
+    ]
+    report = GradientReport(entries, fast, seed, notes=problem.notes)
+    for name, shape, dtype in problem.carried:
+        what = f"{dtype} of shape {shape}" if shape else str(dtype)
+        report.notes.append(f"{name} ({what}) was passed on, and not checked.")
+    if faults.nondeterministic:
+        report.notes.insert(0, faults.nondeterministic)
+        for entry in entries:
+            entry.verdict = Verdict.NOT_DETERMINISTIC
+        return report
+    at = Neighbourhood(problem, problem.inputs, cotangents, gradients)
+    inspector = Inspector(at, seed)
+    compare = projections.compare if fast else elements.compare
+    findings = [compare(inspector, position, seed) for position in range(len(entries))]
+    report.taylor_order = taylor_order(at, seed)
+    conclude(report, at, findings, faults)
+    return report
+
+
+def check_base_of(problem):
+    """Raise if the function is not finite where it is to be checked."""
+    check_base(problem, problem.forward(problem.inputs))
+
+
+def drawn_cotangents(problem, seed, count):
+    """Return sets of cotangents, one for each result: 1 for a number, else random, never all ones."""
+    rng = np.random.default_rng([seed, 0])
+    shapes = [(y.shape, y.dtype) for y in problem.results(problem.inputs)]
+    if problem.scalar and not getattr(problem, "takes_cotangents", problem.own_graph):
+        return [[np.ones((), dtype) for _, dtype in shapes]]
+    draws = [
+        [
+            np.asarray(rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape), dtype)
+            for shape, dtype in shapes
+        ]
+        for _ in range(2 if problem.scalar else count)
+    ]
+    if problem.scalar:
+        draws[0] = [np.ones((), dtype) for _, dtype in shapes]
+    return draws

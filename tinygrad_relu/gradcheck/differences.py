@@ -1,106 +1,241 @@
-"""Numerical derivatives by central differences."""
+"""Derivatives along lines by differences, each with an estimate of its error.
+
+Along a line a function of many inputs is one of a single number t, which is counted in the natural
+scale of the inputs, so that t = 1 changes them altogether.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor
+RATIO = 4.0     # of one step to the next smaller one
+# How often the ladder is made longer where its best step is at an end.
+EXTENSIONS = 3
 
 
-def step_for(values, eps):
-    """Return the step for each of `values`: `eps` for numbers up to 1, in proportion beyond.
+@dataclass
+class Slope:
+    """The derivatives of some functions of one number at 0; each field has one entry for each of them.
 
-    For central differences the error of truncation grows with the square of the step, and that of
-    rounding falls with it; together they are least near the cube root of the machine epsilon.
+    Attributes
+    ----------
+    value, error : ndarray
+        From differences centred at 0, and how far off they may be.
+    left, right, left_error, right_error : ndarray
+        From one side only; None if only few steps were taken.
+    kink_nearby : bool
+        Whether larger steps reach over a kink that smaller ones do not.
+    steepening : ndarray or None
+        The sign of a slope that grows beyond all bounds as the steps fall, else 0.
     """
-    return eps * np.maximum(1.0, np.abs(values))
+
+    value: np.ndarray
+    error: np.ndarray
+    left: np.ndarray | None = None
+    left_error: np.ndarray | None = None
+    right: np.ndarray | None = None
+    right_error: np.ndarray | None = None
+    kink_nearby: bool = False
+    steepening: np.ndarray | None = None
 
 
-def default_eps(dtype):
-    """Return the step to take at 1 for functions computed in `dtype`."""
-    return float(np.cbrt(np.finfo(dtype).eps))
+def scales(x):
+    """Return the natural scale of each element: its size, or a tenth of what is usual in its array."""
+    size = np.abs(x.astype(np.float64))
+    with np.errstate(over="ignore", under="ignore"):
+        usual = float(np.sqrt(np.mean(np.square(size)))) if size.size else 1.0
+    if not np.isfinite(usual) or usual == 0.0:
+        usual = float(size.max()) if size.size and 0 < size.max() < np.inf else 1.0
+    return np.maximum(size, 0.1 * usual)
 
 
-def numerical_jacobian(f, inputs, position, eps=None):
-    """Return how the outputs of `f` change with one of its inputs.
+def first_step(eps):
+    """Return the larger of the two steps that are tried first, for numbers of relative precision `eps`.
 
-    The input is shifted where it lies in memory, so that `f` may also reach it by another way, as a
-    module reaches its parameters; afterwards it is bit for bit what it was.
+    With extrapolation the error of truncation is of the fourth order, and that of rounding falls with
+    the step: they are least together near the fifth root of the precision.  It is taken somewhat
+    smaller, because fewer kinks lie within a smaller step.
+    """
+    return float(eps) ** 0.22
+
+
+def ladder(eps):
+    """Return steps from about a tenth down to about the root of the precision."""
+    start = first_step(eps)
+    above = int(np.ceil(np.log(0.08 / start) / np.log(RATIO)))
+    below = int(np.ceil(np.log(start / np.sqrt(eps)) / np.log(RATIO)))
+    return start * RATIO ** np.arange(above, -below - 1.0, -1.0)
+
+
+class Samples:
+    """Values of a function at pairs of points around 0, from large steps to small ones.
 
     Parameters
     ----------
-    f : callable
-        Takes the tensors `inputs`, returns a list of arrays.
-    inputs : list
-        Tensors, and whatever else `f` takes.
-    position : int
-        Which of the inputs to vary.
-    eps : float, optional
-        The step, for values up to 1; the cube root of the machine epsilon of the input's dtype.
-
-    Returns
-    -------
-    list of pair of ndarray
-        For each output its derivatives, of shape ``(output.size, input.size)`` in float64, and how
-        large the errors of rounding may be in them.
+    line : callable
+        ``line(t) -> (t, values)``: the number that could be represented, and the values there less
+        those at 0.
     """
-    inputs = list(inputs)
-    if not inputs[position].detach().numpy().flags.writeable:
-        inputs[position] = Tensor(inputs[position].detach(), requires_grad=True)
-    at = inputs[position].detach().numpy()
-    original = at.copy()
-    steps = step_for(original, default_eps(at.dtype) if eps is None else eps)
-    columns = []
-    try:
-        for index in np.ndindex(at.shape):
-            sides = []
-            for sign in (1.0, -1.0):
-                at[index] = original[index] + sign * steps[index]
-                sides.append((np.float64(at[index]), [y.astype(np.float64) for y in f(*inputs)]))
-            at[index] = original[index]
-            columns.append([difference(*pair, at.dtype) for pair in paired(*sides)])
-    finally:
-        at[...] = original
-    if not columns:
-        return [(np.zeros((y.size, 0)),) * 2 for y in f(*inputs)]
-    return [
-        tuple(np.stack([entry[part] for entry in column], axis=1) for part in (0, 1))
-        for column in zip(*columns)
-    ]
+
+    def __init__(self, line, steps):
+        self.line = line
+        self.steps, self.pairs = [], []
+        self.take(steps)
+
+    def take(self, steps):
+        """Take more samples."""
+        for step in steps:
+            self.steps.append(step)
+            self.pairs.append((self.line(step), self.line(-step)))
+        order = np.argsort(self.steps)[::-1]
+        self.steps = [self.steps[k] for k in order]
+        self.pairs = [self.pairs[k] for k in order]
+        self.above = np.array([high[0] for high, _ in self.pairs])[:, None]
+        self.below = -np.array([low[0] for _, low in self.pairs])[:, None]
+        self.high = np.array([high[1] for high, _ in self.pairs])
+        self.low = np.array([low[1] for _, low in self.pairs])
+
+    def central(self, noise):
+        """Return the best derivative from both sides, its error and the number of its step."""
+        return best(self.below + self.above, self.high - self.low, 2, noise)
+
+    def right(self, noise):
+        """Return the best derivative from above, its error and the number of its step."""
+        return best(self.above, self.high, 1, noise)
+
+    def left(self, noise):
+        """Return the best derivative from below, its error and the number of its step."""
+        return best(self.below, -self.low, 1, noise)
+
+    def kink_nearby(self, noise):
+        """Tell whether the slopes of the two sides come to agree all at once as the steps fall.
+
+        Those of a smooth function approach each other in proportion to the steps.
+        """
+        with np.errstate(all="ignore"):
+            jumps = np.abs(self.high / self.above + self.low / self.below)
+            seen = 6 * noise / self.below
+            vanish = (jumps[:-1] > 6 * RATIO * jumps[1:]) & (jumps[:-1] > 10 * seen[1:])
+        return bool(vanish.any())
+
+    def steepening(self):
+        """Return the sign of a slope that grows on and on as the steps fall, from either side, else 0."""
+        sign = np.zeros(self.high.shape[1])
+        with np.errstate(all="ignore"):
+            for quotients in (self.high / self.above, -self.low / self.below):
+                last = np.abs(quotients[-5:])
+                growing = (last[1:] > 1.3 * last[:-1]).all(axis=0) & np.isfinite(last).all(axis=0)
+                sign = np.where(growing, np.sign(quotients[-1]), sign)
+        return sign
 
 
-def paired(above, below):
-    """Yield for each output its values on both sides, and the step that was taken between them.
+def best(widths, rises, order, noise):
+    """Return the extrapolated quotient that seems least wrong, its error, and which it was.
 
-    That is what the dtype could represent of it.
+    Richardson's extrapolation takes out the term of the error of `order`.  What it then differs by
+    between neighbouring steps estimates what is left, and `noise` is that of a rise.  What a large step
+    says is believed as far as no smaller one contradicts it.
     """
-    distance = above[0] - below[0]
-    for high, low in zip(above[1], below[1]):
-        yield high.ravel(), low.ravel(), distance
-
-
-def difference(high, low, distance, dtype):
-    """Return the quotient of differences, and how large the error of rounding may be in it."""
     with np.errstate(all="ignore"):
-        noise = np.finfo(dtype).eps * np.maximum(np.abs(high), np.abs(low)) / abs(distance)
-        return (high - low) / distance, noise
+        quotients = rises / widths
+        factor = (widths[:-1] / widths[1:]) ** order
+        refined = (factor * quotients[1:] - quotients[:-1]) / (factor - 1)
+        changes = np.abs(refined - quotients[1:])
+        if len(refined) > 1:
+            between = np.abs(np.diff(refined, axis=0))
+            changes = np.maximum(changes / 16, np.concatenate([between[:1], between]))
+        rounding = 3 * noise / np.abs(widths[1:])
+        if len(refined) > 2:
+            changes = np.maximum(changes, contradicted(refined, rounding))
+        errors = changes + rounding
+        errors = np.where(np.isfinite(errors) & np.isfinite(refined), errors, np.inf)
+    chosen = np.argmin(errors, axis=0)
+    pick = chosen[None]
+    return (
+        np.take_along_axis(refined, pick, 0)[0], np.take_along_axis(errors, pick, 0)[0], chosen,
+    )
 
 
-def steadiest_jacobian(f, inputs, position):
-    """Return what `numerical_jacobian` settles at as its step falls.
+def contradicted(refined, rounding):
+    """Return how far each estimate is from those of smaller steps, beyond the rounding of these."""
+    distance = np.abs(refined[:, None] - refined[None, :]) - 2 * rounding[None, :]
+    smaller = np.tri(len(refined), k=-1, dtype=bool).T[..., None]
+    return np.max(np.where(smaller & np.isfinite(distance), distance, 0.0), axis=1)
 
-    The natural step depends on how fast the function bends, which its inputs do not tell.  Of steps
-    that fall by factors of 32, each derivative is taken at the one that differs least from a
-    neighbour, the errors of rounding included.
+
+def quick_slope(line, eps, noise, smaller=1.0):
+    """Return the derivatives from two steps, four values of the function."""
+    start = first_step(eps) * smaller
+    value, error, _ = Samples(line, [start, start / RATIO]).central(noise)
+    return Slope(value, error)
+
+
+def careful_slope(line, eps, noise, wanted, own=None):
+    """Return the derivatives, from the centre and from each side, from as many steps as they need.
+
+    Parameters
+    ----------
+    line : callable
+        As for `Samples`.
+    eps : float
+        The precision of the inputs.
+    noise : ndarray
+        That of the values.
+    wanted : ndarray
+        The error that is good enough.
+    own : float, optional
+        The size of what is moved, where that is far smaller than the scale.
     """
-    eps = default_eps(inputs[position].dtype)
-    tries = [numerical_jacobian(f, inputs, position, eps / 32**k) for k in range(7)]
-    settled = []
-    for estimates in zip(*tries):
-        values = np.stack([value for value, _ in estimates])
-        noises = np.stack([noise for _, noise in estimates])
-        around = ((1, 1), (0, 0), (0, 0))
-        changes = np.pad(np.abs(np.diff(values, axis=0)), around, constant_values=np.inf)
-        changes = np.where(np.isnan(changes), np.inf, changes)
-        doubt = np.minimum(changes[:-1], changes[1:]) + noises
-        best = np.argmin(np.where(np.isnan(doubt), np.inf, doubt), axis=0)[None]
-        settled.append(tuple(np.take_along_axis(x, best, axis=0)[0] for x in (values, noises)))
-    return settled
+    steps = ladder(eps)
+    if own is not None:
+        smaller = own * first_step(eps) * RATIO ** np.arange(4.0, -4.0, -1.0)
+        steps = np.concatenate([steps, smaller[smaller < 0.5 * steps[-1]]])
+    samples = Samples(line, steps)
+    for _ in range(EXTENSIONS):
+        value, error, chosen = samples.central(noise)
+        poor = error > wanted
+        last = len(samples.steps) - 2
+        lost = not np.isfinite(error).all()     # not finite on one side: is there room nearer by?
+        if not lost and (poor & (chosen == 0)).any() and samples.steps[0] < 1e12:
+            samples.take(samples.steps[0] * RATIO ** np.arange(1.0, 7.0))
+        elif (lost or (poor & (chosen == last)).any()) and samples.steps[-1] > 1e-16:
+            samples.take(samples.steps[-1] / RATIO ** np.arange(1.0, 5.0))
+        else:
+            break
+    value, error, _ = samples.central(noise)
+    left, left_error, _ = samples.left(noise)
+    right, right_error, _ = samples.right(noise)
+    return Slope(
+        value, error, left, left_error, right, right_error, samples.kink_nearby(noise),
+        samples.steepening(),
+    )
+
+
+def noise_along(line, eps):
+    """Return how large errors of rounding are in the values of functions along a line.
+
+    It is the larger of that at 0 and that a step away, because values are least noisy where they vanish.
+    """
+    return np.maximum(noise_from(line, 0.0, eps), noise_from(line, first_step(eps), eps))
+
+
+def noise_from(line, start, eps):
+    """Return how large errors of rounding are in the values of functions from `start` on.
+
+    Differences of high order of values at points close together are all noise: a smooth function has
+    next to none.  After Moré and Wild, Estimating Computational Noise, SIAM J. Sci. Comput. 33 (2011).
+    The points lie on one side of 0, where a kink may be.
+    """
+    spacing = 64 * eps
+    values = np.array([line(start + spacing * k)[1] for k in range(2, 10)])
+    largest = np.max(np.abs(values), axis=0)
+    largest = np.where(np.isfinite(largest) & (largest > 0), largest, 1.0)
+    values = values / largest
+    estimates, weight = [], 1.0
+    for order in range(1, 7):
+        with np.errstate(invalid="ignore"):
+            values = np.diff(values, axis=0)
+        weight *= order / (2.0 * (2 * order - 1))       # (k!)^2 / (2k)!
+        if order >= 3:
+            estimates.append(np.sqrt(weight * np.mean(np.square(values), axis=0)))
+    return largest * np.nan_to_num(np.median(estimates, axis=0), nan=0.0, posinf=0.0)

@@ -180,7 +180,7 @@ cdef void add_each(
 
 
 def add_rows(whole, numbers, part, int axis):
-    """Add each of `part` to what `numbers`, of any shape and negative ones from the end, name along an axis.
+    """Add each of `part` to what `numbers` name along an axis: any shape of them, negative ones, too.
 
     Row by row: several times as fast as ``np.add.at``, which does it element by element.
 

@@ -10,7 +10,7 @@ from numbers import Real
 
 from tinygrad_relu.errors import ArgumentError, RangeError
 
-#: The ops whose derivative at the kink is the one chosen, and what answers for each while they are diverted.
+#: The ops whose derivative at the kink is the one chosen, and what answers for each of them meanwhile.
 FOLLOWERS = {}
 
 

@@ -45,7 +45,7 @@ def standardize_cotangent(g, x, eps):
     x=lambda g, x, eps: standardize_cotangent(g, x, eps),
 )
 def standardize(x, /, eps):
-    """Each row, the last axis, less its mean and over the root of its variance plus `eps`, in one pass."""
+    """Each row (the last axis) less its mean, over the root of its variance plus `eps`, in one pass."""
 
 
 def per_channel(name, word, value, x):

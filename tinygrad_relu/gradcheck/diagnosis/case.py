@@ -52,6 +52,8 @@ class Case:
     own_graph : bool
         Whether `traced` is also what the analytic gradient came from (a function made of our ops),
         and not plain NumPy with a backward by hand.
+    changed : sequence of str
+        What the backward wrote to, of that which it was given: names of inputs, or ``"dout"``.
     """
 
     names: Sequence[str]
@@ -62,6 +64,7 @@ class Case:
     backward: Callable
     traced: Callable | None = None
     own_graph: bool = False
+    changed: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -264,11 +264,12 @@ cdef void standardize(
     cdef const floating* x = operands[0]
     cdef floating* y = operands[1]
     cdef npy_intp k
-    cdef double mean
+    cdef double mean, spread
     cdef floating centre, scale
     for _ in range(count[0]):
         mean = plain_sum(x, row.width) / <double> row.width
-        scale = <floating> (1 / sqrt(squares_about(x, mean, row.width) / <double> row.width + row.epsilon))
+        spread = squares_about(x, mean, row.width) / <double> row.width
+        scale = <floating> (1 / sqrt(spread + row.epsilon))
         centre = <floating> mean
         for k in range(row.width):
             y[k] = (x[k] - centre) * scale

@@ -1,0 +1,192 @@
+"""What a user passes to `check_gradients`, made a problem to check."""
+
+import numpy as np
+
+from tinygrad_relu.engine import Tensor
+from tinygrad_relu.errors import ArgumentError, TensorError
+from tinygrad_relu.gradcheck.problem import (
+    ArrayProblem,
+    LossAndGradient,
+    Passing,
+    TensorProblem,
+    leaf_names,
+)
+from tinygrad_relu.trees import leaves
+
+
+def problem_of(f, inputs, backward=None, *, names=None, wrt=None, returns_gradients=None):
+    """Return the problem that the arguments of `check_gradients` pose, or raise.
+
+    Parameters
+    ----------
+    f, inputs, backward, names, wrt, returns_gradients
+        As for `check_gradients`.
+    """
+    if not callable(f):
+        raise ArgumentError(f"check_gradients: f is of type {type(f).__name__}: pass a function")
+    if backward is not None and not callable(backward):
+        raise ArgumentError(
+            f"check_gradients: backward is of type {type(backward).__name__}: pass a function, which "
+            "returns the gradients"
+        )
+    tree = tree_of(inputs)
+    labels, values, keyed = listed(inputs) if tree is None else (*leaf_names(tree), False)
+    passing = Passing(labels, keyed, tree)
+    if tree is not None and wrt is None:
+        inside = [f"[{k}][" for k, value in enumerate(tree) if isinstance(value, dict)]
+        wrt = [
+            name for name, (path, value) in zip(labels, leaves(tree))
+            if path.startswith(tuple(inside)) and (is_floating(value) or isinstance(value, float))
+        ]
+    if names is not None:
+        if len(names) != len(labels) or not all(isinstance(name, str) for name in names):
+            raise ArgumentError(
+                f"check_gradients: names has {len(names)} entries for {len(labels)} inputs: give one "
+                "string for each"
+            )
+        if keyed:
+            raise ArgumentError("check_gradients: the keys of inputs are the names: leave names out")
+        passing.names = list(names)
+    elif not keyed and tree is None:
+        passing.names = names_of_parameters(f, len(values)) or labels
+    if backward is not None or returns_gradients:
+        values = [x.detach().numpy() if isinstance(x, Tensor) else x for x in values]
+        values = [np.asarray(x) if isinstance(x, (float, np.generic)) else x for x in values]
+        positions = chosen(values, passing.names, wrt)
+        if returns_gradients:
+            return LossAndGradient(f, passing, values, positions)
+        return ArrayProblem(f, backward, passing, values, positions)
+    return recorded_problem(f, passing, values, wrt, returns_gradients)
+
+
+def recorded_problem(f, passing, values, wrt, returns_gradients):
+    """Return the problem of a function without a derivative by hand."""
+    tensors, positions = as_tensors(values, passing.names, wrt)
+    try:
+        return TensorProblem(f, passing, tensors, positions)
+    except (TypeError, ValueError, AttributeError) as error:
+        if returns_gradients is not None or any(isinstance(x, Tensor) for x in values):
+            raise
+        arrays = [np.asarray(x) if isinstance(x, (float, np.generic)) else x for x in values]
+        if gives_gradients(f, passing, arrays, positions):
+            return LossAndGradient(f, passing, arrays, positions)
+        if isinstance(error, TensorError):
+            raise
+        raise ArgumentError(
+            f"check_gradients: called with tensors, the function raises {type(error).__name__}: "
+            f"{error}.  If it is made for NumPy arrays, pass its gradient as backward=, or "
+            "returns_gradients=True if it returns a loss and its gradients"
+        ) from error
+
+
+def gives_gradients(f, passing, arrays, positions):
+    """Tell whether a function of arrays returns a number and its gradients, without doubt."""
+    try:
+        found = passing.call(f, [x.copy() if isinstance(x, np.ndarray) else x for x in arrays])
+    except Exception:
+        return False
+    if not isinstance(found, (tuple, list)) or len(found) != 2 or np.ndim(found[0]) != 0:
+        return False
+    loss, gradients = found
+    if not isinstance(loss, (float, np.floating, np.ndarray)):
+        return False
+    if isinstance(gradients, dict):
+        return (passing.keyed or passing.tree is not None) and len(gradients) > 0
+    if isinstance(gradients, (list, tuple)):
+        return len(gradients) in (len(arrays), len(positions))
+    shape = np.shape(arrays[positions[0]])
+    return len(positions) == 1 and isinstance(gradients, np.ndarray) and gradients.shape == shape
+
+
+def tree_of(inputs):
+    """Return the arguments as a list if dicts are among them, or in the only dict, else None."""
+    if isinstance(inputs, (list, tuple)) and any(isinstance(value, dict) for value in inputs):
+        return list(inputs)
+    if isinstance(inputs, dict) and any(isinstance(value, dict) for value in inputs.values()):
+        return [inputs]
+    return None
+
+
+def listed(inputs):
+    """Return names and values of the inputs, and whether they came as a dict."""
+    if isinstance(inputs, dict):
+        if not inputs:
+            raise ArgumentError("check_gradients: inputs is empty: there is nothing to check")
+        return [str(name) for name in inputs], list(inputs.values()), True
+    values = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+    if isinstance(inputs, list) and values and all(isinstance(x, (int, float)) for x in values):
+        values = [np.asarray(values)]       # one list of numbers is one input
+    if not values:
+        raise ArgumentError("check_gradients: inputs is empty: there is nothing to check")
+    return [f"input {k}" for k in range(len(values))], values, False
+
+
+def names_of_parameters(f, count):
+    """Return the names of the first parameters of a Python function, or None if they tell nothing."""
+    code = getattr(f, "__code__", None)
+    if code is None or code.co_argcount != count:
+        return None
+    return list(code.co_varnames[:count])
+
+
+def is_floating(value):
+    """Tell whether an input can have a gradient."""
+    dtype = getattr(value, "dtype", None)
+    return isinstance(value, (Tensor, np.ndarray)) and dtype.kind == "f"
+
+
+def chosen(values, names, wrt):
+    """Return the positions of the inputs to check: all floating ones, or those that `wrt` names."""
+    for name, value in zip(names, values):
+        if getattr(value, "dtype", None) is not None and value.dtype.kind == "c":
+            raise ArgumentError(
+                f"check_gradients: {name} is complex: only real inputs can be checked; pass real and "
+                "imaginary part as two inputs"
+            )
+    floating = [k for k, value in enumerate(values) if is_floating(value)]
+    if wrt is not None:
+        asked = [wrt] if isinstance(wrt, str) else list(wrt)
+        for name in asked:
+            if name not in names:
+                raise ArgumentError(f"check_gradients: wrt names {name!r}: there is {', '.join(names)}")
+            if names.index(name) not in floating:
+                raise ArgumentError(f"check_gradients: wrt names {name!r}, which is not floating")
+        floating = [k for k in floating if names[k] in asked]
+    if not floating:
+        kinds = ", ".join(
+            f"{name} is {getattr(value, 'dtype', type(value).__name__)}"
+            for name, value in zip(names, values)
+        )
+        raise ArgumentError(
+            f"check_gradients: no input is an array of floats ({kinds}): integers have no gradient; "
+            "convert what is to be checked, such as by x.astype(float)"
+        )
+    return floating
+
+
+def as_tensors(values, names, wrt):
+    """Return the inputs as tensors that can be recorded, and the positions of those to check."""
+    values = [np.asarray(x) if isinstance(x, (float, np.generic)) else x for x in values]
+    asking = [k for k, x in enumerate(values) if isinstance(x, Tensor) and x.requires_grad]
+    if any(isinstance(x, Tensor) for x in values) and asking and wrt is None:
+        positions = sorted({*asking, *(k for k, x in enumerate(values) if isinstance(x, np.ndarray)
+                                       and is_floating(x))})
+    else:
+        positions = chosen(values, names, wrt)
+    tensors = list(values)
+    for k, x in enumerate(values):
+        if isinstance(x, np.ndarray) and is_floating(x):
+            tensors[k] = Tensor(x.copy(), requires_grad=k in positions)
+        elif k in positions and not can_be_moved(x, tensors[:k]):
+            tensors[k] = Tensor(x.detach().numpy().copy(), requires_grad=True)
+    return tensors, positions
+
+
+def can_be_moved(x, others):
+    """Tell whether a tensor can be changed where it lies without changing another input."""
+    memory = x.detach().numpy()
+    return x.requires_grad and memory.flags.writeable and not any(
+        isinstance(other, Tensor) and other is not x
+        and np.may_share_memory(memory, other.detach().numpy())
+        for other in others
+    )

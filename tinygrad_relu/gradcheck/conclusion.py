@@ -1,0 +1,248 @@
+"""From comparisons and faults to verdicts, and to the explanations of what is wrong."""
+
+import numpy as np
+
+from tinygrad_relu.gradcheck import diagnosis
+from tinygrad_relu.gradcheck.diagnosis import Case, Draw, Explanation, Label
+from tinygrad_relu.gradcheck.kinks import MARGIN, Slant
+from tinygrad_relu.gradcheck.report import Kink, Verdict, WorstElement
+
+WORST_KEPT = 10
+# Slopes smaller than this part of those of all inputs count as zero, in units of the precision.
+NEGLIGIBLE = 1e3
+KINDS = {Slant.ON_KINK: "on", Slant.NEAR_KINK: "near", Slant.SEVERAL_KINKS: "several"}
+ADVICE_SINGLE = "check in float64: pass inputs of that dtype"
+ADVICE_DOUBLE = "take a large constant off the result, or check at a point where the function is steeper"
+
+
+def conclude(report, at, comparisons, faults):
+    """Fill the entries of a report: verdicts, worst elements, kinks and explanations."""
+    total = sum(one.signal for one in comparisons)
+    for entry, comparison in zip(report.inputs, comparisons):
+        describe(entry, comparison, at)
+        entry.verdict = verdict_of(entry, comparison, faults, at, total)
+        if entry.verdict is Verdict.CANNOT_TELL:
+            entry.remark = why_not(entry, comparison, at)
+    wrong = [entry for entry in report.inputs if entry.verdict is Verdict.WRONG]
+    if wrong:
+        found = explained(report, at, comparisons, faults)
+        for entry in wrong:
+            entry.explanations = found[entry.name]
+            entry.label = entry.explanations[0].label
+
+
+def describe(entry, comparison, at):
+    """Fill in the worst elements, the kinks, and how far each element is off."""
+    mask = comparison.wrong_mask()
+    entry.compared = int(np.isfinite(comparison.error).all(axis=0).sum())
+    with np.errstate(all="ignore"):
+        off = np.abs(comparison.analytic - comparison.numerical)
+        off = np.where(np.isnan(off) & ~np.isnan(comparison.numerical), np.inf, off)
+        size = np.fmax(np.abs(comparison.analytic), np.abs(comparison.numerical))
+        usual = 1e-3 * np.sqrt(np.nanmean(np.square(comparison.numerical))) if entry.compared else 0.0
+        relative = np.where(off == 0, 0.0, off / np.fmax(size, usual))
+        relative[np.isinf(off)] = np.inf
+    tolerated = ~mask & np.isfinite(comparison.error)
+    shown = np.where(tolerated, np.minimum(relative, 1e-6), relative)
+    if entry.compared:
+        entry.relative_error = np.max(np.where(np.isnan(shown), -1.0, shown), axis=0)
+        entry.relative_error = np.where(entry.relative_error < 0, np.nan, entry.relative_error)
+    elif entry.size == 0:
+        entry.relative_error = np.zeros(entry.shape)
+    if entry.size == 0:
+        return
+    if mask.any() and not comparison.wrong:
+        mask[:] = False     # all are on kinks, or nothing can be said of them
+    entry.wrong_count = int(mask.any(axis=0).sum())
+    order = np.argsort(np.where(mask, relative, -1.0), axis=None)[::-1]
+    seen = set()
+    for flat in order[: WORST_KEPT * 4]:
+        draw, *index = (int(k) for k in np.unravel_index(flat, mask.shape))
+        if not mask[(draw, *index)] or tuple(index) in seen or len(seen) == WORST_KEPT:
+            continue
+        seen.add(tuple(index))
+        place = (draw, *index)
+        entry.worst.append(WorstElement(
+            tuple(index), float(comparison.analytic[place]), float(comparison.numerical[place]),
+            float(comparison.error[place]), draw,
+        ))
+    if comparison.wrong and not entry.worst:
+        describe_hidden(entry, comparison)
+    position = at.problem.names.index(entry.name)
+    for index, finding in sorted(comparison.findings.items()):
+        if finding.slant in KINDS:
+            entry.kinks.append(kink_of(finding, index, float(at.scales[position][index])))
+    entry.kinks += [
+        kink_of(line, None, 1.0) for line in comparison.lines if line.slant in KINDS and not entry.kinks
+    ]
+
+
+def describe_hidden(entry, comparison):
+    """Fill in the worst elements of an input that is wrong, though none is by itself at the point."""
+    for index, finding, scale in comparison.elsewhere:
+        draw = int(np.argmax(np.nan_to_num(np.abs(finding.analytic - finding.numerical))))
+        entry.worst.append(WorstElement(
+            index, float(finding.analytic[draw] / scale), float(finding.numerical[draw] / scale),
+            float(finding.error[draw] / scale), draw,
+        ))
+    if entry.worst:
+        entry.remark = (
+            "the point is on a kink, which hides the mistake: the numbers are those of a point nearby."
+        )
+        return
+    with np.errstate(all="ignore"):
+        excess = np.abs(comparison.analytic - comparison.numerical) / comparison.error
+    for flat in np.argsort(np.nan_to_num(excess), axis=None)[::-1][:3]:
+        place = tuple(int(k) for k in np.unravel_index(flat, excess.shape))
+        if np.isfinite(comparison.error[place]):
+            entry.worst.append(WorstElement(
+                place[1:], float(comparison.analytic[place]), float(comparison.numerical[place]),
+                float(comparison.error[place]), place[0],
+            ))
+    if entry.worst:
+        entry.remark = (
+            "along a random direction the gradient is wrong, while each element agrees within the error "
+            "of its difference."
+        )
+
+
+def kink_of(finding, index, scale):
+    """Return a kink for the report, for the first set of cotangents whose sides differ most."""
+    with np.errstate(all="ignore"):
+        draw = int(np.argmax(np.nan_to_num(np.abs(finding.right - finding.left))))
+    slopes = [float(x[draw] / scale) for x in (finding.analytic, finding.left, finding.right)]
+    return Kink(index, *slopes, KINDS[finding.slant])
+
+
+def verdict_of(entry, comparison, faults, at, total):
+    """Return what became of an input."""
+    label, _ = faults.of_input.get(entry.name, (None, ""))
+    missing = label is Label.ZEROS
+    if label is not None and not missing:
+        return Verdict.WRONG
+    if entry.size == 0:
+        return Verdict.EMPTY
+    if missing:
+        return Verdict.RIGHT if flat(comparison) else Verdict.WRONG
+    if comparison.wrong:
+        return Verdict.WRONG
+    if hidden(comparison, at, total):
+        return Verdict.CANNOT_TELL
+    slants = {one.slant for one in [*comparison.findings.values(), *comparison.lines]}
+    if Slant.SEVERAL_KINKS in slants:
+        return Verdict.SEVERAL_KINKS
+    return Verdict.ON_KINK if Slant.ON_KINK in slants else Verdict.RIGHT
+
+
+def flat(comparison):
+    """Tell whether the derivatives by differences are zero, but for their errors."""
+    found = comparison.numerical[np.isfinite(comparison.error)]
+    doubt = MARGIN * comparison.error[np.isfinite(comparison.error)]
+    if comparison.lines and not found.size:
+        return all((np.abs(x.numerical) <= MARGIN * x.error).all() for x in comparison.lines)
+    return bool((np.abs(found) <= doubt).all())
+
+
+def hidden(comparison, at, total):
+    """Tell whether errors of the differences are as large as the slopes, so that they show nothing."""
+    if not np.isfinite(comparison.doubt):
+        finite = [np.isfinite(x.error).all() for x in [*comparison.findings.values(), *comparison.lines]]
+        return not any(finite) and not np.isfinite(comparison.error).any()
+    doubt, signal = MARGIN * np.sqrt(comparison.doubt), np.sqrt(comparison.signal)
+    if signal <= NEGLIGIBLE * at.eps * np.sqrt(total) or not np.nan_to_num(comparison.analytic).any():
+        # Nothing arrives there, and differences see nothing: how much could they see?
+        return bool(doubt > 0.1 * np.sqrt(total) + 1e-2 * np.max(at.noise) / at.eps)
+    lines = [
+        (np.fmax(np.abs(x.analytic), np.abs(x.numerical)) > 4 * MARGIN * x.error).any()
+        for x in comparison.lines
+    ]
+    return bool(doubt > 0.5 * signal and not any(lines))
+
+
+def why_not(entry, comparison, at):
+    """Return the sentence that says why nothing can be told of an input, and what to do."""
+    if at.failure is not None and not np.isfinite(comparison.doubt):
+        return (
+            f"when {entry.name} is shifted a little, the function {at.failure}: there is no difference "
+            "to compare with; choose a point with room around it"
+        )
+    advice = ADVICE_SINGLE if at.eps > 1e-10 else ADVICE_DOUBLE
+    relative = float(np.max(at.noise / np.maximum(np.abs(sums(at)), 1e-300)))
+    return (
+        f"the function has errors of rounding of about {np.max(at.noise):.0e} "
+        f"({relative:.0e} of its result), and {entry.name} changes it by no more; {advice}"
+    )
+
+
+def sums(at):
+    """Return the weighted sums of the results."""
+    return np.array([
+        sum(np.sum(np.abs(c * y)) for c, y in zip(draw, at.base)) for draw in at.weights
+    ])
+
+
+def explained(report, at, comparisons, faults):
+    """Return the explanations of each wrong input: faults that were seen first, then the diagnosis."""
+    entries = report.inputs
+    wrong = [entry.verdict is Verdict.WRONG for entry in entries]
+    found = {}
+    if not report.fast:
+        found = diagnosed(case_of(at, comparisons, wrong, faults))
+    told = {}
+    for entry, comparison, bad in zip(entries, comparisons, wrong):
+        if not bad:
+            continue
+        told[entry.name] = list(found.get(entry.name, []))
+        label, sentence = faults.of_input.get(entry.name, (None, ""))
+        if label is not None and not any(one.label is label for one in told[entry.name]):
+            told[entry.name] = [
+                Explanation(label, f"{sentence}.", 1.0),
+                *(one for one in told[entry.name] if one.label is not Label.UNEXPLAINED),
+            ]
+        if not told[entry.name]:
+            told[entry.name] = [simple_explanation(entry, comparison)]
+    return told
+
+
+def diagnosed(case):
+    """Return what the diagnosis says of a case."""
+    diagnose = getattr(diagnosis, "diagnose", None)
+    return {} if diagnose is None else diagnose(case)
+
+
+def case_of(at, comparisons, wrong, faults):
+    """Return the case for the diagnosis."""
+    problem = at.problem
+    draws = [
+        Draw(
+            [c.copy() for c in cotangents],
+            list(at.gradients[k]),
+            [one.numerical[k] for one in comparisons],
+            [one.error[k] for one in comparisons],
+        )
+        for k, cotangents in enumerate(at.cotangents)
+    ]
+    return Case(
+        list(problem.names), list(problem.inputs), wrong, draws, problem.forward, problem.backward,
+        problem.traced, problem.own_graph,
+    )
+
+
+def simple_explanation(entry, comparison):
+    """Return what can be said from the elements that were compared: one factor for all, or nothing."""
+    seen = np.isfinite(comparison.error) & np.isfinite(comparison.analytic)
+    seen &= np.abs(comparison.numerical) > 10 * comparison.error
+    with np.errstate(all="ignore"):
+        ratios = (comparison.analytic / comparison.numerical)[seen]
+    if ratios.size and not comparison.analytic[np.isfinite(comparison.analytic)].any():
+        return Explanation(Label.ZEROS, f"the gradient of {entry.name} is zero, and should not be.", 1.0)
+    if ratios.size > 1 and np.ptp(ratios) <= 1e-4 * abs(ratios).max() and abs(ratios[0] - 1) > 1e-4:
+        factor = float(np.median(ratios))
+        return Explanation(
+            Label.CONSTANT_FACTOR,
+            f"the gradient of {entry.name} is {factor:.6g} times what it should be, at all elements that "
+            "were compared.", 1.0, {"factor": factor},
+        )
+    return Explanation(
+        Label.UNEXPLAINED, "look at the elements below, and at the rule they come from.", 0.0
+    )

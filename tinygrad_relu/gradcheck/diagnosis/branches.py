@@ -1,0 +1,222 @@
+"""Wrong rules of several ways at once: lost and confused branches, gates with another condition."""
+
+import itertools
+from collections import defaultdict
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.functions import derivative
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.mutations import (
+    Mutation,
+    described,
+    for_one_operand,
+    links,
+    values_like,
+)
+from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS
+from tinygrad_relu.gradcheck.diagnosis.step import summed_to
+from tinygrad_relu.gradcheck.diagnosis.trace import Change
+
+# So many ways into one step that all their subsets are tried.
+MOST_WAYS = 6
+
+#: What gradients are multiplied by once too often, and of how many steps behind.
+ACTIVATIONS = (
+    "{v} * (1 - {v}), the derivative of the sigmoid",
+    "1 - {v}**2, the derivative of tanh",
+    "({v} > 0), the derivative of ReLU",
+)
+MOST_NEAR = 8
+
+
+def branch_mutations(graph, alone=False):
+    """Yield wrong rules of several links at once, and of gates; `alone`, those of one way into a gate."""
+    if alone:
+        for k in graph.live:
+            if graph.steps[k].function is np.where:
+                for mutation in other_conditions(graph, k):
+                    yield from for_one_operand(graph, mutation)
+        return
+    ways = defaultdict(list)
+    for link in links(graph):
+        if len(link.members) == 1:
+            ways[link.parent(link.members[0])].append(link)
+    yield from once_too_often(graph)
+    for parent, found in ways.items():
+        if 3 <= len(found) <= MOST_WAYS:
+            yield from several_dropped(graph, parent, found)
+        yield from confused(graph, parent, found)
+    for k in graph.live:
+        if graph.steps[k].function is np.where:
+            yield from other_conditions(graph, k)
+    for found in ways.values():
+        for link in found:
+            if link.first.elementwise and len(link.first.references) > 1:
+                yield from slopes_of_others(link)
+
+
+def once_too_often(graph):
+    """Yield gradients with the derivative of an activation that they do not go through.
+
+    Such as that of the sigmoid after ``p - y``, in which it has cancelled.
+    """
+    for k in graph.live:
+        step = graph.steps[k]
+        if step.function is None:
+            continue
+        near = [j for j in graph.live if j >= k and graph.steps[j].value.shape == step.value.shape]
+        for j in near[:MOST_NEAR]:
+            for name in ACTIVATIONS:
+                slope = derivative(name, graph.steps[j].value)
+                if slope is None or not np.ptp(slope):
+                    continue
+                change = Change(k, k, lambda g, _, slope=slope: g * (slope - 1))
+                yield Mutation(
+                    ("too often", k, j, name), Label.WRONG_FUNCTION, 24.6, [change],
+                    f"the gradient of {described(graph, k)} is multiplied by {name.format(v='v')}, of "
+                    f"{described(graph, j)}, which does not belong there",
+                    step.line, step.name,
+                )
+
+
+def several_dropped(graph, parent, found):
+    """Yield subsets of the terms of one gradient: a later line sets what it should add to."""
+    for count in range(2, len(found)):
+        for dropped in itertools.combinations(found, count):
+            changes = [
+                Change(link.members[0], parent, lambda g, _, link=link: -link.right(link.members[0], g))
+                for link in dropped
+            ]
+            key = tuple((link.members, link.path) for link in dropped)
+            names = " and ".join(f"{link.first.name} ({link.first.line})" for link in dropped)
+            yield Mutation(
+                ("several dropped", parent, key),
+                Label.MISSING_TERM,
+                22.6,
+                changes,
+                f"of the gradient of {described(graph, parent)} the terms that come back through "
+                f"{names} are "
+                "missing: is it set (=) where it should be added to (+=)?",
+                dropped[0].first.line,
+                dropped[0].first.name,
+            )
+
+
+def confused(graph, parent, found):
+    """Yield two products into one gradient, each with the other one's operand."""
+    products = [
+        link for link in found if link.first.function in PRODUCTS and len(link.first.references) == 2
+    ]
+    for a, b in itertools.combinations(products, 2):
+        one, other = (link.first.operands[1 - link.slot(link.members[0])] for link in (a, b))
+        if one.shape != other.shape:
+            continue
+        changes = [*with_operand(a, other), *with_operand(b, one)]
+        yield Mutation(
+            ("confused", a.members, b.members, parent),
+            Label.WRONG_FUNCTION,
+            25,
+            changes,
+            f"two products ({a.first.line} and {b.first.line}) send back to {described(graph, parent)} "
+            "with "
+            "each other's operand",
+            a.first.line,
+            a.first.name,
+        )
+
+
+def with_operand(link, value):
+    """Return the changes that take another value for the other operand of a product."""
+
+    def rule(k, g, _):
+        operands = list(link.graph.steps[k].operands)
+        operands[1 - link.slot(k)] = value
+        return link.graph.steps[k].pull(g, operands)[link.slot(k)]
+
+    return link.exchanged(rule)
+
+
+def other_conditions(graph, k):
+    """Yield ``np.where`` walked back with another condition, for both branches or for one."""
+    step = graph.steps[k]
+    if (0, 0) not in step.paths or step.value.size > 50_000:
+        return
+    at = step.paths.index((0, 0))
+    condition = np.broadcast_to(step.operands[at], step.value.shape)
+    source = graph.steps[step.references[at]]
+    own = source.references[0] if source.references else None
+    choices = [("inverted", ~condition.astype(bool), Label.WRONG_FUNCTION, 23, "upside down")]
+    for (other,) in values_like(graph, step.value.shape):
+        value = graph.steps[other].value
+        for sign, mask in ((">", value > 0), (">=", value >= 0), ("<", value < 0)):
+            if value.dtype == float and not np.array_equal(mask, condition):
+                ties = other == own and (value[mask != condition] == 0).all()
+                label = Label.MASK_NOT_STRICT if ties else Label.MASK_FROM_WRONG_TENSOR
+                choices.append(
+                    (
+                        (other, sign),
+                        mask,
+                        label,
+                        22.7 if ties else 24.1,
+                        f"taken from {described(graph, other)} {sign} 0",
+                    )
+                )
+    for key, mask, label, cost, words in choices:
+        for slots in ([s for s, _ in graph.edges(k)], *[[s] for s, _ in graph.edges(k)]):
+            changes = [conditioned(graph, k, at, slot, mask) for slot in slots]
+            mutation = Mutation(
+                ("condition", k, key, tuple(slots)),
+                label,
+                cost + 0.1 * (len(slots) == 1),
+                changes,
+                f"the condition of np.where is {words}",
+                step.line,
+                step.name,
+            )
+            yield mutation
+
+
+def conditioned(graph, k, at, slot, mask):
+    """Return the change of one branch of ``np.where`` by another condition."""
+    step = graph.steps[k]
+    operands = list(step.operands)
+    operands[at] = mask
+
+    def extra(g, _):
+        return step.pull(g, operands)[slot] - step.pull(g)[slot]
+
+    return Change(k, step.references[slot], extra)
+
+
+def slopes_of_others(link):
+    """Yield, for the derivative by one operand, a value or the derivative by another."""
+    k, step = link.members[0], link.first
+    slot = link.slot(k)
+    shape = link.operand(k).shape
+    right = step.slopes()[slot]
+    found = [("the result", step.value, "result")]
+    found += [
+        (described(link.graph, step.references[s]), x, ("operand", s))
+        for s, x in enumerate(step.operands)
+    ]
+    for other in range(len(step.operands)):
+        if other != slot and step.operands[other].dtype == float and step.function is not np.where:
+            slope = step.slopes()[other] if step.flowing[other] else None
+            if slope is None:
+                wide = [np.array(np.broadcast_to(x, step.value.shape)) for x in step.operands]
+                slope = step.slope_by_differences(wide, other, True)
+            found.append((f"the derivative by operand {other + 1}", slope, ("slope", other)))
+    sides = np.unique(right)
+    if len(sides) == 2:
+        found.append(("the mask upside down", sides.sum() - right, "inverted"))
+    for words, wrong, key in found:
+        wrong = np.broadcast_to(np.asarray(wrong, np.float64), step.value.shape)
+        lacks_log = step.function is np.power and key == "result"
+        yield link.mutation(
+            ("slope of other", key),
+            Label.MISSING_FACTOR if lacks_log else Label.WRONG_FUNCTION,
+            24.3,
+            lambda _, g, c, wrong=wrong: summed_to(g * wrong, shape),
+            f"{words} is taken for the derivative of {step.name} by operand {slot + 1}",
+        )

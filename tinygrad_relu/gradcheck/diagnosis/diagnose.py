@@ -1,0 +1,109 @@
+"""`diagnose`: from a failed check to explanations."""
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.arrangements import arrangements
+from tinygrad_relu.gradcheck.diagnosis.evidence import Evidence, evidence_for, usable
+from tinygrad_relu.gradcheck.diagnosis.factors import factors
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.numbers import close
+from tinygrad_relu.gradcheck.diagnosis.protocol import faults
+from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate, ranked
+from tinygrad_relu.gradcheck.diagnosis.synthesis import Synthesis
+
+
+def diagnose(case):
+    """Explain what is wrong with each wrong gradient of a case.
+
+    Parameters
+    ----------
+    case : Case
+
+    Returns
+    -------
+    dict of str to list of Explanation
+        For each wrong input its explanations, best first; `Label.UNEXPLAINED` rather than a guess.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_relu.gradcheck.diagnosis import Case, Draw, diagnose
+    >>> x, one = np.array([1.0, 2.0, 3.0]), np.array(1.0)
+    >>> draw = Draw([one], [4 * x], [2 * x], [0 * x])
+    >>> case = Case(["x"], [x], [True], [draw], lambda a: [np.sum(a[0] ** 2)], lambda a, _: [4 * a[0]])
+    >>> diagnose(case)["x"][0].claim
+    'dx is exactly twice what it should be, everywhere: is a factor 1/2 missing?'
+    """
+    with np.errstate(all="ignore"):
+        known = faults(case)
+        open_inputs = [k for k, wrong in enumerate(case.wrong) if wrong and case.names[k] not in known]
+        candidates, parts = explained(case, open_inputs) if open_inputs else ([], [])
+    answers = {}
+    for k, (name, wrong) in enumerate(zip(case.names, case.wrong)):
+        if wrong:
+            answers[name] = known.get(name) or ranked(case, candidates, parts, k)
+    return answers
+
+
+def explained(case, open_inputs):
+    """Return the candidates that explain all, and those that explain some, of the wrong inputs."""
+    evidence = telling(case, evidence_for(case), open_inputs)
+    broken = frozenset(
+        k
+        for k in range(len(case.names))
+        if not all(usable([d.analytic[k]], [d.numerical[k].shape]) for d in case.draws)
+    )
+    candidates = compared(case, evidence, [k for k in open_inputs if k not in broken])
+    if evidence[0].graph is None:
+        return candidates, []
+    synthesis = Synthesis(evidence, broken)
+    synthesis.search()
+    for candidate in (*synthesis.found, *synthesis.parts):
+        candidate.words = filled(candidate.words, case.names)
+    plain = [c.details["factor"] for c in candidates if c.label is Label.CONSTANT_FACTOR]
+    for candidate in synthesis.found:
+        factor = candidate.details.get("factor")
+        if factor is not None and any(close(factor, c) for c in plain):
+            # One input shows that it is a plain factor; others have terms besides.
+            candidate.label, candidate.cost = Label.CONSTANT_FACTOR, 10.5
+    return candidates + synthesis.found, synthesis.parts
+
+
+def telling(case, evidence, open_inputs):
+    """Return the evidence, or that of the point itself if nothing is wrong next to it."""
+    if any((np.abs(one.residue(k)) > one.allowed[k]).any() for one in evidence for k in open_inputs):
+        return evidence
+    return [
+        Evidence(
+            list(case.inputs),
+            list(draw.cotangents),
+            [np.asarray(a) for a in draw.analytic],
+            list(draw.numerical),
+            [8 * e + 1e-6 * np.abs(n).max(initial=0) for e, n in zip(draw.error, draw.numerical)],
+        )
+        for draw in case.draws
+    ]
+
+
+def filled(words, names):
+    """Return words with ``input {0}`` replaced by the name of that input."""
+    for k, name in enumerate(names):
+        words = words.replace(f"input {{{k}}}", name)
+    return words
+
+
+def compared(case, evidence, open_inputs):
+    """Return candidates from comparisons of arrays; those that say the same of several inputs are one."""
+    together = {}
+    for k in open_inputs:
+        for label, cost, words, details in (
+            *factors(case, evidence, k),
+            *arrangements(evidence, k, case),
+        ):
+            key = label, round(details["factor"], 9) if "factor" in details else words
+            same = together.setdefault(key, (label, cost, words, details, set()))
+            same[4].add(k)
+    return [
+        Candidate(label, cost, words, frozenset(inputs), details=details)
+        for label, cost, words, details, inputs in together.values()
+    ]

@@ -1,0 +1,108 @@
+"""Comparisons of arrays alone: what was returned is the right gradient times numbers."""
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.evidence import tolerance
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.numbers import WORDS, close, simple
+
+
+def factor_between(evidence, k):
+    """Return the number that the right gradients of input `k` are all multiplied by, or None."""
+    right = np.concatenate([one.expected[k].ravel() for one in evidence])
+    given = np.concatenate([one.analytic[k].ravel() for one in evidence])
+    largest = int(np.argmax(np.abs(right))) if right.size else 0
+    if not right.size or not right[largest]:
+        return None
+    c = float(given @ right / (right @ right))
+    fits = all(
+        (np.abs(one.analytic[k] - c * one.expected[k]) <= one.allowed[k] * max(1, abs(c))).all()
+        for one in evidence
+    )
+    return c if fits and c and abs(c - 1) > 1e-9 else None
+
+
+def factors(case, evidence, k):
+    """Yield ``(label, cost, words, details)`` for plain factors."""
+    c = factor_between(evidence, k)
+    if c is not None:
+        numbers = sum(int((np.abs(one.expected[k]) > one.allowed[k]).sum()) for one in evidence)
+        words, known = named(case, evidence, c)
+        cost = 10 if known else 12 if numbers > 3 else 30
+        if known or numbers > 1:
+            yield Label.CONSTANT_FACTOR, cost, words, {"factor": c}
+    elif evidence[0].expected[k].ndim >= 1:
+        yield from by_rows(evidence, k)
+        each = [factor_between([one], k) for one in evidence]
+        if all(each) and evidence[0].expected[k].size > 2:
+            words = (
+                f"is {each[0]:.6g} times what it should be, everywhere, and another number of times at "
+                "other inputs: is a factor missing that is computed from them?"
+            )
+            yield Label.MISSING_FACTOR, 30, words, {}
+
+
+def named(case, evidence, c):
+    """Return how to say a factor, and whether it is one that means something."""
+    if (word := next((w for n, w in WORDS.items() if close(c, n)), None)) is not None:
+        found = f"is exactly {word} what it should be, everywhere"
+        if close(c, 2):
+            found += ": is a factor 1/2 missing?"
+        elif close(c, 0.5):
+            found += ": is a factor 2 missing?"
+        elif close(c, -1):
+            found = "has the wrong sign, everywhere: is a minus missing?"
+        lengths = named_lengths(case, evidence, c)
+        return found + (f"  It may also be {lengths}." if lengths and abs(c) != 1 else ""), True
+    lengths = named_lengths(case, evidence, c)
+    if lengths:
+        verb = "not divided by" if abs(c) > 1 else "divided once too often by"
+        return f"is {c:.6g} times what it should be, everywhere: is it {verb} {lengths}?", True
+    nice = simple(c)
+    if nice:
+        return f"is {nice} times what it should be, everywhere", True
+    return f"is {c:.6g} times what it should be, everywhere: is a factor {1 / c:.6g} missing?", False
+
+
+def named_lengths(case, evidence, c):
+    """Return which length of the inputs, outputs or intermediates a factor is, or its inverse."""
+    size = abs(c) if abs(c) > 1 else 1 / abs(c)
+    if size < 1.5 or not close(size, round(size)):
+        return ""
+    arrays = [(f"{name}", x) for name, x in zip(case.names, case.inputs)]
+    arrays += [("the output", w) for w in evidence[0].cotangents]
+    if evidence[0].graph is not None:
+        arrays += [("an intermediate result", step.value) for step in evidence[0].graph.steps]
+    for name, x in arrays:
+        for axis, n in enumerate(np.shape(x)):
+            if close(size, n):
+                return f"{n}, the length of axis {axis} of {name}"
+    for name, x in arrays:
+        if np.size(x) > 1 and close(size, np.size(x)):
+            return f"{np.size(x)}, the number of elements of {name}"
+    return ""
+
+
+def by_rows(evidence, k):
+    """Yield a factor for each entry along one axis: a vector that is missing, or there once too often."""
+    shape = evidence[0].expected[k].shape
+    for axis in range(len(shape)):
+        others = tuple(a for a in range(len(shape)) if a != axis)
+        if not others or shape[axis] < 2 or int(np.prod([shape[a] for a in others])) < 3:
+            continue
+        if all(scaled_along(one, k, others) for one in evidence):
+            words = (
+                f"is off by a factor of its own for each entry of axis {axis}: is a vector of "
+                f"{shape[axis]} numbers missing in a product, or there once too often?"
+            )
+            yield Label.MISSING_FACTOR, 31, words, {"axis": axis}
+
+
+def scaled_along(one, k, others):
+    """Tell whether a gradient is the right one but for a factor that varies along one axis only."""
+    right, given = one.expected[k], one.analytic[k]
+    norm = (right * right).sum(others, keepdims=True)
+    with np.errstate(all="ignore"):
+        c = np.where(norm > 0, (given * right).sum(others, keepdims=True) / norm, 0)
+    near = np.abs(given - c * right) <= tolerance(given, c * right)
+    return bool(near.all() and np.any(c))

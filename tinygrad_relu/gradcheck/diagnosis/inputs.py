@@ -1,0 +1,124 @@
+"""Wrong gradients of single inputs: that of another step in their place, or a term too much."""
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, for_one_operand
+from tinygrad_relu.gradcheck.diagnosis.numbers import simple
+from tinygrad_relu.gradcheck.diagnosis.trace import Change
+
+MOST_OTHERS = 24
+
+
+def input_mutations(graph, alone=False):
+    """Yield what may be returned for an input in the place of its gradient, or beside it."""
+    for mutation in missing_data(graph):
+        if alone:
+            yield from for_one_operand(graph, mutation)
+        else:
+            yield mutation
+    if alone:
+        return
+    for k in graph.inputs:
+        if k not in graph.live:
+            continue
+        shape = graph.steps[k].value.shape
+        others = [j for j, step in enumerate(graph.steps) if j != k and step.value.shape == shape]
+        for j in others[-MOST_OTHERS:]:
+            if j in graph.live:
+                yield returned_instead(graph, k, j)
+                yield added(graph, k, j, "cotangent")
+        for j in [k, *others[-MOST_OTHERS:]]:
+            if graph.steps[j].value.dtype.kind == "f":
+                yield added(graph, k, j, "value")
+        yield Mutation(
+            ("ones", k),
+            Label.EXTRA_TERM,
+            40,
+            [Change(k, k, lambda g, _: np.ones(g.shape))],
+            "",
+            "",
+            "",
+            lambda c: Mutation(
+                (),
+                Label.EXTRA_TERM,
+                34,
+                [],
+                f"has the number {c:.6g} added everywhere",
+                details={"extra": c},
+            ),
+        )
+
+
+def missing_data(graph):
+    """Yield an array of data, such as labels, that is left out where it meets a result of its shape.
+
+    A backward by hand often has ``p - y`` for what the graph takes apart otherwise.
+    """
+    constants = [
+        k
+        for k, step in enumerate(graph.steps)
+        if not step.references and step.value.dtype == float and step.value.ndim
+    ]
+    for k in graph.live:
+        step = graph.steps[k]
+        if step.function is None:
+            continue
+        for j in constants[:6]:
+            if graph.steps[j].value.shape == step.value.shape:
+                yield Mutation(
+                    ("data", k, j),
+                    Label.MISSING_TERM,
+                    23.3,
+                    [Change(k, k, lambda g, _, j=j: graph.steps[j].value)],
+                    "",
+                    step.line,
+                    step.name,
+                    lambda c, k=k, step=step: Mutation(
+                        (),
+                        Label.MISSING_TERM,
+                        23.3,
+                        [],
+                        f"{-c:.6g} times the data that it is compared with is missing in the gradient of "
+                        f"{described(graph, k)}",
+                        step.line,
+                        step.name,
+                    ),
+                )
+
+
+def returned_instead(graph, k, j):
+    """Return the mutation that gives the gradient of one step for that of an input."""
+    return Mutation(
+        ("instead", k, j),
+        Label.PRE_ACTIVATION,
+        26,
+        [Change(k, k, lambda g, right: right[j] - g)],
+        f"what is returned is the gradient of {described(graph, j)}: the walk back stops too early, or "
+        "goes "
+        "too far",
+        graph.steps[j].line,
+        graph.steps[j].name,
+    )
+
+
+def added(graph, k, j, kind):
+    """Return the mutation that adds a value, or the gradient of another step, to that of an input."""
+
+    def extra(g, right):
+        return right[j] if kind == "cotangent" else np.asarray(graph.steps[j].value, np.float64)
+
+    def named(c):
+        what = "the gradient of " if kind == "cotangent" else ""
+        whose = "its own input" if j == k else described(graph, j)
+        number = simple(c)
+        return Mutation(
+            (),
+            Label.EXTRA_TERM,
+            28 if number else 29,
+            [],
+            f"has a term too much: {number or f'{c:.6g}'} times {what}{whose}",
+            details={"extra": c},
+        )
+
+    return Mutation(("added", kind, k, j), Label.EXTRA_TERM, 28, [Change(k, k, extra)], "", "", "", named)

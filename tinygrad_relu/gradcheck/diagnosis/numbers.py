@@ -1,0 +1,41 @@
+"""Numbers that mean something: 2, 1/2, the length of an axis."""
+
+WORDS = {
+    2.0: "twice",
+    0.5: "half",
+    -1.0: "minus once",
+    -2.0: "minus twice",
+    3.0: "three times",
+    4.0: "four times",
+    0.25: "a quarter of",
+    -0.5: "minus half",
+}
+
+
+def simple(c, lengths=()):
+    """Return how to say a number in front of ``times``, or None if it is not a simple one.
+
+    Parameters
+    ----------
+    c : float
+    lengths : sequence of int
+        Those of axes, and numbers of elements.
+
+    Examples
+    --------
+    >>> simple(0.125, [8])
+    '1/8'
+    >>> simple(0.37)
+    """
+    for n in (*range(1, 13), *lengths):
+        for sign in (1, -1):
+            if close(c, sign * n):
+                return f"{sign * n}"
+            if n and close(c, sign / n):
+                return f"{'-' if sign < 0 else ''}1/{n}"
+    return None
+
+
+def close(a, b):
+    """Tell whether two numbers are the same but for rounding."""
+    return abs(a - b) <= 1e-6 * max(abs(a), abs(b))

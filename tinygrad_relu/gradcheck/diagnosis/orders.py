@@ -1,0 +1,100 @@
+"""What goes back in the wrong order: transposed, flipped, shifted, or just reshaped."""
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.mutations import described, links
+
+
+def order_mutations(graph):
+    """Yield wrong orders of what goes back through all links of a graph."""
+    for link in links(graph):
+        yield from arranged(link)
+
+
+def arranged(link):
+    """Yield what goes back in another order: transposed, flipped, shifted, or just reshaped."""
+    shape = link.operand(link.members[0]).shape
+    if link.first.elementwise and shape == link.first.value.shape and len(link.first.references) == 1:
+        return
+    name = described(link.graph, link.parent(link.members[0]))
+    axes = [k for k, n in enumerate(shape) if n > 1][:4]
+
+    def sent(key, label, cost, arrange, words):
+        return link.mutation(
+            key,
+            label,
+            cost,
+            lambda k, g, _: arrange(link.right(k, g)),
+            f"what {link.first.name} sends back to {name} is {words}",
+        )
+
+    for a in axes:
+        for b in axes:
+            if a < b and shape[a] == shape[b]:
+                yield sent(
+                    ("transposed", a, b),
+                    Label.TRANSPOSED,
+                    23,
+                    lambda x, a=a, b=b: np.swapaxes(x, a, b),
+                    "transposed",
+                )
+        for by in (1, -1):
+            yield sent(
+                ("shifted", a, by),
+                Label.SHIFTED,
+                25,
+                lambda x, a=a, by=by: np.roll(x, by, a),
+                f"shifted by one place along axis {a}",
+            )
+            yield sent(
+                ("moved", a, by),
+                Label.SHIFTED,
+                25,
+                lambda x, a=a, by=by: moved(x, by, a),
+                f"shifted by one place along axis {a}",
+            )
+        yield sent(
+            ("reversed", a), Label.PERMUTED, 25, lambda x, a=a: np.flip(x, a), f"reversed along axis {a}"
+        )
+        yield sent(
+            ("averaged", a),
+            Label.AVERAGED,
+            26,
+            lambda x, a=a: np.broadcast_to(x.mean(a, keepdims=True), x.shape),
+            f"averaged over axis {a}",
+        )
+        yield sent(
+            ("summed", a),
+            Label.SUMMED,
+            26,
+            lambda x, a=a: np.broadcast_to(x.sum(a, keepdims=True), x.shape),
+            f"summed over axis {a}",
+        )
+    if len(axes) >= 2:
+        yield sent(
+            ("flipped",), Label.PERMUTED, 24.8, lambda x: np.flip(x, axes[-2:]), "flipped along its axes"
+        )
+        yield sent(
+            ("total",), Label.SUMMED, 26, lambda x: np.full(x.shape, x.sum()), "summed over all axes"
+        )
+    if link.first.value.size == int(np.prod(shape)) and len(axes) > 1 and not link.first.elementwise:
+        for order in "CF":
+            yield link.mutation(
+                ("reshaped", order),
+                Label.PERMUTED,
+                24,
+                lambda k, g, _, order=order: g.reshape(shape, order=order),
+                f"what goes back through {link.first.name} to {name} is only "
+                "reshaped, so that its elements end up in the wrong places: undo the change of axes "
+                "first",
+            )
+
+
+def moved(x, by, axis):
+    """Return `x` moved along an axis, with zeros where nothing arrives."""
+    y = np.roll(x, by, axis)
+    where = [slice(None)] * x.ndim
+    where[axis] = slice(0, by) if by > 0 else slice(by, None)
+    y[tuple(where)] = 0
+    return y

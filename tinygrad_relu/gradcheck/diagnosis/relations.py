@@ -1,0 +1,78 @@
+"""How two steps of a graph are related, which says what it means to take one for the other."""
+
+import enum
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.functions import two_values
+
+PRODUCTS = (np.matmul, np.dot, np.einsum, np.tensordot, np.inner, np.outer, np.vdot)
+
+
+class Relation(enum.Enum):
+    """What lies between two steps."""
+
+    ACTIVATION = enum.auto()  # one is a bent function of the other, element by element
+    LINEAR = enum.auto()  # one is a straight function of the other
+    GATE = enum.auto()  # one is let through into the other, or not
+    FACTOR = enum.auto()  # one is an operand of a product, or a part of a longer function
+    NORMALISED = enum.auto()  # one comes of the other alone, but not element by element
+    NONE = enum.auto()
+
+
+def relation(graph, a, b):
+    """Return how two steps are related."""
+    early, late = sorted((a, b))
+    found = between(graph, early, late)
+    if found in (Relation.ACTIVATION, Relation.LINEAR):
+        return found
+    return Relation.NORMALISED if comes_of(graph, early, late) else found
+
+
+def between(graph, early, late):
+    """Return what lies between two steps of which one is made of the other element by element."""
+    shape = graph.steps[late].value.shape
+    if graph.steps[early].value.shape != shape:
+        return Relation.NONE
+    moved, alone = {late: np.ones(shape)}, True
+    bent = False
+    while moved and max(moved) > early:
+        k = max(moved)
+        step = graph.steps[k]
+        parents = [p for _, p in graph.edges(k)]
+        g = moved.pop(k)
+        if not step.elementwise or not parents:
+            alone = False
+            continue
+        inside = {p for p in parents if graph.steps[p].value.shape == shape and p >= early}
+        # A term beside it, such as a bias, does not matter.
+        alone = alone and (len(inside) == len(set(parents)) or step.function in STRAIGHT)
+        bent = bent or step.function not in STRAIGHT
+        slopes = step.slopes()
+        for slot, p in graph.edges(k):
+            if p in inside:
+                moved[p] = moved.get(p, 0) + g * slopes[slot]
+    if early not in moved:
+        return Relation.NONE
+    slope = moved[early]
+    if alone:
+        return Relation.ACTIVATION if bent and np.ptp(slope) > 0 else Relation.LINEAR
+    sides = two_values(slope)
+    return Relation.GATE if sides is not None and 0 in sides else Relation.FACTOR
+
+
+STRAIGHT = {np.add, np.subtract, np.negative}
+
+
+def comes_of(graph, early, late):
+    """Tell whether the later step depends on the inputs by the earlier one only, without a product."""
+    reached = {late}
+    for k in range(late, early, -1):
+        if k in reached:
+            if graph.steps[k].function in PRODUCTS:
+                return False
+            parents = {p for _, p in graph.edges(k)}
+            if not parents or min(parents) < early:
+                return False
+            reached |= parents
+    return early in reached

@@ -1,0 +1,140 @@
+"""Wrong derivatives of a softmax that is written out as ``e / e.sum()``."""
+
+from collections import defaultdict
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation
+from tinygrad_relu.gradcheck.diagnosis.trace import Change
+
+
+def softmaxes(graph):
+    """Yield what is made of the derivative of a softmax that is written out as ``e / e.sum()``."""
+    groups = defaultdict(list)
+    for k, e, total in softmaxes_of(graph):
+        groups[graph.steps[k].site].append((k, e, total))
+    for found in groups.values():
+        yield from softmax_rules(graph, found)
+        for one in found if 1 < len(found) < 5 else ():
+            yield from softmax_rules(graph, [one])
+
+
+def softmaxes_of(graph):
+    """Yield the division of each softmax, what is divided, and by what."""
+    for k in graph.live:
+        step = graph.steps[k]
+        if step.function is not np.divide or len(step.references) != 2:
+            continue
+        e, total = step.references
+        if graph.steps[total].function is not np.sum:
+            continue
+        summed = graph.steps[graph.steps[total].references[0]]
+        if (
+            summed.function is not graph.steps[e].function
+            or summed.references != graph.steps[e].references
+        ):
+            continue
+        if graph.steps[e].function is np.exp and graph.steps[total].value.ndim in (0, step.value.ndim):
+            yield k, e, total
+
+
+def softmax_rules(graph, found):
+    """Yield wrong rules of a softmax, in all rounds of a loop, from its result to its exponents."""
+    k, _, total = found[0]
+    step = graph.steps[k]
+    shape = graph.steps[total].value.shape or (1,) * step.value.ndim
+    axes = tuple(i for i, n in enumerate(shape) if n != step.value.shape[i])
+    for key, label, cost, rule, words in softmax_mistakes(axes, step.value.ndim):
+        changes = [
+            Change(
+                k,
+                graph.steps[e].references[0],
+                lambda g, _, y=graph.steps[k].value, rule=rule: (
+                    rule(g, y) - y * (g - (g * y).sum(axes, keepdims=True))
+                ),
+            )
+            for k, e, total in found
+        ]
+        yield Mutation(
+            ("softmax", k, len(found), key),
+            label,
+            cost,
+            changes,
+            f"the derivative of the softmax {words}",
+            step.line,
+            "softmax",
+        )
+
+
+def softmax_mistakes(axes, ndim):
+    """Return wrong rules of a softmax over some axes: key, label, cost, rule and words."""
+    others = [a for a in range(ndim) if a not in axes]
+    wrong = [
+        (
+            "diagonal",
+            Label.WRONG_FUNCTION,
+            21,
+            lambda g, y: g * y * (1 - y),
+            "is taken for that of a sigmoid, y * (1 - y): the elements off the diagonal are missing",
+        ),
+        ("one", Label.MISSING_FACTOR, 20, lambda g, y: g, "is not multiplied in"),
+        (
+            "unweighted",
+            Label.MISSING_FACTOR,
+            23,
+            lambda g, y: y * (g - g.sum(axes, keepdims=True)),
+            "lacks the factor y in the sum over g * y",
+        ),
+        (
+            "mean",
+            Label.AVERAGED,
+            22,
+            lambda g, y: y * (g - (g * y).mean(axes, keepdims=True)),
+            "averages g * y where it has to be summed",
+        ),
+        (
+            "plus",
+            Label.CONSTANT_FACTOR,
+            22,
+            lambda g, y: y * (g + (g * y).sum(axes, keepdims=True)),
+            "has the wrong sign before the sum over g * y",
+        ),
+        (
+            "no factor",
+            Label.MISSING_FACTOR,
+            22,
+            lambda g, y: g - (g * y).sum(axes, keepdims=True),
+            "lacks the factor y in front",
+        ),
+        ("no sum", Label.MISSING_TERM, 21, lambda g, y: y * g, "lacks the term - y * sum(g * y)"),
+        ("not summed", Label.NOT_SUMMED, 22.5, lambda g, y: y * (g - g * y), "does not sum g * y"),
+        (
+            "only sum",
+            Label.MISSING_TERM,
+            22.5,
+            lambda g, y: -y * (g * y).sum(axes, keepdims=True),
+            "lacks the term y * g",
+        ),
+    ]
+    wrong += [
+        (
+            f"axis {a}",
+            Label.SUMMED,
+            22,
+            lambda g, y, a=a: y * (g - (g * y).sum(a, keepdims=True)),
+            f"sums g * y over axis {a}, and not over {axes}",
+        )
+        for a in others
+    ]
+    if ndim > 1:
+        wrong.append(
+            (
+                "all axes",
+                Label.SUMMED,
+                22,
+                lambda g, y: y * (g - (g * y).sum()),
+                "sums g * y over all axes",
+            )
+        )
+    return wrong

@@ -1,0 +1,197 @@
+"""`Graph`: the recorded steps of the user's forward, and the walk back with one rule changed."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.recording import recorded
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a wrong rule adds to the right cotangents.
+
+    Attributes
+    ----------
+    at, to : int
+        The step whose cotangent is read, and the earlier one (or the same) that gets more.
+    extra : callable
+        ``extra(g, cotangents) -> ndarray``: what is added at `to`, where `g` is the cotangent at
+        `at` and ``cotangents[k]`` that of step `k`, as it is by then.
+    """
+
+    at: int
+    to: int
+    extra: object
+
+
+class Now:
+    """The cotangents as they are in the middle of a walk with changed rules.
+
+    Parameters
+    ----------
+    right, moved : dict of int to ndarray
+        The right ones, and by how much some of them are moved so far.
+    """
+
+    def __init__(self, right, moved):
+        self.right, self.moved = right, moved
+
+    def __getitem__(self, k):
+        return self.right[k] + self.moved[k] if k in self.moved else self.right[k]
+
+
+@dataclass
+class Graph:
+    """The steps from inputs to outputs.
+
+    Attributes
+    ----------
+    steps : list of Step
+    inputs, outputs : list of int
+    live : list of int
+        The steps that lie between inputs and outputs, in order.
+    """
+
+    steps: list
+    inputs: list
+    outputs: list
+    live: list = field(default_factory=list)
+    known: dict = field(default_factory=dict)  # what was worked out about it already
+
+    @classmethod
+    def of(cls, function, inputs, count):
+        """Return the graph of ``function(inputs)``, of which the first `count` results matter."""
+        steps, outputs = recorded(function, inputs)
+        for step in steps:
+            step.connect(steps)
+        graph = cls(steps, list(range(len(inputs))), outputs[:count])
+        reached = {k for k in graph.outputs if k is not None and steps[k].flows}
+        for k in range(len(steps) - 1, -1, -1):
+            if k in reached:
+                reached |= {p for p in steps[k].references if steps[p].flows}
+        graph.live = sorted(reached)
+        graph.cut_stabilisers()
+        return graph
+
+    def cut_stabilisers(self):
+        """Let no gradient flow to a largest element whose shift cancels, as in a softmax.
+
+        Nobody differentiates that, and a wrong rule near by would not cancel any more.
+        """
+        rng = np.random.default_rng(2)
+        weights = [
+            np.zeros(()) if k is None else rng.standard_normal(self.steps[k].value.shape)
+            for k in self.outputs
+        ]
+        found = self.cotangents(weights)
+        for k in self.live:
+            step = self.steps[k]
+            if step.function in (np.max, np.min) and step.references:
+                arriving = np.abs(found[step.references[0]]).max(initial=0)
+                if np.abs(found[k]).max(initial=0) <= 1e-9 * arriving:
+                    step.flows = False
+        for k in self.live:
+            self.steps[k].connect(self.steps)
+        reached = {k for k in self.outputs if k is not None and self.steps[k].flows}
+        for k in reversed(self.live):
+            if k in reached:
+                reached |= {p for _, p in self.edges(k)}
+        self.live = sorted(reached)
+
+    def edges(self, k):
+        """Yield the slot and the earlier step of each operand of step `k` that a gradient flows to."""
+        step = self.steps[k]
+        for slot, parent in enumerate(step.references):
+            if step.flowing[slot]:
+                yield slot, parent
+
+    def cotangents(self, weights):
+        """Return the right cotangent of every live step, given those of the outputs."""
+        found = {}
+        for number, weight in zip(self.outputs, weights):
+            if number is not None:
+                weight = np.broadcast_to(weight, self.steps[number].value.shape)
+                found[number] = found.get(number, 0) + np.array(weight, np.float64)
+        for k in reversed(self.live):
+            if k not in found:
+                found[k] = np.zeros(self.steps[k].value.shape)
+            self.send(k, found[k], found)
+        return found
+
+    def send(self, k, g, into):
+        """Add to the operands of step `k` what goes back to them."""
+        if not self.steps[k].references:
+            return
+        parts = self.steps[k].pull(g)
+        for slot, parent in self.edges(k):
+            into[parent] = into[parent] + parts[slot] if parent in into else parts[slot]
+
+    def spread(self, changes, cotangents):
+        """Return by how much changed rules move the gradient of each input.
+
+        Parameters
+        ----------
+        changes : sequence of Change
+        cotangents : dict of int to ndarray
+            The right ones.
+
+        Returns
+        -------
+        list of ndarray
+        """
+        there = defaultdict(list)
+        for change in changes:
+            there[change.at].append(change)
+        moved = {}
+        now = Now(cotangents, moved)
+        with np.errstate(all="ignore"):
+            for k in reversed(self.live):
+                if k in there:
+                    g = cotangents[k] + moved[k] if k in moved else cotangents[k]
+                    for change in there[k]:
+                        extra = change.extra(g, now)
+                        moved[change.to] = moved[change.to] + extra if change.to in moved else extra
+                if k in moved:
+                    self.send(k, moved[k], moved)
+        return [moved.get(k, np.zeros(self.steps[k].value.shape)) for k in self.inputs]
+
+    def push(self, k, direction):
+        """Return how every live step changes as input `k` moves in a direction: forward mode."""
+        moved = {k: direction}
+        for j in self.live:
+            slots = [(slot, moved[p]) for slot, p in self.edges(j) if p in moved]
+            if slots:
+                moved[j] = self.steps[j].push(slots)
+        return moved
+
+    def gradients(self, weights):
+        """Return the gradient of each input."""
+        found = self.cotangents(weights)
+        return [found.get(k, np.zeros(self.steps[k].value.shape)) for k in self.inputs]
+
+    def places(self):
+        """Yield the groups of live steps that one line of a backward stands for.
+
+        Steps that the same instruction of the user's made, in a loop or in a function that is called
+        several times, are one group; each step is one by itself, too, but for those of a loop.
+        """
+        seen = set()
+        groups = defaultdict(list)
+        for k in self.live:
+            if self.steps[k].references:
+                groups[self.steps[k].site, self.steps[k].function].append(k)
+                groups[self.steps[k].site[:1], self.steps[k].function].append(k)
+        looped = {
+            k
+            for (site, _), members in groups.items()
+            if len(site) != 1 or self.steps[members[0]].site == site
+            for k in members
+            if len(members) > 2
+        }
+        alone = [(k,) for k in self.live if self.steps[k].references and k not in looped]
+        for members in [*map(tuple, groups.values()), *alone]:
+            if members not in seen:
+                seen.add(members)
+                yield members

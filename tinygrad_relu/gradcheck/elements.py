@@ -1,0 +1,107 @@
+"""Comparison element by element."""
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.comparison import blank
+from tinygrad_relu.gradcheck.kinks import ROUGH, Slant
+from tinygrad_relu.gradcheck.neighbourhood import Direction, Element, random_moves
+
+# So many elements that are wrong beyond doubt are enough; the others are as a glance finds them.
+ENOUGH = 6
+# How many elements of one input are looked at closely at most.
+CLOSELY = 600
+BENT = (Slant.ON_KINK, Slant.SEVERAL_KINKS)
+
+
+def compare(inspector, position, seed):
+    """Compare the gradients of one input with differences, element by element.
+
+    Returns
+    -------
+    Comparison
+    """
+    at = inspector.at
+    found = blank(at, position)
+    doubtful = []
+    for index in np.ndindex(at.point[position].shape):
+        line = Element(at, position, index)
+        slope, settled = inspector.glance(line)
+        scale = line.scale
+        found.numerical[(slice(None), *index)] = slope.numerical / scale
+        found.error[(slice(None), *index)] = slope.error / scale
+        if settled:
+            found.weigh(slope)
+        else:
+            doubtful.append((excess(slope), index))
+    look_closely(inspector, position, doubtful, found)
+    kinked = any(one.slant in BENT for one in found.findings.values())
+    # In float32 single elements often do not stand out from rounding.
+    if (kinked or at.eps > ROUGH) and found.findings and not found.wrong:
+        # Each slope may lie between its sides, or within its error, and all of them together not.
+        look_along(inspector, lines_of(at, position, seed), found)
+    look_nearby(inspector, position, seed, found)
+    return found
+
+
+def lines_of(at, position, seed):
+    """Return a random direction for one input, and that in which its gradient is steepest."""
+    rng = np.random.default_rng([seed, 2, position])
+    lines = [Direction(at, random_moves(at, rng, [position]))]
+    gradient = at.floating_gradient(0, position)
+    if gradient is not None and np.isfinite(gradient).all():
+        signs = np.where(gradient < 0, -1.0, 1.0)
+        lines.append(Direction(at, {position: at.sizes[position] * signs}))
+    return lines
+
+
+def look_along(inspector, lines, found):
+    """Compare along lines, until one of them is wrong."""
+    for line in lines:
+        finding = inspector.judged(line)
+        if finding.slant is Slant.WRONG:
+            finding = inspector.inspect(line)
+        found.lines.append(finding)
+        if finding.slant is Slant.WRONG:
+            return line
+    return None
+
+
+def look_nearby(inspector, position, seed, found):
+    """Look for mistakes at points nearby where a gradient may pass only because of a kink here."""
+    slants = {one.slant for one in found.lines}
+    if found.wrong or Slant.SEVERAL_KINKS in slants:
+        return
+    if not slants | {one.slant for one in found.findings.values()} & set(BENT):
+        return
+    at = inspector.at
+    for line in lines_of(at, position, seed)[-1:]:
+        wrong = inspector.wrong_nearby(line)
+        if wrong:
+            there = wrong[0]
+            size = np.abs(there.at.floating_gradient(0, position) * at.scales[position]).ravel()
+            for flat in np.argsort(size)[::-1][:ENOUGH]:
+                index = tuple(int(k) for k in np.unravel_index(flat, at.point[position].shape))
+                element = Element(there.at, position, index, at.scales[position][index])
+                found.elsewhere.append((index, there.compared(element)[0], float(element.scale)))
+            return
+
+
+def look_closely(inspector, position, doubtful, found):
+    """Take more differences for elements that a glance does not settle, worst first."""
+    at, wrong = inspector.at, 0
+    doubtful.sort(key=lambda pair: -pair[0])
+    for count, (_, index) in enumerate(doubtful):
+        line = Element(at, position, index)
+        finding = inspector.inspect(line)
+        found.keep(index, finding, line.scale)
+        found.weigh(finding)
+        wrong += finding.slant is Slant.WRONG
+        if wrong >= ENOUGH or count >= CLOSELY:
+            break
+
+
+def excess(finding):
+    """Return how far the gradient is off, counted in errors of the difference."""
+    with np.errstate(all="ignore"):
+        ratio = np.abs(finding.analytic - finding.numerical) / (finding.error + 1e-300)
+    return float(np.nanmax(np.where(np.isnan(ratio), np.inf, ratio)))

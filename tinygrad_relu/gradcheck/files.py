@@ -1,0 +1,190 @@
+"""Checks every function of a file that has its gradient beside it: ``name`` and ``name_backward``."""
+
+import inspect
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from tinygrad_relu.errors import ArgumentError
+from tinygrad_relu.gradcheck import printed
+from tinygrad_relu.gradcheck.check import check_gradients
+
+SUFFIXES = ("_backward", "_grad", "_gradient")
+# A function called one of these, or that ends so, returns its value and its gradients.
+TOGETHER = ("loss_and_grad", "loss_and_grads", "loss_and_gradients", "value_and_grad")
+RIGHT, WRONG, NOTHING = 0, 1, 2
+
+
+def run(target, seed=0, fast=None, json=False):
+    """Check a file, or one function of it, and print the reports.
+
+    Parameters
+    ----------
+    target : str
+        ``FILE.py`` or ``FILE.py:name``.
+    seed, fast
+        As for `check_gradients`.
+    json : bool
+        Print one JSON object for each function, and nothing else.
+
+    Returns
+    -------
+    int
+        0 if all gradients are right, 1 if one is wrong, 2 if nothing could be checked.
+    """
+    try:
+        path, wanted = split_target(target)
+        space = loaded(path)
+        pairs = pairs_of(space, wanted)
+        if not pairs:
+            raise ArgumentError(advice(path, space, wanted))
+    except Exception as error:
+        print(f"check: {type(error).__name__}: {error}", file=sys.stderr)
+        return NOTHING
+    results = [check_pair(space, *pair, seed, fast, json) for pair in pairs]
+    if WRONG in results:
+        return WRONG
+    return RIGHT if RIGHT in results else NOTHING
+
+
+def split_target(target):
+    """Return the path of the file and the name of the function, or None for all."""
+    name = None
+    if ":" in target and not Path(target).exists():
+        target, _, name = target.rpartition(":")
+    path = Path(target)
+    if not path.is_file():
+        raise ArgumentError(f"there is no file {target}")
+    return path, name or None
+
+
+def loaded(path):
+    """Return the names that a file defines; modules beside it can be imported by it."""
+    folder = str(path.resolve().parent)
+    sys.path.insert(0, folder)
+    try:
+        return runpy.run_path(str(path), run_name="checked_file")
+    finally:
+        if folder in sys.path:
+            sys.path.remove(folder)
+
+
+def pairs_of(space, wanted):
+    """Return a list of ``(name, backward)``; backward is None for functions that return both."""
+    functions = {
+        name: value for name, value in space.items()
+        if inspect.isfunction(value) and value.__module__ == "checked_file"
+    }
+    found = []
+    for name in functions:
+        partner = next((name + end for end in SUFFIXES if name + end in functions), None)
+        if partner is not None:
+            found.append((name, partner))
+        elif name.endswith(TOGETHER):
+            found.append((name, None))
+    if wanted is not None:
+        found = [pair for pair in found if wanted in pair]
+    return found
+
+
+def check_pair(space, name, backward, seed, fast, json):
+    """Check one function, print what was found, and return its exit status."""
+    title = f"{name} and {backward}" if backward else name
+    try:
+        report = check_gradients(
+            space[name], inputs_for(space, name), space.get(backward),
+            returns_gradients=None if backward else True, seed=seed, fast=fast,
+        )
+    except Exception as error:
+        place = f" ({place_of(error)})" if place_of(error) else ""
+        print(f"{title}: cannot be checked: {type(error).__name__}: {error}{place}\n", file=sys.stderr)
+        return NOTHING
+    if json:
+        print(f'{{"function": "{name}", "report": {report.to_json()}}}')
+    else:
+        print(f"{title}\n{'=' * len(title)}")
+        printed.show(report)
+        print()
+    if report.ok:
+        return RIGHT
+    return WRONG if any(not entry.ok for entry in report.inputs) else NOTHING
+
+
+def inputs_for(space, name):
+    """Return the inputs of a function: what the file gives for it, or what its signature tells."""
+    maker = space.get(f"{name}_inputs")
+    if callable(maker):
+        return as_inputs(maker())
+    given = space.get("INPUTS")
+    if isinstance(given, dict):
+        found = given.get(name)
+        if found is not None and not isinstance(found, np.ndarray):
+            return as_inputs(found() if callable(found) else found)
+        named = by_parameters(space[name], given)
+        if named is not None:
+            return named
+    named = by_parameters(space[name], {})
+    if named is not None:
+        return named
+    words = ", ".join(inspect.signature(space[name]).parameters)
+    raise ArgumentError(
+        f"at which inputs?  Write a function {name}_inputs() that returns them ({words}) as a tuple or a "
+        "dict of arrays, or INPUTS = {...} with an array for each name, or give the parameters "
+        "defaults or annotations, such as x: np.ones((3, 2))"
+    )
+
+
+def by_parameters(function, given):
+    """Return the inputs as a dict, from `given`, defaults and annotations, or None if one is missing."""
+    found = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        for value in (given.get(name), parameter.default, parameter.annotation):
+            value = drawn(value)
+            if value is not None:
+                found[name] = value
+                break
+        else:
+            return None
+    return found
+
+
+def drawn(value):
+    """Return an array for a value, or random numbers for a shape; None for what is neither."""
+    if isinstance(value, (bool, type(None), type)):
+        return None
+    if isinstance(value, (np.ndarray, float, int, list)):
+        return value if isinstance(value, (float, int)) else np.asarray(value)
+    if isinstance(value, tuple) and all(isinstance(k, int) for k in value):
+        return np.random.default_rng(0).standard_normal(value)
+    return None
+
+
+def as_inputs(found):
+    """Return what a file gives as inputs in the form that `check_gradients` takes."""
+    return found if isinstance(found, (dict, tuple, list)) else (found,)
+
+
+def advice(path, space, wanted):
+    """Return what to do with a file in which there is nothing to check."""
+    functions = [name for name, value in space.items() if inspect.isfunction(value)]
+    has = f"it has {', '.join(functions[:8])}" if functions else "it has no functions"
+    if wanted is not None:
+        return (
+            f"{path} has no function {wanted} with a gradient beside it ({has}): write {wanted}_backward"
+        )
+    return (
+        f"{path} has no function with its gradient beside it ({has}): the gradient of f is called "
+        "f_backward or f_grad, or a function named loss_and_grad returns both"
+    )
+
+
+def place_of(error):
+    """Return file and line of the user's code in which an error arose, or nothing."""
+    found, step = "", error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_globals.get("__name__") == "checked_file":
+            found = f"{Path(step.tb_frame.f_code.co_filename).name}:{step.tb_lineno}"
+        step = step.tb_next
+    return found

@@ -1,0 +1,369 @@
+"""Is a slope right along a line?  On a kink any slope between those of the two sides is.
+
+Differences settle most lines.  Where they do not agree with the gradient, or cannot tell, more steps are
+taken, from both sides.  What still disagrees is looked at from nearby: a mistake is one there, too, while
+a point where several kinks meet is an exception.
+"""
+
+import enum
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.differences import careful_slope, quick_slope
+from tinygrad_relu.gradcheck.ops_used import ties_alone
+
+# How often the estimated error a slope may be off; the estimate is one of the order of magnitude.
+MARGIN = 4.0
+# An error of this part of the slope would be seen, which is what a derivative has to be known to.
+SHARP = 1e-4
+# An element of this part of what is usual in its array may change on a scale of its own.
+SMALL = 1e-3
+# How much smaller the steps are that are tried where a kink lies within the first ones.
+CLOSER = 1 / 256
+# By what cotangents are made larger, to see whether gradients are in proportion: no power of two.
+FACTOR = 1.375
+# From this precision on, that of float32, rounding may hide much.
+ROUGH = 1e-10
+# How many results are looked at one by one, where elements tie.
+SINGLE_RESULTS = 16
+# How far the points nearby are away that are looked at, as far as they are needed.
+RADII = (1e-2, 1e-2, 1e-4, 1e-4)
+ROUGH_RADII = (5e-2, 5e-2, 1e-2, 1e-2)
+# The same where the function has become another one there.
+CLOSER_RADII = (1e-6, 1e-8)
+
+
+class Slant(enum.Enum):
+    """What the comparison of a slope with differences tells."""
+
+    RIGHT = enum.auto()
+    ON_KINK = enum.auto()           # between the slopes of the two sides, which differ
+    NEAR_KINK = enum.auto()         # right, and a kink is nearby
+    SEVERAL_KINKS = enum.auto()     # not between them, but right everywhere nearby
+    HIDDEN = enum.auto()            # the function is not finite at shifted points
+    WRONG = enum.auto()
+
+
+@dataclass
+class Finding:
+    """The comparison along one line; arrays have one entry for each set of cotangents."""
+
+    slant: Slant
+    analytic: np.ndarray
+    numerical: np.ndarray
+    error: np.ndarray
+    left: np.ndarray | None = None
+    right: np.ndarray | None = None
+
+
+class Inspector:
+    """Compares the gradients at a point with differences along lines through it.
+
+    Parameters
+    ----------
+    at : Neighbourhood
+    seed : int
+        Of the points nearby.
+    """
+
+    def __init__(self, at, seed):
+        self.at, self.seed = at, seed
+        self.around = {}
+        self.shaken = self.scaled = self.double = None
+        self.single = self.ties = None
+        self.typical = typical_slope(at)
+        self.bent = set()       # the inputs that are known to have a kink here
+
+    def judged(self, line):
+        """Return the finding from as few differences as settle it, of this point alone."""
+        for smaller in (1.0, CLOSER):
+            finding, settled = self.glance(line, smaller)
+            if settled:
+                return finding
+        return self.compared(line)[0]
+
+    def glance(self, line, smaller=1.0):
+        """Return the finding from few differences, and whether they settle it."""
+        analytic, rounding = line.analytic()
+        slope = quick_slope(line, self.at.eps, self.at.noise, smaller)
+        off = np.abs(analytic - slope.value)
+        sharp = slope.error <= self.wanted(analytic, slope.value, rounding)
+        settled = bool(((off <= MARGIN * slope.error + rounding) & sharp).all())
+        if settled and 0 < line.own < SMALL:
+            # An element far smaller than its fellows may have a scale of its own.
+            near = quick_slope(line, self.at.eps, self.at.noise, line.own)
+            settled = bool((np.abs(analytic - near.value) <= MARGIN * near.error + rounding).all())
+        return Finding(Slant.RIGHT, analytic, slope.value, slope.error), settled
+
+    def inspect(self, line):
+        """Return the finding from as many differences as it needs, at this point and nearby."""
+        finding, allowed = self.compared(line)
+        if finding.slant is not Slant.WRONG or not np.isfinite(finding.analytic).all():
+            return finding
+        mismatch = np.abs(finding.analytic - finding.numerical)
+        mismatch[mismatch <= allowed] = np.inf
+        rough = np.where(np.isfinite(mismatch), mismatch, 0.0) <= 8 * self.roughness(line)
+        if rough.all():
+            finding.slant = Slant.RIGHT
+            finding.error = np.maximum(finding.error, np.abs(finding.analytic - finding.numerical))
+            return finding
+        if self.right_nearby(line, finding, mismatch) and not self.ties_counted_twice(line):
+            finding.slant = Slant.SEVERAL_KINKS
+        elif self.right_in_double(line):
+            finding.slant = Slant.RIGHT
+            finding.error = np.maximum(finding.error, np.abs(finding.analytic - finding.numerical))
+        return finding
+
+    def right_in_double(self, line):
+        """Tell whether a gradient that is wrong in a less precise dtype is right in float64.
+
+        Then it is rounding that spoils it.  A mistake in a formula is one in each dtype.
+        """
+        if self.at.eps < ROUGH or self.at.problem.own_graph:
+            return False
+        if self.double is None:
+            try:
+                place = self.at.in_double()
+            except Exception:
+                return False
+            self.double = Inspector(place, self.seed)
+        there = self.double.inspect(line.at_another(self.double.at))
+        if there.slant in (Slant.WRONG, Slant.HIDDEN) or self.double.at.eps > ROUGH:
+            return False
+        self.at.problem.note(
+            "Some gradients are off in the dtype given and right in float64: rounding spoils them."
+        )
+        return True
+
+    def compared(self, line):
+        """Return the finding from differences at this point, and by how much the slope may be off."""
+        analytic, rounding = line.analytic()
+        enough = np.nan_to_num(np.fmax(0.02 * np.abs(analytic), 1e-3 * self.typical), posinf=0.0)
+        own = line.own if 0 < line.own < SMALL else None
+        slope = careful_slope(line, self.at.eps, self.at.noise, enough, own)
+        slope = one_sided_at_an_edge(slope)
+        # A slope that changes the function by less than its rounding, over the whole scale, is none.
+        error = slope.error + np.sqrt(line.count) * self.at.noise
+        allowed = MARGIN * error + rounding
+        with np.errstate(invalid="ignore"):
+            smooth = np.abs(analytic - slope.value) <= allowed
+        flat = (slope.value == 0) & (slope.left == 0) & (slope.right == 0)
+        smooth |= flat & (np.abs(analytic) <= 256 * self.at.eps * line.count)
+        smooth |= np.isinf(analytic) & (np.sign(analytic) == slope.steepening)
+        kink = has_kink(slope)
+        between = may_have_kink(slope) & is_between(analytic, slope, rounding)
+        finding = Finding(Slant.RIGHT, analytic, slope.value, error, slope.left, slope.right)
+        if not np.isfinite(slope.error).all() and not smooth.all():
+            finding.slant = Slant.WRONG if np.isnan(analytic).any() else Slant.HIDDEN
+        elif not (smooth | between).all():
+            finding.slant = Slant.WRONG
+        elif (kink & between).any():
+            finding.slant = Slant.ON_KINK
+            self.bent.update(line.moves)
+        elif slope.kink_nearby:
+            finding.slant = Slant.NEAR_KINK
+        return finding, allowed
+
+    def wanted(self, analytic, numerical, rounding):
+        """Return how small the error of a difference has to be to tell something."""
+        with np.errstate(invalid="ignore"):
+            size = np.fmax(np.abs(analytic), np.abs(numerical))
+        sharp = SHARP / MARGIN if self.at.eps < ROUGH else SHARP
+        least = np.fmax(rounding, 1e-2 * sharp * self.typical)
+        return np.nan_to_num(np.fmax(sharp * size, least), nan=0.0, posinf=0.0)
+
+    def roughness(self, line):
+        """Return how large the errors of rounding in the gradient are, as seen nearby.
+
+        There, on no kink, inputs that differ by an ulp have gradients that differ by rounding alone.
+        Here, gradients for cotangents that are larger by a factor are, but for it.
+        """
+        found = np.fmax(self.unevenness(line), self.unsteadiness(line))
+        for inspector in self.nearby():
+            here = line.at_another(inspector.at).analytic()[0]
+            for place in inspector.ulps_away():
+                with np.errstate(invalid="ignore"):
+                    found = np.fmax(found, np.abs(line.at_another(place).analytic()[0] - here))
+        return found
+
+    def unevenness(self, line):
+        """Return how far the slope is not in proportion to the cotangents, if it is by little."""
+        if self.at.problem.scalar:
+            return np.zeros(len(self.at.gradients))
+        if self.scaled is None:
+            self.scaled = self.at.scaled(FACTOR)
+        with np.errstate(invalid="ignore"):
+            off = line.at_another(self.scaled).analytic()[0] / FACTOR - line.analytic()[0]
+        # By much, it is a mistake.
+        much = np.maximum(1e-3 * self.typical, 1e4 * self.at.eps)
+        return np.where(np.abs(off) <= much, np.abs(off), 0.0)
+
+    def unsteadiness(self, line):
+        """Return how far the slope changes an ulp away from here, if it is by little, as on no kink."""
+        here, found = line.analytic()[0], np.zeros(len(self.at.gradients))
+        for place in self.ulps_away():
+            with np.errstate(invalid="ignore"):
+                found = np.fmax(found, np.abs(line.at_another(place).analytic()[0] - here))
+        return np.where(found <= self.at.eps**0.4 * self.typical, found, 0.0)
+
+    def ulps_away(self):
+        """Return points that differ from this one by an ulp of each element."""
+        if self.shaken is None:
+            rng = np.random.default_rng([self.seed, 5])
+            self.shaken = [self.at.shaken(rng) for _ in range(2)]
+        return self.shaken
+
+    def right_nearby(self, line, here, mismatch):
+        """Tell whether the gradient is right at points nearby, and clearly so at one at least.
+
+        Clearly is, that it is off by far less than `mismatch`, which it is off by here.
+        """
+        clear, known = 0, not self.bent.isdisjoint(line.moves)
+        for inspector in self.nearby():
+            finding = inspector.judged(line.at_another(inspector.at))
+            if finding.slant is Slant.WRONG and not is_slight(finding, mismatch):
+                return False
+            clear += tells(finding, here, mismatch, known)
+            if clear == 2:
+                return True
+        if clear or self.at.eps > ROUGH:
+            return clear > 0
+        # The function may have become another one already there; differences tell less nearer by.
+        return any(
+            tells(one.judged(line.at_another(one.at)), here, mismatch, known)
+            for one in self.nearby(CLOSER_RADII)
+        )
+
+    def wrong_nearby(self, line):
+        """Return the inspectors of points nearby if the gradient is wrong at two of them, else none.
+
+        A factor that is off a little may hide between the two sides of a kink; nearby it cannot.
+        """
+        wrong = []
+        for one in self.nearby():
+            if one.judged(line.at_another(one.at)).slant is not Slant.WRONG:
+                continue
+            finding, allowed = one.compared(line.at_another(one.at))
+            off = np.abs(finding.analytic - finding.numerical)
+            size = np.fmax(np.abs(finding.analytic), np.abs(finding.numerical))
+            material = np.maximum(2 * SHARP * size, 1e-6 * self.typical)
+            worse = (off > np.maximum(allowed + 8 * self.roughness(line), material)).any()
+            if worse and not one.right_in_double(line.at_another(one.at)):
+                wrong.append(one)
+        return wrong if len(wrong) > 1 else []
+
+    def nearby(self, radii=None):
+        """Yield inspectors of points nearby, those at which the function is finite; each is made once."""
+        radii = (RADII if self.at.eps < ROUGH else ROUGH_RADII) if radii is None else radii
+        for number, radius in enumerate(radii):
+            if (number, radius) not in self.around:
+                self.around[number, radius] = self.away(number, radius)
+            if self.around[number, radius] is not None:
+                yield self.around[number, radius]
+
+    def away(self, number, radius):
+        """Return an inspector of a random point `radius` away, or None where nothing is finite."""
+        try:
+            place = self.at.shifted(np.random.default_rng([self.seed, 1, number]), radius)
+        except Exception:
+            return None
+        finite = all(np.isfinite(y).all() for y in place.base)
+        return Inspector(place, self.seed) if finite else None
+
+    def ties_counted_twice(self, line):
+        """Tell whether elements that tie for a maximum get more, or less, than one share together.
+
+        Kinks of single elements can meet so that the slopes chosen at each are together that of no side.
+        Shares in a tie have to sum to one; it shows where results are looked at one by one, because
+        those of several ties may mix as those of kinks do.
+        """
+        if not self.only_ties():
+            return False
+        if self.at.problem.scalar:
+            return True
+        if self.single is None:
+            self.single = Inspector(self.at.one_by_one(SINGLE_RESULTS), self.seed)
+        return self.single.compared(line.at_another(self.single.at))[0].slant is Slant.WRONG
+
+    def only_ties(self):
+        """Tell whether the function has maxima of several elements, but no kinks of single ones."""
+        if self.ties is None:
+            self.ties = ties_alone(self.at.problem, self.at.point)
+        return self.ties
+
+
+def typical_slope(at):
+    """Return for each set of cotangents how steep the function is along one element, as a rule."""
+    sizes = np.zeros(len(at.gradients))
+    for draw in range(len(sizes)):
+        for position, scale in enumerate(at.scales):
+            gradient = at.floating_gradient(draw, position)
+            if gradient is not None and gradient.size:
+                with np.errstate(all="ignore"):
+                    size = np.sqrt(np.mean(np.square(gradient * scale)))
+                sizes[draw] = max(sizes[draw], np.nan_to_num(size, posinf=0.0))
+    return sizes
+
+
+def one_sided_at_an_edge(slope):
+    """Return a slope with the value of one side where the function ends at the point."""
+    if np.isfinite(slope.error).all():
+        return slope
+    for value, error in ((slope.right, slope.right_error), (slope.left, slope.left_error)):
+        open_end = ~np.isfinite(slope.error) & np.isfinite(error)
+        slope.value = np.where(open_end, value, slope.value)
+        slope.error = np.where(open_end, error, slope.error)
+    return slope
+
+
+def has_kink(slope):
+    """Tell where the slopes of the two sides differ by more than their errors."""
+    with np.errstate(invalid="ignore"):
+        return np.abs(slope.right - slope.left) > MARGIN * (slope.left_error + slope.right_error)
+
+
+def is_slight(finding, mismatch):
+    """Tell whether a gradient is off too little for a mistake that makes a `mismatch` elsewhere."""
+    size = np.fmax(np.abs(finding.analytic), np.abs(finding.numerical))
+    off = np.abs(finding.analytic - finding.numerical)
+    return bool((off < np.maximum(0.01 * mismatch, 1e-3 * SHARP * size)).all())
+
+
+def tells(finding, here, mismatch, known):
+    """Tell whether a finding nearby is clearly right, and says something of that `here`.
+
+    Where next to nothing is left of a slope, and no kink tells why, being right says nothing; `known`
+    says whether there is one.
+    """
+    if finding.slant is Slant.HIDDEN:
+        return False
+    size = np.fmax(np.abs(finding.analytic), np.abs(finding.numerical))
+    bent = np.abs(here.right - here.left) > 0.01 * mismatch
+    bent |= np.abs(here.numerical) <= MARGIN * here.error
+    alive = (size >= 0.1 * np.abs(here.numerical)) | np.isinf(mismatch) | bent | known
+    close = distance_from(finding) < np.maximum(0.25 * mismatch, 0.1 * SHARP * size)
+    return bool((alive & close).all())
+
+
+def distance_from(finding):
+    """Return how far the gradient is off the slope, or off those between the two sides."""
+    off = np.abs(finding.analytic - finding.numerical)
+    if finding.slant is Slant.ON_KINK:
+        low, high = np.minimum(finding.left, finding.right), np.maximum(finding.left, finding.right)
+        off = np.maximum(np.maximum(low - finding.analytic, finding.analytic - high), 0.0)
+    return off
+
+
+def may_have_kink(slope):
+    """Tell where the slopes of the two sides differ by as much as their errors."""
+    with np.errstate(invalid="ignore"):
+        return np.abs(slope.right - slope.left) > slope.left_error + slope.right_error
+
+
+def is_between(analytic, slope, rounding):
+    """Tell where a slope lies between those of the two sides, but for their errors."""
+    doubt = MARGIN * np.maximum(slope.left_error, slope.right_error) + rounding
+    low, high = np.minimum(slope.left, slope.right), np.maximum(slope.left, slope.right)
+    with np.errstate(invalid="ignore"):
+        return (low - doubt <= analytic) & (analytic <= high + doubt)

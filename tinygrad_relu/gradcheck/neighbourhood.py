@@ -1,0 +1,266 @@
+"""A point, what the function and its derivative give there, and the lines that lead away from it."""
+
+import numpy as np
+
+from tinygrad_relu.errors import GradientError
+from tinygrad_relu.gradcheck.differences import noise_along, scales
+
+
+class Neighbourhood:
+    """A point at which gradients are compared with differences.
+
+    Parameters
+    ----------
+    problem : Problem
+    point : list of ndarray
+    cotangents : list of list of ndarray
+        Several sets, each with one for each result.
+
+    Attributes
+    ----------
+    base : list of ndarray
+        The results at the point.
+    gradients : list of list of (ndarray or None)
+        For each set of cotangents what the derivative gives, as it gives it.
+    noise : ndarray
+        For each set the error of rounding of the weighted sum of the results.
+    eps : float
+        The precision of the least precise of inputs and results.
+    scales, sizes : list of ndarray
+        The natural scale of each element of the inputs, and its own size, or its scale if it is 0.
+    """
+
+    def __init__(self, problem, point, cotangents, gradients=None):
+        self.problem, self.point, self.cotangents = problem, point, cotangents
+        results = problem.results(point)
+        self.base = [np.asarray(y, np.float64) for y in results]
+        self.weights = [[np.asarray(c, np.float64) for c in draw] for draw in cotangents]
+        if gradients is None:
+            gradients = [problem.backward(point, draw) for draw in cotangents]
+        self.gradients = gradients
+        dtypes = [y.dtype for y in results] + [x.dtype for x in point if x.size]
+        self.eps = max(float(np.finfo(dtype).eps) for dtype in dtypes)
+        self.scales = [scales(x) for x in point]
+        self.sizes = [np.where(x == 0, s, np.abs(x)) for x, s in zip(point, self.scales)]
+        self.failure = None
+        self.noise = self.estimated_noise(max(float(np.finfo(y.dtype).eps) for y in results))
+
+    def rises(self, values):
+        """Return the weighted sums of results at other values less those here; NaN where it fails."""
+        try:
+            results = self.problem.forward(values)
+        except Exception as error:
+            self.failure = f"raises {type(error).__name__}: {error}"
+            return np.full(len(self.weights), np.nan)
+        if [y.shape for y in results] != [y.shape for y in self.base]:
+            self.failure = "returns results of other shapes"
+            return np.full(len(self.weights), np.nan)
+        with np.errstate(all="ignore"):
+            changes = [y - base for y, base in zip(results, self.base)]
+            sums = [sum(np.vdot(c, change) for c, change in zip(draw, changes)) for draw in self.weights]
+        if not np.isfinite(sums).all():
+            self.failure = "returns NaN or infinity"
+        return np.array(sums, np.float64)
+
+    def estimated_noise(self, eps):
+        """Return the noise: as seen along a line, and at least that of rounding the results."""
+        with np.errstate(all="ignore"):
+            least = [
+                0.5 * eps * length([c * y for c, y in zip(draw, self.base)]) for draw in self.weights
+            ]
+        if not all(np.isfinite(y).all() for y in self.base) or not sum(x.size for x in self.point):
+            return np.nan_to_num(np.array(least))
+        rng = np.random.default_rng(0)
+        seen = noise_along(Direction(self, random_moves(self, rng)), self.eps)
+        return np.maximum(least, seen)
+
+    def floating_gradient(self, draw, position):
+        """Return a gradient as float64 of the shape of its input, or None where it is none."""
+        return as_gradient(self.gradients[draw][position], self.point[position].shape)
+
+    def shifted(self, rng, radius):
+        """Return a point nearby, no element of which is where it is here."""
+        point = []
+        for x, size in zip(self.point, self.sizes):
+            move = size * rng.uniform(0.5, 1.0, x.shape)
+            move *= rng.choice([-1.0, 1.0], x.shape)
+            moved = (x + radius * move).astype(x.dtype)
+            moved.flags.writeable = False
+            point.append(moved)
+        return Neighbourhood(self.problem, point, self.cotangents)
+
+    def in_double(self):
+        """Return the same neighbourhood with inputs and cotangents in float64."""
+        point = [x.astype(np.float64) for x in self.point]
+        return Neighbourhood(
+            self.problem, point, [[c.astype(np.float64) for c in draw] for draw in self.cotangents]
+        )
+
+    def one_by_one(self, count):
+        """Return the same neighbourhood for single results: so many sets of cotangents, all 0 but one."""
+        total = sum(y.size for y in self.base)
+        draws = []
+        for place in np.unique(np.linspace(0, total - 1, count).astype(int)):
+            flat = np.zeros(total)
+            flat[place] = 1.0
+            parts = np.split(flat, np.cumsum([y.size for y in self.base])[:-1])
+            draws.append([
+                part.reshape(c.shape).astype(c.dtype) for part, c in zip(parts, self.cotangents[0])
+            ])
+        return Neighbourhood(self.problem, self.point, draws)
+
+    def scaled(self, factor):
+        """Return only the gradients here, for cotangents that are larger by a factor."""
+        draws = [[(factor * c).astype(c.dtype) for c in draw] for draw in self.cotangents]
+        found = [self.problem.backward(self.point, draw) for draw in draws]
+        return Gradients(self.point, self.scales, found, self.eps)
+
+    def shaken(self, rng):
+        """Return only the gradients, where inputs and cotangents are some ulps away in each element."""
+        point = [an_ulp_off(x, rng) for x in self.point]
+        draws = self.cotangents
+        if not self.problem.scalar:
+            draws = [[an_ulp_off(c, rng) for c in draw] for draw in draws]
+        return Gradients(
+            point, self.scales, [self.problem.backward(point, draw) for draw in draws], self.eps
+        )
+
+
+class Gradients:
+    """What a derivative gives at a point, and no more."""
+
+    def __init__(self, point, scales, gradients, eps):
+        self.point, self.scales, self.gradients, self.eps = point, scales, gradients, eps
+
+    floating_gradient = Neighbourhood.floating_gradient
+
+
+class Element:
+    """The line on which one element changes; t = 1 changes it by its scale, t = own by its size."""
+
+    count = 1
+
+    def __init__(self, at, position, index, scale=None):
+        self.at, self.position, self.index = at, position, index
+        self.moves = (position,)
+        self.start = np.float64(at.point[position][index])
+        self.scale = np.float64(at.scales[position][index] if scale is None else scale)
+        self.own = abs(self.start) / self.scale
+
+    def __call__(self, t):
+        """Return the t that could be represented, and how far the results rise."""
+        values = list(self.at.point)
+        moved = values[self.position].copy()
+        with np.errstate(over="ignore"):
+            moved[self.index] = self.start + t * self.scale
+        values[self.position] = moved
+        with np.errstate(invalid="ignore"):
+            return (np.float64(moved[self.index]) - self.start) / self.scale, self.at.rises(values)
+
+    def analytic(self):
+        """Return what the gradients say of the slope along this line, and their error of rounding."""
+        found, doubts = [], []
+        for draw in range(len(self.at.gradients)):
+            gradient = self.at.floating_gradient(draw, self.position)
+            found.append(np.nan if gradient is None else gradient[self.index] * self.scale)
+            doubts.append(0.0 if gradient is None else usual(gradient) * self.scale)
+        found = np.array(found)
+        return found, 32 * self.at.eps * (np.abs(found) + np.array(doubts))
+
+    def at_another(self, place):
+        """Return the same line through another point."""
+        return Element(place, self.position, self.index, self.scale)
+
+
+class Direction:
+    """A line on which many elements change; `moves` says for each input in which direction."""
+
+    own = 1.0
+
+    def __init__(self, at, moves):
+        self.at, self.moves = at, moves
+        self.count = sum(np.count_nonzero(move) for move in moves.values())
+
+    def __call__(self, t):
+        """Return t, and how far the results rise."""
+        values = list(self.at.point)
+        for position, move in self.moves.items():
+            x = values[position]
+            with np.errstate(over="ignore"):
+                values[position] = np.add(x, t * move, dtype=np.float64).astype(x.dtype, copy=False)
+        return t, self.at.rises(values)
+
+    def analytic(self):
+        """Return what the gradients say of the slope along this line, and their error of rounding."""
+        found, doubts = [], []
+        for draw in range(len(self.at.gradients)):
+            total, squares = 0.0, 0.0
+            for position, move in self.moves.items():
+                gradient = self.at.floating_gradient(draw, position)
+                if gradient is None:
+                    total = np.nan
+                    continue
+                with np.errstate(all="ignore"):
+                    products = (gradient * move).ravel()
+                    total += float(products.sum())
+                    squares += float(products @ products)
+            found.append(total)
+            doubts.append(np.sqrt(squares))
+        return np.array(found), 32 * self.at.eps * np.array(doubts)
+
+    def at_another(self, place):
+        """Return the same line through another point."""
+        return Direction(place, self.moves)
+
+
+def random_moves(at, rng, positions=None):
+    """Return a random direction: for each input how its elements move, in proportion to their size."""
+    positions = range(len(at.point)) if positions is None else positions
+    return {
+        k: at.sizes[k] * rng.uniform(0.5, 1.5, at.point[k].shape)
+        * (2.0 * rng.integers(0, 2, at.point[k].shape) - 1.0)
+        for k in positions if at.point[k].size
+    }
+
+
+def an_ulp_off(x, rng):
+    """Return an array that differs from `x` by a few times its precision in each element."""
+    with np.errstate(all="ignore"):
+        return (x * (1 + rng.choice([-2, -1, 1, 2], x.shape) * np.finfo(x.dtype).eps)).astype(x.dtype)
+
+
+def length(arrays):
+    """Return the Euclidean length of several arrays as one vector, without overflow."""
+    largest = max((float(np.abs(x).max()) for x in arrays if x.size), default=0.0)
+    if largest == 0.0 or not np.isfinite(largest):
+        return largest
+    return largest * float(np.sqrt(sum(np.sum(np.square(x / largest)) for x in arrays)))
+
+
+def usual(gradient):
+    """Return the usual size of the elements of a gradient."""
+    with np.errstate(all="ignore"):
+        size = float(np.sqrt(np.mean(np.square(gradient)))) if gradient.size else 0.0
+    return size if np.isfinite(size) else 0.0
+
+
+def as_gradient(found, shape):
+    """Return what a derivative gave as a float64 array of `shape`, or None where it cannot be one."""
+    try:
+        found = np.asarray(found, np.float64)
+    except (TypeError, ValueError):
+        return None
+    return found if found.shape == shape else None
+
+
+def check_base(problem, results):
+    """Raise if the results are not finite where they are to be checked."""
+    for number, y in enumerate(results):
+        if not np.isfinite(y).all():
+            index = tuple(int(k) for k in np.argwhere(~np.isfinite(y))[0])
+            where = f" at index {index}" if index else ""
+            raise GradientError(
+                f"check_gradients: {problem.name_of_result(number, len(results))} of the function is "
+                f"{y[index]}{where} for the inputs given: there is no derivative to check; choose "
+                "inputs at which it is finite"
+            )
