@@ -408,7 +408,7 @@ def find_out(settings, net, training, held_out, generator):
     count = sum(parameter.size for parameter in net.parameters())
     with progress_bars() as bars:
         # A central difference takes two losses, and the derivatives themselves one.
-        checks = bars.add_task("Gradient check", total=2 * count + 1)
+        checks = bars.add_task("Gradient check", total=2 * count + 2)
         rounds = bars.add_task("Timing", total=settings.rounds)
         epochs = bars.add_task("Training", total=settings.epochs)
         return Findings(
