@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinygrad_relu.creation import bernoulli, default_generator, source_of
+from tinygrad_relu.creation import bernoulli, source_of
 from tinygrad_relu.engine import Tensor, add_methods, checked_call, sharing
 from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError, ShapeError
 
@@ -19,7 +19,7 @@ def multinomial(x, num_samples, replacement=False, generator=None):
         How many to draw, from each row.
     replacement : bool, default False
         Whether one index may be drawn again.
-    generator : numpy.random.Generator, optional
+    generator : Generator or numpy.random.Generator, optional
         The one that `manual_seed` seeds, if none is given.
 
     Returns
@@ -50,7 +50,7 @@ def multinomial(x, num_samples, replacement=False, generator=None):
             f"multinomial: {num_samples} samples are asked for, and only {possible} elements of a row "
             "are not 0"
         )
-    generator = generator or default_generator()
+    generator = source_of("multinomial", generator)
     if replacement:
         return sharing(with_replacement(weights, num_samples, generator))
     # The first to arrive of processes of these rates are such a sample: Efraimidis and Spirakis, 2006.

@@ -188,8 +188,10 @@ def squared_deviations(x, /, axis=None, keepdims=False):
 
 
 @checked_call
-def var(x, axis=None, correction=1, keepdims=False):
+def var(x, axis=None, correction=1, keepdims=False, unbiased=None):
     """Variance over `axis`, with the sum of squares divided by ``n - correction``.
+
+    `unbiased` is PyTorch's older word for a `correction` of 1 (True) or 0 (False).
 
     Examples
     --------
@@ -197,6 +199,7 @@ def var(x, axis=None, correction=1, keepdims=False):
     >>> tg.tensor([1.0, 2.0, 6.0]).var()
     tensor(7., dtype=float64)
     """
+    correction = correction if unbiased is None else bool(unbiased)
     total = squared_deviations(x, axis, keepdims)
     freedom = count_along(x, axis) - correction
     # As in PyTorch and NumPy, no degree of freedom gives NaN (or infinity), never an exception.
@@ -213,7 +216,7 @@ def root(x, /):
 
 
 @checked_call
-def std(x, axis=None, correction=1, keepdims=False):
+def std(x, axis=None, correction=1, keepdims=False, unbiased=None):
     """Standard deviation: the square root of `var`.  The derivative at 0 is 0.
 
     Examples
@@ -222,11 +225,11 @@ def std(x, axis=None, correction=1, keepdims=False):
     >>> tg.tensor([1.0, 2.0, 3.0]).std()
     tensor(1., dtype=float64)
     """
-    return root(var(x, axis, correction, keepdims))
+    return root(var(x, axis, correction, keepdims, unbiased))
 
 
 @checked_call
-def var_mean(x, axis=None, correction=1, keepdims=False):
+def var_mean(x, axis=None, correction=1, keepdims=False, unbiased=None):
     """`var` and `mean`, a tuple.
 
     Examples
@@ -236,11 +239,11 @@ def var_mean(x, axis=None, correction=1, keepdims=False):
     (tensor(7., dtype=float64), tensor(3., dtype=float64))
     """
     x = tensor_of(x)
-    return var(x, axis, correction, keepdims), mean(x, axis, keepdims)
+    return var(x, axis, correction, keepdims, unbiased), mean(x, axis, keepdims)
 
 
 @checked_call
-def std_mean(x, axis=None, correction=1, keepdims=False):
+def std_mean(x, axis=None, correction=1, keepdims=False, unbiased=None):
     """`std` and `mean`, a tuple.
 
     Examples
@@ -250,7 +253,7 @@ def std_mean(x, axis=None, correction=1, keepdims=False):
     (tensor(1., dtype=float64), tensor(2., dtype=float64))
     """
     x = tensor_of(x)
-    return std(x, axis, correction, keepdims), mean(x, axis, keepdims)
+    return std(x, axis, correction, keepdims, unbiased), mean(x, axis, keepdims)
 
 
 @checked_call
