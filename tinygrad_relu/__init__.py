@@ -58,6 +58,7 @@ from tinygrad_relu.creation import (
     get_rng_state,
     linspace,
     logspace,
+    initial_seed,
     manual_seed,
     normal,
     ones,
@@ -70,6 +71,7 @@ from tinygrad_relu.creation import (
     randn_like,
     randperm,
     set_default_dtype,
+    seed,
     set_rng_state,
     tensor,
     tril_indices,
@@ -78,7 +80,7 @@ from tinygrad_relu.creation import (
     zeros_like,
 )
 from tinygrad_relu.engine import Tensor, set_printoptions
-from tinygrad_relu.engine import Device as device
+from tinygrad_relu.engine import Device as device    # noqa: N813, PyTorch's name
 from tinygrad_relu.grad_mode import (
     enable_grad,
     inference_mode,
@@ -401,6 +403,7 @@ from tinygrad_relu.ops.synonyms import (
     sub,
     swapdims,
     transpose,
+    trapz,
     true_divide,
 )
 from tinygrad_relu.ops.taking import (

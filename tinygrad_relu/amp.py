@@ -1,4 +1,4 @@
-"""PyTorch's ``torch.amp``: mixed precision, as it looks where every op keeps the dtype of its operands."""
+"""PyTorch's ``torch.amp``: mixed precision, where every op keeps the dtype of its operands."""
 
 from contextlib import ContextDecorator
 
@@ -9,7 +9,7 @@ __all__ = ["GradScaler", "autocast", "bfloat16"]
 
 
 class AbsentDType:
-    """Stands for a dtype that NumPy lacks, so that scripts may name it; what uses it raises `DTypeError`."""
+    """A dtype that NumPy lacks: scripts may name it, and what uses it raises `DTypeError`."""
 
     def __repr__(self):
         return "bfloat16 (which NumPy lacks: take float32)"

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, checked_call, checked_device, sharing
+from tinygrad_relu.engine import Tensor, checked_call, checked_device, checked_signature, sharing
 from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError, StateError
 
 # The generator is made when it is first asked for: NumPy loads its random module only then.
-_settings = {"dtype": np.dtype(np.float64), "generator": None}
+_settings = {"dtype": np.dtype(np.float64), "generator": None, "seed": None}
 
 
 @checked_call
@@ -14,7 +14,7 @@ def set_default_dtype(dtype):
     """Set the dtype of tensors that are made without one, such as by `zeros` and `randn`.
 
     Unlike PyTorch's it is float64 to begin with, as in NumPy, because gradients are to be checked.
-    Data keeps the dtype that it comes with.
+    Arrays keep the dtype that they come with; Python's floats take this one.
     """
     dtype = np.dtype(dtype)
     if dtype.kind != "f":
@@ -33,14 +33,42 @@ def manual_seed(seed):
 
     Parameters
     ----------
-    seed : int
+    seed : int, or None for one that the system gives
 
     Returns
     -------
     numpy.random.Generator
     """
-    _settings["generator"] = np.random.default_rng(seed)
+    seed = fresh_seed() if seed is None else seed
+    _settings["generator"], _settings["seed"] = np.random.default_rng(seed), seed
     return _settings["generator"]
+
+
+def fresh_seed():
+    """Return a seed that the system gives."""
+    return np.random.SeedSequence().entropy % 2**63     # as many bits as fit into an int64
+
+
+@checked_call
+def seed():
+    """Seed the generator that is used where none is given with what the system gives, and return that."""
+    manual_seed(None)
+    return _settings["seed"]
+
+
+@checked_call
+def initial_seed():
+    """Return the seed of the generator that is used where none is given.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> generator = tg.manual_seed(7)
+    >>> tg.initial_seed()
+    7
+    """
+    default_generator()
+    return _settings["seed"]
 
 
 class Generator:
@@ -63,7 +91,7 @@ class Generator:
     True
     """
 
-    @checked_call
+    @checked_signature
     def __init__(self, seed=None, device=None):
         if isinstance(seed, str):       # where PyTorch has the device
             seed, device = None, seed
@@ -73,8 +101,17 @@ class Generator:
     @checked_call
     def manual_seed(self, seed):
         """Begin anew from a seed, and return the generator."""
-        self.source = np.random.default_rng(seed)
+        seed = fresh_seed() if seed is None else seed
+        self.source, self.first = np.random.default_rng(seed), seed
         return self
+
+    def seed(self):
+        """Begin anew from a seed that the system gives, and return it."""
+        return self.manual_seed(None).first
+
+    def initial_seed(self):
+        """Return the seed that the generator began from."""
+        return self.first
 
     def get_state(self):
         """Return where the generator stands, as a dict that `save` can save."""
@@ -142,7 +179,7 @@ def set_rng_state(state):
 def default_generator():
     """Return the generator that is used where none is given."""
     if _settings["generator"] is None:
-        _settings["generator"] = np.random.default_rng()
+        manual_seed(None)
     return _settings["generator"]
 
 
@@ -232,7 +269,8 @@ def _filled(name, fill, shape, requires_grad, dtype, device):
         shape = shape[0]
     if not all(isinstance(n, (int, np.integer)) for n in shape):
         raise ArgumentError(f"{name}: a shape is whole numbers, {shape} was given")
-    return asarray(fill(tuple(shape), np.dtype(dtype or get_default_dtype())), requires_grad, device=device)
+    values = fill(tuple(shape), np.dtype(dtype or get_default_dtype()))
+    return asarray(values, requires_grad, device=device)
 
 
 def _real(name, **arguments):
@@ -388,7 +426,8 @@ def _named_by(name, indices, row, col, offset, dtype, device):
 @checked_call
 def eye(rows, columns=None, requires_grad=False, dtype=None, device=None):
     """Return a matrix with ones on its diagonal."""
-    return asarray(np.eye(rows, columns, dtype=dtype or get_default_dtype()), requires_grad, device=device)
+    values = np.eye(rows, columns, dtype=dtype or get_default_dtype())
+    return asarray(values, requires_grad, device=device)
 
 
 # ------------------------------------------------------------------------------------ at random

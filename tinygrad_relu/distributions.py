@@ -1,15 +1,16 @@
 """Distributions to draw from, and the logarithms of their densities: the plain part of PyTorch's."""
 
 import math
+import numbers
 
 import numpy as np
 
 from tinygrad_relu.creation import asarray, get_default_dtype, rand, randn
-from tinygrad_relu.engine import checked_call
+from tinygrad_relu.engine import Tensor, checked_call
 from tinygrad_relu.errors import ArgumentError, RangeError, ShapeError
 from tinygrad_relu.grad_mode import no_grad
-from tinygrad_relu.ops.exponential import exp, log, logaddexp, sigmoid
 from tinygrad_relu.ops.arithmetic import clamp
+from tinygrad_relu.ops.exponential import exp, log, logaddexp, sigmoid
 from tinygrad_relu.ops.neural import log_softmax
 from tinygrad_relu.ops.shapes import broadcast_tensors, cast
 from tinygrad_relu.ops.special import erf
@@ -21,8 +22,10 @@ __all__ = ["Bernoulli", "Categorical", "Distribution", "Normal", "Uniform", "kl_
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 
-def real(value):
-    """Return a number or tensor as a floating tensor."""
+def real(value, other=None):
+    """Return a number or tensor as a floating tensor; a number has the dtype of the `other` one, if any."""
+    if isinstance(value, numbers.Real) and isinstance(other, Tensor) and other.dtype.kind == "f":
+        return asarray(value, dtype=other.dtype)
     x = asarray(value)
     return x if x.dtype.kind == "f" else cast(x, get_default_dtype())
 
@@ -76,7 +79,7 @@ class Normal(Distribution):
 
     @checked_call
     def __init__(self, loc, scale):
-        self.loc, self.scale = broadcast_tensors(real(loc), real(scale))
+        self.loc, self.scale = broadcast_tensors(real(loc, scale), real(scale, loc))
         check(self.scale > 0, "Normal", "scale is not above 0 somewhere")
         self.batch_shape = self.loc.shape
 
@@ -92,12 +95,13 @@ class Normal(Distribution):
     @checked_call
     def log_prob(self, value):
         """Return the logarithm of the density at `value`."""
-        return -0.5 * ((real(value) - self.loc) / self.scale).square() - log(self.scale) - HALF_LOG_2PI
+        distance = (real(value, self.loc) - self.loc) / self.scale
+        return -0.5 * distance.square() - log(self.scale) - HALF_LOG_2PI
 
     @checked_call
     def cdf(self, value):
         """Return the probability of what is not above `value`."""
-        return 0.5 * (1 + erf((real(value) - self.loc) / (self.scale * math.sqrt(2))))
+        return 0.5 * (1 + erf((real(value, self.loc) - self.loc) / (self.scale * math.sqrt(2))))
 
     @checked_call
     def entropy(self):
@@ -122,7 +126,7 @@ class Uniform(Distribution):
 
     @checked_call
     def __init__(self, low, high):
-        self.low, self.high = broadcast_tensors(real(low), real(high))
+        self.low, self.high = broadcast_tensors(real(low, high), real(high, low))
         check(self.low < self.high, "Uniform", "low is not below high somewhere")
         self.batch_shape = self.low.shape
 
@@ -138,7 +142,7 @@ class Uniform(Distribution):
     @checked_call
     def log_prob(self, value):
         """Return the logarithm of the density at `value`, minus infinity outside."""
-        value = real(value)
+        value = real(value, self.low)
         inside = (value >= self.low) & (value < self.high)
         return where(inside, -log(self.high - self.low), -math.inf)
 
@@ -185,7 +189,7 @@ class Categorical(Distribution):
     def __init__(self, probs=None, logits=None):
         x, are_probs = probabilities_or_logits("Categorical", probs, logits)
         if x.ndim == 0:
-            raise ShapeError("Categorical: the parameter is one number: it has an axis for the categories")
+            raise ShapeError("Categorical: the parameter has no axis: the categories are along its last")
         if are_probs:
             total = x.sum(-1, keepdims=True)
             check((x >= 0).all(-1, keepdims=True) & (total > 0), "Categorical",
@@ -211,7 +215,8 @@ class Categorical(Distribution):
         """Return the logarithm of the probability of each number."""
         value = cast(asarray(value), np.dtype(np.int64))
         count = self.logits.shape[-1]
-        check((value >= 0) & (value < count), "Categorical.log_prob", f"value is not from 0 to {count - 1}")
+        inside = (value >= 0) & (value < count)
+        check(inside, "Categorical.log_prob", f"value: an element is not from 0 to {count - 1}")
         index, logits = broadcast_tensors(value.unsqueeze(-1), self.logits)
         return gather(logits, -1, index[..., :1]).squeeze(-1)
 
@@ -260,7 +265,7 @@ class Bernoulli(Distribution):
     @checked_call
     def log_prob(self, value):
         """Return the logarithm of the probability of each 0 or 1."""
-        return real(value) * self.logits - logaddexp(self.logits, 0.0)
+        return real(value, self.logits) * self.logits - logaddexp(self.logits, 0.0)
 
     @checked_call
     def entropy(self):

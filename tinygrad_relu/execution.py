@@ -7,15 +7,18 @@ PRECISIONS = ("highest", "high", "medium")
 
 
 @checked_call
-def compile(model=None, **options):
+def compile(
+    model=None, *, fullgraph=False, dynamic=None, backend="inductor", mode=None, options=None,
+    disable=False,
+):
     """Return a module or function as it is: its kernels are compiled already.
 
     Parameters
     ----------
     model : callable, optional
         Without one, what is returned does the same, as a decorator with options.
-    **options
-        Accepted as in PyTorch: `fullgraph`, `dynamic`, `backend`, `mode`, `options`, `disable`.
+    fullgraph, dynamic, backend, mode, options, disable : optional
+        Accepted as in PyTorch, and without effect.
 
     Examples
     --------
@@ -26,12 +29,11 @@ def compile(model=None, **options):
     >>> f(tg.ones(1))
     tensor([2.], dtype=float64)
     """
-    known = {"fullgraph", "dynamic", "backend", "mode", "options", "disable"}
-    if options.keys() - known:
-        raise ArgumentError(
-            f"compile: unknown option {min(options.keys() - known)!r}: the ones are {', '.join(sorted(known))}"
-        )
-    return (lambda function: function) if model is None else model
+    if model is None:
+        return lambda function: function
+    if not callable(model):
+        raise ArgumentError(f"compile: model is a {type(model).__name__}: pass a module or a function")
+    return model
 
 
 @checked_call

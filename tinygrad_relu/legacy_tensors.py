@@ -4,6 +4,7 @@ import numpy as np
 
 from tinygrad_relu.creation import asarray, empty, tensor
 from tinygrad_relu.engine import Tensor, checked_call
+from tinygrad_relu.errors import ArgumentError
 
 
 def of_dtype(name, dtype):
@@ -12,15 +13,18 @@ def of_dtype(name, dtype):
     def make(*data):
         if not data or (all(isinstance(n, (int, np.integer)) for n in data)):
             return empty(*(data or (0,)), dtype=dtype)
-        (values,) = data
-        return tensor(values, dtype=dtype)
+        if len(data) > 1:
+            raise ArgumentError(f"{name}: {len(data)} arguments: pass data as one, or lengths")
+        return tensor(data[0], dtype=dtype)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = (
         f"Return a tensor of {np.dtype(dtype).name}: a copy of data, or one of lengths ``{name}(2, 3)`` "
         "with arbitrary values.  Newer scripts write ``tensor(data, dtype=...)`` and ``empty``."
     )
-    return checked_call(make)
+    kind = checked_call(make)
+    kind.dtype = np.dtype(dtype)        # by which NumPy takes it for that dtype: x.type(FloatTensor)
+    return kind
 
 
 BoolTensor = of_dtype("BoolTensor", np.bool_)
@@ -33,7 +37,7 @@ ShortTensor = of_dtype("ShortTensor", np.int16)
 
 
 @checked_call
-def Variable(data, requires_grad=False):
+def Variable(data, requires_grad=False):    # noqa: N802, PyTorch's name
     """Return a tensor as it is: every tensor is what a Variable once was.
 
     Examples

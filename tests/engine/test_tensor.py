@@ -56,7 +56,8 @@ def test_default_dtype_can_be_changed():
     try:
         tg.set_default_dtype(tg.float32)
         assert tg.zeros(2).dtype == tg.randn(2).dtype == np.float32
-        assert tg.tensor([1.0]).dtype == np.float64     # data keeps what it comes with
+        assert tg.tensor(np.ones(1)).dtype == np.float64        # data keeps what it comes with
+        assert tg.tensor([1.0]).dtype == np.float32     # of which Python's floats have none
     finally:
         tg.set_default_dtype(tg.float64)
     with pytest.raises(DTypeError):

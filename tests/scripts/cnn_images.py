@@ -99,7 +99,7 @@ def test(model, device, test_loader):
             pred = output.argmax(dim=1, keepdim=True)
             correct += pred.eq(target.view_as(pred)).sum().item()
     test_loss /= len(test_loader.dataset)
-    print("test: average loss {:.4f}, accuracy {}/{}".format(test_loss, correct, len(test_loader.dataset)))
+    print("test: average loss {:.4f}, accuracy {}".format(test_loss, correct))
     return correct / len(test_loader.dataset)
 
 

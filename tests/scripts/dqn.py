@@ -42,14 +42,13 @@ class DQN(nn.Module):
 
 
 def observe(at):
-    return torch.tensor([float(k == at) for k in range(LENGTH)], dtype=torch.float32, device=device).unsqueeze(0)
+    state = [float(k == at) for k in range(LENGTH)]
+    return torch.tensor(state, dtype=torch.float32, device=device).unsqueeze(0)
 
 
 BATCH_SIZE, GAMMA, EPS_START, EPS_END, EPS_DECAY, TAU = 32, 0.9, 0.9, 0.05, 100, 0.05
 policy_net = DQN(LENGTH, 2).to(device)
 target_net = DQN(LENGTH, 2).to(device)
-policy_net.to(torch.float32)
-target_net.to(dtype=torch.float32)
 target_net.load_state_dict(policy_net.state_dict())
 target_net.eval()
 optimizer = optim.AdamW(policy_net.parameters(), lr=1e-2, amsgrad=True)

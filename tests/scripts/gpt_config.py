@@ -25,8 +25,9 @@ torch.backends.cuda.matmul.allow_tf32 = True
 torch.backends.cudnn.allow_tf32 = True
 torch.set_default_dtype(torch.float64)
 device_type = "cuda" if "cuda" in device else "cpu"
-ptdtype = {"float32": torch.float32, "float16": torch.float16}[dtype]
-ctx = nullcontext() if device_type == "cpu" else torch.amp.autocast(device_type=device_type, dtype=ptdtype)
+ptdtype = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[dtype]
+autocast = torch.amp.autocast(device_type=device_type, dtype=ptdtype, enabled=device_type == "cuda")
+ctx = nullcontext() if device_type == "cpu" else autocast
 rng = np.random.default_rng(7)
 
 
@@ -199,8 +200,9 @@ train_data = np.array([chars.index(c) for c in text], dtype=np.uint16)
 
 def get_batch(split):
     ix = torch.from_numpy(rng.integers(0, len(train_data) - block_size, (batch_size,)))
-    x = torch.stack([torch.from_numpy((train_data[i:i + block_size]).astype(np.int64)) for i in ix])
-    y = torch.stack([torch.from_numpy((train_data[i + 1:i + 1 + block_size]).astype(np.int64)) for i in ix])
+    n = block_size
+    x = torch.stack([torch.from_numpy((train_data[i:i + n]).astype(np.int64)) for i in ix])
+    y = torch.stack([torch.from_numpy((train_data[i + 1:i + 1 + n]).astype(np.int64)) for i in ix])
     if device_type == "cuda":
         x, y = x.pin_memory().to(device, non_blocking=True), y.pin_memory().to(device, non_blocking=True)
     else:
@@ -223,7 +225,7 @@ with torch.no_grad():       # the same numbers wherever this runs
         if p.dim() == 2:
             p.copy_(torch.from_numpy(0.1 * rng.standard_normal(tuple(p.shape))))
 print(f"number of parameters: {model.get_num_params() / 1e3:.2f}K")
-scaler = torch.cuda.amp.GradScaler(enabled=False) if False else None
+scaler = torch.amp.GradScaler(enabled=(dtype == "float16"))
 optimizer = model.configure_optimizers(1e-1, learning_rate, (0.9, 0.95), device_type)
 if compile:
     model = torch.compile(model)
@@ -239,10 +241,12 @@ for iter_num in range(max_iters):
             logits, loss = model(X, Y)
             loss = loss / gradient_accumulation_steps
         X, Y = get_batch("train")
-        loss.backward()
+        scaler.scale(loss).backward()
     if grad_clip != 0.0:
+        scaler.unscale_(optimizer)
         torch.nn.utils.clip_grad_norm_(model.parameters(), grad_clip)
-    optimizer.step()
+    scaler.step(optimizer)
+    scaler.update()
     optimizer.zero_grad(set_to_none=True)
     losses.append(loss.item() * gradient_accumulation_steps)
 checkpoint = {

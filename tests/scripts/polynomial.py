@@ -106,8 +106,8 @@ def with_layers(steps=60):
     xx = x.unsqueeze(-1).pow(p)
     model = torch.nn.Sequential(torch.nn.Linear(3, 1, dtype=dtype), torch.nn.Flatten(0, 1))
     with torch.no_grad():
-        model[0].weight.copy_(torch.tensor([[0.3, -0.1, 0.02]]))
-        model[0].bias[:] = 0.1
+        model[0].weight.copy_(torch.tensor([[0.3, -0.1, 0.02]], dtype=dtype))
+        model[0].bias[:] = 0.125
     loss_fn = torch.nn.MSELoss(reduction="sum")
     optimizer = torch.optim.RMSprop(model.parameters(), lr=1e-3)
     losses = []
@@ -140,4 +140,5 @@ w = torch.tensor(2.0, requires_grad=True)
 (first_derivative,) = torch.autograd.grad(w**3, w, create_graph=True)
 (second_derivative,) = torch.autograd.grad(first_derivative, w)
 assert first_derivative.item() == 12 and second_derivative.item() == 12
-assert torch.autograd.functional.jacobian(lambda s: s**2, torch.tensor([1.0, 2.0])).tolist() == [[2, 0], [0, 4]]
+jacobian = torch.autograd.functional.jacobian(lambda s: s**2, torch.tensor([1.0, 2.0]))
+assert jacobian.tolist() == [[2, 0], [0, 4]]

@@ -76,7 +76,8 @@ def finish_episode(gamma=0.99):
         value_losses.append(F.smooth_l1_loss(value, torch.tensor([R])))
         entropies.append(entropy)
     optimizer.zero_grad()
-    loss = torch.stack(policy_losses).sum() + torch.stack(value_losses).sum() - 0.01 * torch.cat(entropies).sum()
+    loss = torch.stack(policy_losses).sum() + torch.stack(value_losses).sum()
+    loss -= 0.01 * torch.cat(entropies).sum()
     loss.backward()
     optimizer.step()
     del policy.rewards[:]

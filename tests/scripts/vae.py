@@ -51,8 +51,6 @@ def loss_function(recon_x, x, mu, logvar):
 
 
 model = VAE().to(device)
-if torch.get_default_dtype() == torch.float64:      # our default: data of float32 want weights of float32
-    model.float()
 optimizer = optim.Adam(model.parameters(), lr=1e-2)
 losses = []
 for epoch in range(1, 9):

@@ -13,6 +13,9 @@ PROFILES = {
     "full": {"threshold": 2**62},
 }
 
+# From where on more makes no difference, so that infinity may be given, too.
+MOST = {"precision": 60, "threshold": 2**62, "edgeitems": 2**30, "max_line_width": 2**30}
+
 _options = dict(DEFAULTS)
 
 
@@ -51,9 +54,10 @@ def set_printoptions(
     if profile is not None and profile not in PROFILES:
         raise ArgumentError(f"set_printoptions: profile {profile!r}: the ones are {', '.join(PROFILES)}")
     counts = {
-        "precision": precision, "threshold": threshold, "edgeitems": edgeitems, "max_line_width": linewidth,
+        "precision": precision, "threshold": threshold, "edgeitems": edgeitems,
+        "max_line_width": linewidth,
     }
-    counts = {name: int(count) for name, count in counts.items() if count is not None}
+    counts = {name: int(min(count, MOST[name])) for name, count in counts.items() if count is not None}
     if min(counts.values(), default=0) < 0:
         raise RangeError("set_printoptions: a number is negative")
     if profile is not None:

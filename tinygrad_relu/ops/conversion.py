@@ -114,6 +114,12 @@ def element_size(x):
     return x.dtype.itemsize
 
 
+#: Properties, as NumPy and PyTorch have them.
+itemsize = property(lambda x: x.dtype.itemsize, doc="int: How many bytes one element takes.")
+nbytes = property(lambda x: x.numel() * x.dtype.itemsize, doc="int: How many bytes all elements take.")
+is_cuda = property(lambda x: False, doc="bool: False, there is one device.")
+
+
 @checked_call
 def is_floating_point(x):
     """Tell whether the dtype is a floating one."""
