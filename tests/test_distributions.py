@@ -38,7 +38,7 @@ def test_categorical_against_the_formula():
     for p in (Categorical(tg.tensor(5 * PROBS)), Categorical(logits=tg.tensor(np.log(PROBS) + 3))):
         close(p.probs, PROBS)
         close(p.log_prob(tg.tensor([2, 0])), np.log([0.7, 0.5]))
-        close(p.log_prob(tg.tensor([[2, 0], [1, 1], [0, 2]])), np.log([[0.7, 0.5], [0.2, 0.25], [0.1, 0.25]]))
+        close(p.log_prob(tg.tensor([[2, 0], [0, 2]])), np.log([[0.7, 0.5], [0.1, 0.25]]))
         close(p.log_prob(1), np.log([0.2, 0.25]))
         close(p.entropy(), stats.entropy(PROBS, axis=-1))
     assert Categorical(tg.tensor([1.0, 0.0])).entropy().item() == pytest.approx(0, abs=1e-14)
@@ -47,7 +47,8 @@ def test_categorical_against_the_formula():
 def test_bernoulli_against_scipy():
     chances = np.array([0.1, 0.5, 0.8])
     q = stats.bernoulli(chances)
-    for p in (Bernoulli(tg.tensor(chances)), Bernoulli(logits=tg.tensor(np.log(chances / (1 - chances))))):
+    logits = np.log(chances / (1 - chances))
+    for p in (Bernoulli(tg.tensor(chances)), Bernoulli(logits=tg.tensor(logits))):
         for value in ([0.0, 1.0, 1.0], [1, 0, 0]):
             close(p.log_prob(tg.tensor(value)), q.logpmf(value))
         close(p.entropy(), q.entropy())
@@ -78,7 +79,8 @@ def test_numbers_are_drawn_as_often_as_they_should():
     for row in range(2):
         counted = np.bincount(drawn[:, row], minlength=3) / COUNT
         np.testing.assert_allclose(counted, PROBS[row], atol=5 * 0.5 / COUNT**0.5)
-    assert p.sample().shape == (2,) and p.sample((3, 4)).shape == (3, 4, 2) and p.sample((0,)).shape == (0, 2)
+    for shape in ((), (3, 4), (0,)):
+        assert p.sample(shape).shape == (*shape, 2)
     assert Categorical(tg.tensor([0.0, 1.0])).sample().shape == ()
 
 
@@ -89,7 +91,8 @@ def test_gradients_pass_to_parameters():
         p = Normal(loc, scale)
         return p.log_prob(value) + p.entropy() + p.cdf(value) + kl_divergence(p, Normal(0.5, 2.0))
 
-    tg.gradcheck(of_normal, (tg.tensor([0.1, 1.0], requires_grad=True), tg.tensor(0.7, requires_grad=True)))
+    loc, scale = tg.tensor([0.1, 1.0], requires_grad=True), tg.tensor(0.7, requires_grad=True)
+    tg.gradcheck(of_normal, (loc, scale))
 
     def of_categories(x, name):
         p = Categorical(**{name: x})
@@ -102,8 +105,9 @@ def test_gradients_pass_to_parameters():
         p = Bernoulli(**{name: x})
         return p.log_prob(tg.tensor([1.0, 0.0])) + p.entropy() + kl_divergence(p, Bernoulli(0.3))
 
-    for name in ("probs", "logits"):
-        tg.gradcheck(lambda x, name=name: of_bernoulli(x, name), tg.tensor([0.2, 0.6], requires_grad=True))
+    x = tg.tensor([0.2, 0.6], requires_grad=True)
+    tg.gradcheck(lambda x: of_bernoulli(x, "probs"), x)
+    tg.gradcheck(lambda x: of_bernoulli(x, "logits"), x)
 
 
 def test_rsample_lets_gradients_pass_and_sample_does_not():

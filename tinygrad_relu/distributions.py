@@ -23,7 +23,7 @@ HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 
 def real(value, other=None):
-    """Return a number or tensor as a floating tensor; a number has the dtype of the `other` one, if any."""
+    """Return a number or tensor as a floating tensor; a number takes the dtype of `other`, if any."""
     if isinstance(value, numbers.Real) and isinstance(other, Tensor) and other.dtype.kind == "f":
         return asarray(value, dtype=other.dtype)
     x = asarray(value)
