@@ -12,13 +12,18 @@ This file holds names only: what each does stands in `engine`, `ops`, `nn`, `opt
 """
 
 from numpy import bool_ as bool
-from numpy import dtype, float16, float32, float64, int8, int16, int32, int64, uint8
+from numpy import (
+    dtype, e, finfo, float16, float32, float64, iinfo, inf, int8, int16, int32, int64, nan, newaxis, pi,
+    uint8, uint16, uint32, uint64,
+)
 from numpy import float16 as half
 from numpy import float32 as float
 from numpy import float64 as double
 from numpy import int16 as short
 from numpy import int32 as int
 from numpy import int64 as long
+
+from builtins import tuple as Size
 
 from tinygrad_relu import autograd, errors, kernels
 from tinygrad_relu.config import show_config
@@ -37,7 +42,6 @@ from tinygrad_relu.ops.conversion import (
     promote_types,
     result_type,
 )
-from tinygrad_relu.ops.conversion import device_named as device
 from tinygrad_relu.creation import asarray as as_tensor
 from tinygrad_relu.creation import (
     Generator,
@@ -54,6 +58,7 @@ from tinygrad_relu.creation import (
     get_rng_state,
     linspace,
     logspace,
+    initial_seed,
     manual_seed,
     normal,
     ones,
@@ -66,6 +71,7 @@ from tinygrad_relu.creation import (
     randn_like,
     randperm,
     set_default_dtype,
+    seed,
     set_rng_state,
     tensor,
     tril_indices,
@@ -73,7 +79,8 @@ from tinygrad_relu.creation import (
     zeros,
     zeros_like,
 )
-from tinygrad_relu.engine import Tensor
+from tinygrad_relu.engine import Tensor, set_printoptions
+from tinygrad_relu.engine import Device as device    # noqa: N813, PyTorch's name
 from tinygrad_relu.grad_mode import (
     enable_grad,
     inference_mode,
@@ -397,6 +404,7 @@ from tinygrad_relu.ops.synonyms import (
     sub,
     swapdims,
     transpose,
+    trapz,
     true_divide,
 )
 from tinygrad_relu.ops.taking import (
@@ -418,11 +426,28 @@ __version__ = "0.1.0"
 # Loaded when they are first asked for, because a program needs few of them, and they take as long to load
 # as the rest: submodules (None), and functions, with the submodule that has them.
 LATER = {
+    "BoolTensor": "legacy_tensors",
+    "ByteTensor": "legacy_tensors",
+    "DoubleTensor": "legacy_tensors",
+    "FloatTensor": "legacy_tensors",
+    "IntTensor": "legacy_tensors",
+    "LongTensor": "legacy_tensors",
+    "ShortTensor": "legacy_tensors",
+    "accelerator": None,
+    "amp": None,
+    "are_deterministic_algorithms_enabled": "execution",
+    "autocast": "amp",
+    "backends": None,
+    "bfloat16": "amp",
     "check_gradients": "gradcheck.check",
+    "compile": "execution",
     "cuda": None,
     "distributed": None,
+    "distributions": None,
     "dropout": "nn.dropout",
     "func": None,
+    "get_default_device": "execution",
+    "get_float32_matmul_precision": "execution",
     "interop": None,
     "kink_sensitivity": "gradcheck.sensitivity",
     "linalg": None,
@@ -430,9 +455,12 @@ LATER = {
     "nn": None,
     "optim": None,
     "save": "io",
+    "set_default_device": "execution",
+    "set_float32_matmul_precision": "execution",
     "special": None,
     "testing": None,
     "transforms": None,
+    "use_deterministic_algorithms": "execution",
     "utils": None,
 }
 __getattr__, __dir__ = on_demand(__name__, LATER)

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, checked_call, sharing
+from tinygrad_relu.engine import Tensor, checked_call, checked_device, checked_signature, sharing
 from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError, StateError
 
 # The generator is made when it is first asked for: NumPy loads its random module only then.
-_settings = {"dtype": np.dtype(np.float64), "generator": None}
+_settings = {"dtype": np.dtype(np.float64), "generator": None, "seed": None}
 
 
 @checked_call
@@ -58,14 +58,42 @@ def manual_seed(seed):
 
     Parameters
     ----------
-    seed : int
+    seed : int, or None for one that the system gives
 
     Returns
     -------
     numpy.random.Generator
     """
-    _settings["generator"] = np.random.default_rng(seed)
+    seed = fresh_seed() if seed is None else seed
+    _settings["generator"], _settings["seed"] = np.random.default_rng(seed), seed
     return _settings["generator"]
+
+
+def fresh_seed():
+    """Return a seed that the system gives."""
+    return np.random.SeedSequence().entropy % 2**63     # as many bits as fit into an int64
+
+
+@checked_call
+def seed():
+    """Seed the generator that is used where none is given with what the system gives, and return that."""
+    manual_seed(None)
+    return _settings["seed"]
+
+
+@checked_call
+def initial_seed():
+    """Return the seed of the generator that is used where none is given.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> generator = tg.manual_seed(7)
+    >>> tg.initial_seed()
+    7
+    """
+    default_generator()
+    return _settings["seed"]
 
 
 class Generator:
@@ -76,6 +104,8 @@ class Generator:
     Parameters
     ----------
     seed : int, optional
+    device : str, optional
+        ``"cpu"``: there is no other.
 
     Examples
     --------
@@ -86,14 +116,27 @@ class Generator:
     True
     """
 
-    def __init__(self, seed=None):
+    @checked_signature
+    def __init__(self, seed=None, device=None):
+        if isinstance(seed, str):       # where PyTorch has the device
+            seed, device = None, seed
+        checked_device("Generator", device)
         self.manual_seed(seed)
 
     @checked_call
     def manual_seed(self, seed):
         """Begin anew from a seed, and return the generator."""
-        self.source = np.random.default_rng(seed)
+        seed = fresh_seed() if seed is None else seed
+        self.source, self.first = np.random.default_rng(seed), seed
         return self
+
+    def seed(self):
+        """Begin anew from a seed that the system gives, and return it."""
+        return self.manual_seed(None).first
+
+    def initial_seed(self):
+        """Return the seed that the generator began from."""
+        return self.first
 
     def get_state(self):
         """Return where the generator stands, as a dict that `save` can save."""
@@ -161,12 +204,12 @@ def set_rng_state(state):
 def default_generator():
     """Return the generator that is used where none is given."""
     if _settings["generator"] is None:
-        _settings["generator"] = np.random.default_rng()
+        manual_seed(None)
     return _settings["generator"]
 
 
 @checked_call
-def tensor(data, requires_grad=False, dtype=None):
+def tensor(data, requires_grad=False, dtype=None, device=None):
     """Make a tensor of its own memory from numbers, nested sequences or an array.
 
     Parameters
@@ -187,11 +230,12 @@ def tensor(data, requires_grad=False, dtype=None):
     >>> tg.tensor([1, 2.5], requires_grad=True)
     tensor([1. , 2.5], dtype=float64, requires_grad=True)
     """
+    checked_device("tensor", device)
     return Tensor(data, requires_grad, dtype_of_floats(data) if dtype is None else dtype)
 
 
 @checked_call
-def asarray(data, requires_grad=False, dtype=None):
+def asarray(data, requires_grad=False, dtype=None, device=None):
     """Return a tensor that shares memory with an array where it can; a Tensor is returned as it is.
 
     A later change to the array is a change to the tensor that the engine does not see: do not
@@ -207,12 +251,14 @@ def asarray(data, requires_grad=False, dtype=None):
     >>> t
     tensor([1., 0.], dtype=float64)
     """
+    checked_device("asarray", device)
     if isinstance(data, Tensor):
         if dtype is not None and np.dtype(dtype) != data.dtype:
             data = data.astype(np.dtype(dtype))
         if requires_grad:
             data.requires_grad = True
         return data
+    dtype = dtype or _default_for(data)
     if dtype is not None:
         _real("asarray", data=data)
     with np.errstate(all="ignore"):
@@ -233,12 +279,13 @@ def from_numpy(array):
     return asarray(array)
 
 
-def _filled(name, fill, shape, requires_grad, dtype):
+def _filled(name, fill, shape, requires_grad, dtype, device):
     if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
         shape = shape[0]
     if not all(isinstance(n, (int, np.integer)) for n in shape):
         raise ArgumentError(f"{name}: a shape is whole numbers, {shape} was given")
-    return asarray(fill(tuple(shape), np.dtype(dtype or get_default_dtype())), requires_grad)
+    values = fill(tuple(shape), np.dtype(dtype or get_default_dtype()))
+    return asarray(values, requires_grad, device=device)
 
 
 def _real(name, **arguments):
@@ -255,25 +302,25 @@ def _shape_and_dtype(x, dtype):
 
 
 @checked_call
-def zeros(*shape, requires_grad=False, dtype=None):
+def zeros(*shape, size=(), requires_grad=False, dtype=None, device=None):
     """Return zeros of a shape, given as numbers or as one tuple."""
-    return _filled("zeros", np.zeros, shape, requires_grad, dtype)
+    return _filled("zeros", np.zeros, shape or size, requires_grad, dtype, device)
 
 
 @checked_call
-def ones(*shape, requires_grad=False, dtype=None):
+def ones(*shape, size=(), requires_grad=False, dtype=None, device=None):
     """Return ones of a shape, given as numbers or as one tuple."""
-    return _filled("ones", np.ones, shape, requires_grad, dtype)
+    return _filled("ones", np.ones, shape or size, requires_grad, dtype, device)
 
 
 @checked_call
-def empty(*shape, requires_grad=False, dtype=None):
+def empty(*shape, size=(), requires_grad=False, dtype=None, device=None):
     """Return a tensor of a shape, given as numbers or as one tuple, with whatever is in its memory."""
-    return _filled("empty", np.empty, shape, requires_grad, dtype)
+    return _filled("empty", np.empty, shape or size, requires_grad, dtype, device)
 
 
 @checked_call
-def full(shape, fill_value, requires_grad=False, dtype=None):
+def full(shape, fill_value, requires_grad=False, dtype=None, device=None):
     """Return a tensor of a shape, filled with one number.
 
     Without `dtype`, a Python float takes the default one, and any other number keeps its own.
@@ -282,56 +329,74 @@ def full(shape, fill_value, requires_grad=False, dtype=None):
         dtype = get_default_dtype()
     _real("full", fill_value=fill_value)
     shape = (shape,) if isinstance(shape, (int, np.integer)) else shape
-    return _filled(
-        "full", lambda n, _: np.full(n, fill_value, dtype), (tuple(shape),), requires_grad, dtype
-    )
+
+    def fill(n, _):
+        return np.full(n, fill_value, dtype)
+
+    return _filled("full", fill, (tuple(shape),), requires_grad, dtype, device)
 
 
 @checked_call
-def zeros_like(x, requires_grad=False, dtype=None):
+def zeros_like(x, requires_grad=False, dtype=None, device=None):
     """Return zeros of the shape and dtype of `x`."""
     shape, dtype = _shape_and_dtype(x, dtype)
-    return zeros(shape, requires_grad=requires_grad, dtype=dtype)
+    return zeros(shape, requires_grad=requires_grad, dtype=dtype, device=device)
 
 
 @checked_call
-def ones_like(x, requires_grad=False, dtype=None):
+def ones_like(x, requires_grad=False, dtype=None, device=None):
     """Return ones of the shape and dtype of `x`."""
     shape, dtype = _shape_and_dtype(x, dtype)
-    return ones(shape, requires_grad=requires_grad, dtype=dtype)
+    return ones(shape, requires_grad=requires_grad, dtype=dtype, device=device)
 
 
 @checked_call
-def empty_like(x, requires_grad=False, dtype=None):
+def empty_like(x, requires_grad=False, dtype=None, device=None):
     """Return a tensor of the shape and dtype of `x`, with whatever is in its memory."""
     shape, dtype = _shape_and_dtype(x, dtype)
-    return empty(shape, requires_grad=requires_grad, dtype=dtype)
+    return empty(shape, requires_grad=requires_grad, dtype=dtype, device=device)
 
 
 @checked_call
-def full_like(x, fill_value, requires_grad=False, dtype=None):
+def full_like(x, fill_value, requires_grad=False, dtype=None, device=None):
     """Return a tensor of the shape and dtype of `x`, filled with one number."""
     shape, dtype = _shape_and_dtype(x, dtype)
-    return full(shape, fill_value, requires_grad=requires_grad, dtype=dtype)
+    return full(shape, fill_value, requires_grad, dtype, device)
 
 
 @checked_call
-def arange(*limits, requires_grad=False, dtype=None):
-    """Return evenly spaced numbers: ``arange(stop)`` or ``arange(start, stop[, step])``."""
-    return asarray(np.arange(*limits, dtype=dtype or dtype_of_floats(limits)), requires_grad)
+def arange(start=None, end=None, step=1, *, requires_grad=False, dtype=None, device=None):
+    """Return evenly spaced numbers: ``arange(end)`` or ``arange(start, end[, step])``.
+
+    Whole ones are int64, and others have the default dtype.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.arange(3), tg.arange(0, 6, step=2)
+    (tensor([0, 1, 2], dtype=int64), tensor([0, 2, 4], dtype=int64))
+    """
+    if end is None:
+        start, end = None, start
+    if end is None:
+        raise ArgumentError("arange: end is missing: the forms are arange(end) and arange(start, end)")
+    values = np.arange(0 if start is None else start, end, step, dtype=dtype)
+    if dtype is None and values.dtype == np.float64:
+        values = values.astype(get_default_dtype(), copy=False)
+    return asarray(values, requires_grad, device=device)
 
 
 @checked_call
-def linspace(start, stop, steps=50, requires_grad=False, dtype=None):
+def linspace(start, stop, steps=50, requires_grad=False, dtype=None, device=None):
     """Return `steps` evenly spaced numbers from `start` to `stop`, both included."""
     _real("linspace", start=start, stop=stop)
     with np.errstate(all="ignore"):
         values = np.linspace(start, stop, steps, dtype=dtype or get_default_dtype())
-    return asarray(values, requires_grad)
+    return asarray(values, requires_grad, device=device)
 
 
 @checked_call
-def logspace(start, stop, steps=50, base=10.0, requires_grad=False, dtype=None):
+def logspace(start, stop, steps=50, base=10.0, requires_grad=False, dtype=None, device=None):
     """Return `steps` numbers from ``base**start`` to ``base**stop``, evenly spaced in their logarithm.
 
     Examples
@@ -343,11 +408,11 @@ def logspace(start, stop, steps=50, base=10.0, requires_grad=False, dtype=None):
     _real("logspace", start=start, stop=stop, base=base)
     with np.errstate(all="ignore"):
         values = np.logspace(start, stop, steps, base=base, dtype=dtype or get_default_dtype())
-    return asarray(values, requires_grad)
+    return asarray(values, requires_grad, device=device)
 
 
 @checked_call
-def tril_indices(row, col, offset=0):
+def tril_indices(row, col, offset=0, dtype=None, device=None):
     """Return the rows and columns of the elements on and below a diagonal, as two rows.
 
     Examples
@@ -357,33 +422,34 @@ def tril_indices(row, col, offset=0):
     tensor([[0, 1, 1],
             [0, 0, 1]], dtype=int64)
     """
-    return _named_by("tril_indices", np.tril_indices, row, col, offset)
+    return _named_by("tril_indices", np.tril_indices, row, col, offset, dtype, device)
 
 
 @checked_call
-def triu_indices(row, col, offset=0):
+def triu_indices(row, col, offset=0, dtype=None, device=None):
     """Return the rows and columns of the elements on and above a diagonal, as two rows."""
-    return _named_by("triu_indices", np.triu_indices, row, col, offset)
+    return _named_by("triu_indices", np.triu_indices, row, col, offset, dtype, device)
 
 
-def _named_by(name, indices, row, col, offset):
+def _named_by(name, indices, row, col, offset, dtype, device):
     """Return the indices of a triangle of a matrix as two rows."""
     if row < 0 or col < 0:
         raise RangeError(f"{name}: {row} rows and {col} columns: each is at least 0")
-    return asarray(np.stack(indices(row, offset, col)))
+    return asarray(np.stack(indices(row, offset, col)), False, dtype, device)
 
 
 @checked_call
-def eye(rows, columns=None, requires_grad=False, dtype=None):
+def eye(rows, columns=None, requires_grad=False, dtype=None, device=None):
     """Return a matrix with ones on its diagonal."""
-    return asarray(np.eye(rows, columns, dtype=dtype or get_default_dtype()), requires_grad)
+    values = np.eye(rows, columns, dtype=dtype or get_default_dtype())
+    return asarray(values, requires_grad, device=device)
 
 
 # ------------------------------------------------------------------------------------ at random
 
 
 @checked_call
-def rand(*shape, generator=None, requires_grad=False, dtype=None):
+def rand(*shape, size=(), generator=None, requires_grad=False, dtype=None, device=None):
     """Return numbers drawn evenly from 0 (included) to 1.
 
     Parameters
@@ -399,19 +465,25 @@ def rand(*shape, generator=None, requires_grad=False, dtype=None):
         _floating("rand", kind)
         return np.minimum(np.asarray(draw(n)).astype(kind), np.nextafter(kind.type(1), kind.type(0)))
 
-    return _filled("rand", fill, shape, requires_grad, dtype)
+    return _filled("rand", fill, shape or size, requires_grad, dtype, device)
 
 
 @checked_call
-def randn(*shape, generator=None, requires_grad=False, dtype=None):
+def randn(*shape, size=(), generator=None, requires_grad=False, dtype=None, device=None):
     """Return numbers drawn from the standard normal distribution; see `rand`."""
     draw = source_of("randn", generator).standard_normal
     dtype = _floating("randn", dtype or get_default_dtype())
-    return _filled("randn", lambda n, kind: np.asarray(draw(n)).astype(kind), shape, requires_grad, dtype)
+
+    def fill(n, kind):
+        return np.asarray(draw(n)).astype(kind)
+
+    return _filled("randn", fill, shape or size, requires_grad, dtype, device)
 
 
 @checked_call
-def randint(low, high=None, shape=None, generator=None, requires_grad=False, dtype=None):
+def randint(
+    low, high=None, shape=None, generator=None, requires_grad=False, dtype=None, device=None
+):
     """Return whole numbers drawn evenly from `low` to before `high`.
 
     As in PyTorch, ``randint(high, shape)`` begins at 0, and a floating `dtype` may be asked for.
@@ -437,39 +509,45 @@ def randint(low, high=None, shape=None, generator=None, requires_grad=False, dty
         drawn_as = np.int64 if kind.kind == "f" else kind       # which raises where `high` does not fit
         return np.asarray(draw(low, high, n, dtype=drawn_as)).astype(kind)
 
-    return _filled("randint", fill, (shape,), requires_grad, dtype or np.int64)
+    return _filled("randint", fill, (shape,), requires_grad, dtype or np.int64, device)
 
 
 @checked_call
-def randperm(count, generator=None, requires_grad=False, dtype=None):
+def randperm(count, generator=None, requires_grad=False, dtype=None, device=None):
     """Return the numbers from 0 to before `count` in random order."""
     if count < 0:
         raise RangeError(f"randperm: count is {count}: it is not negative")
     order = source_of("randperm", generator).permutation(count)
-    return asarray(order.astype(dtype or np.int64), requires_grad)
+    return asarray(order.astype(dtype or np.int64), requires_grad, device=device)
 
 
 @checked_call
-def rand_like(x, generator=None, requires_grad=False, dtype=None):
+def rand_like(x, generator=None, requires_grad=False, dtype=None, device=None):
     """Return numbers drawn evenly from 0 to 1, in the shape and dtype of `x`."""
     shape, dtype = _shape_and_dtype(x, dtype)
     dtype = _floating("rand_like", dtype)
-    return rand(shape, generator=generator, requires_grad=requires_grad, dtype=dtype)
+    return rand(
+        shape, generator=generator, requires_grad=requires_grad, dtype=dtype, device=device
+    )
 
 
 @checked_call
-def randn_like(x, generator=None, requires_grad=False, dtype=None):
+def randn_like(x, generator=None, requires_grad=False, dtype=None, device=None):
     """Return numbers drawn from the standard normal distribution, in the shape and dtype of `x`."""
     shape, dtype = _shape_and_dtype(x, dtype)
     dtype = _floating("randn_like", dtype)
-    return randn(shape, generator=generator, requires_grad=requires_grad, dtype=dtype)
+    return randn(
+        shape, generator=generator, requires_grad=requires_grad, dtype=dtype, device=device
+    )
 
 
 @checked_call
-def randint_like(x, low, high=None, generator=None, requires_grad=False, dtype=None):
+def randint_like(
+    x, low, high=None, generator=None, requires_grad=False, dtype=None, device=None
+):
     """Return whole numbers, drawn as by `randint`, in the shape and dtype of `x`."""
     shape, dtype = _shape_and_dtype(x, dtype)
-    return randint(low, high, shape, generator, requires_grad, dtype)
+    return randint(low, high, shape, generator, requires_grad, dtype, device)
 
 
 def _floating(name, dtype):
@@ -485,7 +563,7 @@ def _drawn_from(x):
 
 
 @checked_call
-def normal(mean=0.0, std=1.0, shape=None, generator=None, requires_grad=False, dtype=None):
+def normal(mean=0.0, std=1.0, shape=None, generator=None, requires_grad=False, dtype=None, device=None):
     """Return numbers drawn from normal distributions.
 
     Parameters
@@ -513,11 +591,11 @@ def normal(mean=0.0, std=1.0, shape=None, generator=None, requires_grad=False, d
         kinds = [kind for kind in kinds if kind.kind == "f"]
         dtype = np.result_type(*kinds) if kinds else get_default_dtype()
     drawn = source_of("normal", generator).normal(center, spread, shape)
-    return asarray(np.asarray(drawn).astype(_floating("normal", dtype)), requires_grad)
+    return asarray(np.asarray(drawn).astype(_floating("normal", dtype)), requires_grad, device=device)
 
 
 @checked_call
-def bernoulli(x, p=None, generator=None, requires_grad=False, dtype=None):
+def bernoulli(x, p=None, generator=None, requires_grad=False, dtype=None, device=None):
     """Return 1 with the probability that each element of `x` says, and 0 otherwise.
 
     With `p`, that is the probability of all, and `x` gives shape and dtype only.  No gradient passes
@@ -534,4 +612,4 @@ def bernoulli(x, p=None, generator=None, requires_grad=False, dtype=None):
     if not np.all((chance >= 0) & (chance <= 1)):
         raise RangeError("bernoulli: a probability is not between 0 and 1")
     hits = source_of("bernoulli", generator).random(shape) < chance
-    return asarray(np.asarray(hits).astype(dtype), requires_grad)
+    return asarray(np.asarray(hits).astype(dtype), requires_grad, device=device)

@@ -224,7 +224,8 @@ SETTINGS = {
     "check_gradients", "device", "empty_cache", "enable_grad", "get_default_dtype", "get_kink_slope",
     "get_num_threads", "gradcheck", "gradgradcheck", "is_grad_enabled", "is_inference_mode_enabled",
     "kink_sensitivity", "load", "manual_seed", "memory_stats", "no_grad", "save", "set_cache_limit",
-    "set_default_dtype", "set_kink_slope", "set_num_threads", "show_config",
+    "set_default_device", "set_default_dtype", "set_kink_slope", "set_num_threads", "set_printoptions",
+    "show_config",
 }
 FUNCTIONS = {f"op {name}": entry for name, entry in TABLE.items()} | {
     f"{space}.{name}": value

@@ -5,9 +5,11 @@ from tinygrad_relu.autograd.gradients import backward, grad
 from tinygrad_relu.backward_modes import detect_anomaly, saved_tensors_hooks, set_detect_anomaly
 from tinygrad_relu.custom import Function, once_differentiable
 from tinygrad_relu.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from tinygrad_relu.legacy_tensors import Variable
 
 __all__ = [
     "Function",
+    "Variable",
     "backward",
     "detect_anomaly",
     "enable_grad",

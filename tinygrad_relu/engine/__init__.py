@@ -2,11 +2,13 @@
 
 Three compiled files, which know each other: `tensor` (what a user holds), `graph` (what was recorded, and
 the walk back) and `op` (how an op is called, and how it records).  Beside them, `calling`: how
-arguments find their parameters.
+arguments find their parameters; `device`: the one there is; `printing`: how values are written out.
 """
 
 from tinygrad_relu.engine.awaited import WATCHERS
 from tinygrad_relu.engine.calling import checked_call, checked_signature
+from tinygrad_relu.engine.device import Device, checked_device, is_device
+from tinygrad_relu.engine.printing import set_printoptions
 from tinygrad_relu.engine.tensor import Tensor, forget_gradients, open_for_update, sharing
 from tinygrad_relu.engine.graph import Node, pop_saved_hooks, push_saved_hooks, recording, set_recording
 from tinygrad_relu.engine.op import SLOT_NAMES, Op, add_methods, install
@@ -17,6 +19,7 @@ __all__ = [
     "NO_GRADIENT",
     "SLOT_NAMES",
     "WATCHERS",
+    "Device",
     "Node",
     "Op",
     "Tensor",
@@ -25,16 +28,19 @@ __all__ = [
     "become",
     "check_gradients_on_the_way",
     "checked_call",
+    "checked_device",
     "checked_signature",
     "forget_gradients",
     "gradients",
     "install",
+    "is_device",
     "open_for_update",
     "pop_saved_hooks",
     "push_saved_hooks",
     "record_change",
     "record_result",
     "recording",
+    "set_printoptions",
     "set_recording",
     "sharing",
 ]

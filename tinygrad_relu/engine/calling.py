@@ -20,6 +20,7 @@ from tinygrad_relu.errors import (
 SYNONYMS = {
     "dim": "axis", "dims": "axes", "keepdim": "keepdims", "dim0": "axis1", "dim1": "axis2",
     "start_dim": "start_axis", "end_dim": "end_axis", "size": "shape",
+    "end": "stop", "n": "rows", "m": "columns",
 }
 
 # What Python and NumPy raise where arguments are bad, and the words that tell what about them.

@@ -21,7 +21,9 @@ from tinygrad_relu.engine.walk cimport add_gradients
 from tinygrad_relu.kernels.kernel cimport plain
 
 from tinygrad_relu.engine.calling import UFUNCS
+from tinygrad_relu.engine.device import CPU
 from tinygrad_relu.engine.hooks import RemovableHandle
+from tinygrad_relu.engine.printing import text_of
 from tinygrad_relu.errors import ArgumentError, DTypeError, GraphError, ShapeError
 
 cnp.import_array()
@@ -128,8 +130,8 @@ cdef class Tensor:
 
     @property
     def device(self):
-        """str: Where the memory is: ``"cpu"``, there is no other."""
-        return "cpu"
+        """Device: Where the memory is: ``"cpu"``, there is no other."""
+        return CPU
 
     @property
     def is_leaf(self):
@@ -314,8 +316,7 @@ cdef class Tensor:
             state = f", grad_fn=<{(<Node> self.node).op.name}>"
         elif self.needs_gradient:
             state = ", requires_grad=True"
-        values = np.array2string(self.array, separator=", ", prefix="tensor(", threshold=200)
-        return f"tensor({values}, dtype={self.array.dtype.name}{state})"
+        return f"tensor({text_of(self.array)}, dtype={self.array.dtype.name}{state})"
 
     def __format__(self, spec):
         return format(self.array.item() if self.numel() == 1 else str(self), spec)

@@ -6,10 +6,9 @@ import numbers
 import numpy as np
 
 from tinygrad_relu.creation import get_default_dtype
-from tinygrad_relu.engine import checked_call
+from tinygrad_relu.engine import checked_call, checked_device
 from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError
 from tinygrad_relu.nn.parameter import Parameter
-from tinygrad_relu.ops.conversion import checked_device
 from tinygrad_relu.ops.operands import probability, real_tensor, whole, whole_numbers
 
 
@@ -49,8 +48,7 @@ def one_of(title, name, value, choices):
 
 def new_parameter(title, device=None, dtype=None):
     """Return a function that makes a parameter of a shape, with the dtype that a layer was given."""
-    if device is not None:
-        checked_device(title, device)
+    checked_device(title, device)
     try:
         dtype = get_default_dtype() if dtype is None else np.dtype(dtype)
     except TypeError as error:

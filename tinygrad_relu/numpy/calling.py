@@ -5,7 +5,7 @@ import inspect
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor
+from tinygrad_relu.engine import Tensor, checked_device
 from tinygrad_relu.engine.calling import NAME
 from tinygrad_relu.errors import (
     ArgumentError,
@@ -15,7 +15,6 @@ from tinygrad_relu.errors import (
     ShapeError,
     TensorError,
 )
-from tinygrad_relu.ops.conversion import checked_device
 from tinygrad_relu.ops.shapes import cast, reshape, stack
 from tinygrad_relu.ops.values import without_derivative
 
@@ -203,5 +202,4 @@ def whole(numbers):
 
 def on_cpu(name, device):
     """Raise if another device than the one that there is was asked for."""
-    if device is not None:
-        checked_device(name, device)
+    checked_device(name, device)

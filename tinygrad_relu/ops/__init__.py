@@ -364,9 +364,10 @@ METHODS = {
 METHODS |= {
     name: getattr(conversion, name)
     for name in (
-        "bool", "cpu", "cuda", "dim", "double", "element_size", "float", "half", "int", "is_contiguous",
-        "is_floating_point", "is_nonzero", "is_same_size", "is_signed", "long", "new_empty", "new_full",
-        "new_ones", "new_tensor", "new_zeros", "short", "stride", "sum_to_size", "to", "type_as",
+        "bool", "byte", "char", "cpu", "cuda", "dim", "double", "element_size", "float", "half", "int",
+        "is_contiguous", "is_cuda", "is_floating_point", "is_nonzero", "is_same_size", "is_signed",
+        "itemsize", "long", "nbytes", "new_empty", "new_full", "new_ones", "new_tensor", "new_zeros",
+        "pin_memory", "short", "stride", "sum_to_size", "to", "type", "type_as",
     )
 }
 METHODS |= exchange.METHODS

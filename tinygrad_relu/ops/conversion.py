@@ -4,22 +4,8 @@ import builtins
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, checked_call, sharing
-from tinygrad_relu.errors import ArgumentError
+from tinygrad_relu.engine import Tensor, checked_call, checked_device, is_device, sharing
 from tinygrad_relu.ops import shapes
-
-CPU = "cpu"
-
-
-def checked_device(name, device):
-    """Raise unless `device` is the one that there is."""
-    if str(device).split(":")[0] != CPU:
-        raise ArgumentError(f"{name}: device {device!r} is not there: the only one is {CPU!r}")
-
-
-def is_device(value):
-    """Tell whether a value is the name of a device, rather than of a dtype."""
-    return isinstance(value, str) and value.split(":")[0] in (CPU, "cuda", "mps", "xpu")
 
 
 @checked_call
@@ -52,8 +38,7 @@ def to(x, *targets, dtype=None, device=None, copy=False, non_blocking=False):
             device = target
         else:
             dtype = target
-    if device is not None:
-        checked_device("to", device)
+    checked_device("to", device)
     changed = x if dtype is None or np.dtype(dtype) == x.dtype else shapes.cast(x, np.dtype(dtype))
     return shapes.copy(changed) if copy and changed is x else changed
 
@@ -75,7 +60,22 @@ short = converting("short", np.int16, "The values as int16, cut off towards 0.")
 half = converting("half", np.float16, "The values as float16.")
 long = converting("long", np.int64, "The values as int64, cut off towards 0.")
 int = converting("int", np.int32, "The values as int32, cut off towards 0.")
+byte = converting("byte", np.uint8, "The values as uint8, cut off towards 0.")
+char = converting("char", np.int8, "The values as int8, cut off towards 0.")
 bool = converting("bool", np.bool_, "Whether each value is not 0.")
+
+
+@checked_call
+def type(x, dtype=None, non_blocking=False):
+    """`x` in another dtype; without one, the name of its dtype.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.ones(1).type(), tg.ones(1).type(tg.int64)
+    ('float64', tensor([1], dtype=int64))
+    """
+    return x.dtype.name if dtype is None else to(x, dtype=dtype)
 
 
 @checked_call
@@ -87,6 +87,12 @@ def type_as(x, other):
 @checked_call
 def cpu(x):
     """`x` itself: there is no other device."""
+    return x
+
+
+@checked_call
+def pin_memory(x):
+    """`x` itself: there is no other device that would copy from it."""
     return x
 
 
@@ -106,6 +112,12 @@ def dim(x):
 def element_size(x):
     """Return how many bytes one element takes."""
     return x.dtype.itemsize
+
+
+#: Properties, as NumPy and PyTorch have them.
+itemsize = property(lambda x: x.dtype.itemsize, doc="int: How many bytes one element takes.")
+nbytes = property(lambda x: x.numel() * x.dtype.itemsize, doc="int: How many bytes all elements take.")
+is_cuda = property(lambda x: False, doc="bool: False, there is one device.")
 
 
 @checked_call
@@ -225,7 +237,8 @@ def can_cast(type1, type2):
 def new_like(name, doc, make):
     """Return the method that makes a tensor of a shape in the dtype of another one."""
 
-    def method(x, *shape, dtype=None, requires_grad=False):
+    def method(x, *shape, dtype=None, device=None, requires_grad=False):
+        checked_device(name, device)
         if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
             shape = tuple(shape[0])
         return sharing(make(shape, dtype or x.dtype)).requires_grad_(requires_grad)
@@ -243,7 +256,7 @@ new_empty = new_like(
 
 
 @checked_call
-def new_full(x, shape, fill_value, dtype=None, requires_grad=False):
+def new_full(x, shape, fill_value, dtype=None, device=None, requires_grad=False):
     """A tensor of a shape in the dtype of this one, with one number everywhere.
 
     Examples
@@ -252,12 +265,14 @@ def new_full(x, shape, fill_value, dtype=None, requires_grad=False):
     >>> tg.zeros(3).new_full((2,), 7.0)
     tensor([7., 7.], dtype=float64)
     """
+    checked_device("new_full", device)
     return sharing(np.full(shape, fill_value, dtype or x.dtype)).requires_grad_(requires_grad)
 
 
 @checked_call
-def new_tensor(x, data, dtype=None, requires_grad=False):
+def new_tensor(x, data, dtype=None, device=None, requires_grad=False):
     """A copy of `data` in the dtype of this tensor."""
+    checked_device("new_tensor", device)
     return Tensor(data, requires_grad, dtype or x.dtype)
 
 
@@ -279,9 +294,3 @@ def sum_to_size(x, *shape):
 def is_tensor(value):
     """Tell whether a value is a Tensor."""
     return isinstance(value, Tensor)
-
-
-def device_named(name=CPU, index=0):
-    """Return the name of a device, which is ``"cpu"``, or raise."""
-    checked_device("device", name)
-    return CPU

@@ -60,14 +60,14 @@ class Histogram(NamedTuple):
 
 
 @checked_call
-def histogram(x, bins, range=None, weight=None, density=False):
+def histogram(x, bins=100, range=None, weight=None, density=False):
     """How many elements fall into each bin; it has no derivative.
 
     Parameters
     ----------
     x : Tensor
         Of a floating dtype.
-    bins : int or Tensor
+    bins : int or Tensor, default 100
         How many bins of one width, or their edges, in order.
     range : tuple of two floats, optional
         The edges of the first and the last bin; those of the data, if not given.

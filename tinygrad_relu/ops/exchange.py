@@ -3,9 +3,8 @@
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
-from tinygrad_relu.engine import checked_call, sharing
+from tinygrad_relu.engine import checked_call, checked_device, sharing
 from tinygrad_relu.errors import ArgumentError, GraphError
-from tinygrad_relu.ops.conversion import checked_device
 
 
 def leaving(x, title):
@@ -93,8 +92,7 @@ def from_dlpack(x, /, *, device=None, copy=None):
             f"from_dlpack: a {type(x).__name__} has no __dlpack__: pass an array of a library that has, "
             "or use tensor() or asarray()"
         )
-    if device is not None:
-        checked_device("from_dlpack", device)
+    checked_device("from_dlpack", device)
     try:
         # NumPy 2.0 knows no device and copy.
         chosen = {"copy": copy} if copy is not None else {}

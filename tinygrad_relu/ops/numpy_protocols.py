@@ -7,10 +7,9 @@ from importlib import import_module
 
 import numpy as np
 
-from tinygrad_relu.engine import checked_call
+from tinygrad_relu.engine import checked_call, checked_device
 from tinygrad_relu.errors import ArgumentError
 from tinygrad_relu.ops import arithmetic
-from tinygrad_relu.ops.conversion import checked_device
 
 DIALECT = "tinygrad_relu.numpy"
 

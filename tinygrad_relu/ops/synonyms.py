@@ -3,6 +3,7 @@
 from tinygrad_relu.engine import Op, checked_call
 from tinygrad_relu.ops import (
     arithmetic,
+    cumulative,
     exponential,
     joining,
     matrices,
@@ -62,6 +63,7 @@ SYNONYMS = {
     "sub": arithmetic.subtract,
     "swapdims": shapes.swapaxes,
     "transpose": shapes.swapaxes,
+    "trapz": cumulative.trapezoid,
     "true_divide": arithmetic.divide,
     "view": shapes.reshape,
 }

@@ -147,8 +147,9 @@ class DataLoader:
         Draw a new order each time that an iteration begins.
     sampler : iterable of int, optional
         Which samples to give out, in which order, in place of `shuffle`.
-    num_workers : int, default 0
-        Other numbers are refused: samples are taken in this process.
+    num_workers, persistent_workers, prefetch_factor, worker_init_fn : optional
+        Accepted as in PyTorch, and without effect: samples are taken in this process, which for data in
+        memory is faster than to send them from another one.
     collate_fn : callable, optional
         Makes a batch of a list of samples; `default_collate` if none is given.
     pin_memory : bool, default False
@@ -178,12 +179,10 @@ class DataLoader:
 
     @checked_signature
     def __init__(self, dataset, batch_size=1, shuffle=False, sampler=None, num_workers=0,
-                 collate_fn=None, pin_memory=False, drop_last=False, generator=None):
-        if num_workers != 0:
-            raise ArgumentError(
-                f"DataLoader: num_workers is {num_workers!r}, and samples are taken in this process, "
-                "which for data in memory is faster than to send them from another one: leave it at 0"
-            )
+                 collate_fn=None, pin_memory=False, drop_last=False, generator=None,
+                 worker_init_fn=None, prefetch_factor=None, persistent_workers=False):
+        if isinstance(num_workers, bool) or not isinstance(num_workers, int) or num_workers < 0:
+            raise ArgumentError(f"DataLoader: num_workers is {num_workers!r}: it is a whole number")
         if not hasattr(dataset, "__getitem__") or not hasattr(dataset, "__len__"):
             raise ArgumentError(
                 f"DataLoader: dataset is a {type(dataset).__name__}: it needs __getitem__ and __len__, "
