@@ -258,7 +258,6 @@ def asarray(data, requires_grad=False, dtype=None, device=None):
         if requires_grad:
             data.requires_grad = True
         return data
-    dtype = dtype or _default_for(data)
     if dtype is not None:
         _real("asarray", data=data)
     with np.errstate(all="ignore"):
