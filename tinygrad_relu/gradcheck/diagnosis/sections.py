@@ -7,16 +7,19 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.functions import DERIVATIVES, derivative, name_of, two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
-from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, for_one_operand, values_like
+from tinygrad_relu.gradcheck.diagnosis.mutations import (
+    BEHIND,
+    Mutation,
+    described,
+    for_one_operand,
+    values_like,
+)
 from tinygrad_relu.gradcheck.diagnosis.numbers import close, simple
 from tinygrad_relu.gradcheck.diagnosis.relations import STRAIGHT
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 MOST_STEPS = 16  # of a function that is written out
 MOST_LIVE = 80  # of a graph where each operand of each step is looked at by itself
-
-#: What it is called if a derivative is left out for one of the gradients behind an activation only.
-BEHIND = {Label.MASK_FORGOTTEN: Label.PRE_ACTIVATION, Label.MISSING_FACTOR: Label.PRE_ACTIVATION}
 
 #: Functions that let one operand or another through.
 GATES = {np.where, np.maximum, np.minimum, np.clip}
@@ -69,6 +72,7 @@ class Section:
             self.name,
             None,
             details,
+            whole=not self.partial,
         )
 
     @functools.cached_property
@@ -142,7 +146,7 @@ def section_mutations(graph, alone=False):
             if not alone:
                 yield mutation
             elif single and mutation.key[4] not in ("place", "formula at", "power"):
-                yield from for_one_operand(graph, mutation, None if section.partial else BEHIND)
+                yield from for_one_operand(graph, mutation, BEHIND if mutation.whole else None)
 
 
 def of_section(section, sides):
@@ -454,6 +458,7 @@ def of_formula(section, place, name, found):
         named,
         {},
         (Change(end, start, lambda g, _: -g * section.slopes[0]),),
+        not section.partial,
     )
 
 
