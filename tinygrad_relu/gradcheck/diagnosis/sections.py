@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinygrad_relu.gradcheck.diagnosis.conditions import compared_with_zero, masks_at_level
 from tinygrad_relu.gradcheck.diagnosis.functions import DERIVATIVES, derivative, name_of, two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import (
@@ -250,9 +251,10 @@ def forgotten_number(section, slope, ones):
 def wrong_masks(section, sides):
     """Yield masks of another tensor, or with the wrong comparison."""
     low, high = sides
+    given = mask_is_given(section)
     yield section.mutation(
         ("inverted",),
-        Label.WRONG_FUNCTION,
+        Label.MASK_FROM_WRONG_TENSOR if given else Label.WRONG_FUNCTION,
         23,
         lambda j, _: low + high - section.slopes[j],
         f"the mask of {section.name} is upside down: it lets pass what it should stop (< for >)",
@@ -260,6 +262,8 @@ def wrong_masks(section, sides):
     graph, shape = section.graph, section.value(section.ends[0]).shape
     if any(section.value(k).shape != shape for k in section.ends):
         return
+    if len(section.ends) == 1:
+        yield from masks_of_data(section, sides)
     thresholds = sorted({0.0, *thresholds_of(graph, section.ends[0])})
     sources = [("value", k) for k in values_like(graph, shape, section.ends)]
     if len(section.ends) == 1:
@@ -270,6 +274,39 @@ def wrong_masks(section, sides):
                 mutation = mask_of(section, kind, where, t, strict, sides)
                 if mutation is not None:
                     yield mutation
+
+
+def mask_is_given(section):
+    """Tell whether a mask is data of the function, and not computed from what it is applied to."""
+    step = section.graph.steps[section.ends[0]]
+    masks = [section.graph.steps[k] for k, flows in zip(step.references, step.flowing) if not flows]
+    return any(not mask.references and mask.value.size > 1 for mask in masks)
+
+
+def masks_of_data(section, sides):
+    """Yield masks that come from plain arrays of the forward, in the place of one that does."""
+    if not mask_is_given(section):
+        return
+    graph, (low, high), (slopes,) = section.graph, sides, section.slopes
+    right = slopes == high
+    for number, (name, x) in enumerate(graph.data):
+        if x.shape != slopes.shape:
+            continue
+        found = [(key, mask, Label.MASK_NOT_STRICT, 22) for key, mask in masks_at_level(right, x)]
+        found += [
+            (sign, mask, Label.MASK_FROM_WRONG_TENSOR, 24)
+            for sign, mask in compared_with_zero(x)
+            if not np.array_equal(mask, right)
+        ]
+        for key, mask, label, cost in found:
+            what = "with >= for >, or < for <=, of" if cost == 22 else "from"
+            yield section.mutation(
+                ("data", number, key),
+                label,
+                cost,
+                lambda j, _, mask=mask: np.where(mask, high, low),
+                f"the mask of {section.name} is taken {what} {name}",
+            )
 
 
 def thresholds_of(graph, number):
@@ -319,7 +356,7 @@ def mask_of(section, kind, where, t, strict, sides):
         at_ties = all(
             (section.value(k)[w != s] == t).all() for k, w, s in zip(where, found, section.slopes)
         )
-        label = Label.MASK_NOT_STRICT if at_ties else Label.WRONG_FUNCTION
+        label = Label.MASK_NOT_STRICT if at_ties else Label.MASK_FROM_WRONG_TENSOR
     words = (
         f"the mask of {section.name} is taken with {sign} {t:g}, and is another one"
         if own
