@@ -26,6 +26,8 @@ ACTIVATIONS = (
     "{v} * (1 - {v}), the derivative of the sigmoid",
     "1 - {v}**2, the derivative of tanh",
     "({v} > 0), the derivative of ReLU",
+    "sigmoid({v}) * (1 - sigmoid({v})), the derivative of the sigmoid",
+    "1 - tanh({v})**2, the derivative of tanh",
 )
 MOST_NEAR = 8
 

@@ -21,6 +21,7 @@ def other_conditions(graph, k):
         for some in (slots, *([slot] for slot in slots)):
             if key == "inverted" and len(some) < len(slots):
                 label, words = Label.MASK_FROM_WRONG_TENSOR, "that of the other branch"
+                cost = 22.8
             if key in (True, False) and len(some) == 1:
                 continue  # see `sections`
             yield Mutation(

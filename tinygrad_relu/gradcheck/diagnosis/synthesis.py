@@ -9,9 +9,11 @@ from tinygrad_relu.gradcheck.diagnosis.branches import branch_mutations
 from tinygrad_relu.gradcheck.diagnosis.edges import edge_mutations
 from tinygrad_relu.gradcheck.diagnosis.inputs import input_mutations
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.losses import loss_mutations
 from tinygrad_relu.gradcheck.diagnosis.mutations import BEHIND, Mutation
 from tinygrad_relu.gradcheck.diagnosis.orders import order_mutations
 from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
+from tinygrad_relu.gradcheck.diagnosis.recomputed import recomputed_mutations
 from tinygrad_relu.gradcheck.diagnosis.sections import section_mutations
 from tinygrad_relu.gradcheck.diagnosis.softmaxes import softmaxes
 from tinygrad_relu.gradcheck.diagnosis.sums import sum_mutations
@@ -35,6 +37,8 @@ FAMILIES = (
     order_mutations,
     branch_mutations,
     input_mutations,
+    recomputed_mutations,
+    loss_mutations,
 )
 
 
