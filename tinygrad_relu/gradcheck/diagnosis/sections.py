@@ -474,6 +474,10 @@ def of_formula(section, place, name, found):
         elif np.allclose(wrong[right != 0], right[right != 0], 1e-7) and (right == 0).any():
             label, price = Label.MASK_FORGOTTEN, 20.1
             said = f"the mask in {section.name} is forgotten: its derivative is 0 at some elements"
+        elif section.name == "the sigmoid" and (place, name) == ("result", "1 - {v}") and close(c, 1):
+            # With y alone it is the derivative of exp that may have been meant.
+            label, price = Label.MISSING_FACTOR, 22.9
+            said = f"of y * (1 - y), the derivative of {section.name}, the first factor is missing"
         elif (
             "ReLU" in name
             and 0 < np.count_nonzero(wrong) < wrong.size

@@ -10,6 +10,7 @@ from tinygrad_relu.gradcheck.diagnosis.edges import edge_mutations
 from tinygrad_relu.gradcheck.diagnosis.inputs import input_mutations
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.losses import loss_mutations
+from tinygrad_relu.gradcheck.diagnosis.misplaced import misplaced_mutations
 from tinygrad_relu.gradcheck.diagnosis.mutations import BEHIND, Mutation
 from tinygrad_relu.gradcheck.diagnosis.orders import order_mutations
 from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
@@ -27,7 +28,13 @@ ALONE = 0.9  # what it costs if it spares the gradient of another input, which i
 BUDGET, PART_BUDGET = 1.2, 0.3
 STEP_COST, ELEMENT_COST, LOOK_COST = 7e-6, 4e-9, 4e-5
 
-FOR_ONE_OPERAND = (section_mutations, edge_mutations, branch_mutations, input_mutations)
+FOR_ONE_OPERAND = (
+    section_mutations,
+    edge_mutations,
+    branch_mutations,
+    input_mutations,
+    misplaced_mutations,
+)
 FIRST_HALF = Mutation(("first half",), Label.UNEXPLAINED, 0.0, [], "")
 FAMILIES = (
     section_mutations,
@@ -39,6 +46,7 @@ FAMILIES = (
     input_mutations,
     recomputed_mutations,
     loss_mutations,
+    misplaced_mutations,
 )
 
 
