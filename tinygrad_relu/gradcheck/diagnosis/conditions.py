@@ -92,8 +92,9 @@ def masks_at_level(mask, x):
         v = sign * x
         below, above = v[~mask].max(), v[mask].min()
         if below < above:
-            yield (sign, ">="), v >= below
-            yield (sign, ">"), v > above
+            for word, found in ((">=", v >= below), (">", v > above)):
+                if found.any() and not found.all():
+                    yield (sign, word), found
 
 
 def conditioned(graph, k, at, slot, mask):

@@ -107,7 +107,7 @@ def shown(case, evidence):
 
 def on_kink(step):
     """Tell whether some element of a step is just where its function bends."""
-    if step.function not in BENT or not step.flows and step.value.dtype != bool:
+    if step.function not in BENT or not (step.flows or step.value.dtype == bool):
         return False
     if step.function is np.absolute:
         return bool((step.operands[0] == 0).any())

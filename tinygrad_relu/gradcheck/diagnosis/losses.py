@@ -5,6 +5,7 @@ import numpy as np
 from tinygrad_relu.gradcheck.diagnosis.functions import sigmoid
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described
+from tinygrad_relu.gradcheck.diagnosis.step import take_at
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 
@@ -34,6 +35,8 @@ def loss_mutations(graph):
         if value.ndim and value.size > 1:
             yield from other_probabilities(graph, k, value)
             yield from derivative_again(graph, k, value)
+        if value.ndim == 2 and min(value.shape) > 1:
+            yield from other_labels(graph, k, value)
 
 
 def other_probabilities(graph, k, value):
@@ -58,6 +61,41 @@ def other_probabilities(graph, k, value):
                     (), label, 25.2, [], words, step.line, step.name, None, {"weight": c}
                 ),
             )
+
+
+def other_labels(graph, k, value):
+    """Yield ``p - y`` with the 1 of `y` at another class, or at all of them."""
+    step, (count, classes) = graph.steps[k], value.shape
+    for j in graph.live:
+        taken = graph.steps[j]
+        key = taken.arguments[1] if taken.function is take_at else None
+        if not isinstance(key, tuple) or len(key) != 2 or taken.operands[0].shape != value.shape:
+            continue
+        if not all(isinstance(x, np.ndarray) and x.shape == (count,) for x in key):
+            continue
+        right = one_hot(key[0], key[1], value.shape)
+        wrong = [
+            (by, one_hot(key[0], (key[1] + by) % classes, value.shape), Label.SHIFTED,
+             f"the class is {'one too large' if by > 0 else 'one too small'}")
+            for by in (1, -1)
+        ]
+        wrong.append((0, np.ones(value.shape), Label.EXTRA_TERM, "1 is taken off at every class"))
+        for by, there, label, said in wrong:
+            words = f"in the gradient of {described(graph, k)} {said}"
+            yield Mutation(
+                ("labels", k, j, by), label, 24.9, [Change(k, k, lambda g, _, x=there - right: x)],
+                words, step.line, step.name,
+                lambda c, label=label, words=words, step=step: Mutation(
+                    (), label, 24.9, [], words, step.line, step.name, None, {"weight": c}
+                ),
+            )
+
+
+def one_hot(rows, columns, shape):
+    """Return an array with 1 at each place."""
+    found = np.zeros(shape)
+    np.add.at(found, (rows, columns), 1)
+    return found
 
 
 def derivative_again(graph, k, value):

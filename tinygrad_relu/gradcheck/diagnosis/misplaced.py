@@ -1,4 +1,4 @@
-"""Right rules at the wrong place: indices, assignments, gates behind a product, terms of another input."""
+"""Right rules at the wrong place: indices, assignments, gates behind products, terms of other inputs."""
 
 import numpy as np
 
@@ -111,7 +111,8 @@ def gates_behind_products(graph):
 
             what = "mask" if sides else "derivative"
             yield Mutation(
-                ("behind", end, start, slot), Label.MASK_FROM_WRONG_TENSOR if sides else Label.WRONG_FUNCTION,
+                ("behind", end, start, slot),
+                Label.MASK_FROM_WRONG_TENSOR if sides else Label.WRONG_FUNCTION,
                 24.5, [Change(end, parent, extra)],
                 f"the {what} of {section.name} is applied behind {step.name}, where it is taken from "
                 f"{described(graph, parent)}",

@@ -9,7 +9,7 @@ from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, lin
 from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS, STRAIGHT
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
-MOST_LIVE, MOST_ELEMENTS = 60, 50_000
+MOST_LIVE, MOST_ELEMENTS, MOST_BEHIND = 60, 50_000, 8
 LINEAR = (np.multiply, *PRODUCTS)
 
 
@@ -18,24 +18,29 @@ def recomputed_mutations(graph):
     yield from inputs_after_a_step(graph)
     if len(graph.live) > MOST_LIVE or sum(step.value.size for step in graph.steps) > MOST_ELEMENTS:
         return
+    yield from products_of_others(graph)
     for k in graph.live:
         step = graph.steps[k]
         if step.function is not None and step.elementwise:
-            for key, value, label, cost, words in other_values(graph, k):
-                yield Mutation(
-                    ("recomputed", k, key), label, cost, walked_with(graph, k, value),
-                    f"the backward computes {described(graph, k)} otherwise than the forward: {words}",
-                    step.line, step.name,
-                )
+            for key, operands, value, label, cost, words in other_values(graph, k):
+                said = f"the backward computes {described(graph, k)} otherwise than the forward: {words}"
+                for own in (None, operands) if operands else (None,):
+                    yield Mutation(
+                        ("recomputed", k, key, own is None), label, cost,
+                        walked_with(graph, k, value, own), said, step.line, step.name,
+                    )
 
 
 def other_values(graph, k):
-    """Yield ``(key, value, label, cost, words)`` of what may be taken for the result of a step."""
+    """Yield what may be taken for the result of a step: ``(key, operands, value, label, cost, words)``.
+
+    Its operands are None where its own rule may still have the right ones.
+    """
     step = graph.steps[k]
     for slot, x in enumerate(step.operands):
         if x.shape == step.value.shape and step.flowing[slot]:
             label, words = skipped(step, slot)
-            yield ("skipped", slot), x, label, 24.9, words
+            yield ("skipped", slot), None, x, label, 24.9, words
     for slot, x in enumerate(step.operands):
         if step.flowing[slot] or two_values(x) is None or x.shape != step.value.shape:
             continue
@@ -45,7 +50,8 @@ def other_values(graph, k):
                 operands = list(step.operands)
                 operands[slot] = np.where(mask, high, low)
                 words = f"its mask is taken with >= for >, or < for <=, of {name}"
-                yield ("level", slot, number, key), step.call(operands), Label.MASK_NOT_STRICT, 24, words
+                value, label = step.call(operands), Label.MASK_NOT_STRICT
+                yield ("level", slot, number, key), operands, value, label, 24, words
 
 
 def skipped(step, slot):
@@ -63,7 +69,52 @@ def skipped(step, slot):
     return Label.PRE_ACTIVATION, f"{step.name} is left out, so that it is the value before"
 
 
-def walked_with(graph, k, value):
+def products_of_others(graph):
+    """Yield products of which one operand is computed anew, otherwise than in the forward."""
+    for link in links(graph):
+        step = link.first
+        if step.function not in LINEAR or len(step.references) != 2 or len(link.members) > 1:
+            continue
+        operand = step.references[1 - link.slot(link.members[0])]
+        for k in behind(graph, operand):
+            for key, _, value, label, cost, words in other_values(graph, k):
+                yield link.mutation(
+                    ("anew", k, key), label, cost - 0.4,
+                    product_rule(link, operand, k, value),
+                    f"the rule of {step.name} computes {described(graph, k)} otherwise than the forward: "
+                    f"{words}",
+                )
+
+
+def behind(graph, operand):
+    """Yield the elementwise steps that an operand is made of, without any other in between."""
+    ahead = [operand]
+    for _ in range(MOST_BEHIND):
+        if not ahead:
+            return
+        k = ahead.pop(0)
+        if graph.steps[k].function is not None and graph.steps[k].flows:
+            if graph.steps[k].elementwise:
+                yield k
+            if graph.steps[k].elementwise or graph.steps[k].function is np.transpose:
+                ahead += [p for _, p in graph.edges(k)]
+
+
+def product_rule(link, operand, k, value):
+    """Return the rule of a product with an operand in which step `k` has another value."""
+    known = []
+
+    def rule(number, g, _):
+        if not known:
+            known.append(values_with(link.graph, k, value, operand)[operand])
+        operands = list(link.graph.steps[number].operands)
+        operands[1 - link.slot(number)] = known[0]
+        return link.graph.steps[number].pull(g, operands)[link.slot(number)]
+
+    return rule
+
+
+def walked_with(graph, k, value, own):
     """Return the changes of a walk back in which step `k`, and all that comes of it, has other values."""
     operands, latest = None, ([], {})
 
@@ -72,7 +123,8 @@ def walked_with(graph, k, value):
         # Of the outputs what arrives is given, whatever they are.
         given = [now[n] for n in graph.outputs if n in graph.live]
         if len(latest[0]) != len(given) or not all(map(np.array_equal, latest[0], given)):
-            operands = operands_with(graph, k, value) if operands is None else operands
+            if operands is None:
+                operands = operands_with(graph, k, value) | ({k: own} if own else {})
             latest = given, walk(graph, now, operands)
         return latest[1].get(number, 0) - now[number]
 
@@ -85,13 +137,22 @@ def walked_with(graph, k, value):
 
 def operands_with(graph, k, value):
     """Return the operands of each step that has others once the result of step `k` is another one."""
-    values, found = {k: value}, {}
-    for j in range(k + 1, len(graph.steps)):
+    values = values_with(graph, k, value, len(graph.steps) - 1)
+    return {
+        j: [values.get(p, graph.steps[p].value) for p in step.references]
+        for j, step in enumerate(graph.steps)
+        if j > k and any(p in values for p in step.references)
+    }
+
+
+def values_with(graph, k, value, last):
+    """Return the values of the steps that have others once that of step `k` is another, up to a last."""
+    values = {k: value}
+    for j in range(k + 1, last + 1):
         step = graph.steps[j]
         if any(p in values for p in step.references):
-            found[j] = [values.get(p, graph.steps[p].value) for p in step.references]
-            values[j] = step.call(found[j])
-    return found
+            values[j] = step.call([values.get(p, graph.steps[p].value) for p in step.references])
+    return values
 
 
 def walk(graph, right, operands):
@@ -133,8 +194,8 @@ def inputs_after_a_step(graph):
             step.line, step.name,
             lambda c, step=step, number=number: Mutation(
                 (), Label.STALE_BUFFER, 24.5, [],
-                f"the rule of {step.name} takes {described(graph, number)} after a step of {c:.6g} times "
-                "its gradient, and not as it was in the forward: update when all gradients are there",
+                f"the rule of {step.name} takes {described(graph, number)} after {c:.6g} times its "
+                "gradient was added, and not as it was in the forward: update when all gradients are there",
                 step.line, step.name,
             ),
         )

@@ -144,15 +144,17 @@ class Recording:
         return name, tuple(places)
 
     def note_data(self, frame):
-        """Note the plain arrays among the names of a function of the user's, such as a mask's random numbers.
+        """Note the plain arrays among the names that a function uses, such as a mask's random numbers.
 
         What is computed from them alone is no step, and what is wrong may begin there all the same.
         """
-        for name, x in frame.f_locals.items():
-            if type(x) is np.ndarray and x.dtype.kind in "fiub" and 1 < x.size <= MOST_DATA_SIZE:
-                if id(x) not in self.data and len(self.data) < MOST_DATA:
-                    # The array is kept, so that no other one gets its address.
-                    self.data[id(x)] = name, x.copy(), x
+        used = {name: frame.f_globals[name] for name in frame.f_code.co_names if name in frame.f_globals}
+        for name, x in (used | frame.f_locals).items():
+            if id(x) in self.data or len(self.data) >= MOST_DATA or type(x) is not np.ndarray:
+                continue
+            if x.dtype.kind in "fiub" and 1 < x.size <= MOST_DATA_SIZE:
+                # The array is kept, so that no other one gets its address.
+                self.data[id(x)] = name, x.copy(), x
 
     def wrap(self, value, number):
         """Return an array that stands for the step `number`, or for a constant."""

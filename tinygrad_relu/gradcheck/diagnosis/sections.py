@@ -20,6 +20,7 @@ from tinygrad_relu.gradcheck.diagnosis.relations import STRAIGHT
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 MOST_STEPS = 16  # of a function that is written out
+LEVELS = (-1.0, -0.5, 0.1, 0.5, 1.0)  # that a mask may be taken at
 MOST_LIVE = 80  # of a graph where each operand of each step is looked at by itself
 
 #: Functions that let one operand or another through.
@@ -63,6 +64,7 @@ class Section:
     def mutation(self, key, label, cost, wrong, words, **details):
         """Return a mutation that puts another derivative in the place of this one."""
         step = self.graph.steps[self.ends[0]]
+        label = BEHIND.get(label, label) if self.beside_another else label
         return Mutation(
             ("section", self.starts, self.ends, self.partial, *key),
             label,
@@ -74,6 +76,16 @@ class Section:
             None,
             details,
             whole=not self.partial,
+        )
+
+    @functools.cached_property
+    def beside_another(self):
+        """Whether it begins with one term of a sum, such as a bias is added to: others do not pass."""
+        (start, *_), steps = self.starts, self.graph.steps
+        consumers = [steps[k] for k in self.graph.live if start in steps[k].references]
+        return not self.partial and any(
+            step.function in STRAIGHT and sum(step.flowing) > 1 and step is not steps[self.ends[0]]
+            for step in consumers
         )
 
     @functools.cached_property
@@ -265,11 +277,12 @@ def wrong_masks(section, sides):
     if len(section.ends) == 1:
         yield from masks_of_data(section, sides)
     thresholds = sorted({0.0, *thresholds_of(graph, section.ends[0])})
+    levels = sorted({*thresholds, *LEVELS})
     sources = [("value", k) for k in values_like(graph, shape, section.ends)]
     if len(section.ends) == 1:
         sources += [("cotangent", (k,)) for k in graph.live if graph.steps[k].value.shape == shape]
     for kind, where in sources:
-        for t in thresholds:
+        for t in levels if where == section.starts else thresholds:
             for strict in (True, False):
                 mutation = mask_of(section, kind, where, t, strict, sides)
                 if mutation is not None:
@@ -460,9 +473,12 @@ def of_formula(section, place, name, found):
     if len(section.ends) > 1:
         return section.mutation(key, Label.WRONG_FUNCTION, cost, lambda j, _: found[j], words)
 
+    is_mask = name.startswith(("({v} > 0)", "({v} >= 0)")) and mask_is_given(section)
+    usual = Label.MASK_FROM_WRONG_TENSOR if is_mask else Label.WRONG_FUNCTION
+
     def named(c):
         wrong, right = c * found[0], section.slopes[0]
-        label, price, said = Label.WRONG_FUNCTION, cost, words
+        label, price, said = usual, cost, words
         if not close(c, 1):
             number = simple(c)
             if number is None:
@@ -471,7 +487,7 @@ def of_formula(section, place, name, found):
         if np.ptp(wrong) == 0 and step.function in (np.square, np.power, np.multiply):
             label, price = Label.MISSING_FACTOR, 22.9
             said = f"of the derivative of {section.name} only {wrong.flat[0]:.6g} is multiplied in"
-        elif np.allclose(wrong[right != 0], right[right != 0], 1e-7) and (right == 0).any():
+        elif not name.startswith("sign") and is_right_but_for_zeros(wrong, right):
             label, price = Label.MASK_FORGOTTEN, 20.1
             said = f"the mask in {section.name} is forgotten: its derivative is 0 at some elements"
         elif section.name == "the sigmoid" and (place, name) == ("result", "1 - {v}") and close(c, 1):
@@ -501,6 +517,11 @@ def of_formula(section, place, name, found):
         (Change(end, start, lambda g, _: -g * section.slopes[0]),),
         not section.partial,
     )
+
+
+def is_right_but_for_zeros(wrong, right):
+    """Tell whether a derivative is right where that is not 0, and there are zeros."""
+    return bool((right == 0).any() and np.allclose(wrong[right != 0], right[right != 0], 1e-7))
 
 
 def formula_at_another_place(section, name, where):
