@@ -54,6 +54,21 @@ def arranged(link):
                 lambda x, a=a, by=by: moved(x, by, a),
                 f"shifted by one place along axis {a}",
             )
+        for word, entry in (("first", 0), ("last", -1)):
+            yield sent(
+                ("without", a, entry),
+                Label.MISSING_TERM,
+                24.9,
+                lambda x, a=a, entry=entry: without_entry(x, a, entry),
+                f"without its {word} entry along axis {a}: is a range one too short?",
+            )
+            yield sent(
+                ("only", a, entry),
+                Label.MISSING_TERM,
+                24.9,
+                lambda x, a=a, entry=entry: x - without_entry(x, a, entry),
+                f"there for the {word} entry along axis {a} only",
+            )
         yield sent(
             ("reversed", a), Label.PERMUTED, 25, lambda x, a=a: np.flip(x, a), f"reversed along axis {a}"
         )
@@ -97,4 +112,11 @@ def moved(x, by, axis):
     where = [slice(None)] * x.ndim
     where[axis] = slice(0, by) if by > 0 else slice(by, None)
     y[tuple(where)] = 0
+    return y
+
+
+def without_entry(x, axis, entry):
+    """Return `x` with zeros at one place of an axis."""
+    y = np.array(x)
+    np.moveaxis(y, axis, 0)[entry] = 0
     return y

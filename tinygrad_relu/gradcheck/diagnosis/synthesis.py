@@ -6,19 +6,26 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.branches import branch_mutations
 from tinygrad_relu.gradcheck.diagnosis.edges import edge_mutations
+from tinygrad_relu.gradcheck.diagnosis.indices import index_mutations
 from tinygrad_relu.gradcheck.diagnosis.inputs import input_mutations
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation
 from tinygrad_relu.gradcheck.diagnosis.orders import order_mutations
+from tinygrad_relu.gradcheck.diagnosis.pieces import piece_mutations
+from tinygrad_relu.gradcheck.diagnosis.products import product_mutations
 from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
-from tinygrad_relu.gradcheck.diagnosis.sections import section_mutations
+from tinygrad_relu.gradcheck.diagnosis.recomputation import recomputation_mutations
+from tinygrad_relu.gradcheck.diagnosis.rounds import round_mutations
+from tinygrad_relu.gradcheck.diagnosis.sections import BEHIND, section_mutations
 from tinygrad_relu.gradcheck.diagnosis.softmaxes import softmaxes
+from tinygrad_relu.gradcheck.diagnosis.statistics import statistic_mutations
 from tinygrad_relu.gradcheck.diagnosis.sums import sum_mutations
 
 # What all walks together may cost, in seconds as estimated beforehand, so that the answer does not
 # depend on how busy the machine is.
 MANY = 12
 GOOD = 28.0  # what costs more, something better is looked for
+ALONE = 1.5  # what it costs more that a mistake has not spoilt all that lies behind it
 
 BUDGET, PART_BUDGET = 1.2, 0.3
 STEP_COST, ELEMENT_COST, LOOK_COST = 7e-6, 4e-9, 4e-5
@@ -33,6 +40,12 @@ FAMILIES = (
     order_mutations,
     branch_mutations,
     input_mutations,
+    index_mutations,
+    round_mutations,
+    statistic_mutations,
+    product_mutations,
+    piece_mutations,
+    recomputation_mutations,
 )
 
 
@@ -56,6 +69,11 @@ def in_turns(turns):
                     turns.remove(family)
                     break
                 yield mutation
+
+
+def named_alone(mutation, label):
+    """Return what a mistake is called that was made on the way to some gradients only."""
+    return BEHIND.get(label, label) if mutation.key[0] == "section" else label
 
 
 class Synthesis:
@@ -116,13 +134,13 @@ class Synthesis:
         left = BUDGET
         for mutation in mutations(graph):
             if mutation is FIRST_HALF:
-                good = [candidate for candidate in self.found if candidate.cost < GOOD]
+                good = [c for c in self.found if c.cost < GOOD and not c.alone]
                 if {k for candidate in good for k in candidate.inputs} >= set(self.wrong):
                     break
                 continue
             left -= LOOK_COST + size / len(graph.live) * 2 * ELEMENT_COST
-            promise = self.promising(mutation)
-            if promise:
+            left -= mutation.walks * walk
+            if self.promising(mutation):
                 self.consider(mutation)
                 left -= walk
             if left < 0:
@@ -192,14 +210,14 @@ class Synthesis:
 
     def compare(self, mutation, meaning, moved, c):
         """Keep a mutation if what it moves is what is wrong."""
-        explained, contradicted = set(), 0
+        explained, contradicted, spared = set(), 0, False
         for k in self.compared():
             moves = bool((np.abs(moved[k]) > self.first.allowed[k]).any())
             if not moves:
                 continue
             fits = self.fits(self.first, moved, k)
             if k not in self.wrong and not fits:
-                return
+                spared = True
             if k in self.wrong and fits:
                 explained.add(k)
             elif k in self.wrong:
@@ -207,17 +225,19 @@ class Synthesis:
                 self.note_part(meaning, moved, k)
         explained = {k for k in explained if self.holds_elsewhere(mutation, k, c)}
         if explained:
+            # In a backward by hand each gradient has lines of its own: others may be right.
             self.found.append(
                 Candidate(
-                    meaning.label,
-                    meaning.cost,
-                    meaning.words,
+                    named_alone(mutation, meaning.label) if spared else meaning.label,
+                    meaning.cost + ALONE * spared,
+                    meaning.words + spared * " (in the lines of this gradient alone)",
                     frozenset(explained),
                     contradicted,
                     meaning.line,
                     meaning.op,
                     1.0,
                     dict(meaning.details),
+                    spared,
                 )
             )
 
