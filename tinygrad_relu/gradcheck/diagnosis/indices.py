@@ -27,6 +27,8 @@ def index_mutations(graph):
         if step.function in (take_at, add_at, assign_at):
             yield from elsewhere(link, arrays)
     yield from overwriting(graph)
+    for adding in sums_in_loops(graph):
+        yield from read_elsewhere(graph, adding, arrays)
 
 
 # ------------------------------------------------------------------------------- repeated indices
@@ -131,13 +133,18 @@ def overwriting(graph):
 
 def index_arrays(graph):
     """Return the arrays of integers by which anything was taken or put."""
-    found = []
+    found, loops = [], defaultdict(list)
     for step in graph.steps:
         if step.function in (take_at, add_at, assign_at):
-            for part in parts_of(step.arguments[1]):
-                if is_index(part) and not any(np.array_equal(part, other) for other in found):
-                    found.append(part)
-    return found
+            found += [part for part in parts_of(step.arguments[1]) if is_index(part)]
+            if isinstance(step.arguments[1], (int, np.integer)):
+                loops[step.site, step.function].append(int(step.arguments[1]))
+    found += [np.array(numbers) for numbers in loops.values() if len(numbers) > 1]
+    different = []
+    for part in found:
+        if not any(np.array_equal(part, other) for other in different):
+            different.append(part)
+    return different
 
 
 def parts_of(key):
@@ -204,3 +211,42 @@ def with_key(link, number, label, cost, words, key):
         f"the gradient that goes back through {step.name} to "
         f"{described(link.graph, link.parent(link.members[0]))} is {how} {words}",
     )
+
+
+def sums_in_loops(graph):
+    """Yield the rounds of each loop that has ``total[i] += x``: the assignment, and the step of ``x``."""
+    groups = defaultdict(list)
+    for k in graph.live:
+        step = graph.steps[k]
+        if step.function is not assign_at or not isinstance(step.arguments[1], (int, np.integer)):
+            continue
+        added = graph.steps[step.references[-1]]
+        if added.function is np.add and len(added.references) == 2:
+            before, x = added.references
+            # In the first round nothing was there yet.
+            if graph.steps[before].function in (take_at, None) and graph.steps[x].flows:
+                groups[step.site].append((k, x))
+    yield from (rounds for rounds in groups.values() if len(rounds) > 1)
+
+
+def read_elsewhere(graph, rounds, arrays):
+    """Yield the sums of a loop walked back with the gradients of other elements of the total."""
+    own = np.array([int(graph.steps[k].arguments[1]) for k, _ in rounds])
+    count = len(graph.steps[rounds[0][0]].value)
+    variants = [
+        (Label.PERMUTED, 23.6, "indices that are meant for something else", other)
+        for other in arrays if other.shape == own.shape and other.max() < count
+    ]
+    variants += [(Label.SHIFTED, 23.8, f"indices that are {n:+d} off", (own + n) % count) for n in (1, -1)]
+    for number, (label, cost, words, other) in enumerate(variants):
+        if np.array_equal(own, other):
+            continue
+        changes = [
+            Change(k, x, lambda g, _, a=int(a), b=int(b): g[b] - g[a])
+            for (k, x), a, b in zip(rounds, own, other)
+        ]
+        step = graph.steps[rounds[0][0]]
+        yield Mutation(
+            ("sum elsewhere", rounds[0][0], number), label, cost, changes,
+            f"the gradients of what is added up in a loop are read at {words}", step.line, step.name,
+        )

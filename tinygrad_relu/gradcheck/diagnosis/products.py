@@ -21,6 +21,17 @@ def product_mutations(graph):
                 yield from other_factors(graph, link)
             if step.function is np.divide and link.slot(link.members[0]) == 0:
                 yield from divided_by_length(link)
+        if step.function in (np.square, np.power) and step.paths[link.slot(link.members[0])] == (0, 0):
+            yield link.mutation(
+                ("number of power",), Label.MISSING_FACTOR, 22.9,
+                lambda k, g, _, n=exponent_of(step): summed_to(n * g, link.operand(k).shape),
+                "of the derivative of a power only the number in front is multiplied in",
+            )
+
+
+def exponent_of(step):
+    """Return the exponent of a power."""
+    return 2.0 if step.function is np.square else np.log(step.call([np.e, *step.operands[1:]]))
 
 
 def missing_factors(graph):

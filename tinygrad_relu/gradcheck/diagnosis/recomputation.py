@@ -170,19 +170,28 @@ def with_other_mask(graph, k):
         mask = mask.astype(step.value.dtype)
         if np.array_equal(mask, step.value) or not users:
             continue
-        again = Recomputation(graph, {k: lambda _, mask=mask: mask}, {})
-        yield again.mutation(
-            ("mask", k, number), label, cost,
-            f"the mask of {graph.steps[users[0]].name} is {words} when the backward computes the forward "
-            "again",
-            users[0],
-        )
+        # Behind a softmax the mask is often left out on the way back, where its weights are 0.
+        passing = {j: handed_to(graph, j, s) for j in users for s in slots_passed(graph, j)}
+        for rules in [{}, passing] if passing else [{}]:
+            yield Recomputation(graph, {k: lambda _, mask=mask: mask}, rules).mutation(
+                ("mask", k, number, bool(rules)), label, cost + 0.05 * bool(rules),
+                f"the mask of {graph.steps[users[0]].name} is {words} when the backward computes the "
+                "forward again",
+                users[0],
+            )
         changes = [c for j in users for c in with_operand(graph, j, k, mask)]
         yield Mutation(
             ("other mask", k, number), label, cost - 0.1, changes,
             f"the mask of {graph.steps[users[0]].name} is {words} on the way back",
             graph.steps[users[0]].line, graph.steps[users[0]].name,
         )
+
+
+def slots_passed(graph, j):
+    """Return the only operand of ``np.where`` that a gradient flows to, or none."""
+    step = graph.steps[j]
+    slots = [s for s, _ in graph.edges(j) if step.operands[s].shape == step.value.shape]
+    return slots if step.function is np.where and len(slots) == 1 else []
 
 
 def with_operand(graph, j, k, value):

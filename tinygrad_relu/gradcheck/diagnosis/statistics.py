@@ -23,16 +23,18 @@ class Norm:
 
     Attributes
     ----------
-    x, centred, square : int
-        Steps; `centred` is `x` where no mean is taken off.
+    x, square : int
+        Steps: what is normalised, and the square of it after the mean was taken off.
+    centred : tuple of int
+        The steps where that is done, since a variance does it once more; `x` where it is not done.
     axes : tuple of int
         Those of the means.
     normal, deviation : ndarray
     """
 
     x: int
-    centred: int
     square: int
+    centred: tuple
     axes: tuple
     normal: np.ndarray
     deviation: np.ndarray
@@ -83,7 +85,8 @@ def norms_of(graph):
         if deviation.ndim < graph.steps[centred].value.ndim:
             deviation = np.expand_dims(deviation, axes)
         value = graph.steps[centred].value
-        yield Norm(centred_from(graph, centred, axes), centred, square, axes, value / deviation, deviation)
+        x, all_centred = centred_from(graph, centred, axes)
+        yield Norm(x, square, all_centred, axes, value / deviation, deviation)
 
 
 def base_of_square(graph, k):
@@ -121,20 +124,25 @@ def root_of(graph, k):
 
 
 def centred_from(graph, centred, axes):
-    """Return what a mean was taken off, or the step itself."""
+    """Return what a mean was taken off, and all steps where it was; or the step itself."""
     step = graph.steps[centred]
     if step.function is np.subtract and len(step.references) == 2:
         value, x = step.value, step.operands[0]
         if x.shape == value.shape and np.allclose(value, x - x.mean(axes, keepdims=True)):
-            return step.references[0]
-    return centred
+            source = step.references[0]
+            return source, tuple(
+                k for k in graph.live
+                if graph.steps[k].function is np.subtract and graph.steps[k].references[0] == source
+                and graph.steps[k].value.shape == value.shape and np.allclose(graph.steps[k].value, value)
+            )
+    return centred, (centred,)
 
 
 def wrong_norms(graph, norm):
     """Yield the wrong backwards of a norm."""
-    has_mean = norm.x != norm.centred
+    has_mean = norm.x not in norm.centred
     n, r, over = norm.normal, 1 / norm.deviation, norm.axes
-    step = graph.steps[norm.centred]
+    step = graph.steps[norm.centred[0]]
 
     def mean(x, axes=over):
         return x.mean(axes, keepdims=True) if has_mean else np.zeros(x.shape)
@@ -145,13 +153,13 @@ def wrong_norms(graph, norm):
             part for s, part in enumerate(graph.steps[norm.square].pull(now[norm.square]))
             if graph.steps[norm.square].flowing[s]
         )
-        d = (now[norm.centred] - by_variance) / r
+        d = (sum(now[k] for k in norm.centred) - by_variance) / r
         return rule(d) - r * (d - mean(d) - n * (d * n).mean(over, keepdims=True))
 
     for key, label, cost, words, rule in norm_mistakes(norm, n, r, mean):
         yield Mutation(
             ("norm", norm.centred, key), label, cost,
-            [Change(norm.centred, norm.x, lambda g, now, rule=rule: extra(now, rule))],
+            [Change(norm.centred[0], norm.x, lambda g, now, rule=rule: extra(now, rule))],
             f"the way back through the norm {words}", step.line, "the norm",
         )
 
@@ -169,6 +177,10 @@ def norm_mistakes(norm, n, r, mean):
          "on the inputs", lambda d: r * d),
         ("sums", Label.AVERAGED, 21.9, "sums where it has to average",
          lambda d: r * (d - count * mean(d) - second(d, by=np.sum))),
+        ("variance", Label.WRONG_FUNCTION, 22.2, "divides by the variance, not by its root",
+         lambda d: r * r * (d - mean(d) - second(d))),
+        ("no deviation", Label.MISSING_FACTOR, 22.2, "does not divide by the deviation",
+         lambda d: d - mean(d) - second(d)),
         ("not scaled", Label.MISSING_FACTOR, 22, "takes the centred values for the normalised ones",
          lambda d: r * (d - mean(d) - second(d, times=value))),
         ("not scaled once", Label.MISSING_FACTOR, 22.1, "takes the centred values for the normalised ones",

@@ -12,7 +12,8 @@ SMALLEST = {np.min, np.amin}
 def sum_mutations(graph):
     """Yield wrong sums of a graph."""
     for link in links(graph):
-        if link.first.elementwise and link.operand(link.members[0]).shape != link.first.value.shape:
+        is_wide = link.first.elementwise or link.first.function is np.broadcast_to
+        if is_wide and link.operand(link.members[0]).shape != link.first.value.shape:
             yield from broadcast_sums(link)
         if link.first.function in LARGEST | SMALLEST:
             yield from extrema(link)
@@ -37,6 +38,8 @@ def broadcast_sums(link):
     axes = f"axis {lost[0]}" if len(lost) == 1 else f"axes {lost}"
 
     def term(k, g):
+        if link.first.function is np.broadcast_to:
+            return g
         return g * link.graph.steps[k].slopes()[link.slot(k)]
 
     def over(function):
