@@ -70,7 +70,8 @@ def collided(link):
             f"where an index occurs twice, += adds only one of its gradients to {name}: use np.add.at",
         )
     yield link.mutation(
-        ("averaged",), Label.AVERAGED, 22, lambda k, g, _: averaged(places_of(link.graph.steps[k]), g, shape),
+        ("averaged",), Label.AVERAGED, 22,
+        lambda k, g, _: averaged(places_of(link.graph.steps[k]), g, shape),
         f"where an index occurs twice, the gradients of {name} are averaged and not added up",
     )
 
@@ -237,7 +238,9 @@ def read_elsewhere(graph, rounds, arrays):
         (Label.PERMUTED, 23.6, "indices that are meant for something else", other)
         for other in arrays if other.shape == own.shape and other.max() < count
     ]
-    variants += [(Label.SHIFTED, 23.8, f"indices that are {n:+d} off", (own + n) % count) for n in (1, -1)]
+    variants += [
+        (Label.SHIFTED, 23.8, f"indices that are {by:+d} off", (own + by) % count) for by in (1, -1)
+    ]
     for number, (label, cost, words, other) in enumerate(variants):
         if np.array_equal(own, other):
             continue

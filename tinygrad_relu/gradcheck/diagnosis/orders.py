@@ -134,7 +134,8 @@ def arriving(link):
                 f"shifted by one place along axis {a}",
             )
         yield taken(
-            ("reversed", a), Label.PERMUTED, 25.2, lambda g, a=a: np.flip(g, a), f"reversed along axis {a}"
+            ("reversed", a), Label.PERMUTED, 25.2, lambda g, a=a: np.flip(g, a),
+            f"reversed along axis {a}",
         )
 
 

@@ -49,15 +49,16 @@ def cut_otherwise(graph, parent, pieces):
 
         def extra(g, now, order=order):
             return sum(
-                graph.steps[k].pull(now[other] - now[k])[0] for k, other in zip(pieces, order) if k != other
+                graph.steps[k].pull(now[other] - now[k])[0]
+                for k, other in zip(pieces, order) if k != other
             )
 
         numbers = ", ".join(str(pieces.index(k) + 1) for k in order)
         step = graph.steps[pieces[0]]
         yield Mutation(
             ("cut otherwise", parent, order), Label.PERMUTED, 24.1, [Change(pieces[0], parent, extra)],
-            f"the gradients of the pieces of {described(graph, parent)} are put together in another order "
-            f"({numbers})",
+            f"the gradients of the pieces of {described(graph, parent)} are put together in another "
+            f"order ({numbers})",
             step.line, step.name,
         )
 

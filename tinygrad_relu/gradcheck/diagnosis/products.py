@@ -22,16 +22,18 @@ def product_mutations(graph):
             if step.function is np.divide and link.slot(link.members[0]) == 0:
                 yield from divided_by_length(link)
         if step.function in (np.square, np.power) and step.paths[link.slot(link.members[0])] == (0, 0):
-            yield link.mutation(
-                ("number of power",), Label.MISSING_FACTOR, 22.9,
-                lambda k, g, _, n=exponent_of(step): summed_to(n * g, link.operand(k).shape),
-                "of the derivative of a power only the number in front is multiplied in",
-            )
+            yield number_of_power(link)
 
 
-def exponent_of(step):
-    """Return the exponent of a power."""
-    return 2.0 if step.function is np.square else np.log(step.call([np.e, *step.operands[1:]]))
+def number_of_power(link):
+    """Return the mutation that has ``n`` in the place of ``n * x**(n - 1)``."""
+    step = link.first
+    n = 2.0 if step.function is np.square else np.log(step.call([np.e, *step.operands[1:]]))
+    return link.mutation(
+        ("number of power",), Label.MISSING_FACTOR, 22.9,
+        lambda k, g, _: summed_to(n * g, link.operand(k).shape),
+        "of the derivative of a power only the number in front is multiplied in",
+    )
 
 
 def missing_factors(graph):
@@ -55,8 +57,8 @@ def missing_factors(graph):
             yield Mutation(
                 ("factor", p, inverse, j), Label.MISSING_FACTOR, 24.8,
                 [Change(j, j, lambda g, _, ratio=ratio: g * (ratio - 1))],
-                f"the {'division by' if inverse else 'factor'} {described(graph, p)} is missing on the way "
-                f"back from {described(graph, j)}",
+                f"the {'division by' if inverse else 'factor'} {described(graph, p)} is missing on the "
+                f"way back from {described(graph, j)}",
                 step.line, step.name,
             )
 

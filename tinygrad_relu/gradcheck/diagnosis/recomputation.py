@@ -8,7 +8,7 @@ import functools
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
-from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described
+from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation
 from tinygrad_relu.gradcheck.diagnosis.relations import STRAIGHT
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 

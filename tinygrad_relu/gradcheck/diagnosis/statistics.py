@@ -60,7 +60,8 @@ def several_constants(graph):
     for group in groups + ([tuple(found)] if len(found) > 2 else []):
         step = graph.steps[group[0]]
         yield Mutation(
-            ("constants", group), Label.MISSING_TERM, 19.8, [Change(k, k, lambda g, _: -g) for k in group],
+            ("constants", group), Label.MISSING_TERM, 19.8,
+            [Change(k, k, lambda g, _: -g) for k in group],
             f"{' and '.join(described(graph, k) for k in group)} are treated as constants, and depend on "
             "the inputs, too",
             step.line, step.name,
@@ -183,7 +184,7 @@ def norm_mistakes(norm, n, r, mean):
          lambda d: d - mean(d) - second(d)),
         ("not scaled", Label.MISSING_FACTOR, 22, "takes the centred values for the normalised ones",
          lambda d: r * (d - mean(d) - second(d, times=value))),
-        ("not scaled once", Label.MISSING_FACTOR, 22.1, "takes the centred values for the normalised ones",
+        ("not scaled once", Label.MISSING_FACTOR, 22.1, "takes the centred values for the normalised",
          lambda d: r * (d - mean(d) - value * np.mean(d * n, axis=over, keepdims=True))),
         ("twice", Label.EXTRA_TERM, 22.6, "counts that by the variance twice",
          lambda d: r * (d - mean(d) - 2 * second(d))),
@@ -198,7 +199,7 @@ def norm_mistakes(norm, n, r, mean):
                      f"{over}", lambda d, a=axes: r * (d - mean(d, a) - second(d, a))),
                     (("axes of mean", axes), Label.SUMMED, 22.4, f"takes the first mean over {axes}, not "
                      f"over {over}", lambda d, a=axes: r * (d - mean(d, a) - second(d))),
-                    (("axes of variance", axes), Label.SUMMED, 22.4, f"takes the second mean over {axes}, "
-                     f"not over {over}", lambda d, a=axes: r * (d - mean(d) - second(d, a))),
+                    (("axes of variance", axes), Label.SUMMED, 22.4, f"takes the second mean over "
+                     f"{axes}, not over {over}", lambda d, a=axes: r * (d - mean(d) - second(d, a))),
                 ]
     return found

@@ -73,7 +73,8 @@ def in_turns(turns):
 
 def named_alone(mutation, label):
     """Return what a mistake is called that was made on the way to some gradients only."""
-    return BEHIND.get(label, label) if mutation.key[0] == "section" else label
+    whole = mutation.key[0] == "section" and not mutation.key[3]
+    return BEHIND.get(label, label) if whole else label
 
 
 class Synthesis:
@@ -225,7 +226,9 @@ class Synthesis:
                 self.note_part(meaning, moved, k)
         explained = {k for k in explained if self.holds_elsewhere(mutation, k, c)}
         if explained:
-            # In a backward by hand each gradient has lines of its own: others may be right.
+            # In a backward by hand each gradient has lines of its own: others may be right.  One such
+            # line is likelier to be wrong than several.
+            contradicted += spared * (len(explained) - 1)
             self.found.append(
                 Candidate(
                     named_alone(mutation, meaning.label) if spared else meaning.label,
