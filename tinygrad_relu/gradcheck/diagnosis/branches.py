@@ -5,6 +5,7 @@ from collections import defaultdict
 
 import numpy as np
 
+from tinygrad_relu.gradcheck.diagnosis.conditions import other_conditions
 from tinygrad_relu.gradcheck.diagnosis.functions import derivative
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import (
@@ -12,7 +13,6 @@ from tinygrad_relu.gradcheck.diagnosis.mutations import (
     described,
     for_one_operand,
     links,
-    values_like,
 )
 from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS
 from tinygrad_relu.gradcheck.diagnosis.step import summed_to
@@ -26,6 +26,8 @@ ACTIVATIONS = (
     "{v} * (1 - {v}), the derivative of the sigmoid",
     "1 - {v}**2, the derivative of tanh",
     "({v} > 0), the derivative of ReLU",
+    "sigmoid({v}) * (1 - sigmoid({v})), the derivative of the sigmoid",
+    "1 - tanh({v})**2, the derivative of tanh",
 )
 MOST_NEAR = 8
 
@@ -135,58 +137,6 @@ def with_operand(link, value):
         return link.graph.steps[k].pull(g, operands)[link.slot(k)]
 
     return link.exchanged(rule)
-
-
-def other_conditions(graph, k):
-    """Yield ``np.where`` walked back with another condition, for both branches or for one."""
-    step = graph.steps[k]
-    if (0, 0) not in step.paths or step.value.size > 50_000:
-        return
-    at = step.paths.index((0, 0))
-    condition = np.broadcast_to(step.operands[at], step.value.shape)
-    source = graph.steps[step.references[at]]
-    own = source.references[0] if source.references else None
-    choices = [("inverted", ~condition.astype(bool), Label.WRONG_FUNCTION, 23, "upside down")]
-    for (other,) in values_like(graph, step.value.shape):
-        value = graph.steps[other].value
-        for sign, mask in ((">", value > 0), (">=", value >= 0), ("<", value < 0)):
-            if value.dtype == float and not np.array_equal(mask, condition):
-                ties = other == own and (value[mask != condition] == 0).all()
-                label = Label.MASK_NOT_STRICT if ties else Label.MASK_FROM_WRONG_TENSOR
-                choices.append(
-                    (
-                        (other, sign),
-                        mask,
-                        label,
-                        22.7 if ties else 24.1,
-                        f"taken from {described(graph, other)} {sign} 0",
-                    )
-                )
-    for key, mask, label, cost, words in choices:
-        for slots in ([s for s, _ in graph.edges(k)], *[[s] for s, _ in graph.edges(k)]):
-            changes = [conditioned(graph, k, at, slot, mask) for slot in slots]
-            mutation = Mutation(
-                ("condition", k, key, tuple(slots)),
-                label,
-                cost + 0.1 * (len(slots) == 1),
-                changes,
-                f"the condition of np.where is {words}",
-                step.line,
-                step.name,
-            )
-            yield mutation
-
-
-def conditioned(graph, k, at, slot, mask):
-    """Return the change of one branch of ``np.where`` by another condition."""
-    step = graph.steps[k]
-    operands = list(step.operands)
-    operands[at] = mask
-
-    def extra(g, _):
-        return step.pull(g, operands)[slot] - step.pull(g)[slot]
-
-    return Change(k, step.references[slot], extra)
 
 
 def slopes_of_others(link):

@@ -4,10 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinygrad_relu.gradcheck.diagnosis.step import Reference
 from tinygrad_relu.gradcheck.diagnosis.trace import Graph
 
 # How many numbers the inputs may have for a second point to be worth the differences.
 MOST_DIFFERENCES = 300
+
+#: Functions that bend, or decide, where their operands are equal.
+BENT = {
+    np.absolute, np.maximum, np.minimum, np.clip, np.greater, np.greater_equal, np.less, np.less_equal,
+}
 
 
 @dataclass
@@ -78,11 +84,36 @@ def evidence_for(case):
             Evidence(list(case.inputs), list(draw.cotangents), analytic, list(draw.numerical), allowed)
         )
     graph = graph_of(case, case.inputs)
+    if graph is not None and any(map(on_kink, graph.steps)):
+        # What the slope is there is a choice, and not the mistake that shows next to it.
+        beside = nearby(case, graph, (0.05,))
+        if shown(case, beside):
+            return beside
     here = [judged(graph, one) for one in base] if graph is not None else [None]
     near = nearby(case, graph)
     if all(one is not None for one in here):
         return here + near
     return near if near and graph is not None else base + near
+
+
+def shown(case, evidence):
+    """Tell whether each gradient that was found wrong is wrong in some evidence."""
+    return all(
+        any((np.abs(one.residue(k)) > one.allowed[k]).any() for one in evidence)
+        for k, wrong in enumerate(case.wrong)
+        if wrong and usable([case.draws[0].analytic[k]], [case.draws[0].numerical[k].shape])
+    ) and bool(evidence)
+
+
+def on_kink(step):
+    """Tell whether some element of a step is just where its function bends."""
+    if step.function not in BENT or (not step.flows and step.value.dtype != bool):
+        return False
+    if step.function is np.absolute:
+        return bool((step.operands[0] == 0).any())
+    operands = [step.operands[x.slot] if isinstance(x, Reference) else x for x in step.arguments]
+    pairs = [(operands[0], other) for other in operands[1:3] if other is not None]
+    return any(np.any(np.equal(*pair)) for pair in pairs)
 
 
 def judged(graph, one):
@@ -114,11 +145,11 @@ def graph_of(case, inputs):
         return None
 
 
-def nearby(case, graph):
+def nearby(case, graph, distances=(0.0, 0.05)):
     """Return evidence at a point near by, where the graph is trusted if differences agree with it."""
     if graph is None:
         return nearby_by_differences(case)
-    for apart in (0.0, 0.05):
+    for apart in distances:
         rng = np.random.default_rng(0)
         found = evidence_at([moved(x, rng, apart) for x in case.inputs], case, graph, rng)
         if found:

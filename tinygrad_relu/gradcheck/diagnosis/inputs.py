@@ -3,7 +3,12 @@
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
-from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, for_one_operand
+from tinygrad_relu.gradcheck.diagnosis.mutations import (
+    Mutation,
+    described,
+    for_one_operand,
+    values_like,
+)
 from tinygrad_relu.gradcheck.diagnosis.numbers import simple
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
@@ -28,6 +33,7 @@ def input_mutations(graph, alone=False):
             if j in graph.live:
                 yield returned_instead(graph, k, j)
                 yield added(graph, k, j, "cotangent")
+        yield from rescaled(graph, k)
         for j in [k, *others[-MOST_OTHERS:]]:
             if graph.steps[j].value.dtype.kind == "f":
                 yield added(graph, k, j, "value")
@@ -84,6 +90,28 @@ def missing_data(graph):
                         step.line,
                         step.name,
                     ),
+                )
+
+
+def rescaled(graph, k):
+    """Yield the whole gradient of an input times a value of the graph, or divided by one."""
+    for (j,) in values_like(graph, graph.steps[k].value.shape):
+        v = graph.steps[j].value
+        if v.dtype != float or not np.ptp(v):
+            continue
+        for power in (-1, 1):
+            with np.errstate(all="ignore"):
+                factor = v**power
+            if np.isfinite(factor).all():
+                yield Mutation(
+                    ("rescaled", k, j, power),
+                    Label.MISSING_FACTOR if power < 0 else Label.WRONG_FUNCTION,
+                    25 + 0.2 * power,
+                    [Change(k, k, lambda g, _, factor=factor: g * (factor - 1))],
+                    f"the gradient of {described(graph, k)} {'lacks the factor' if power < 0 else 'has'} "
+                    f"{described(graph, j)}{'' if power < 0 else ' as a factor too much'}",
+                    graph.steps[j].line,
+                    graph.steps[j].name,
                 )
 
 

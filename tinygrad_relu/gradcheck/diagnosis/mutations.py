@@ -11,6 +11,9 @@ from tinygrad_relu.gradcheck.diagnosis.trace import Change
 # How many other values of the same shape are tried in the place of one.
 MOST_VALUES = 24
 
+#: What it is called if a derivative is left out for one of the gradients behind an activation only.
+BEHIND = {Label.MASK_FORGOTTEN: Label.PRE_ACTIVATION, Label.MISSING_FACTOR: Label.PRE_ACTIVATION}
+
 
 @dataclass(frozen=True)
 class Mutation:
@@ -36,6 +39,8 @@ class Mutation:
         Of a free one, changes that are always taken once.
     walks : int
         How many more walks than one it takes to try it.
+    whole : bool
+        Whether it concerns a whole function, from its operand to its result; see `BEHIND`.
     """
 
     key: tuple
@@ -49,6 +54,7 @@ class Mutation:
     details: dict = field(default_factory=dict)
     base: tuple = ()
     walks: int = 0
+    whole: bool = False
 
 
 @dataclass(frozen=True)

@@ -340,7 +340,7 @@ class Calls:
             return self.stale(name, "depends on what the forward was last called with")
         if self.after[k] is not None and not alike(self.after[k], calls[0]):
             return self.stale(name, "is a view of a buffer that the next call writes over")
-        return self.shared(k) or self.unmoved(k)
+        return self.shared(k) or self.unmoved(k) or self.kept(k)
 
     def stale(self, name, words):
         """Return the explanation by a buffer."""
@@ -386,6 +386,20 @@ class Calls:
             1.0,
             {},
         )
+
+
+    def kept(self, k):
+        """Explain a gradient that is right for the first cotangent only, and not 0 for none at all."""
+        apart = [
+            np.abs(np.asarray(d.analytic[k]) - d.numerical[k]).max(initial=0) for d in self.case.draws
+        ]
+        sizes = [np.abs(d.numerical[k]).max(initial=0) for d in self.case.draws]
+        right = [a <= 1e-6 * size for a, size in zip(apart, sizes)]
+        nothing, _ = self.call(self.inputs, [0 * w for w in self.weights])
+        if not right[0] or all(right) or nothing[k] is None or not np.any(nothing[k]):
+            return None
+        words = "is right for the first dout only, and not 0 where dout is 0"
+        return self.stale(self.case.names[k], words)
 
 
 def same_memory(a, b):

@@ -35,8 +35,6 @@ class Candidate:
         Which inputs it explains.
     contradicts : int
         How many other wrong inputs it would move in another way than they are wrong.
-    alone : bool
-        Whether it would spoil inputs that are right, were it not for lines of their own.
     """
 
     label: Label
@@ -48,7 +46,6 @@ class Candidate:
     op: str = ""
     share: float = 1.0
     details: dict = field(default_factory=dict)
-    alone: bool = False
 
     @property
     def rank(self):

@@ -18,6 +18,8 @@ from tinygrad_relu.gradcheck.diagnosis.step import Reference, Step, add_at, assi
 # More steps than this are not looked into: one exchange after another would take too long.
 MOST_STEPS = 6000
 MOST_ELEMENTS = 10_000_000
+# Of the arrays that lie at hand where the user's lines work.
+MOST_DATA, MOST_DATA_SIZE = 32, 20_000
 
 OURS = str(Path(__file__).parent)
 NUMPY = str(Path(np.__file__).parent)
@@ -63,7 +65,7 @@ class Recording:
         self.busy, self.elements = False, 0
         self.strays, self.caller = {}, None
         self.thread = threading.get_ident()
-        self.entry = None
+        self.entry, self.data = None, {}
 
     def step(self, function, arguments, keywords, value, part=None):
         """Write down a step, and return its number; None where no recorded array takes part."""
@@ -136,9 +138,21 @@ class Recording:
             if not path.startswith((OURS, NUMPY)):
                 if not name:
                     name = f"{Path(path).name}:{frame.f_lineno}"
+                    self.note_data(frame)
                 places.append((frame.f_code, frame.f_lasti))
             frame = frame.f_back
         return name, tuple(places)
+
+    def note_data(self, frame):
+        """Note the plain arrays among the names of a function of the user's, such as a mask's random numbers.
+
+        What is computed from them alone is no step, and what is wrong may begin there all the same.
+        """
+        for name, x in frame.f_locals.items():
+            if type(x) is np.ndarray and x.dtype.kind in "fiub" and 1 < x.size <= MOST_DATA_SIZE:
+                if id(x) not in self.data and len(self.data) < MOST_DATA:
+                    # The array is kept, so that no other one gets its address.
+                    self.data[id(x)] = name, x.copy(), x
 
     def wrap(self, value, number):
         """Return an array that stands for the step `number`, or for a constant."""
@@ -491,6 +505,8 @@ def recorded(function, inputs):
         Those of the inputs come first.
     outputs : list of int or None
         The step of each output; None where it does not depend on the inputs, as far as can be seen.
+    data : list of (str, ndarray)
+        Plain arrays that the function had at hand, and what it calls them.
     """
     recording = Recording()
     arrays = []
@@ -511,7 +527,8 @@ def recorded(function, inputs):
                 sys.setprofile(None)
     found = list(found.values()) if isinstance(found, dict) else found
     found = list(found) if isinstance(found, (list, tuple)) else [found]
-    return recording.steps, [output_number(recording, y) for y in found]
+    outputs = [output_number(recording, y) for y in found]
+    return recording.steps, outputs, [(name, x) for name, x, _ in recording.data.values()]
 
 
 def output_number(recording, y):

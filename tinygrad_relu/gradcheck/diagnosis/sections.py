@@ -5,18 +5,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinygrad_relu.gradcheck.diagnosis.conditions import compared_with_zero, masks_at_level
 from tinygrad_relu.gradcheck.diagnosis.functions import DERIVATIVES, derivative, name_of, two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
-from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, for_one_operand, values_like
+from tinygrad_relu.gradcheck.diagnosis.mutations import (
+    BEHIND,
+    Mutation,
+    described,
+    for_one_operand,
+    values_like,
+)
 from tinygrad_relu.gradcheck.diagnosis.numbers import close, simple
 from tinygrad_relu.gradcheck.diagnosis.relations import STRAIGHT
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 MOST_STEPS = 16  # of a function that is written out
 MOST_LIVE = 80  # of a graph where each operand of each step is looked at by itself
-
-#: What it is called if a derivative is left out for one of the gradients behind an activation only.
-BEHIND = {Label.MASK_FORGOTTEN: Label.PRE_ACTIVATION, Label.MISSING_FACTOR: Label.PRE_ACTIVATION}
 
 #: Functions that let one operand or another through.
 GATES = {np.where, np.maximum, np.minimum, np.clip}
@@ -69,6 +73,7 @@ class Section:
             self.name,
             None,
             details,
+            whole=not self.partial,
         )
 
     @functools.cached_property
@@ -142,7 +147,7 @@ def section_mutations(graph, alone=False):
             if not alone:
                 yield mutation
             elif single and mutation.key[4] not in ("place", "formula at", "power"):
-                yield from for_one_operand(graph, mutation, None if section.partial else BEHIND)
+                yield from for_one_operand(graph, mutation, BEHIND if mutation.whole else None)
 
 
 def of_section(section, sides):
@@ -246,9 +251,10 @@ def forgotten_number(section, slope, ones):
 def wrong_masks(section, sides):
     """Yield masks of another tensor, or with the wrong comparison."""
     low, high = sides
+    given = mask_is_given(section)
     yield section.mutation(
         ("inverted",),
-        Label.WRONG_FUNCTION,
+        Label.MASK_FROM_WRONG_TENSOR if given else Label.WRONG_FUNCTION,
         23,
         lambda j, _: low + high - section.slopes[j],
         f"the mask of {section.name} is upside down: it lets pass what it should stop (< for >)",
@@ -256,6 +262,8 @@ def wrong_masks(section, sides):
     graph, shape = section.graph, section.value(section.ends[0]).shape
     if any(section.value(k).shape != shape for k in section.ends):
         return
+    if len(section.ends) == 1:
+        yield from masks_of_data(section, sides)
     thresholds = sorted({0.0, *thresholds_of(graph, section.ends[0])})
     sources = [("value", k) for k in values_like(graph, shape, section.ends)]
     if len(section.ends) == 1:
@@ -266,6 +274,39 @@ def wrong_masks(section, sides):
                 mutation = mask_of(section, kind, where, t, strict, sides)
                 if mutation is not None:
                     yield mutation
+
+
+def mask_is_given(section):
+    """Tell whether a mask is data of the function, and not computed from what it is applied to."""
+    step = section.graph.steps[section.ends[0]]
+    masks = [section.graph.steps[k] for k, flows in zip(step.references, step.flowing) if not flows]
+    return any(not mask.references and mask.value.size > 1 for mask in masks)
+
+
+def masks_of_data(section, sides):
+    """Yield masks that come from plain arrays of the forward, in the place of one that does."""
+    if not mask_is_given(section):
+        return
+    graph, (low, high), (slopes,) = section.graph, sides, section.slopes
+    right = slopes == high
+    for number, (name, x) in enumerate(graph.data):
+        if x.shape != slopes.shape:
+            continue
+        found = [(key, mask, Label.MASK_NOT_STRICT, 22) for key, mask in masks_at_level(right, x)]
+        found += [
+            (sign, mask, Label.MASK_FROM_WRONG_TENSOR, 24)
+            for sign, mask in compared_with_zero(x)
+            if not np.array_equal(mask, right)
+        ]
+        for key, mask, label, cost in found:
+            what = "with >= for >, or < for <=, of" if cost == 22 else "from"
+            yield section.mutation(
+                ("data", number, key),
+                label,
+                cost,
+                lambda j, _, mask=mask: np.where(mask, high, low),
+                f"the mask of {section.name} is taken {what} {name}",
+            )
 
 
 def thresholds_of(graph, number):
@@ -315,7 +356,7 @@ def mask_of(section, kind, where, t, strict, sides):
         at_ties = all(
             (section.value(k)[w != s] == t).all() for k, w, s in zip(where, found, section.slopes)
         )
-        label = Label.MASK_NOT_STRICT if at_ties else Label.WRONG_FUNCTION
+        label = Label.MASK_NOT_STRICT if at_ties else Label.MASK_FROM_WRONG_TENSOR
     words = (
         f"the mask of {section.name} is taken with {sign} {t:g}, and is another one"
         if own
@@ -433,6 +474,10 @@ def of_formula(section, place, name, found):
         elif np.allclose(wrong[right != 0], right[right != 0], 1e-7) and (right == 0).any():
             label, price = Label.MASK_FORGOTTEN, 20.1
             said = f"the mask in {section.name} is forgotten: its derivative is 0 at some elements"
+        elif section.name == "the sigmoid" and (place, name) == ("result", "1 - {v}") and close(c, 1):
+            # With y alone it is the derivative of exp that may have been meant.
+            label, price = Label.MISSING_FACTOR, 22.9
+            said = f"of y * (1 - y), the derivative of {section.name}, the first factor is missing"
         elif (
             "ReLU" in name
             and 0 < np.count_nonzero(wrong) < wrong.size
@@ -454,6 +499,7 @@ def of_formula(section, place, name, found):
         named,
         {},
         (Change(end, start, lambda g, _: -g * section.slopes[0]),),
+        not section.partial,
     )
 
 

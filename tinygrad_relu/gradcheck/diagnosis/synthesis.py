@@ -1,6 +1,7 @@
 """Analysis by synthesis: walk back with one rule changed, and see whether that is what was returned."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,14 +10,17 @@ from tinygrad_relu.gradcheck.diagnosis.edges import edge_mutations
 from tinygrad_relu.gradcheck.diagnosis.indices import index_mutations
 from tinygrad_relu.gradcheck.diagnosis.inputs import input_mutations
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
-from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation
+from tinygrad_relu.gradcheck.diagnosis.losses import loss_mutations
+from tinygrad_relu.gradcheck.diagnosis.misplaced import misplaced_mutations
+from tinygrad_relu.gradcheck.diagnosis.mutations import BEHIND, Mutation
 from tinygrad_relu.gradcheck.diagnosis.orders import order_mutations
 from tinygrad_relu.gradcheck.diagnosis.pieces import piece_mutations
 from tinygrad_relu.gradcheck.diagnosis.products import product_mutations
 from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
 from tinygrad_relu.gradcheck.diagnosis.recomputation import recomputation_mutations
+from tinygrad_relu.gradcheck.diagnosis.recomputed import recomputed_mutations
 from tinygrad_relu.gradcheck.diagnosis.rounds import round_mutations
-from tinygrad_relu.gradcheck.diagnosis.sections import BEHIND, section_mutations
+from tinygrad_relu.gradcheck.diagnosis.sections import section_mutations
 from tinygrad_relu.gradcheck.diagnosis.softmaxes import softmaxes
 from tinygrad_relu.gradcheck.diagnosis.statistics import statistic_mutations
 from tinygrad_relu.gradcheck.diagnosis.sums import sum_mutations
@@ -25,12 +29,18 @@ from tinygrad_relu.gradcheck.diagnosis.sums import sum_mutations
 # depend on how busy the machine is.
 MANY = 12
 GOOD = 28.0  # what costs more, something better is looked for
-ALONE = 1.5  # what it costs more that a mistake has not spoilt all that lies behind it
+ALONE = 0.9  # what it costs if it spares the gradient of another input, which it should spoil, too
 
 BUDGET, PART_BUDGET = 1.2, 0.3
 STEP_COST, ELEMENT_COST, LOOK_COST = 7e-6, 4e-9, 4e-5
 
-FOR_ONE_OPERAND = (section_mutations, edge_mutations, branch_mutations, input_mutations)
+FOR_ONE_OPERAND = (
+    section_mutations,
+    edge_mutations,
+    branch_mutations,
+    input_mutations,
+    misplaced_mutations,
+)
 FIRST_HALF = Mutation(("first half",), Label.UNEXPLAINED, 0.0, [], "")
 FAMILIES = (
     section_mutations,
@@ -46,6 +56,9 @@ FAMILIES = (
     product_mutations,
     piece_mutations,
     recomputation_mutations,
+    recomputed_mutations,
+    loss_mutations,
+    misplaced_mutations,
 )
 
 
@@ -71,10 +84,15 @@ def in_turns(turns):
                 yield mutation
 
 
-def named_alone(mutation, label):
-    """Return what a mistake is called that was made on the way to some gradients only."""
-    whole = mutation.key[0] == "section" and not mutation.key[3]
-    return BEHIND.get(label, label) if whole else label
+def for_some(mutation, meaning, inputs):
+    """Return what a wrong rule means that is wrong for the gradients of some inputs only."""
+    names = " and ".join(f"input {{{k}}}" for k in sorted(inputs))
+    return replace(
+        meaning,
+        label=BEHIND.get(meaning.label, meaning.label) if mutation.whole else meaning.label,
+        cost=meaning.cost + ALONE,
+        words=f"{meaning.words} (on the way to {names} alone)",
+    )
 
 
 class Synthesis:
@@ -93,7 +111,7 @@ class Synthesis:
         self.first = evidence[0]
         self.wrong = [k for k in self.compared() if self.is_wrong(self.first, k)]
         self.elsewhere, self.others = {}, None
-        self.found, self.parts = [], []
+        self.found, self.parts, self.alone = [], [], []
         same = [one for one in evidence[1:] if one.graph is self.first.graph]
         numbers = sum(
             int((np.abs(one.residue(k)) > one.allowed[k]).sum())
@@ -135,7 +153,7 @@ class Synthesis:
         left = BUDGET
         for mutation in mutations(graph):
             if mutation is FIRST_HALF:
-                good = [c for c in self.found if c.cost < GOOD and not c.alone]
+                good = [c for c in self.found if c.cost < GOOD]
                 if {k for candidate in good for k in candidate.inputs} >= set(self.wrong):
                     break
                 continue
@@ -146,6 +164,7 @@ class Synthesis:
                 left -= walk
             if left < 0:
                 break
+        self.found += self.alone
         if not self.found:
             self.search_parts(max(20, int(PART_BUDGET / walk)))
 
@@ -211,36 +230,36 @@ class Synthesis:
 
     def compare(self, mutation, meaning, moved, c):
         """Keep a mutation if what it moves is what is wrong."""
-        explained, contradicted, spared = set(), 0, False
+        explained, spared, contradicted = set(), [], 0
         for k in self.compared():
             moves = bool((np.abs(moved[k]) > self.first.allowed[k]).any())
             if not moves:
                 continue
             fits = self.fits(self.first, moved, k)
             if k not in self.wrong and not fits:
-                spared = True
-            if k in self.wrong and fits:
+                spared.append(k)
+            elif k in self.wrong and fits:
                 explained.add(k)
             elif k in self.wrong:
                 contradicted += 1
                 self.note_part(meaning, moved, k)
         explained = {k for k in explained if self.holds_elsewhere(mutation, k, c)}
         if explained:
-            # In a backward by hand each gradient has lines of its own: others may be right.  One such
-            # line is likelier to be wrong than several.
-            contradicted += spared * (len(explained) - 1)
-            self.found.append(
+            if spared:
+                # A backward by hand has a line for each gradient, so that it may be wrong in one of them.
+                meaning = for_some(mutation, meaning, explained)
+                contradicted += len(explained) - 1
+            (self.alone if spared else self.found).append(
                 Candidate(
-                    named_alone(mutation, meaning.label) if spared else meaning.label,
-                    meaning.cost + ALONE * spared,
-                    meaning.words + spared * " (in the lines of this gradient alone)",
+                    meaning.label,
+                    meaning.cost,
+                    meaning.words,
                     frozenset(explained),
                     contradicted,
                     meaning.line,
                     meaning.op,
                     1.0,
                     dict(meaning.details),
-                    spared,
                 )
             )
 

@@ -52,6 +52,8 @@ class Graph:
     inputs, outputs : list of int
     live : list of int
         The steps that lie between inputs and outputs, in order.
+    data : list of (str, ndarray)
+        Plain arrays that the function had at hand, and what it calls them.
     """
 
     steps: list
@@ -59,14 +61,15 @@ class Graph:
     outputs: list
     live: list = field(default_factory=list)
     known: dict = field(default_factory=dict)  # what was worked out about it already
+    data: list = field(default_factory=list)
 
     @classmethod
     def of(cls, function, inputs, count):
         """Return the graph of ``function(inputs)``, of which the first `count` results matter."""
-        steps, outputs = recorded(function, inputs)
+        steps, outputs, data = recorded(function, inputs)
         for step in steps:
             step.connect(steps)
-        graph = cls(steps, list(range(len(inputs))), outputs[:count])
+        graph = cls(steps, list(range(len(inputs))), outputs[:count], data=data)
         reached = {k for k in graph.outputs if k is not None and steps[k].flows}
         for k in range(len(steps) - 1, -1, -1):
             if k in reached:
