@@ -136,7 +136,7 @@ def permuted_elements(evidence, k):
     if np.array_equal(order, np.arange(order.size)):
         return
     if all(matches(one, k, one.expected[k].ravel()[order].reshape(right.shape)) for one in evidence):
-        yield Label.PERMUTED, 13.8, "has the right elements in the wrong places", {}
+        yield Label.PERMUTED, 27.5, "has the right elements in the wrong places", {}
 
 
 def order_of_entries(right, given, axis):

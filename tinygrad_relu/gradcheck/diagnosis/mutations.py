@@ -37,6 +37,8 @@ class Mutation:
         as a `Mutation` without changes, or None if it means nothing.
     base : sequence of Change
         Of a free one, changes that are always taken once.
+    walks : int
+        How many more walks than one it takes to try it.
     whole : bool
         Whether it concerns a whole function, from its operand to its result; see `BEHIND`.
     """
@@ -51,6 +53,7 @@ class Mutation:
     free: Callable | None = None
     details: dict = field(default_factory=dict)
     base: tuple = ()
+    walks: int = 0
     whole: bool = False
 
 

@@ -10,6 +10,8 @@ def order_mutations(graph):
     """Yield wrong orders of what goes back through all links of a graph."""
     for link in links(graph):
         yield from arranged(link)
+        if not link.first.elementwise:
+            yield from arriving(link)
 
 
 def arranged(link):
@@ -32,12 +34,14 @@ def arranged(link):
     for a in axes:
         for b in axes:
             if a < b and shape[a] == shape[b]:
+                undone = link.first.function in (np.transpose, np.swapaxes) and len(shape) > 2
                 yield sent(
                     ("transposed", a, b),
-                    Label.TRANSPOSED,
+                    # Of blocks, or behind a reshape, nobody calls that a transpose any more.
+                    Label.PERMUTED if undone or len(shape) > 4 else Label.TRANSPOSED,
                     23,
                     lambda x, a=a, b=b: np.swapaxes(x, a, b),
-                    "transposed",
+                    f"in the wrong order: its axes {a} and {b} are exchanged",
                 )
         for by in (1, -1):
             yield sent(
@@ -53,6 +57,21 @@ def arranged(link):
                 25,
                 lambda x, a=a, by=by: moved(x, by, a),
                 f"shifted by one place along axis {a}",
+            )
+        for word, entry in (("first", 0), ("last", -1)):
+            yield sent(
+                ("without", a, entry),
+                Label.MISSING_TERM,
+                24.9,
+                lambda x, a=a, entry=entry: without_entry(x, a, entry),
+                f"without its {word} entry along axis {a}: is a range one too short?",
+            )
+            yield sent(
+                ("only", a, entry),
+                Label.MISSING_TERM,
+                24.9,
+                lambda x, a=a, entry=entry: x - without_entry(x, a, entry),
+                f"there for the {word} entry along axis {a} only",
             )
         yield sent(
             ("reversed", a), Label.PERMUTED, 25, lambda x, a=a: np.flip(x, a), f"reversed along axis {a}"
@@ -91,10 +110,46 @@ def arranged(link):
             )
 
 
+def arriving(link):
+    """Yield the gradient that arrives taken in another order, or without an end: a slice that is off."""
+    axes = [a for a, n in enumerate(link.first.value.shape) if n > 1][:6]
+    name = described(link.graph, link.parent(link.members[0]))
+
+    def taken(key, label, cost, arrange, words):
+        return link.mutation(
+            ("arriving", *key), label, cost, lambda k, g, _: link.right(k, arrange(g)),
+            f"the gradient that arrives at {link.first.name} is {words} on the way to {name}",
+        )
+
+    for a in axes:
+        for word, entry in (("first", 0), ("last", -1)):
+            yield taken(
+                ("without", a, entry), Label.MISSING_TERM, 25,
+                lambda g, a=a, entry=entry: without_entry(g, a, entry),
+                f"taken without its {word} entry along axis {a}: is a range one too short?",
+            )
+        for by in (1, -1):
+            yield taken(
+                ("shifted", a, by), Label.SHIFTED, 25.2, lambda g, a=a, by=by: np.roll(g, by, a),
+                f"shifted by one place along axis {a}",
+            )
+        yield taken(
+            ("reversed", a), Label.PERMUTED, 25.2, lambda g, a=a: np.flip(g, a),
+            f"reversed along axis {a}",
+        )
+
+
 def moved(x, by, axis):
     """Return `x` moved along an axis, with zeros where nothing arrives."""
     y = np.roll(x, by, axis)
     where = [slice(None)] * x.ndim
     where[axis] = slice(0, by) if by > 0 else slice(by, None)
     y[tuple(where)] = 0
+    return y
+
+
+def without_entry(x, axis, entry):
+    """Return `x` with zeros at one place of an axis."""
+    y = np.array(x)
+    np.moveaxis(y, axis, 0)[entry] = 0
     return y

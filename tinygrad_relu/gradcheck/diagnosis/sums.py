@@ -1,13 +1,9 @@
-"""Wrong sums: over broadcast axes, within reductions, over the rounds of a loop."""
-
-from collections import defaultdict
+"""Wrong sums: over broadcast axes and within reductions."""
 
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
-from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, links
-from tinygrad_relu.gradcheck.diagnosis.step import add_at, assign_at, take_at
-from tinygrad_relu.gradcheck.diagnosis.trace import Change
+from tinygrad_relu.gradcheck.diagnosis.mutations import described, links
 
 LARGEST = {np.max, np.amax}
 SMALLEST = {np.min, np.amin}
@@ -16,16 +12,13 @@ SMALLEST = {np.min, np.amin}
 def sum_mutations(graph):
     """Yield wrong sums of a graph."""
     for link in links(graph):
-        if link.first.elementwise and link.operand(link.members[0]).shape != link.first.value.shape:
+        is_wide = link.first.elementwise or link.first.function is np.broadcast_to
+        if is_wide and link.operand(link.members[0]).shape != link.first.value.shape:
             yield from broadcast_sums(link)
         if link.first.function in LARGEST | SMALLEST:
             yield from extrema(link)
-        if link.first.function in (take_at, assign_at, add_at, np.take):
-            yield from indexed(link)
         if link.first.function is np.cumsum:
             yield from cumulated(link)
-    yield from lone_rounds(graph)
-    yield from overwriting(graph)
 
 
 # ------------------------------------------------------------------------------- broadcast axes
@@ -45,6 +38,8 @@ def broadcast_sums(link):
     axes = f"axis {lost[0]}" if len(lost) == 1 else f"axes {lost}"
 
     def term(k, g):
+        if link.first.function is np.broadcast_to:
+            return g
         return g * link.graph.steps[k].slopes()[link.slot(k)]
 
     def over(function):
@@ -203,149 +198,3 @@ def first_along(x, axis):
         where[k] = slice(0, 1)
     y[tuple(where)] = x[tuple(where)]
     return y
-
-
-# --------------------------------------------------------------------------------------- indexing
-
-
-def indexed(link):
-    """Yield what goes wrong with what was taken or put by index."""
-    step = link.first
-    if step.function in (take_at, np.take):
-        name = described(link.graph, link.parent(link.members[0]))
-
-        def overwritten(k, g, _, reverse=False):
-            here = link.graph.steps[k]
-            x = np.zeros(here.operands[0].shape)
-            if here.function is take_at:
-                key = here.arguments[1]
-            else:
-                axis = here.keywords.get("axis", here.arguments[2] if len(here.arguments) > 2 else None)
-                if axis is None:
-                    x = x.ravel()
-                key = (*[slice(None)] * (axis or 0), np.asarray(here.arguments[1]))
-            if reverse:
-                rows = np.arange(x.size).reshape(x.shape)[key].ravel()
-                x.ravel()[rows[::-1]] = g.ravel()[::-1]
-            else:
-                x[key] = g
-            return x.reshape(here.operands[0].shape)
-
-        yield link.mutation(
-            ("overwritten",),
-            Label.MISSING_TERM,
-            21,
-            overwritten,
-            f"where an index occurs twice, the gradient of {name} is overwritten and not added up: "
-            "use np.add.at",
-        )
-        yield link.mutation(
-            ("overwritten", "first"),
-            Label.MISSING_TERM,
-            21.5,
-            lambda k, g, c: overwritten(k, g, c, True),
-            f"where an index occurs twice, only one of its gradients reaches {name}: use np.add.at",
-        )
-        yield link.mutation(
-            ("averaged",),
-            Label.AVERAGED,
-            22,
-            lambda k, g, _: averaged(link.graph.steps[k], g),
-            f"where an index occurs twice, the gradients of {name} are averaged and not added up",
-        )
-    elif step.paths[link.slot(link.members[0])] == (0, 0):
-        yield link.mutation(
-            ("kept",),
-            Label.MASK_FORGOTTEN,
-            22,
-            lambda k, g, _: g,
-            "the gradient is not set to 0 where the forward wrote other values over",
-        )
-
-
-def averaged(step, g):
-    """Return the mean of what goes back to each element that was taken."""
-    (total,) = step.pull(g)
-    (counts,) = step.pull(np.ones(g.shape))
-    return total / np.maximum(counts, 1)
-
-
-# ---------------------------------------------------------------------------------- rounds of a loop
-
-
-def overwriting(graph):
-    """Yield the pieces of one array, each written over the others where it overlaps them, not added."""
-    pieces = defaultdict(list)
-    for k in graph.live:
-        if graph.steps[k].function is take_at and graph.steps[k].flowing[0]:
-            pieces[graph.steps[k].site, graph.steps[k].references[0]].append(k)
-    for (_, parent), members in pieces.items():
-        if len(members) < 2:
-            continue
-        for word, order in (("forwards", members), ("backwards", members[::-1])):
-
-            def extra(g, right, order=order, parent=parent):
-                x, total = np.zeros((2, *graph.steps[parent].value.shape))
-                for k in order:
-                    key = graph.steps[k].arguments[1]
-                    x[key] = right[k]
-                    np.add.at(total, key, right[k])
-                return x - total
-
-            step = graph.steps[members[0]]
-            yield Mutation(
-                ("overwriting", word, tuple(members)),
-                Label.MISSING_TERM,
-                22,
-                [Change(members[0], parent, extra)],
-                f"where the pieces that are taken of {described(graph, parent)} overlap, their "
-                "gradients are "
-                "overwritten and not added up: += instead of =",
-                step.line,
-                step.name,
-            )
-
-
-def lone_rounds(graph):
-    """Yield the terms of a loop into one input, with only the last or the first one kept."""
-    terms = defaultdict(list)
-    for link in links(graph):
-        if len(link.members) > 1:
-            for k in link.members:
-                terms[link.path, link.members, link.parent(k)].append((link, k))
-    for (path, members, parent), found in terms.items():
-        if len(found) < 2:
-            continue
-        for word, kept in (("first", found[0]), ("last", found[-1])):
-            changes = [
-                Change(k, parent, lambda g, _, link=link, k=k: -link.right(k, g))
-                for link, k in found
-                if k != kept[1]
-            ]
-            step = graph.steps[members[0]]
-            yield Mutation(
-                ("lone", word, path, members, parent),
-                Label.MISSING_TERM,
-                23,
-                changes,
-                f"of the {len(found)} terms that {step.name} sends back to {described(graph, parent)}, "
-                "only "
-                f"that of the {word} round is kept: add them up (+=) instead of overwriting",
-                step.line,
-                step.name,
-            )
-        rest = 1 / len(found) - 1
-        changes = [
-            Change(k, parent, lambda g, _, link=link, k=k, c=rest: c * link.right(k, g))
-            for link, k in found
-        ]
-        yield Mutation(
-            ("averaged rounds", path, members, parent),
-            Label.AVERAGED,
-            23.5,
-            changes,
-            f"the {len(found)} terms that {graph.steps[members[0]].name} sends back to "
-            f"{described(graph, parent)} are averaged, and have to be summed",
-            graph.steps[members[0]].line,
-            graph.steps[members[0]].name,
-        )

@@ -7,16 +7,22 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.branches import branch_mutations
 from tinygrad_relu.gradcheck.diagnosis.edges import edge_mutations
+from tinygrad_relu.gradcheck.diagnosis.indices import index_mutations
 from tinygrad_relu.gradcheck.diagnosis.inputs import input_mutations
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.losses import loss_mutations
 from tinygrad_relu.gradcheck.diagnosis.misplaced import misplaced_mutations
 from tinygrad_relu.gradcheck.diagnosis.mutations import BEHIND, Mutation
 from tinygrad_relu.gradcheck.diagnosis.orders import order_mutations
+from tinygrad_relu.gradcheck.diagnosis.pieces import piece_mutations
+from tinygrad_relu.gradcheck.diagnosis.products import product_mutations
 from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
+from tinygrad_relu.gradcheck.diagnosis.recomputation import recomputation_mutations
 from tinygrad_relu.gradcheck.diagnosis.recomputed import recomputed_mutations
+from tinygrad_relu.gradcheck.diagnosis.rounds import round_mutations
 from tinygrad_relu.gradcheck.diagnosis.sections import section_mutations
 from tinygrad_relu.gradcheck.diagnosis.softmaxes import softmaxes
+from tinygrad_relu.gradcheck.diagnosis.statistics import statistic_mutations
 from tinygrad_relu.gradcheck.diagnosis.sums import sum_mutations
 
 # What all walks together may cost, in seconds as estimated beforehand, so that the answer does not
@@ -44,6 +50,12 @@ FAMILIES = (
     order_mutations,
     branch_mutations,
     input_mutations,
+    index_mutations,
+    round_mutations,
+    statistic_mutations,
+    product_mutations,
+    piece_mutations,
+    recomputation_mutations,
     recomputed_mutations,
     loss_mutations,
     misplaced_mutations,
@@ -141,13 +153,13 @@ class Synthesis:
         left = BUDGET
         for mutation in mutations(graph):
             if mutation is FIRST_HALF:
-                good = [candidate for candidate in self.found if candidate.cost < GOOD]
+                good = [c for c in self.found if c.cost < GOOD]
                 if {k for candidate in good for k in candidate.inputs} >= set(self.wrong):
                     break
                 continue
             left -= LOOK_COST + size / len(graph.live) * 2 * ELEMENT_COST
-            promise = self.promising(mutation)
-            if promise:
+            left -= mutation.walks * walk
+            if self.promising(mutation):
                 self.consider(mutation)
                 left -= walk
             if left < 0:

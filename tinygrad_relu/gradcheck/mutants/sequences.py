@@ -52,6 +52,8 @@ RECURRENT.mutant(
 RECURRENT.mutant(
     "Wh", Label.WRONG_FUNCTION, "Wh gets the state after the step, where the one before it belongs",
     ("dWh += states[t].T", "dWh += states[t + 1].T"),
+    # As if the new state had been written over the old one before that was used.
+    also=[Label.STALE_BUFFER],
 )
 RECURRENT.mutant(
     "x h0 Wx Wh b", Label.MISSING_FACTOR, "the derivative of tanh is missing",

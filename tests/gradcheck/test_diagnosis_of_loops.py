@@ -1,0 +1,256 @@
+"""Wrong backwards of models that are not in the bank: loops, norms, masks, indices, pieces.
+
+Each model is source text; a case is an expression of its backward and what is written in its place, the
+inputs whose gradients are wrong then, and the words for it that are true.
+"""
+
+import linecache
+
+import numpy as np
+import pytest
+
+from tinygrad_relu.gradcheck import check_gradients
+
+CASES, MODELS = [], {}
+
+
+def drawn(*shape):
+    return np.random.default_rng(sum(shape)).normal(size=shape)
+
+
+def model(name, source, inputs, *mistakes):
+    MODELS[name] = source, inputs
+    CASES.extend((name, *mistake) for mistake in mistakes)
+
+
+def defined(name, *edits):
+    """Return forward and backward of a model, with ``old, new`` replaced in its backward."""
+    head, between, backward = MODELS[name][0].partition("def backward")
+    for old, new in zip(edits[::2], edits[1::2]):
+        assert backward.count(old) == 1, (name, old)
+        backward = backward.replace(old, new)
+    source, file = head + between + backward, f"<{name}.py>"
+    linecache.cache[file] = len(source), None, source.splitlines(True), file
+    names = {"np": np}
+    exec(compile(source, file, "exec"), names)
+    return names["forward"], names["backward"]
+
+
+def checked(name, *edits):
+    forward, backward = defined(name, *edits)
+    inputs = MODELS[name][1]
+    return check_gradients(forward, list(inputs.values()), backward=backward, names=list(inputs))
+
+
+model("gru", '''
+def sig(z): return 1/(1+np.exp(-z))
+def forward(x, h, W, U):
+    zr = x @ W[:, :6] + h @ U[:, :6]
+    z, r = sig(zr[:, :3]), sig(zr[:, 3:6])
+    n = np.tanh(x @ W[:, 6:] + (r * h) @ U[:, 6:])
+    return (1 - z) * n + z * h
+def backward(dout, x, h, W, U):
+    zr = x @ W[:, :6] + h @ U[:, :6]
+    z, r = sig(zr[:, :3]), sig(zr[:, 3:6])
+    n = np.tanh(x @ W[:, 6:] + (r * h) @ U[:, 6:])
+    dn = dout * (1 - z); dz = dout * (h - n); dh = dout * z
+    da = dn * (1 - n**2)
+    drh = da @ U[:, 6:].T
+    dr = drh * h; dh = dh + drh * r
+    dzr = np.hstack([dz * z * (1 - z), dr * r * (1 - r)])
+    dW = np.hstack([x.T @ dzr, x.T @ da])
+    dU = np.hstack([h.T @ dzr, (r * h).T @ da])
+    dx = dzr @ W[:, :6].T + da @ W[:, 6:].T
+    dh = dh + dzr @ U[:, :6].T
+    return dx, dh, dW, dU
+''', {"x": drawn(3,2), "h": drawn(3,3), "W": drawn(2,9), "U": drawn(3,9)},
+ ("x h W U", "permuted", "[dz * z * (1 - z), dr * r * (1 - r)]", "[dr * r * (1 - r), dz * z * (1 - z)]"),
+ ("U", "mask forgotten|missing chain factor|gradient of the pre-activation",
+  "(r * h).T @ da", "h.T @ da"),
+ ("h", "missing term", "dh = dh + drh * r", "pass"),
+ ("x h W U", "missing term", "dz = dout * (h - n)", "dz = -dout * n"),
+ ("h", "missing chain factor", "drh * r", "drh"),
+)
+model("bptt mean loss", '''
+def forward(x, Wh, Wx):
+    h = np.zeros((2, 3)); total = 0.0
+    for t in range(5):
+        h = np.tanh(h @ Wh + x[:, t] @ Wx)
+        total = total + np.sum(h**2)
+    return total
+def backward(x, Wh, Wx):
+    hs = [np.zeros((2, 3))]
+    for t in range(5): hs.append(np.tanh(hs[-1] @ Wh + x[:, t] @ Wx))
+    dx, dWh, dWx = np.zeros_like(x), np.zeros_like(Wh), np.zeros_like(Wx)
+    dnext = 0
+    for t in reversed(range(5)):
+        dh = dnext + 2 * hs[t+1]
+        da = dh * (1 - hs[t+1]**2)
+        dWh += hs[t].T @ da
+        dWx += x[:, t].T @ da
+        dx[:, t] = da @ Wx.T
+        dnext = da @ Wh.T
+    return dx, dWh, dWx
+''', {"x": drawn(2,5,4), "Wh": drawn(3,3), "Wx": drawn(4,3)},
+ ("Wx", "missing term", "dWx += x[:, t].T @ da", "dWx += (t < 4) * x[:, t].T @ da"),
+ ("Wx", "missing term|stale or overwritten buffer", "dWx += x[:, t].T @ da", "dWx = x[:, t].T @ da"),
+ ("x Wh Wx", "missing term", "dnext = da @ Wh.T", "dnext = (t != 2) * da @ Wh.T"),
+ ("Wx", "shifted|derivative of the wrong function|stale or overwritten buffer",
+  "x[:, t].T @ da", "x[:, min(t + 1, 4)].T @ da"),
+ ("x", "shifted", "return dx,", "return np.roll(dx, 1, axis=1),"),
+ ("x Wh Wx", "missing chain factor", "2 * hs[t+1]", "2"),
+ ("x", "missing term", "dx[:, t] = da @ Wx.T", "dx[:, t] = (t > 0) * (da @ Wx.T)"),
+)
+model("instance norm", '''
+def forward(x, g, b):
+    mu = x.mean(axis=(2, 3), keepdims=True)
+    var = x.var(axis=(2, 3), keepdims=True)
+    xhat = (x - mu) / np.sqrt(var + 1e-3)
+    return g[None, :, None, None] * xhat + b[None, :, None, None]
+def backward(dout, x, g, b):
+    ax = (2, 3)
+    mu = x.mean(axis=(2, 3), keepdims=True)
+    std = np.sqrt(x.var(axis=(2, 3), keepdims=True) + 1e-3)
+    xhat = (x - mu) / std
+    dg = np.sum(dout * xhat, axis=(0, 2, 3)); db = dout.sum(axis=(0, 2, 3))
+    d = dout * g[None, :, None, None]
+    dx = (d - d.mean(axis=ax, keepdims=True) - xhat * (d * xhat).mean(axis=ax, keepdims=True)) / std
+    return dx, dg, db
+''', {"x": drawn(2,3,3,4), "g": drawn(3), "b": drawn(3)},
+ ("x", "summed over an axis", "ax = (2, 3)", "ax = (0, 2, 3)"),
+ ("x", "missing term",
+  "dx = (d - d.mean(axis=ax, keepdims=True) - xhat * (d * xhat).mean(axis=ax, keepdims=True)) / std",
+  "dx = d / std"),
+ ("x", "averaged instead of summed", "d.mean(axis=ax", "d.sum(axis=ax"),
+ ("x", "missing chain factor", "d = dout * g[None, :, None, None]", "d = dout"),
+ ("x", "missing chain factor|gradient of the pre-activation",
+  "- xhat * (d * xhat)", "- (x - mu) * (d * xhat)"),
+ ("x", "extra term", "- xhat * (d", "- 2 * xhat * (d"),
+ ("g", "gradient of the pre-activation|missing chain factor",
+  "np.sum(dout * xhat", "np.sum(dout * (x - mu)"),
+)
+model("rms norm", '''
+def forward(x, g):
+    return g * x / np.sqrt(np.mean(x**2, axis=-1, keepdims=True) + 1e-6)
+def backward(dout, x, g):
+    r = 1 / np.sqrt(np.mean(x**2, axis=-1, keepdims=True) + 1e-6)
+    n = x * r
+    dg = np.sum(dout * n, axis=0)
+    d = dout * g
+    dx = r * (d - n * np.mean(d * n, axis=-1, keepdims=True))
+    return dx, dg
+''', {"x": drawn(4,5), "g": drawn(5)},
+ ("x", "missing term", " - n * np.mean(d * n, axis=-1, keepdims=True)", ""),
+ ("x", "averaged instead of summed", "np.mean(d * n, axis=-1", "np.sum(d * n, axis=-1"),
+ ("x", "summed over an axis", "np.mean(d * n, axis=-1", "np.mean(d * n, axis=0"),
+ ("g", "gradient of the pre-activation|missing chain factor", "dout * n, axis=0", "dout * x, axis=0"),
+ ("x", "missing chain factor", "d = dout * g", "d = dout"),
+)
+model("masked attention", '''
+keep = np.array([[1,1,1,0],[1,1,0,0],[1,1,1,1]], bool)
+def forward(q, k, v):
+    s = np.einsum("bd,btd->bt", q, k) / 2.0
+    s = np.where(keep, s, -1e9)
+    e = np.exp(s - s.max(axis=1, keepdims=True)); p = e / e.sum(axis=1, keepdims=True)
+    return np.einsum("bt,btd->bd", p, v)
+def backward(dout, q, k, v):
+    mask = keep
+    s = np.einsum("bd,btd->bt", q, k) / 2.0
+    s = np.where(mask, s, -1e9)
+    e = np.exp(s - s.max(axis=1, keepdims=True)); p = e / e.sum(axis=1, keepdims=True)
+    dv = np.einsum("bt,bd->btd", p, dout)
+    dp = np.einsum("bd,btd->bt", dout, v)
+    ds = p * (dp - (dp * p).sum(axis=1, keepdims=True)) / 2.0
+    dq = np.einsum("bt,btd->bd", ds, k); dk = np.einsum("bt,bd->btd", ds, q)
+    return dq, dk, dv
+''', {"q": drawn(3,5), "k": drawn(3,4,5), "v": drawn(3,4,5)},
+ ("q k v", "mask forgotten", "s = np.where(mask, s, -1e9)\n    e", "e"),
+ ("q k v", ">= for >", "mask = keep", "mask = np.arange(4) <= np.array([[3], [2], [4]])"),
+ ("q k v", "mask from the wrong tensor|shifted|permuted", "mask = keep", "mask = keep[:, ::-1]"),
+ ("q k v", "mask from the wrong tensor|derivative of the wrong function", "mask = keep", "mask = ~keep"),
+ ("q k", "constant factor", "keepdims=True)) / 2.0\n    dq", "keepdims=True))\n    dq"),
+)
+model("pooled graph", '''
+src = np.array([0,0,1,3,2,4,4]); dst = np.array([1,2,1,0,3,3,2])
+def forward(X, E, W):
+    m = np.tanh(X[src] @ W) * E[:, None]
+    out = np.zeros((5, 3))
+    for i in range(len(src)):
+        out[dst[i]] += m[i]
+    return out
+def backward(dout, X, E, W):
+    h = np.tanh(X[src] @ W)
+    dm = dout[dst]
+    dE = np.sum(dm * h, axis=1)
+    dz = dm * E[:, None] * (1 - h**2)
+    dW = X[src].T @ dz
+    dX = np.zeros_like(X)
+    np.add.at(dX, src, dz @ W.T)
+    return dX, E * 0 + dE, dW
+''', {"X": drawn(5,3), "E": drawn(7), "W": drawn(3,3)},
+ ("X", "missing term", "np.add.at(dX, src, dz @ W.T)", "dX[src] += dz @ W.T"),
+ ("X", "missing term|stale or overwritten buffer",
+  "np.add.at(dX, src, dz @ W.T)", "for i in reversed(range(7)): dX[src[i]] = (dz @ W.T)[i]"),
+ ("X", "permuted|derivative of the wrong function", "np.add.at(dX, src", "np.add.at(dX, dst"),
+ ("X E W", "permuted|derivative of the wrong function", "dm = dout[dst]", "dm = dout[src]"),
+ ("X W", "missing chain factor", "dm * E[:, None] *", "dm *"),
+)
+model("conv2d im2col", '''
+def forward(x, w):
+    win = np.lib.stride_tricks.sliding_window_view(x, (2, 3), axis=(2, 3))
+    return np.einsum("nchwij,fcij->nfhw", win, w)
+def backward(dout, x, w):
+    win = np.lib.stride_tricks.sliding_window_view(x, (2, 3), axis=(2, 3))
+    dw = np.einsum("nchwij,nfhw->fcij", win, dout)
+    dx = np.zeros_like(x)
+    H, V = dout.shape[2:]
+    for i in range(2):
+        for j in range(3):
+            dx[:, :, i:i+H, j:j+V] += np.einsum("nfhw,fc->nchw", dout, w[:, :, i, j])
+    return dx, dw
+''', {"x": drawn(2,2,4,5), "w": drawn(3,2,2,3)},
+ ("x", "missing term|stale or overwritten buffer", "j:j+V] +=", "j:j+V] ="),
+ ("x", "missing term", "range(3)", "range(2)"),
+ ("x", "permuted", "w[:, :, i, j]", "w[:, :, 1 - i, 2 - j]"),
+ ("w", "permuted", "return dx, dw", "return dx, dw[..., ::-1]"),
+)
+model("patch embed", '''
+def forward(x, W, c):
+    p = x.reshape(2, 2, 2, 3, 2).transpose(0, 1, 3, 2, 4).reshape(2, 6, 4)
+    z = np.concatenate([np.broadcast_to(c, (2, 1, 3)), np.tanh(p @ W)], axis=1)
+    return z
+def backward(dout, x, W, c):
+    p = x.reshape(2, 2, 2, 3, 2).transpose(0, 1, 3, 2, 4).reshape(2, 6, 4)
+    y = np.tanh(p @ W)
+    dc = dout[:, 0].sum(axis=0)
+    dz = dout[:, 1:] * (1 - y**2)
+    dW = np.einsum("bti,btj->ij", p, dz)
+    dp = dz @ W.T
+    dx = dp.reshape(2, 2, 3, 2, 2).transpose(0, 1, 3, 2, 4).reshape(x.shape)
+    return dx, dW, dc
+''', {"x": drawn(2,4,6), "W": drawn(4,3), "c": drawn(3)},
+ ("x", "permuted",
+  ".reshape(2, 2, 3, 2, 2).transpose(0, 1, 3, 2, 4).reshape(x.shape)", ".reshape(x.shape)"),
+ ("c", "not summed over a broadcast axis", "dout[:, 0].sum(axis=0)", "dout[0, 0]"),
+ ("c", "averaged instead of summed|constant factor", "dout[:, 0].sum(axis=0)", "dout[:, 0].mean(axis=0)"),
+ ("x W", "shifted", "dout[:, 1:] *", "dout[:, :-1] *"),
+)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models_are_right_as_they_are(name):
+    assert checked(name).ok
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "labels", "edits"), [(c[0], c[1], c[2], c[3:]) for c in CASES],
+    ids=[f"{c[0]}: {c[3]} -> {c[4]}" for c in CASES],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_the_first_label_is_the_right_one(name, wrong, labels, edits):
+    report = checked(name, *edits)
+    said = {entry.name: entry for entry in report.inputs if entry.label is not None}
+    assert set(said) == set(wrong.split())
+    for entry in said.values():
+        assert str(entry.label) in labels.split("|"), [e.claim for e in entry.explanations]
+        assert entry.explanations[0].share == 1.0

@@ -1,0 +1,108 @@
+"""Loops with a round too few on the way back: terms that are left out, overwritten or averaged."""
+
+from collections import defaultdict
+
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, links
+from tinygrad_relu.gradcheck.diagnosis.trace import Change
+
+# So many rounds are left out one by one; of longer loops only ends and rows.
+MOST_ROUNDS = 24
+
+
+def round_mutations(graph):
+    """Yield the terms of loops into one earlier step without those of some rounds."""
+    terms = defaultdict(list)
+    for link in links(graph):
+        if len(link.members) > 1:
+            for k in link.members:
+                terms[link.path, link.members, link.parent(k)].append((link, k))
+    for key, found in terms.items():
+        if len(found) > 1:
+            yield from lone_rounds(graph, key, found)
+            yield from lost_rounds(graph, key, found)
+            yield averaged_rounds(graph, key, found)
+    for link in links(graph):
+        if 1 < len(link.members) <= MOST_ROUNDS:
+            yield from cut_in_time(link)
+
+
+def scaled_rounds(found, parent, rounds, c):
+    """Return the changes that take some rounds `c` times more."""
+    return [
+        Change(k, parent, lambda g, _, link=link, k=k: c * link.right(k, g))
+        for link, k in (found[r] for r in rounds)
+    ]
+
+
+def lone_rounds(graph, key, found):
+    """Yield the last or the first round alone: overwritten where it is to be added."""
+    path, members, parent = key
+    step = graph.steps[members[0]]
+    for word, kept in (("first", 0), ("last", len(found) - 1)):
+        others = [r for r in range(len(found)) if r != kept]
+        yield Mutation(
+            ("lone", word, path, members, parent), Label.MISSING_TERM, 23,
+            scaled_rounds(found, parent, others, -1),
+            f"of the {len(found)} terms that {step.name} sends back to {described(graph, parent)}, only "
+            f"that of the {word} round is kept: add them up (+=) instead of overwriting",
+            step.line, step.name,
+        )
+
+
+def lost_rounds(graph, key, found):
+    """Yield one round, or a row of an inner loop, left out: a range that is one too short."""
+    path, members, parent = key
+    step = graph.steps[members[0]]
+    for rounds in some_rounds(len(found)):
+        which = ", ".join(str(r + 1) for r in rounds[:4]) + (", ..." if len(rounds) > 4 else "")
+        yield Mutation(
+            ("lost", rounds, path, members, parent), Label.MISSING_TERM, 23.2 + 0.01 * len(rounds),
+            scaled_rounds(found, parent, rounds, -1),
+            f"of the {len(found)} terms that {step.name} sends back to {described(graph, parent)}, "
+            f"{len(rounds)} {'is' if len(rounds) == 1 else 'are'} left out (of round {which}): does the "
+            "loop of the backward run over all rounds?",
+            step.line, step.name,
+        )
+
+
+def some_rounds(count):
+    """Yield the rounds that a range off by one leaves out: of a loop, or of one of two in each other."""
+    seen = set()
+    found = [(r,) for r in range(count)] if count <= MOST_ROUNDS else [(0,), (count - 1,)]
+    for n in range(2, count):
+        if count % n == 0:
+            found += [tuple(range(0, count, n)), tuple(range(n - 1, count, n))]
+        found += [tuple(range(n)), tuple(range(n, count))] if count <= MOST_ROUNDS else []
+    for rounds in found:
+        if rounds not in seen and len(rounds) < count:
+            seen.add(rounds)
+            yield rounds
+
+
+def averaged_rounds(graph, key, found):
+    """Return the mean of the terms of all rounds, in the place of their sum."""
+    path, members, parent = key
+    step = graph.steps[members[0]]
+    return Mutation(
+        ("averaged rounds", path, members, parent), Label.AVERAGED, 23.5,
+        scaled_rounds(found, parent, range(len(found)), 1 / len(found) - 1),
+        f"the {len(found)} terms that {step.name} sends back to {described(graph, parent)} are averaged, "
+        "and have to be summed",
+        step.line, step.name,
+    )
+
+
+def cut_in_time(link):
+    """Yield one round of a loop that hands nothing on to the round before it."""
+    parents = [link.parent(k) for k in link.members]
+    if len(set(parents)) == 1:
+        return
+    for number, k in enumerate(link.members):
+        yield Mutation(
+            ("cut", k, link.path), Label.MISSING_TERM, 23.4,
+            [Change(k, link.parent(k), lambda g, _, k=k: -link.right(k, g))],
+            f"in round {number + 1} of {len(parents)} nothing goes back through {link.first.name} to "
+            f"{described(link.graph, link.parent(k))}: is a step of the loop left out?",
+            link.first.line, link.first.name,
+        )

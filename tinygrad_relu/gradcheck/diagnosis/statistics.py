@@ -1,0 +1,205 @@
+"""Wrong backwards of what is centred and scaled by statistics of itself: batch norm and its kin.
+
+With ``n = (x - mean) / deviation`` and the gradient ``d`` of ``n``, the right one of ``x`` is
+``(d - mean(d) - n * mean(d * n)) / deviation`` (Ioffe and Szegedy 2015, section 3).
+"""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described
+from tinygrad_relu.gradcheck.diagnosis.trace import Change
+
+REDUCTIONS = (np.mean, np.sum)
+MOST_STATISTICS = 8
+
+
+@dataclass(frozen=True)
+class Norm:
+    """Where something is divided by the root of the mean of its squares.
+
+    Attributes
+    ----------
+    x, square : int
+        Steps: what is normalised, and the square of it after the mean was taken off.
+    centred : tuple of int
+        The steps where that is done, since a variance does it once more; `x` where it is not done.
+    axes : tuple of int
+        Those of the means.
+    normal, deviation : ndarray
+    """
+
+    x: int
+    square: int
+    centred: tuple
+    axes: tuple
+    normal: np.ndarray
+    deviation: np.ndarray
+
+
+def statistic_mutations(graph):
+    """Yield wrong backwards of norms, and several statistics taken for constants."""
+    yield from several_constants(graph)
+    for norm in norms_of(graph):
+        yield from wrong_norms(graph, norm)
+
+
+def several_constants(graph):
+    """Yield all, or two, statistics taken for constants."""
+    found = [
+        k for k in graph.live
+        if graph.steps[k].function in REDUCTIONS and graph.steps[k].references
+        and graph.steps[k].value.size < graph.steps[k].operands[0].size and k not in graph.outputs
+    ]
+    if not 2 <= len(found) <= MOST_STATISTICS:
+        return
+    groups = list(itertools.combinations(found, 2))
+    for group in groups + ([tuple(found)] if len(found) > 2 else []):
+        step = graph.steps[group[0]]
+        yield Mutation(
+            ("constants", group), Label.MISSING_TERM, 19.8,
+            [Change(k, k, lambda g, _: -g) for k in group],
+            f"{' and '.join(described(graph, k) for k in group)} are treated as constants, and depend on "
+            "the inputs, too",
+            step.line, step.name,
+        )
+
+
+def norms_of(graph):
+    """Yield the norms of a graph."""
+    for k in graph.live:
+        step = graph.steps[k]
+        if step.function is not np.mean or len(step.references) != 1:
+            continue
+        square = step.references[0]
+        centred = base_of_square(graph, square)
+        axes = axes_of(step)
+        if centred is None or axes is None:
+            continue
+        root = root_of(graph, k)
+        if root is None:
+            continue
+        deviation = graph.steps[root].value
+        if deviation.ndim < graph.steps[centred].value.ndim:
+            deviation = np.expand_dims(deviation, axes)
+        value = graph.steps[centred].value
+        x, all_centred = centred_from(graph, centred, axes)
+        yield Norm(x, square, all_centred, axes, value / deviation, deviation)
+
+
+def base_of_square(graph, k):
+    """Return the step that another one is the square of, or None."""
+    step = graph.steps[k]
+    parents = {p for _, p in graph.edges(k)}
+    if len(parents) != 1 or not step.elementwise:
+        return None
+    (base,) = parents
+    value = graph.steps[base].value
+    return base if value.shape == step.value.shape and np.allclose(step.value, value * value) else None
+
+
+def axes_of(step):
+    """Return the axes of a mean as a tuple of numbers from 0 on, or None if they are not known."""
+    ndim = step.operands[0].ndim
+    axis = step.keywords.get("axis", step.arguments[1] if len(step.arguments) > 1 else None)
+    axes = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    try:
+        return tuple(sorted(a % ndim for a in axes))
+    except TypeError:
+        return None
+
+
+def root_of(graph, k):
+    """Return the square root that is made of a variance, maybe after a small number is added."""
+    for _ in range(4):
+        if graph.steps[k].function is np.sqrt:
+            return k
+        later = [j for j in graph.live if k in graph.steps[j].references]
+        if len(later) != 1 or graph.steps[later[0]].value.shape != graph.steps[k].value.shape:
+            return None
+        k = later[0]
+    return None
+
+
+def centred_from(graph, centred, axes):
+    """Return what a mean was taken off, and all steps where it was; or the step itself."""
+    step = graph.steps[centred]
+    if step.function is np.subtract and len(step.references) == 2:
+        value, x = step.value, step.operands[0]
+        if x.shape == value.shape and np.allclose(value, x - x.mean(axes, keepdims=True)):
+            source = step.references[0]
+            return source, tuple(
+                k for k in graph.live
+                if graph.steps[k].function is np.subtract and graph.steps[k].references[0] == source
+                and graph.steps[k].value.shape == value.shape and np.allclose(graph.steps[k].value, value)
+            )
+    return centred, (centred,)
+
+
+def wrong_norms(graph, norm):
+    """Yield the wrong backwards of a norm."""
+    has_mean = norm.x not in norm.centred
+    n, r, over = norm.normal, 1 / norm.deviation, norm.axes
+    step = graph.steps[norm.centred[0]]
+
+    def mean(x, axes=over):
+        return x.mean(axes, keepdims=True) if has_mean else np.zeros(x.shape)
+
+    def extra(now, rule):
+        # Of the gradient of the normalised what comes from behind, without the way by the variance.
+        by_variance = sum(
+            part for s, part in enumerate(graph.steps[norm.square].pull(now[norm.square]))
+            if graph.steps[norm.square].flowing[s]
+        )
+        d = (sum(now[k] for k in norm.centred) - by_variance) / r
+        return rule(d) - r * (d - mean(d) - n * (d * n).mean(over, keepdims=True))
+
+    for key, label, cost, words, rule in norm_mistakes(norm, n, r, mean):
+        yield Mutation(
+            ("norm", norm.centred, key), label, cost,
+            [Change(norm.centred[0], norm.x, lambda g, now, rule=rule: extra(now, rule))],
+            f"the way back through the norm {words}", step.line, "the norm",
+        )
+
+
+def norm_mistakes(norm, n, r, mean):
+    """Return wrong rules of a norm: key, label, cost, words and rule."""
+    over, value = norm.axes, n * norm.deviation
+
+    def second(d, axes=over, by=np.mean, times=n):
+        return times * by(d * times, axis=axes, keepdims=True)
+
+    count = int(np.prod([n.shape[a] for a in over]))
+    found = [
+        ("constants", Label.MISSING_TERM, 19.7, "takes mean and deviation for constants, and both depend "
+         "on the inputs", lambda d: r * d),
+        ("sums", Label.AVERAGED, 21.9, "sums where it has to average",
+         lambda d: r * (d - count * mean(d) - second(d, by=np.sum))),
+        ("variance", Label.WRONG_FUNCTION, 22.2, "divides by the variance, not by its root",
+         lambda d: r * r * (d - mean(d) - second(d))),
+        ("no deviation", Label.MISSING_FACTOR, 22.2, "does not divide by the deviation",
+         lambda d: d - mean(d) - second(d)),
+        ("not scaled", Label.MISSING_FACTOR, 22, "takes the centred values for the normalised ones",
+         lambda d: r * (d - mean(d) - second(d, times=value))),
+        ("not scaled once", Label.MISSING_FACTOR, 22.1, "takes the centred values for the normalised",
+         lambda d: r * (d - mean(d) - value * np.mean(d * n, axis=over, keepdims=True))),
+        ("twice", Label.EXTRA_TERM, 22.6, "counts that by the variance twice",
+         lambda d: r * (d - mean(d) - 2 * second(d))),
+        ("not scaled at all", Label.MISSING_FACTOR, 22.3, "does not divide the two terms of mean and "
+         "variance by the deviation", lambda d: r * d - mean(d) - second(d)),
+    ]
+    for length in range(1, n.ndim + 1):
+        for axes in itertools.combinations(range(n.ndim), length):
+            if axes != over:
+                found += [
+                    (("axes", axes), Label.SUMMED, 21.8, f"averages over {axes}, where it should over "
+                     f"{over}", lambda d, a=axes: r * (d - mean(d, a) - second(d, a))),
+                    (("axes of mean", axes), Label.SUMMED, 22.4, f"takes the first mean over {axes}, not "
+                     f"over {over}", lambda d, a=axes: r * (d - mean(d, a) - second(d))),
+                    (("axes of variance", axes), Label.SUMMED, 22.4, f"takes the second mean over "
+                     f"{axes}, not over {over}", lambda d, a=axes: r * (d - mean(d) - second(d, a))),
+                ]
+    return found
