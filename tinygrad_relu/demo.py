@@ -407,8 +407,8 @@ def find_out(settings, net, training, held_out, generator):
     """Check, time and train `net`, with a bar for each."""
     count = sum(parameter.size for parameter in net.parameters())
     with progress_bars() as bars:
-        # A central difference takes two losses, and the derivatives themselves one.
-        checks = bars.add_task("Gradient check", total=2 * count)
+        # A central difference takes two losses; that they repeat, and the derivatives, one each.
+        checks = bars.add_task("Gradient check", total=2 * count + 2)
         rounds = bars.add_task("Timing", total=settings.rounds)
         epochs = bars.add_task("Training", total=settings.epochs)
         return Findings(
