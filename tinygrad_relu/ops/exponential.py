@@ -16,6 +16,8 @@ from tinygrad_relu.ops.values import tensor_of, tensors_of
 LOG_2 = math.log(2)
 LOG_10 = math.log(10)
 
+subtract_kernel = Elementwise(np.subtract)
+
 
 @op(Elementwise(np.exp), domain=elementwise(real), x=lambda g, y: g * y)
 def exp(x, /):
@@ -144,8 +146,7 @@ def logaddexp(a, b, /):
 
 def sigmoid_of_difference(a, b):
     """Return ``sigmoid(a - b)`` of arrays or numbers."""
-    with np.errstate(all="ignore"):
-        return sigmoid_kernel(np.asarray(np.subtract(a, b)))
+    return sigmoid_kernel(np.asarray(subtract_kernel(a, b)))
 
 
 @op(
