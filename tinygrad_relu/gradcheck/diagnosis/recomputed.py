@@ -195,7 +195,7 @@ def inputs_after_a_step(graph):
             lambda c, step=step, number=number: Mutation(
                 (), Label.STALE_BUFFER, 24.5, [],
                 f"the rule of {step.name} takes {described(graph, number)} after {c:.6g} times its "
-                "gradient was added, and not as it was in the forward: update when all gradients are there",
+                "gradient was added, not as it was in the forward: update when all gradients are there",
                 step.line, step.name,
             ),
         )
