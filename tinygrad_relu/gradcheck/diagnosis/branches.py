@@ -28,6 +28,7 @@ ACTIVATIONS = (
     "({v} > 0), the derivative of ReLU",
     "sigmoid({v}) * (1 - sigmoid({v})), the derivative of the sigmoid",
     "1 - tanh({v})**2, the derivative of tanh",
+    "exp({v})",
 )
 MOST_NEAR = 8
 

@@ -141,7 +141,9 @@ def what_is_left_out(graph, step, slot):
     others = [x for s, x in enumerate(step.operands) if s != slot]
     if step.function is np.where or any(only_zeros_and_ones(x) for x in others):
         return Label.MASK_FORGOTTEN, f"forgets the mask of {step.name} ({step.line})"
-    if step.function in (np.multiply, np.divide, *STRAIGHT):
+    if step.function in STRAIGHT:
+        return Label.MISSING_TERM, f"{name}: its values are other ones than those of the forward"
+    if step.function in (np.multiply, np.divide):
         return Label.WRONG_FUNCTION, f"{name}: its values are other ones than those of the forward"
     return Label.PRE_ACTIVATION, f"{name}: what comes before it is taken for what comes behind"
 
