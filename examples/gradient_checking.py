@@ -275,14 +275,7 @@ def draw(right, reports, path):
     colours = matplotlib.colormaps["YlOrRd"].with_extremes(under="#dcebdd", over="#800026")
     for axes_of_row, (title, report) in zip(grid, rows):
         for axes, entry in zip(axes_of_row, report.inputs):
-            error = np.atleast_2d(entry.relative_error)
-            image = axes.imshow(np.maximum(error, 0.1 * SEEN_FROM), norm=norm, cmap=colours, aspect="auto")
-            axes.set_xticks(np.arange(error.shape[1]) - 0.5, minor=True)
-            axes.set_yticks(np.arange(error.shape[0]) - 0.5, minor=True)
-            axes.grid(which="minor", color="white", linewidth=1)
-            axes.tick_params(which="both", length=0, labelbottom=False, labelleft=False)
-            axes.spines[:].set_visible(False)
-            axes.set_xlabel("" if entry.ok else str(entry.label), fontsize=8, color="#9b1c1c")
+            image = draw_parameter(axes, entry, norm=norm, cmap=colours)
         axes_of_row[0].set_ylabel(
             textwrap.fill(title, 16), rotation=0, ha="right", va="center", fontsize=9.5
         )
@@ -291,10 +284,23 @@ def draw(right, reports, path):
     bar = figure.colorbar(
         image, ax=list(grid.ravel()), shrink=0.5, aspect=30, pad=0.02, extend="min", extendfrac=0.08
     )
-    bar.set_label("relative error of an element; green is none")
+    bar.set_label("relative error of an element; green is right")
     bar.outline.set_visible(False)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)
+
+
+def draw_parameter(axes, entry, **colours):
+    """Draw the elements of one parameter, and what the report says of it, and return the image."""
+    error = np.atleast_2d(entry.relative_error)
+    image = axes.imshow(np.maximum(error, 0.1 * SEEN_FROM), aspect="auto", **colours)
+    axes.set_xticks(np.arange(1, error.shape[1]) - 0.5, minor=True)
+    axes.set_yticks(np.arange(1, error.shape[0]) - 0.5, minor=True)
+    axes.grid(which="minor", color="white", linewidth=1)
+    axes.tick_params(which="both", length=0, labelbottom=False, labelleft=False)
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel("" if entry.ok else str(entry.label), fontsize=8, color="#9b1c1c")
+    return image
 
 
 def main(arguments=None):

@@ -33,7 +33,9 @@ SINGLE_RESULTS = 16
 # How many points nearby are looked at, as far as they are needed.
 NEARBY = 4
 # Ops that have a kink at each element.
-KINKED_OPS = ("relu", "gate", "absolute", "maximum", "minimum", "clamp", "limit", "where", "mask", "sign", "clip")
+KINKED_OPS = (
+    "relu", "gate", "absolute", "maximum", "minimum", "clamp", "limit", "where", "mask", "sign", "clip",
+)
 
 
 class Slant(enum.Enum):
