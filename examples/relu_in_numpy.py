@@ -531,8 +531,11 @@ def read_arguments(arguments):
     parser.add_argument("--size", type=int, default=3000, help="of the square input, a side")
     parser.add_argument("--rounds", type=int, default=25, help="timed calls of each way")
     parser.add_argument("--output", type=Path, default=Path(), help="folder of the plot")
+    parser.add_argument("--quick", action="store_true", help="a small square and few calls: seconds")
     parser.add_argument("--no-plot", action="store_true", help="print the tables only")
     options = parser.parse_args(arguments)
+    if options.quick:
+        options.size, options.rounds = min(options.size, 300), min(options.rounds, 3)
     if options.size < 1 or options.rounds < 1:
         parser.error("--size and --rounds must be at least 1")
     return options

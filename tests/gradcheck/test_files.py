@@ -96,3 +96,38 @@ def test_a_file_or_function_that_is_not_there(lesson, capsys):
     assert main(["check", lesson(LESSON.format(factor=1)) + ":lost"]) == 2
     said = capsys.readouterr().err
     assert "there is no file nowhere.py" in said and "has no function lost" in said
+
+
+CACHED = '''
+import numpy as np
+
+def norm_forward(x: (4, 3), gamma: (3,), eps=1e-5):
+    centred = x - x.mean(0)
+    root = np.sqrt((centred**2).mean(0) + eps)
+    y = centred / root
+    return gamma * y, (y, gamma, root)
+
+def norm_backward(dout, cache):
+    y, gamma, root = cache
+    dy = dout * gamma
+    return (dy - dy.mean(0) - {factor} * y * (dy * y).mean(0)) / root, (dout * y).sum(0)
+
+def tanh(x):
+    return np.tanh(x)
+
+def tanh_prime(x):
+    return 1 - np.tanh(x) ** {power}
+
+def tanh_inputs():
+    return np.linspace(-1, 1, 4)
+'''
+
+
+def test_backwards_with_a_cache_and_slopes_are_checked(lesson, capsys):
+    assert main(["check", lesson(CACHED.format(factor=1, power=2))]) == 0
+    text = capsys.readouterr().out
+    assert text.count("Gradients are right") == 2 and "gamma" in text
+    for factor, power in [(1.001, 2), (1, 2.001)]:
+        assert main(["check", lesson(CACHED.format(factor=factor, power=power))]) == 1
+    text = capsys.readouterr().out
+    assert text.count("Gradients are right") == 2 and text.count("WRONG for 1 of") == 2

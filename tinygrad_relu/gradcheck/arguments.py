@@ -1,9 +1,12 @@
 """What a user passes to `check_gradients`, made a problem to check."""
 
+import inspect
+
 import numpy as np
 
+from tinygrad_relu.custom import Function
 from tinygrad_relu.engine import Tensor
-from tinygrad_relu.errors import ArgumentError, TensorError
+from tinygrad_relu.errors import ArgumentError, GraphError, TensorError
 from tinygrad_relu.gradcheck.problem import (
     ArrayProblem,
     LossAndGradient,
@@ -12,6 +15,9 @@ from tinygrad_relu.gradcheck.problem import (
     leaf_names,
 )
 from tinygrad_relu.trees import leaves
+
+# What functions of arrays raise when they are given tensors.
+NOT_FOR_TENSORS = (TypeError, ValueError, AttributeError)
 
 
 def problem_of(f, inputs, backward=None, *, names=None, wrt=None, returns_gradients=None):
@@ -62,21 +68,30 @@ def problem_of(f, inputs, backward=None, *, names=None, wrt=None, returns_gradie
 def recorded_problem(f, passing, values, wrt, returns_gradients):
     """Return the problem of a function without a derivative by hand."""
     tensors, positions = as_tensors(values, passing.names, wrt)
+    arrays = [np.asarray(x) if isinstance(x, (float, np.generic)) else x for x in values]
+    settled = returns_gradients is not None or any(isinstance(x, Tensor) for x in values)
     try:
-        return TensorProblem(f, passing, tensors, positions)
-    except (TypeError, ValueError, AttributeError) as error:
-        if returns_gradients is not None or any(isinstance(x, Tensor) for x in values):
+        problem = TensorProblem(f, passing, tensors, positions)
+    except Exception as error:      # what code for arrays does with tensors, nobody can foresee
+        if settled:
             raise
-        arrays = [np.asarray(x) if isinstance(x, (float, np.generic)) else x for x in values]
         if gives_gradients(f, passing, arrays, positions):
             return LossAndGradient(f, passing, arrays, positions)
-        if isinstance(error, TensorError):
+        foreign = not isinstance(error, TensorError) and isinstance(error, NOT_FOR_TENSORS)
+        if not foreign and not isinstance(error, GraphError):
             raise
         raise ArgumentError(
             f"check_gradients: called with tensors, the function raises {type(error).__name__}: "
             f"{error}.  If it is made for NumPy arrays, pass its gradient as backward=, or "
             "returns_gradients=True if it returns a loss and its gradients"
         ) from error
+    if not settled and not problem.scalar and gives_gradients(f, passing, arrays, positions):
+        # Taken for two results, the gradients by hand would not be looked at.
+        raise ArgumentError(
+            "check_gradients: the function returns a number, and what may be its gradient or a second "
+            "result: pass returns_gradients=True if it is the gradient, else returns_gradients=False"
+        )
+    return problem
 
 
 def gives_gradients(f, passing, arrays, positions):
@@ -122,11 +137,15 @@ def listed(inputs):
 
 
 def names_of_parameters(f, count):
-    """Return the names of the first parameters of a Python function, or None if they tell nothing."""
-    code = getattr(f, "__code__", None)
-    if code is None or code.co_argcount != count:
+    """Return the names of the parameters of a Python function, or None if they tell nothing."""
+    owner = getattr(f, "__self__", None)
+    if isinstance(owner, type) and issubclass(owner, Function):
+        f = owner.forward       # behind `apply`, which takes anything
+    code = getattr(inspect.unwrap(f), "__code__", None)
+    bound = 1 if owner is not None else 0       # self, cls or ctx
+    if code is None or code.co_argcount != count + bound:
         return None
-    return list(code.co_varnames[:count])
+    return list(code.co_varnames[bound:count + bound])
 
 
 def is_floating(value):
@@ -153,6 +172,13 @@ def chosen(values, names, wrt):
                 raise ArgumentError(f"check_gradients: wrt names {name!r}, which is not floating")
         floating = [k for k in floating if names[k] in asked]
     if not floating:
+        for name, value in zip(names, values):
+            if not hasattr(value, "dtype") or value.dtype.kind == "O":
+                kind = "an array of objects" if hasattr(value, "dtype") else f"a {type(value).__name__}"
+                raise ArgumentError(
+                    f"check_gradients: {name} is {kind}: pass an array of floats, such as "
+                    f"np.asarray({name}, float)"
+                )
         kinds = ", ".join(
             f"{name} is {getattr(value, 'dtype', type(value).__name__)}"
             for name, value in zip(names, values)
@@ -186,7 +212,6 @@ def can_be_moved(x, others):
     """Tell whether a tensor can be changed where it lies without changing another input."""
     memory = x.detach().numpy()
     return x.requires_grad and memory.flags.writeable and not any(
-        isinstance(other, Tensor) and other is not x
-        and np.may_share_memory(memory, other.detach().numpy())
+        isinstance(other, Tensor) and np.may_share_memory(memory, other.detach().numpy())
         for other in others
     )

@@ -104,6 +104,7 @@ def examined(problem, seed=0, fast=None):
     findings = [compare(inspector, position, seed) for position in range(len(entries))]
     report.taylor_order = taylor_order(at, seed)
     conclude(report, at, findings, faults)
+    report.calls = problem.passing.calls
     return report
 
 

@@ -192,7 +192,8 @@ def explained(report, at, comparisons, faults):
     for entry, comparison, bad in zip(entries, comparisons, wrong):
         if not bad:
             continue
-        told[entry.name] = list(found.get(entry.name, []))
+        # Right numbers need no explanation: then the fault that was seen is all that is wrong.
+        told[entry.name] = list(found.get(entry.name, [])) if comparison.wrong else []
         label, sentence = faults.of_input.get(entry.name, (None, ""))
         if label is not None and not any(one.label is label for one in told[entry.name]):
             told[entry.name] = [

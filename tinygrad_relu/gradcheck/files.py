@@ -1,4 +1,4 @@
-"""Checks every function of a file that has its gradient beside it: ``name`` and ``name_backward``."""
+"""Checks every function of a file that has its gradient beside it, as ``name`` and ``name_backward``."""
 
 import inspect
 import runpy
@@ -10,8 +10,11 @@ import numpy as np
 from tinygrad_relu.errors import ArgumentError
 from tinygrad_relu.gradcheck import printed
 from tinygrad_relu.gradcheck.check import check_gradients
+from tinygrad_relu.gradcheck.conventions import brought_to_form
 
-SUFFIXES = ("_backward", "_grad", "_gradient")
+SUFFIXES = ("_backward", "_grad", "_gradient", "_prime", "_derivative")
+# A function called `name` plus this is the partner of the same names.
+FORWARD = "_forward"
 # A function called one of these, or that ends so, returns its value and its gradients.
 TOGETHER = ("loss_and_grad", "loss_and_grads", "loss_and_gradients", "value_and_grad")
 RIGHT, WRONG, NOTHING = 0, 1, 2
@@ -79,7 +82,8 @@ def pairs_of(space, wanted):
     }
     found = []
     for name in functions:
-        partner = next((name + end for end in SUFFIXES if name + end in functions), None)
+        stem = name.removesuffix(FORWARD)
+        partner = next((stem + end for end in SUFFIXES if stem + end in functions), None)
         if partner is not None:
             found.append((name, partner))
         elif name.endswith(TOGETHER):
@@ -93,9 +97,13 @@ def check_pair(space, name, backward, seed, fast, json):
     """Check one function, print what was found, and return its exit status."""
     title = f"{name} and {backward}" if backward else name
     try:
+        forward, inputs = space[name], inputs_for(space, name)
+        derivative = space.get(backward)
+        if backward:
+            forward, derivative, inputs = brought_to_form(forward, derivative, inputs)
         report = check_gradients(
-            space[name], inputs_for(space, name), space.get(backward),
-            returns_gradients=None if backward else True, seed=seed, fast=fast,
+            forward, inputs, derivative, returns_gradients=None if backward else True, seed=seed,
+            fast=fast,
         )
     except Exception as error:
         place = f" ({place_of(error)})" if place_of(error) else ""
@@ -114,8 +122,9 @@ def check_pair(space, name, backward, seed, fast, json):
 
 def inputs_for(space, name):
     """Return the inputs of a function: what the file gives for it, or what its signature tells."""
-    maker = space.get(f"{name}_inputs")
-    if callable(maker):
+    makers = [space.get(f"{title}_inputs") for title in (name, name.removesuffix(FORWARD))]
+    maker = next((one for one in makers if callable(one)), None)
+    if maker is not None:
         return as_inputs(maker())
     given = space.get("INPUTS")
     if isinstance(given, dict):
@@ -175,8 +184,8 @@ def advice(path, space, wanted):
             f"{path} has no function {wanted} with a gradient beside it ({has}): write {wanted}_backward"
         )
     return (
-        f"{path} has no function with its gradient beside it ({has}): the gradient of f is called "
-        "f_backward or f_grad, or a function named loss_and_grad returns both"
+        f"{path} has no function with its gradient beside it ({has}): the gradient of f (or f_forward) "
+        "is called f_backward or f_grad, or a function named loss_and_grad returns both"
     )
 
 

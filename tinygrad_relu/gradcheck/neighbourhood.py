@@ -39,7 +39,8 @@ class Neighbourhood:
             gradients = [problem.backward(point, draw) for draw in cotangents]
         self.gradients = gradients
         dtypes = [y.dtype for y in results] + [x.dtype for x in point if x.size]
-        self.eps = max(float(np.finfo(dtype).eps) for dtype in dtypes)
+        # No less than that of float64, in which results are compared.
+        self.eps = max(float(np.finfo(dtype).eps) for dtype in [*dtypes, np.float64])
         self.scales = [scales(x) for x in point]
         self.sizes = [np.where(x == 0, s, np.abs(x)) for x, s in zip(point, self.scales)]
         self.failure = None

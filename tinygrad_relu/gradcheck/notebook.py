@@ -14,7 +14,7 @@ def html_of(report):
     """Return a report as HTML: the table, and what is known of each input."""
     head = "".join(f'<th style="text-align:left">{word}</th>' for word in HEAD)
     rows = "".join(row_of(entry) for entry in report.inputs)
-    stories = "".join(story_of(entry) for entry in report.inputs)
+    stories = "".join(block_of(told) for told in printed.stories_of(report))
     notes = "".join(
         f"<p>{escape(note)}</p>" for note in [*report.notes, *printed.taylor_remark(report)]
     )
@@ -33,7 +33,6 @@ def row_of(entry):
     return f"<tr>{''.join(styled)}</tr>"
 
 
-def story_of(entry):
-    """Return what is known of one input, as a block of text that keeps its columns."""
-    lines = printed.story_of(entry)
-    return f"<pre>{escape(chr(10).join(lines))}</pre>" if lines else ""
+def block_of(lines):
+    """Return lines as a block of text that keeps its columns."""
+    return f"<pre>{escape(chr(10).join(lines))}</pre>"

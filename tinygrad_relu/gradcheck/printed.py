@@ -7,6 +7,7 @@ import textwrap
 WIDTH = 92
 KINKS_SHOWN = 3
 WORST_SHOWN = 3
+EXPLANATIONS_SHOWN = 3
 # ANSI colours of verdicts; everything else is plain.
 COLOURS = {"right": "32", "right, on a kink": "32", "kinks meet": "33", "cannot tell": "33",
            "nothing to check": "2", "not deterministic": "31", "wrong": "1;31"}
@@ -23,10 +24,8 @@ def text_of(report, colour=False):
     """Return a report as text."""
     lines = [headline(report), ""]
     lines += table_of(report, colour)
-    for entry in report.inputs:
-        told = story_of(entry)
-        if told:
-            lines += ["", *told]
+    for told in stories_of(report):
+        lines += ["", *told]
     remarks = [*report.notes, *taylor_remark(report)]
     if remarks:
         lines += ["", *(line for remark in remarks for line in wrapped(remark))]
@@ -43,7 +42,7 @@ def headline(report):
         names = ", ".join(x.name for x in wrong[:6]) + (", ..." if len(wrong) > 6 else "")
         return f"Gradients are WRONG for {len(wrong)} of {total} inputs, compared {how}: {names}"
     if not report.ok:
-        return "Gradients cannot be checked here: nothing can be told apart from rounding"
+        return "Gradients cannot be checked here: nothing can be told from differences at this point"
     hidden = sum(x.verdict == "cannot tell" for x in report.inputs)
     rest = f", {hidden} of {total} cannot be told" if hidden else ""
     return f"Gradients are right, compared {how}{rest}"
@@ -81,16 +80,29 @@ def row_of(entry):
             str(entry.verdict), wrong, kinks, *worst]
 
 
-def story_of(entry):
-    """Return the lines that tell what is known of one input."""
+def stories_of(report):
+    """Yield for each input the lines that tell what is known of it, if any.
+
+    Several inputs are mostly wrong for one reason, so only the first has further explanations.
+    """
+    first = True
+    for entry in report.inputs:
+        told = story_of(entry, *((EXPLANATIONS_SHOWN, WORST_SHOWN) if first else (1, 1)))
+        first = first and not entry.explanations
+        if told:
+            yield told
+
+
+def story_of(entry, explanations, worst):
+    """Return the lines that tell what is known of one input, with so many explanations and elements."""
     lines = []
-    for rank, one in enumerate(entry.explanations[:3]):
+    for rank, one in enumerate(entry.explanations[:explanations]):
         share = f"  [{one.share:.0%} of the difference]" if 0 < one.share < 0.995 else ""
         lead = f"{entry.name}: {one.label}." if rank == 0 else "    or:"
         lines += wrapped(f"{lead} {one.claim}{share}", "    " if rank == 0 else "        ")
     if entry.remark:
         lines += wrapped(f"{entry.name}: {entry.remark}", "    ")
-    for one in entry.worst[:WORST_SHOWN]:
+    for one in entry.worst[:worst]:
         at = f"{entry.name}{list(one.index)}" if one.index else entry.name
         lines.append(
             f"    {clipped(at, 24):24}  analytic {number(one.analytic):>13}  numerical "

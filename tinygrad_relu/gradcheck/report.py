@@ -130,6 +130,8 @@ class GradientReport:
         the gradient is right, 1 where it is not, infinite where it is zero; NaN where it shows nothing.
     notes : list of str
         What else was seen.
+    calls : int
+        How often the function and its derivative were called.
 
     Examples
     --------

@@ -118,6 +118,11 @@ class Loss:
         call = Call(self.name, self.function, (self.parameters.grown(vector), *self.args), (0,))
         call.single = True
         found = [x for _, x in leaves(gradient_of_scalar(call))]
+        if self.calls == 0 and not call.result.requires_grad:
+            raise GraphError(
+                f"{self.name}: the loss does not depend on the parameters: is something detached, or "
+                "computed under no_grad?"
+            )
         value = self.checked(call.result.item())
         if np.isfinite(value):
             for path, x in zip(self.parameters.paths, found):
