@@ -40,10 +40,7 @@ def dlpack(x, /, *, stream=None, max_version=None, dl_device=None, copy=None):
     >>> shared
     array([1., 1.])
     """
-    array = leaving(x, "__dlpack__")
-    if copy is not False and any(step < 0 for step in array.strides):
-        array = array.copy()        # PyTorch ends the process over a negative stride
-    return array.__dlpack__(
+    return leaving(x, "__dlpack__").__dlpack__(
         stream=stream, max_version=max_version, dl_device=dl_device, copy=copy
     )
 
