@@ -53,7 +53,9 @@ def named(case, evidence, c):
         elif close(c, -1):
             found = "has the wrong sign, everywhere: is a minus missing?"
         lengths = named_lengths(case, evidence, c)
-        return found + (f"  It may also be {lengths}." if lengths and abs(c) != 1 else ""), True
+        if lengths and abs(c) != 1:
+            found += f"{'' if found.endswith('?') else '.'}  It may also be {lengths}"
+        return found, True
     lengths = named_lengths(case, evidence, c)
     if lengths:
         verb = "not divided by" if abs(c) > 1 else "divided once too often by"
