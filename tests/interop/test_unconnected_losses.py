@@ -1,4 +1,4 @@
-"""What somebody who tried it ran into."""
+"""Losses that the parameters do not reach."""
 
 import numpy as np
 import pytest
