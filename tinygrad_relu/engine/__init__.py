@@ -1,8 +1,9 @@
 """The engine: `Tensor`, the recorded graph and the walk back through it.  It names no op.
 
-Three compiled files, which know each other: `tensor` (what a user holds), `graph` (what was recorded, and
-the walk back) and `op` (how an op is called, and how it records).  Beside them, `calling`: how
-arguments find their parameters; `device`: the one there is; `printing`: how values are written out.
+Compiled files that know each other: `tensor` (what a user holds), `graph` (what was recorded), `walk`
+(the way back), `mutation` (changes in place), `op` (how an op is called, and how it records) and `place`
+(the user's line).  Beside them, in Python: `calling` (how arguments find their parameters), `hooks`,
+`device`, `printing`, and `awaited` (who waits for which gradient).
 """
 
 from tinygrad_relu.engine.awaited import WATCHERS
