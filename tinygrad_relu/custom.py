@@ -36,8 +36,8 @@ def put_back(g, packed_shape, start, shape, arrived):
 
 #: One of several results of a `Function`: the part of ``packed`` that begins at ``start``.
 part_of = Op(
-    "part_of", taken_part, 1, 1, ("packed", "start", "shape", "arrived"), ((), (), None), False,
-    (put_back,), (
+    "part_of", taken_part, taken_part, 1, 1, ("packed", "start", "shape", "arrived"), ((), (), None),
+    False, (put_back,), (
         tuple(int(code) for code in (
             RuleName.COTANGENT, RuleName.OWN_SHAPE, RuleName.FIRST_STATIC, RuleName.FIRST_STATIC + 1,
             RuleName.FIRST_STATIC + 2,
@@ -338,7 +338,7 @@ def op_for(name, plan, saves):
         return context._gradient(k, g, y)
 
     return Op(
-        name, rule, -1, 1, ("arguments", "context"), (None,), False, (rule,),
+        name, rule, rule, -1, 1, ("arguments", "context"), (None,), False, (rule,),
         (tuple(int(code) for code in plan),), [saves], None, None, 0,
     )
 

@@ -1,9 +1,9 @@
-"""PyTorch's older names for making tensors: ``FloatTensor`` and its like, and ``Variable``."""
+"""PyTorch's older names for making tensors: ``FloatTensor`` and its like."""
 
 import numpy as np
 
-from tinygrad_relu.creation import asarray, empty, tensor
-from tinygrad_relu.engine import Tensor, checked_call
+from tinygrad_relu.creation import empty, tensor
+from tinygrad_relu.engine import checked_call
 from tinygrad_relu.errors import ArgumentError
 
 
@@ -34,19 +34,3 @@ FloatTensor = of_dtype("FloatTensor", np.float32)
 IntTensor = of_dtype("IntTensor", np.int32)
 LongTensor = of_dtype("LongTensor", np.int64)
 ShortTensor = of_dtype("ShortTensor", np.int16)
-
-
-@checked_call
-def Variable(data, requires_grad=False):    # noqa: N802, PyTorch's name
-    """Return a tensor as it is: every tensor is what a Variable once was.
-
-    Examples
-    --------
-    >>> import tinygrad_relu as tg
-    >>> x = tg.ones(1)
-    >>> tg.autograd.Variable(x) is x
-    True
-    """
-    if isinstance(data, Tensor) and not requires_grad:
-        return data
-    return asarray(data, requires_grad=requires_grad)

@@ -23,7 +23,7 @@ cdef class Op:
     cdef void* vectorcall       # how Python calls an Op; see `allow_vectorcall`
     cdef dict __dict__
     cdef readonly str name
-    cdef public object __signature__
+    cdef object declaration         # the function that has its signature
     cdef readonly Kernel kernel
     cdef readonly int inputs            # how many; -1: any number
     cdef readonly int required          # how many inputs must be given
@@ -55,4 +55,5 @@ cdef class Op:
     )
     cdef object by_position(self, PyObject** arguments, Py_ssize_t count)
     cdef object bind(self, PyObject** arguments, Py_ssize_t count, PyObject* keywords)
+    cdef object misfit(self, problem)
     cdef bint knows(self, dict named) except -1

@@ -134,11 +134,12 @@ cdef class Op:
     """
 
     def __init__(
-        self, name, kernel, inputs, required, names, static_defaults, gathers, rules, plans, saves,
-        shared_rule, shared_plan, shared_saves,
+        self, name, declaration, kernel, inputs, required, names, static_defaults, gathers, rules,
+        plans, saves, shared_rule, shared_plan, shared_saves,
     ):
         self.vectorcall = <void*> call_op
         self.name = name
+        self.declaration = declaration
         self.kernel = kernel if isinstance(kernel, Kernel) else Function(kernel)
         self.inputs = inputs
         self.required = required
@@ -158,6 +159,10 @@ cdef class Op:
                 self.zeros |= <unsigned long long> 1 << k
         self.only_zeros = all(rule is None for rule in rules)
 
+    @property
+    def __signature__(self):
+        return inspect.signature(self.declaration)
+
     def __repr__(self):
         return f"<op {self.name}{self.__signature__}>"
 
@@ -170,13 +175,13 @@ cdef class Op:
     def renamed(self, name):
         """Return this op under another name, which its errors and what it records have then."""
         cdef Op twin = Op(
-            name, self.kernel, self.inputs, self.required, self.names, self.static_defaults,
-            self.gathers, self.rules, self.plans, [self.saves[k] for k in range(len(self.rules))],
+            name, self.declaration, self.kernel, self.inputs, self.required, self.names,
+            self.static_defaults, self.gathers, self.rules, self.plans,
+            [self.saves[k] for k in range(len(self.rules))],
             self.shared_rule, self.shared_plan, self.shared_saves,
         )
         if self.wider is not None:
             twin.wider = checked_call(self.wider.__wrapped__, name)
-        twin.__signature__ = self.__signature__
         vars(twin).update(vars(self), __name__=name, __qualname__=name)
         return twin
 
@@ -445,7 +450,7 @@ cdef class Op:
     def widened(self, function):
         """Let calls with keywords that the op lacks be answered by `function`, which has more of them."""
         self.wider = checked_call(function, self.name)
-        self.__signature__ = inspect.signature(function)
+        self.declaration = function
         return function
 
     cdef bint knows(self, dict named) except -1:
@@ -455,6 +460,10 @@ cdef class Op:
                 return False
         return True
 
+    cdef object misfit(self, problem):
+        """Return the error of a call that does not fit the signature."""
+        return ArgumentError(f"{self.name}: {problem}: the signature is {self.name}{self.__signature__}")
+
     def call(self, list given, dict named):
         """Apply the op to arguments by position and by name."""
         cdef PyObject* pointers[8]
@@ -462,11 +471,10 @@ cdef class Op:
         cdef bytes many
         cdef PyObject** all_pointers = pointers
         cdef Py_ssize_t i, count = self.inputs
-        signature = f"the signature is {self.name}{self.__signature__}"
         if count < 0:
             count = len(given)
             if count == 0:
-                raise ArgumentError(f"{self.name}: at least one tensor is needed: {signature}")
+                raise self.misfit("at least one tensor is needed")
             inputs, rest = tuple(given), []
             static_names = self.names[1:]
         else:
@@ -479,7 +487,7 @@ cdef class Op:
                 elif len(taken) >= self.required:
                     taken.append(None)
                 else:
-                    raise ArgumentError(f"{self.name}: {name} is missing: {signature}")
+                    raise self.misfit(f"{name} is missing")
             inputs = tuple(taken)
         if self.gathers and rest:
             before = len(static_names) - 1
@@ -488,27 +496,24 @@ cdef class Op:
                 tail = tail[0]
             rest = rest[:before] + [tuple(tail)]
         if len(rest) > len(static_names):
-            raise ArgumentError(f"{self.name}: {len(given)} arguments are too many: {signature}")
+            raise self.misfit(f"{len(given)} arguments are too many")
         values = list(self.static_defaults)
         for i in range(len(static_names)):
             name = static_names[i]
             if i < len(rest):
                 if name in named:
-                    raise ArgumentError(f"{self.name}: {name} is given twice: {signature}")
+                    raise self.misfit(f"{name} is given twice")
                 values[i] = rest[i]
             elif name in named:
                 values[i] = named.pop(name)
             if values[i] is MISSING:
-                raise ArgumentError(f"{self.name}: {name} is missing: {signature}")
+                raise self.misfit(f"{name} is missing")
             if isinstance(values[i], list):
                 values[i] = tuple(values[i])
             elif isinstance(values[i], Tensor):
                 values[i] = self.constant(values[i], i)
         if named:
-            raise ArgumentError(
-                f"{self.name}: {', '.join(named)} {'is' if len(named) == 1 else 'are'} given twice: "
-                f"{signature}"
-            )
+            raise self.misfit(f"{', '.join(named)} {'is' if len(named) == 1 else 'are'} given twice")
         statics = tuple(values)
         if count > 8:
             many = bytes(count * sizeof(void*))

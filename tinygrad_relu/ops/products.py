@@ -2,7 +2,6 @@
 
 import math
 from itertools import pairwise
-from string import ascii_letters
 
 import numpy as np
 
@@ -317,6 +316,8 @@ def permuted(x, order):
 
 def by_letters(given):
     """Return an equation and operands, from operands that stand before lists of numbers for axes."""
+    from string import ascii_letters  # which takes long to import, and few calls come here
+
     if len(given) < 2:
         raise ArgumentError("einsum: pass an equation first, or after each operand the list of its axes")
     words = []

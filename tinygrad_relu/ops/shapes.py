@@ -1,6 +1,7 @@
 """Shapes: other axes over the same elements, broadcasting, and joining."""
 
 import functools
+import itertools
 import math
 from operator import index as index_of
 
@@ -403,8 +404,7 @@ def concat(tensors, axis=0):
         raise ShapeError(
             f"concat: the shapes {[t.shape for t in tensors]} differ along other axes than axis {axis}"
         )
-    stops = tuple(int(stop) for stop in np.cumsum(lengths))
-    return join(*tensors, axis=axis, stops=stops)
+    return join(*tensors, axis=axis, stops=tuple(itertools.accumulate(lengths)))
 
 
 @checked_call

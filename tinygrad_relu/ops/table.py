@@ -64,14 +64,7 @@ def op(kernel, *, domain, g=None, **rules):
 
     def declare(function):
         name = function.__name__
-        signature = inspect.signature(function)
-        parameters = list(signature.parameters.values())
-        variadic = parameters[0].kind is inspect.Parameter.VAR_POSITIONAL
-        inputs = parameters[:1] if variadic else [
-            p for p in parameters if p.kind is inspect.Parameter.POSITIONAL_ONLY
-        ]
-        statics = parameters[len(inputs):]
-        names = [p.name for p in inputs]
+        names, statics, defaults, variadic = parameters_of(function)
         if set(rules) != set(names):
             raise DeclarationError(
                 f"op {name}: the rules are for {sorted(rules)} and the inputs are {sorted(names)}: "
@@ -79,19 +72,21 @@ def op(kernel, *, domain, g=None, **rules):
             )
         if not domain:
             raise DeclarationError(f"op {name}: no domain is stated, so no test would check it")
+        known = () if variadic else names
         plans = [
-            None if rules[own] is ZERO else plan(name, own, rules[own], inputs, statics)
+            None if rules[own] is ZERO else plan(name, own, rules[own], known, statics)
             for own in names
         ]
-        shared = plan(name, "g", g, inputs, statics) if g is not None else None
+        shared = plan(name, "g", g, known, statics) if g is not None else None
         declared = Op(
             name,
+            function,
             kernel,
-            -1 if variadic else len(inputs),
-            sum(p.default is inspect.Parameter.empty for p in inputs),
-            tuple(p.name for p in parameters),
-            tuple(() if p.kind is inspect.Parameter.VAR_POSITIONAL else p.default for p in statics),
-            bool(statics) and statics[-1].kind is inspect.Parameter.VAR_POSITIONAL,
+            -1 if variadic else len(names),
+            sum(own not in defaults for own in names),
+            names + statics,
+            tuple(defaults.get(word, inspect.Parameter.empty) for word in statics),
+            not variadic and bool(function.__code__.co_flags & inspect.CO_VARARGS),
             tuple(None if rules[own] is ZERO else rules[own] for own in names),
             tuple(plans),
             [saved_bits(codes, len(names)) for codes in plans],
@@ -99,7 +94,6 @@ def op(kernel, *, domain, g=None, **rules):
             shared,
             saved_bits(shared, len(names)),
         )
-        declared.__signature__ = signature
         for attribute in ("__name__", "__qualname__", "__module__", "__doc__"):
             setattr(declared, attribute, getattr(function, attribute))
         declared.domain = domain
@@ -137,6 +131,25 @@ def fused(kernel):
     return decorate
 
 
+def parameters_of(function):
+    """Return the names of a function's inputs and statics, the defaults, and whether it has ``*inputs``.
+
+    They are read from the code: a signature takes ten times as long, and there are over a hundred.
+    """
+    code = function.__code__
+    positional = code.co_varnames[: code.co_argcount]
+    named = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    gathering = parameter_names(function)[len(named):]
+    given = function.__defaults__ or ()
+    defaults = dict(zip(positional[len(positional) - len(given) :], given))
+    defaults.update(function.__kwdefaults__ or {})
+    inputs = code.co_posonlyargcount
+    if not inputs:
+        return gathering, named, defaults, True
+    defaults.update(dict.fromkeys(gathering, ()))
+    return named[:inputs], named[inputs:] + gathering, defaults, False
+
+
 def plan(name, own, rule, inputs, statics):
     """Return what each parameter of `rule` stands for, as the engine's codes."""
     codes = {
@@ -147,12 +160,11 @@ def plan(name, own, rule, inputs, statics):
         "i": RuleName.POSITION,
         f"{own}_shape": RuleName.OWN_SHAPE,
     }
-    known = [*inputs, *statics] if inputs[0].kind is inspect.Parameter.POSITIONAL_ONLY else statics
-    for p in known:
-        first = RuleName.FIRST_INPUT if p in inputs else RuleName.FIRST_STATIC
-        if p.name in codes:
-            raise DeclarationError(f"op {name}: {p.name} is the name of something else in a rule")
-        codes[p.name] = first + (inputs if p in inputs else statics).index(p)
+    for first, words in ((RuleName.FIRST_INPUT, inputs), (RuleName.FIRST_STATIC, statics)):
+        for position, word in enumerate(words):
+            if word in codes:
+                raise DeclarationError(f"op {name}: {word} is the name of something else in a rule")
+            codes[word] = first + position
     wanted = parameter_names(rule)
     for word in wanted:
         if word not in codes:
