@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_relu as tg
-from tinygrad_relu.engine import WATCHERS
+from tinygrad_relu.engine import watch
 
 
 class Watcher:
@@ -14,7 +14,7 @@ class Watcher:
 
     def __init__(self, *leaves):
         self.leaves, self.diary, self.gradients = leaves, [], {}
-        WATCHERS.add(self)
+        watch(self)
 
     def begin(self, reached):
         self.diary.append([self.number(x) for x in reached])

@@ -18,7 +18,7 @@ import weakref
 import numpy as np
 
 from tinygrad_relu.distributed.collectives import reducible
-from tinygrad_relu.engine import WATCHERS, recording, sharing
+from tinygrad_relu.engine import recording, sharing, watch
 from tinygrad_relu.errors import GraphError
 from tinygrad_relu.grad_mode import no_grad
 
@@ -93,7 +93,7 @@ class Averages:
         after = finishing(weakref.ref(self))
         for x in parameters:
             x.register_post_accumulate_grad_hook(after)
-        WATCHERS.add(self)
+        watch(self)
 
     def begin(self, reached):
         """Begin a walk back that may come to some of the parameters; the others have no gradient."""

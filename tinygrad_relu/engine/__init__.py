@@ -6,7 +6,7 @@ Compiled files that know each other: `tensor` (what a user holds), `graph` (what
 `device`, `printing`, and `awaited` (who waits for which gradient).
 """
 
-from tinygrad_relu.engine.awaited import WATCHERS
+from tinygrad_relu.engine.awaited import watch
 from tinygrad_relu.engine.calling import checked_call, checked_signature
 from tinygrad_relu.engine.device import Device, checked_device, is_device
 from tinygrad_relu.engine.printing import set_printoptions
@@ -19,7 +19,6 @@ from tinygrad_relu.engine.walk import NO_GRADIENT, add_gradients, check_gradient
 __all__ = [
     "NO_GRADIENT",
     "SLOT_NAMES",
-    "WATCHERS",
     "Device",
     "Node",
     "Op",
@@ -44,4 +43,5 @@ __all__ = [
     "set_printoptions",
     "set_recording",
     "sharing",
+    "watch",
 ]

@@ -7,13 +7,18 @@ nothing more can be added to it, such as to send it to other processes meanwhile
 import weakref
 
 #: Objects with ``leaves``, the tensors that they wait for; ``begin(leaves)``, called with those that a
-#: walk may come to, before it sets out; and ``arrived(leaf, gradient)``.  They are held weakly.
-WATCHERS = weakref.WeakSet()
+#: walk may come to, before it sets out; and ``arrived(leaf, gradient)``.  Weak references to them.
+WATCHERS = set()
+
+
+def watch(watcher):
+    """Let a watcher hear of the gradients that it waits for, as long as it lives."""
+    WATCHERS.add(weakref.ref(watcher, WATCHERS.discard))
 
 
 def uses_of_awaited(outputs):
-    """Return the `Uses` of a walk back from `outputs`, or None if nobody waits for any gradient."""
-    return Uses(outputs, list(WATCHERS)) if WATCHERS else None
+    """Return the `Uses` of a walk back from `outputs`."""
+    return Uses(outputs, [watcher for known in tuple(WATCHERS) if (watcher := known()) is not None])
 
 
 class Uses:

@@ -48,6 +48,7 @@ cpdef enum RuleName:
     MOST_RULE_NAMES = 8
 
 cdef bint is_recording() noexcept
+cpdef bint set_recording(bint mode) noexcept
 cdef bint hooks_pack() except -1
 cdef object packed(Tensor value)
 cdef object unpacked(object value)

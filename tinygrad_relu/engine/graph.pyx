@@ -52,7 +52,7 @@ def recording():
     return bool(tgr_recording)
 
 
-def set_recording(bint mode):
+cpdef bint set_recording(bint mode) noexcept:
     """Turn recording on or off in this thread, and return what it was."""
     global tgr_recording
     cdef bint before = tgr_recording

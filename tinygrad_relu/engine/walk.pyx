@@ -25,7 +25,7 @@ from numpy cimport ndarray, npy_intp
 
 from tinygrad_relu.engine.graph cimport (
     COTANGENT, FIRST_INPUT, FIRST_STATIC, MOST_RULE_NAMES, OUTPUT, OWN_SHAPE, POSITION, SPARE_COTANGENT,
-    SPARE_SUM, Node, unpacked,
+    SPARE_SUM, Node, set_recording, unpacked,
 )
 from tinygrad_relu.engine.mutation cimport catch_up
 from tinygrad_relu.engine.op cimport ADD, CAST, COPY, SUM_TO, Op, one, one_with, two
@@ -33,8 +33,7 @@ from tinygrad_relu.engine.tensor cimport Tensor, held_once, wrap
 from tinygrad_relu.kernels._memory cimport offer, withdraw
 from tinygrad_relu.kernels.elementwise cimport add_into
 
-from tinygrad_relu.engine.awaited import uses_of_awaited
-from tinygrad_relu.engine.graph import set_recording
+from tinygrad_relu.engine.awaited import WATCHERS, uses_of_awaited
 from tinygrad_relu.engine.hooks import NodeHook
 from tinygrad_relu.errors import DTypeError, GraphError, RuleError, ShapeError
 
@@ -43,6 +42,8 @@ cnp.import_array()
 cdef extern from "Python.h":
     object PyObject_Vectorcall(object function, PyObject** arguments, size_t count, PyObject* names)
 
+
+cdef set watchers = WATCHERS
 
 #: What a rule returns for an input that nothing flows to.
 NO_GRADIENT = object()
@@ -71,7 +72,7 @@ cdef class Walk:
     cdef Py_ssize_t size, room
     cdef dict sums          # cotangents of nodes with several consumers
     cdef dict leaves        # cotangents of leaves
-    cdef dict wanted        # cotangents of the nodes that the caller asked for
+    cdef dict wanted        # cotangents of the nodes that the caller asked for; None: of leaves alone
     cdef list retained      # tensors that are no leaves, with what will be in their ``.grad``
     cdef Tensor lent        # the sum that a rule was given to add to
     cdef object awaited     # the uses of leaves that somebody waits for, or None
@@ -81,7 +82,7 @@ cdef class Walk:
         self.size = self.room = 0
         self.sums = {}
         self.leaves = {}
-        self.wanted = {}
+        self.wanted = None
         self.retained = []
 
     def __dealloc__(self):
@@ -183,7 +184,7 @@ cdef class Walk:
             # In PyTorch's order: hooks on the tensor, what was asked for, hooks on the node, `.grad`.
             if node.hooks is not None:
                 cotangent = hooked(node.hooks, cotangent, node.op.name, False)
-            if self.wanted and node in self.wanted:
+            if self.wanted is not None and node in self.wanted:
                 self.wanted[node] = cotangent
             if node.hooks is not None:
                 cotangent = hooked(node.hooks, cotangent, node.op.name, True)
@@ -399,18 +400,18 @@ cdef Tensor seed(Tensor output, object gradient):
             "and compute outside of no_grad()"
         )
     if gradient is None:
-        if output.numel() != 1:
+        if cnp.PyArray_SIZE(output.array) != 1:
             raise GraphError(
                 f"backward: a tensor of shape {output.shape} has no single gradient: reduce it to "
                 "one number, such as .sum(), or pass gradient= of its shape"
             )
         return one_like(output.array)
     cotangent = gradient if isinstance(gradient, Tensor) else wrap(np.array(gradient))
-    if cotangent.shape != output.shape:
+    if not cnp.PyArray_SAMESHAPE(cotangent.array, output.array):
         raise ShapeError(
             f"backward: gradient has shape {cotangent.shape}, and the tensor has shape {output.shape}"
         )
-    if cotangent.dtype != output.dtype:
+    if cnp.PyArray_TYPE(cotangent.array) != cnp.PyArray_TYPE(output.array):
         if not np.can_cast(cotangent.dtype, output.dtype, "same_kind"):
             raise DTypeError(
                 f"backward: gradient has dtype {cotangent.dtype}, and the tensor has dtype "
@@ -434,7 +435,7 @@ cdef dict walk_back(
                 catch_up(tensor)
             walk.wanted = {(<Tensor> x).node: None for x in inputs if (<Tensor> x).node is not None}
         else:
-            walk.awaited = uses_of_awaited(outputs)
+            walk.awaited = uses_of_awaited(outputs) if watchers else None
         for tensor in outputs:
             if tensor.node is not None:
                 if (<Node> tensor.node).freed:
@@ -589,7 +590,9 @@ cpdef int add_gradients(
                 sofar.changed()
             if tensor.added_hooks is not None:
                 with_hooks.append(tensor)
-    before = set_recording(create_graph)
+    if not with_hooks:
+        return 0
+    cdef bint before = set_recording(create_graph)
     try:
         for tensor in with_hooks:
             for hook in list(tensor.added_hooks.values()):

@@ -89,10 +89,11 @@ cdef class SquaredDistance(Kernel):
         cdef ndarray y
         cdef double result
         cdef bint mean = len(statics) > 0 and statics[0]
-        cdef int slot = float_slot(<ndarray> a) if type(a) is ndarray else -1
-        if np.shape(a) != np.shape(b):
-            raise ShapeError("the shapes differ")
-        if slot < 0 or type(b) is not ndarray or float_slot(<ndarray> b) != slot:
+        cdef bint both = type(a) is ndarray and type(b) is ndarray
+        cdef int slot = float_slot(<ndarray> a) if both else -1
+        if not cnp.PyArray_SAMESHAPE(a, b) if both else np.shape(a) != np.shape(b):
+            raise ShapeError("the shapes differ: reshape one tensor to the other's shape")
+        if slot < 0 or float_slot(<ndarray> b) != slot:
             with np.errstate(all="ignore"):
                 # Integers would wrap.
                 dtype = np.result_type(a, b)

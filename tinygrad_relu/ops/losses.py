@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, checked_call
+from tinygrad_relu.engine import checked_call
 from tinygrad_relu.errors import ArgumentError, DTypeError, IndexingError, RangeError, ShapeError
 from tinygrad_relu.kernels.distance import SquaredDistance
 from tinygrad_relu.ops.arithmetic import absolute, clamp_min, where
@@ -67,12 +67,11 @@ def mse_loss(input, target, reduction="mean"):
     >>> tg.mse_loss(tg.tensor([1.0, 3.0]), tg.tensor([1.0, 1.0]))
     tensor(2., dtype=float64)
     """
-    if not (isinstance(input, Tensor) and isinstance(target, Tensor) and input.shape == target.shape):
-        input, target = same_shape("mse_loss", input=input, target=target)
     if reduction == "mean":
         return squared_distance(input, target, True)
     if reduction == "sum":
         return squared_distance(input, target, False)
+    input, target = same_shape("mse_loss", input=input, target=target)
     return reduced("mse_loss", square(input - target), reduction)
 
 
