@@ -371,7 +371,7 @@ cdef class Tensor:
 
     # ----------------------------------------------------------------------- the walk back
 
-    def backward(self, gradient=None, retain_graph=False, create_graph=False, **unknown):
+    def backward(self, gradient=None, retain_graph=False, create_graph=False, inputs=None, **unknown):
         """Add the gradient of this tensor to the ``.grad`` of every leaf it was computed from.
 
         Parameters
@@ -385,6 +385,8 @@ cdef class Tensor:
             Record the backward pass itself, so that the gradients can be differentiated.  A leaf and
             its recorded ``.grad`` then hold each other until ``.grad`` is set to None: use
             `autograd.grad`, which leaves nothing behind.
+        inputs : Tensor or sequence of Tensor, optional
+            Whose ``.grad`` is added to: all leaves, if they are not given.
 
         Raises
         ------
@@ -397,9 +399,9 @@ cdef class Tensor:
         if unknown:
             raise ArgumentError(
                 f"backward: unknown keyword {', '.join(unknown)}: the signature is "
-                "backward(gradient=None, retain_graph=False, create_graph=False)"
+                "backward(gradient=None, retain_graph=False, create_graph=False, inputs=None)"
             )
-        add_gradients([self], [gradient], None, retain_graph, create_graph)
+        add_gradients([self], [gradient], inputs, retain_graph, create_graph)
 
     def retain_grad(self):
         """Leave the gradient in ``.grad`` also here, although this is no leaf."""

@@ -35,7 +35,7 @@ from tinygrad_relu.kernels.elementwise cimport add_into
 
 from tinygrad_relu.engine.awaited import WATCHERS, uses_of_awaited
 from tinygrad_relu.engine.hooks import NodeHook
-from tinygrad_relu.errors import DTypeError, GraphError, RuleError, ShapeError
+from tinygrad_relu.errors import ArgumentError, DTypeError, GraphError, RuleError, ShapeError
 
 cnp.import_array()
 
@@ -72,7 +72,9 @@ cdef class Walk:
     cdef Py_ssize_t size, room
     cdef dict sums          # cotangents of nodes with several consumers
     cdef dict leaves        # cotangents of leaves
-    cdef dict wanted        # cotangents of the nodes that the caller asked for; None: of leaves alone
+    cdef dict wanted        # cotangents of the nodes that the caller asked for, or None
+    cdef set way            # the nodes to walk through for what was asked for, or None: all
+    cdef set goals          # what was asked for, nodes and leaves
     cdef list retained      # tensors that are no leaves, with what will be in their ``.grad``
     cdef Tensor lent        # the sum that a rule was given to add to
     cdef object awaited     # the uses of leaves that somebody waits for, or None
@@ -188,6 +190,8 @@ cdef class Walk:
                 self.wanted[node] = cotangent
             if node.hooks is not None:
                 cotangent = hooked(node.hooks, cotangent, node.op.name, True)
+            if self.way is not None and node not in self.way:
+                continue
             if node.retained is not None:
                 self.retained.append((node.retained(), cotangent))
             if node.freed:
@@ -226,6 +230,34 @@ cdef class Walk:
         )
         return self.to_inputs(node, parents, saved, shared, output, create_graph)
 
+    cdef bint leads(self, object target) except -1:
+        """Tell whether a node or leaf was asked for, or lies on the way to what was."""
+        return self.way is None or target in self.way or target in self.goals
+
+    cdef int seek(self, list inputs, list outputs) except -1:
+        """Find the way from `outputs` to what the caller asked for: nothing else is walked, or freed."""
+        cdef Tensor tensor
+        cdef list pending = [tensor.node for tensor in outputs if tensor.node is not None]
+        cdef set seen = set()
+        cdef tuple parents
+        self.wanted = {tensor.node: None for tensor in inputs if tensor.node is not None}
+        self.goals = {tensor if tensor.node is None else tensor.node for tensor in inputs}
+        self.way = set()
+        while pending:
+            node = pending[len(pending) - 1]
+            parents = (<Node> node).parents or ()
+            if node not in seen:
+                seen.add(node)
+                pending.extend([p for p in parents if type(p) is Node and p not in seen])
+                continue
+            # Met again, below all that came to the list because of it.
+            pending.pop()
+            for parent in parents:
+                if parent is not None and (parent in self.goals or parent in self.way):
+                    self.way.add(node)
+                    break
+        return 0
+
     cdef int to_inputs(
         self, Node node, tuple parents, tuple saved, Tensor cotangent, Tensor output, bint create_graph
     ) except -1:
@@ -239,7 +271,7 @@ cdef class Walk:
                 last = k
         for k in range(last + 1):
             parent = <object> PyTuple_GET_ITEM(parents, k)
-            if parent is None:
+            if parent is None or not self.leads(parent):
                 continue
             self.lent = None
             pulled = pulled_back(
@@ -433,7 +465,7 @@ cdef dict walk_back(
         if inputs is not None:
             for tensor in inputs:
                 catch_up(tensor)
-            walk.wanted = {(<Tensor> x).node: None for x in inputs if (<Tensor> x).node is not None}
+            walk.seek(inputs, outputs)
         else:
             walk.awaited = uses_of_awaited(outputs) if watchers else None
         for tensor in outputs:
@@ -566,15 +598,16 @@ if hasattr(os, "register_at_fork"):
 
 
 cpdef int add_gradients(
-    list outputs, list cotangents, list inputs, bint retain_graph, bint create_graph
+    list outputs, list cotangents, object inputs, bint retain_graph, bint create_graph
 ) except -1:
     """Add gradients of `outputs`, in one pass back, to the ``.grad`` of all leaves, or of `inputs`."""
+    cdef list wanted = None if inputs is None else asked_for(inputs)
     cdef dict found = walk_back(
-        outputs, cotangents, inputs, retain_graph or create_graph, create_graph
+        outputs, cotangents, wanted, retain_graph or create_graph, create_graph
     )
     cdef Tensor tensor, cotangent, sofar
-    if inputs is not None:
-        found = {inputs[position]: found[position] for position in found if found[position] is not None}
+    if wanted is not None:
+        found = {wanted[position]: found[position] for position in found if found[position] is not None}
     cdef list with_hooks = []
     # Large sums let go of the GIL between reading and writing.
     with ACCUMULATION:
@@ -600,6 +633,20 @@ cpdef int add_gradients(
     finally:
         set_recording(before)
     return 0
+
+
+cdef list asked_for(object inputs):
+    """Return the tensors whose gradients backward is asked for as a list, or raise."""
+    one_only = isinstance(inputs, Tensor) or not hasattr(inputs, "__iter__")
+    cdef list wanted = [inputs] if one_only else list(inputs)
+    if not wanted:
+        raise ArgumentError("backward: inputs is empty: name one, or leave it out for all leaves")
+    for k, x in enumerate(wanted):
+        if not isinstance(x, Tensor):
+            raise ArgumentError(f"backward: inputs[{k}] is a {type(x).__name__}: pass tensors")
+        if not x.requires_grad:
+            raise GraphError(f"backward: inputs[{k}] does not require a gradient")
+    return wanted
 
 
 cdef Tensor alone(Tensor cotangent, bint recorded):
