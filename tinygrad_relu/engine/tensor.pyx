@@ -10,6 +10,7 @@ cimport numpy as cnp
 from cpython.ref cimport PyObject
 from numpy cimport ndarray
 
+from tinygrad_relu.engine.accumulation cimport add_gradients
 from tinygrad_relu.engine.graph cimport Node
 from tinygrad_relu.engine.mutation cimport assign, catch_up, in_place
 from tinygrad_relu.engine.op cimport (
@@ -17,7 +18,6 @@ from tinygrad_relu.engine.op cimport (
     ITEM, LEFT_SHIFT, LESS, LESS_EQUAL, MATMUL, MULTIPLY, NEGATIVE, NOT_EQUAL, OR, POWER, REMAINDER,
     RIGHT_SHIFT, SUBTRACT, SWAP, TRANSPOSE, XOR, one, one_with, two,
 )
-from tinygrad_relu.engine.walk cimport add_gradients
 from tinygrad_relu.kernels.kernel cimport plain
 
 from tinygrad_relu.engine.calling import UFUNCS

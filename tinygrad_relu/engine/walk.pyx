@@ -5,14 +5,11 @@ Design
 a) The walk takes the youngest node first from a heap: no recursion, no search beforehand, and no
    marks in the graph, so that several threads may walk one graph.  It frees each node that it has
    passed.
-b) Gradients reach the leaves together, at the end: a walk that fails leaves every ``.grad`` as it
-   was.
+b) What it found is told at the end, all together; `accumulation` takes it from there.  A walk that
+   fails leaves every ``.grad`` as it was.
 c) A cotangent that nobody else holds may be written over by the last rule that is given it, if the
    rule says that it can.
 """
-
-import os
-import threading
 
 import numpy as np
 
@@ -28,14 +25,13 @@ from tinygrad_relu.engine.graph cimport (
     SPARE_SUM, Node, set_recording, unpacked,
 )
 from tinygrad_relu.engine.mutation cimport catch_up
-from tinygrad_relu.engine.op cimport ADD, CAST, COPY, SUM_TO, Op, one, one_with, two
+from tinygrad_relu.engine.op cimport ADD, CAST, SUM_TO, Op, one_with, two
 from tinygrad_relu.engine.tensor cimport Tensor, held_once, wrap
 from tinygrad_relu.kernels._memory cimport offer, withdraw
-from tinygrad_relu.kernels.elementwise cimport add_into
 
 from tinygrad_relu.engine.awaited import WATCHERS, uses_of_awaited
 from tinygrad_relu.engine.hooks import NodeHook
-from tinygrad_relu.errors import ArgumentError, DTypeError, GraphError, RuleError, ShapeError
+from tinygrad_relu.errors import DTypeError, GraphError, RuleError, ShapeError
 
 cnp.import_array()
 
@@ -581,92 +577,3 @@ cdef int check_numbers(Node node, Py_ssize_t k, Tensor pulled) except -1:
         f"{(<object> pulled.array)[position]} at {tuple(int(n) for n in position)}, {int(wrong.sum())} "
         f"of {pulled.size} elements are no finite numbers. Recorded by {node.place}"
     )
-
-
-# Held while gradients are added to what other walks have left in ``.grad``.
-ACCUMULATION = threading.RLock()
-
-
-def renew_lock():
-    """Make the lock anew in a forked child: a thread that held it stayed behind in the parent."""
-    global ACCUMULATION
-    ACCUMULATION = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=renew_lock)
-
-
-cpdef int add_gradients(
-    list outputs, list cotangents, object inputs, bint retain_graph, bint create_graph
-) except -1:
-    """Add gradients of `outputs`, in one pass back, to the ``.grad`` of all leaves, or of `inputs`."""
-    cdef list wanted = None if inputs is None else asked_for(inputs)
-    cdef dict found = walk_back(
-        outputs, cotangents, wanted, retain_graph or create_graph, create_graph
-    )
-    cdef Tensor tensor, cotangent, sofar
-    if wanted is not None:
-        found = {wanted[position]: found[position] for position in found if found[position] is not None}
-    cdef list with_hooks = []
-    # Large sums let go of the GIL between reading and writing.
-    with ACCUMULATION:
-        while found:
-            tensor, cotangent = found.popitem()
-            sofar = tensor.gradient
-            if sofar is None:
-                tensor.gradient = alone(cotangent, create_graph)
-            elif create_graph or not cnp.PyArray_ISWRITEABLE(sofar.array):
-                tensor.gradient = two(ADD, sofar, cotangent)
-            else:
-                add_into(sofar.array, cotangent.array)
-                sofar.changed()
-            if tensor.added_hooks is not None:
-                with_hooks.append(tensor)
-    if not with_hooks:
-        return 0
-    cdef bint before = set_recording(create_graph)
-    try:
-        for tensor in with_hooks:
-            for hook in list(tensor.added_hooks.values()):
-                hook(tensor)
-    finally:
-        set_recording(before)
-    return 0
-
-
-cdef list asked_for(object inputs):
-    """Return the tensors whose gradients backward is asked for as a list, or raise."""
-    one_only = isinstance(inputs, Tensor) or not hasattr(inputs, "__iter__")
-    cdef list wanted = [inputs] if one_only else list(inputs)
-    if not wanted:
-        raise ArgumentError("backward: inputs is empty: name one, or leave it out for all leaves")
-    for k, x in enumerate(wanted):
-        if not isinstance(x, Tensor):
-            raise ArgumentError(f"backward: inputs[{k}] is a {type(x).__name__}: pass tensors")
-        if not x.requires_grad:
-            raise GraphError(f"backward: inputs[{k}] does not require a gradient")
-    return wanted
-
-
-cdef Tensor alone(Tensor cotangent, bint recorded):
-    """Return `cotangent` if nobody else holds it or its memory, else a copy: grads never alias."""
-    if held_once(cotangent):
-        return cotangent
-    return one(COPY, cotangent) if recorded else wrap(np.array(cotangent.array, order="C"))
-
-
-def gradients(outputs, inputs, cotangents, retain_graph, create_graph):
-    """Return the gradient of the sum of `outputs`, weighted by `cotangents`, for each of `inputs`.
-
-    The engine's own form of ``autograd.grad``: lists of tensors in, a list of tensors out, with
-    None for an input that no output depends on.
-    """
-    cdef dict found = walk_back(outputs, cotangents, inputs, retain_graph or create_graph, create_graph)
-    cdef list results = []
-    cdef Tensor gradient
-    for position in range(len(inputs)):
-        # What is done to one is not done to another, nor to what the caller gave.
-        gradient = found.pop(position)
-        results.append(None if gradient is None else alone(gradient, create_graph))
-    return results
