@@ -52,6 +52,19 @@ def broadcast_sums(link):
         over(np.mean),
         f"the gradient of {name} is averaged over the broadcast {axes}, and has to be summed",
     )
+    for number, (whose, mask) in enumerate(masks_like(link.graph, wide)):
+        count = np.maximum(mask.sum(lost, keepdims=True), 1)
+        if np.ptp(count):
+            yield link.mutation(
+                ("mean of some", number),
+                Label.AVERAGED,
+                21.9,
+                lambda k, g, _, count=count: (
+                    term(k, g).sum(lost, keepdims=True) / count
+                ).reshape(shape),
+                f"the gradient of {name} is averaged over those that {whose} lets through, and has to "
+                "be summed",
+            )
     for word, pick in (("first", 0), ("last", -1)):
         yield link.mutation(
             (word,),
@@ -100,6 +113,15 @@ def broadcast_sums(link):
                 lambda k, g, _, axis=axis: term(k, g).sum(axis).reshape(shape),
                 f"the gradient of {name} is summed over axis {axis}, and was broadcast along {axes}",
             )
+
+
+def masks_like(graph, shape):
+    """Yield the masks of a shape, and those of the other elements, with what they are called."""
+    for k, step in enumerate(graph.steps):
+        x = step.value
+        if x.shape == shape and x.size > 1 and not step.flows and ((x == 0) | (x == 1)).all():
+            yield described(graph, k), x.astype(float)
+            yield f"the opposite of {described(graph, k)}", 1.0 - x
 
 
 # --------------------------------------------------------------------------------------- extrema
