@@ -470,7 +470,8 @@ def of_formula(section, place, name, found):
         f"{formula}{',' if ',' in formula else ''} is taken for the derivative of {section.name}, "
         f"where {letter} is {what}"
     )
-    cost = 23.5 + 0.1 * ("yxu".index(letter))
+    # The derivative of softplus with the wrong sign is commoner than what it is in terms of its result.
+    cost = 23.5 + 0.1 * ("yxu".index(letter)) - 0.2 * name.startswith("sigmoid(-")
     key = ("formula", place, name)
     if len(section.ends) > 1:
         return section.mutation(key, Label.WRONG_FUNCTION, cost, lambda j, _: found[j], words)

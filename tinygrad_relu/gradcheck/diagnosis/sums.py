@@ -103,6 +103,15 @@ def broadcast_sums(link):
         over(np.max),
         f"of the gradient of {name} the largest entry along {axes} is taken, and not the sum",
     )
+    for word, by_row in (("once where it is at all", True), ("once everywhere", False)):
+        yield link.mutation(
+            (word,),
+            Label.MISSING_FACTOR,
+            24.1,
+            lambda k, g, _, by_row=by_row: once(term(k, g), lost, by_row).reshape(shape),
+            f"the gradient of {name} is counted {word}, and not as many times as a mask lets elements "
+            f"through along {axes}: their number is missing",
+        )
     for axis in range(len(wide)):
         kept = [n for k, n in enumerate(wide) if k != axis]
         if axis not in lost and int(np.prod(kept)) == int(np.prod(shape)):
@@ -113,6 +122,15 @@ def broadcast_sums(link):
                 lambda k, g, _, axis=axis: term(k, g).sum(axis).reshape(shape),
                 f"the gradient of {name} is summed over axis {axis}, and was broadcast along {axes}",
             )
+
+
+def once(x, axes, by_row):
+    """Return the one number that an array has where it is not 0, in the place of its sums along axes."""
+    numbers = x[x != 0]
+    if not numbers.size or numbers.size == x.size or np.ptp(numbers) > 1e-12 * abs(numbers[0]):
+        raise ValueError("no multiple of a mask")
+    counted = (x != 0).any(axes, keepdims=True)
+    return numbers[0] * (counted if by_row else np.ones(counted.shape))
 
 
 def masks_like(graph, shape):
