@@ -115,7 +115,8 @@ def what_scales(link, c):
     if abs(c - 2) < 1e-7 and not halves(step, c):
         return said(Label.EXTRA_TERM, 26, f"{where} is counted twice")
     if abs(c + 1) < 1e-7:
-        return said(Label.CONSTANT_FACTOR, 20.5, f"{where} has the wrong sign", factor=-1.0)
+        label, cost, what = wrong_sign(link)
+        return said(label, cost, f"{where} {what}", factor=-1.0)
     if step.value.size == 1 and step.function is np.divide and close(c, round(c)):
         return said(Label.CONSTANT_FACTOR, 20.9, f"{where} is not divided by {c:.6g}", factor=c)
     for number in operand_numbers(link):
@@ -141,6 +142,19 @@ def what_scales(link, c):
     if nice is None:
         return said(Label.CONSTANT_FACTOR, 45, f"{where} is {c:.6g} times what it should be", factor=c)
     return said(Label.CONSTANT_FACTOR, 27, f"{where} is {nice} times what it should be", factor=c)
+
+
+def wrong_sign(link):
+    """Return what a wrong sign of a term is: a minus that is forgotten, or a term that is taken off."""
+    step, graph = link.first, link.graph
+    last = link.path == (0, 1) and step.function in (np.subtract, np.divide)
+    if last or step.function is np.negative:
+        return Label.CONSTANT_FACTOR, 20.3, "has the wrong sign: the minus is forgotten"
+    parent = link.parent(link.members[0])
+    terms = sum(p == parent for k in graph.live for _, p in graph.edges(k))
+    if len(link.members) == 1 and terms > 1:
+        return Label.EXTRA_TERM, 20.4, "is taken off, where it is to be added"
+    return Label.CONSTANT_FACTOR, 20.5, "has the wrong sign"
 
 
 def averaging(link, c):

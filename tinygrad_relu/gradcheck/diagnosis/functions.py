@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from tinygrad_relu.engine import Tensor
+from tinygrad_relu.ops.special import erf
+
 #: What a person writes for the derivative of an activation, of its output or of its input.
 DERIVATIVES = {
     "{v}": lambda v: v,
@@ -26,6 +29,7 @@ DERIVATIVES = {
     "1 / (1 + {v}**2)": lambda v: 1 / (1 + v**2),
     "sqrt(1 - {v}**2)": lambda v: np.sqrt(1 - v**2),
     "sigmoid({v})": lambda v: sigmoid(v),
+    "sigmoid(-{v})": lambda v: sigmoid(-v),
     "sigmoid({v}) * (1 - sigmoid({v})), the derivative of the sigmoid": lambda v: (
         sigmoid(v) * (1 - sigmoid(v))
     ),
@@ -35,6 +39,8 @@ DERIVATIVES = {
     "({v} >= 0)": lambda v: v >= 0,
     "sign({v})": np.sign,
     "abs({v})": np.abs,
+    "Phi({v}) + {v} * phi({v}), the derivative of the exact GELU,": lambda v: slope_of_gelu(v),
+    "the derivative of the GELU with tanh, of {v},": lambda v: slope_of_gelu_by_tanh(v),
     "0.5": lambda v: np.full_like(v, 0.5),
 }
 
@@ -42,6 +48,19 @@ DERIVATIVES = {
 def sigmoid(v):
     """The logistic function."""
     return 0.5 * (1 + np.tanh(0.5 * np.asarray(v)))
+
+
+def slope_of_gelu(v):
+    """The derivative of ``v * Phi(v)``, with the distribution function of the normal distribution."""
+    distribution = 0.5 * (1 + erf(Tensor(np.asarray(v, np.float64) / np.sqrt(2))).numpy())
+    return distribution + v * np.exp(-0.5 * v * v) / np.sqrt(2 * np.pi)
+
+
+def slope_of_gelu_by_tanh(v):
+    """The derivative of the approximation of GELU (Hendrycks and Gimpel 2016, section 2)."""
+    scale = np.sqrt(2 / np.pi)
+    t = np.tanh(scale * (v + 0.044715 * v**3))
+    return 0.5 * (1 + t) + 0.5 * v * (1 - t * t) * scale * (1 + 3 * 0.044715 * v * v)
 
 
 #: How functions are recognised that are written out in several steps.
@@ -76,6 +95,8 @@ def derivative(name, v):
     """Return one of the table at `v`; what is not finite there says that it is not what was written."""
     with np.errstate(all="ignore"):
         found = np.asarray(DERIVATIVES[name](v), np.float64)
+    if name.startswith(("({v} >", "sign")) and found.size and found.flat[0] and not np.ptp(found):
+        return None  # nobody writes a mask that lets everything pass
     return found if np.isfinite(found).all() else None
 
 

@@ -279,10 +279,11 @@ def wrong_masks(section, sides):
     thresholds = sorted({0.0, *thresholds_of(graph, section.ends[0])})
     levels = sorted({*thresholds, *LEVELS})
     sources = [("value", k) for k in values_like(graph, shape, section.ends)]
+    sources.append(("size", section.starts))
     if len(section.ends) == 1:
         sources += [("cotangent", (k,)) for k in graph.live if graph.steps[k].value.shape == shape]
     for kind, where in sources:
-        for t in levels if where == section.starts else thresholds:
+        for t in levels if (kind, where) == ("value", section.starts) else thresholds:
             for strict in (True, False):
                 mutation = mask_of(section, kind, where, t, strict, sides)
                 if mutation is not None:
@@ -342,9 +343,10 @@ def mask_of(section, kind, where, t, strict, sides):
 
     def wrong(j, cotangents):
         v = cotangents[where[j]] if kind == "cotangent" else graph.steps[where[j]].value
+        v = np.abs(v) if kind == "size" else v
         return np.where(v > t if strict else v >= t, high, low)
 
-    if kind == "value":
+    if kind != "cotangent":
         found = [wrong(j, None) for j in range(len(section.ends))]
         if all(np.array_equal(*pair) for pair in zip(found, section.slopes)):
             return None
@@ -362,7 +364,7 @@ def mask_of(section, kind, where, t, strict, sides):
     what = (
         f"the gradient that arrives at {described(graph, where[0])}"
         if kind == "cotangent"
-        else described(graph, where[0])
+        else f"{'the size of ' * (kind == 'size')}{described(graph, where[0])}"
     )
     label = Label.MASK_FROM_WRONG_TENSOR
     if own:
@@ -468,7 +470,8 @@ def of_formula(section, place, name, found):
         f"{formula}{',' if ',' in formula else ''} is taken for the derivative of {section.name}, "
         f"where {letter} is {what}"
     )
-    cost = 23.5 + 0.1 * ("yxu".index(letter))
+    # The derivative of softplus with the wrong sign is commoner than what it is in terms of its result.
+    cost = 23.5 + 0.1 * ("yxu".index(letter)) - 0.2 * name.startswith("sigmoid(-")
     key = ("formula", place, name)
     if len(section.ends) > 1:
         return section.mutation(key, Label.WRONG_FUNCTION, cost, lambda j, _: found[j], words)
@@ -487,7 +490,7 @@ def of_formula(section, place, name, found):
         if np.ptp(wrong) == 0 and step.function in (np.square, np.power, np.multiply):
             label, price = Label.MISSING_FACTOR, 22.9
             said = f"of the derivative of {section.name} only {wrong.flat[0]:.6g} is multiplied in"
-        elif not name.startswith("sign") and is_right_but_for_zeros(wrong, right):
+        elif not name.startswith(("sign", "({v} >")) and is_right_but_for_zeros(wrong, right):
             label, price = Label.MASK_FORGOTTEN, 20.1
             said = f"the mask in {section.name} is forgotten: its derivative is 0 at some elements"
         elif section.name == "the sigmoid" and (place, name) == ("result", "1 - {v}") and close(c, 1):
