@@ -23,6 +23,9 @@ MOST_STEPS = 16  # of a function that is written out
 LEVELS = (-1.0, -0.5, 0.1, 0.5, 1.0)  # that a mask may be taken at
 MOST_LIVE = 80  # of a graph where each operand of each step is looked at by itself
 
+#: Functions whose derivative is a number times a power.
+POWERS = (np.square, np.power, np.multiply, np.sqrt, np.divide, np.reciprocal)
+
 #: Functions that let one operand or another through.
 GATES = {np.where, np.maximum, np.minimum, np.clip}
 
@@ -487,7 +490,7 @@ def of_formula(section, place, name, found):
             if number is None:
                 return None
             price, said = cost + 1.5, f"{number} times {words}"
-        if np.ptp(wrong) == 0 and step.function in (np.square, np.power, np.multiply):
+        if np.ptp(wrong) == 0 and step.function in POWERS and not multiplies(section.graph, end):
             label, price = Label.MISSING_FACTOR, 22.9
             said = f"of the derivative of {section.name} only {wrong.flat[0]:.6g} is multiplied in"
         elif not name.startswith(("sign", "({v} >")) and is_right_but_for_zeros(wrong, right):
@@ -520,6 +523,12 @@ def of_formula(section, place, name, found):
         (Change(end, start, lambda g, _: -g * section.slopes[0]),),
         not section.partial,
     )
+
+
+def multiplies(graph, k):
+    """Tell whether a step goes into a product: then a power of it is likelier wrong than missing."""
+    users = (graph.steps[j] for j in graph.live if k in graph.steps[j].references)
+    return any(step.function in (np.multiply, np.divide) for step in users)
 
 
 def is_right_but_for_zeros(wrong, right):
