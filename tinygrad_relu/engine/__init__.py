@@ -14,7 +14,14 @@ from tinygrad_relu.engine.printing import set_printoptions
 from tinygrad_relu.engine.tensor import Tensor, forget_gradients, open_for_update, sharing
 from tinygrad_relu.engine.accumulation import add_gradients, gradients
 from tinygrad_relu.engine.graph import Node, pop_saved_hooks, push_saved_hooks, recording, set_recording
-from tinygrad_relu.engine.op import SLOT_NAMES, Op, add_methods, install
+from tinygrad_relu.engine.op import (
+    SLOT_NAMES,
+    Op,
+    add_methods,
+    get_default_dtype,
+    install,
+    keep_default_dtype,
+)
 from tinygrad_relu.engine.mutation import become, record_change, record_result
 from tinygrad_relu.engine.walk import NO_GRADIENT, check_gradients_on_the_way
 
@@ -33,9 +40,11 @@ __all__ = [
     "checked_device",
     "checked_signature",
     "forget_gradients",
+    "get_default_dtype",
     "gradients",
     "install",
     "is_device",
+    "keep_default_dtype",
     "open_for_update",
     "pop_saved_hooks",
     "push_saved_hooks",
