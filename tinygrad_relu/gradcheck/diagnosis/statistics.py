@@ -190,8 +190,8 @@ def norm_mistakes(norm, n, r, mean):
          lambda d: r * (d - mean(d) - second(d, by=np.sum))),
         ("sum of mean", Label.AVERAGED, 22, "sums d where it has to average",
          lambda d: r * (d - count * mean(d) - second(d))),
-        ("not normal", Label.MISSING_FACTOR, 22.2, "does not multiply the mean of d * n by the normalised "
-         "values n", lambda d: r * (d - mean(d) - np.mean(d * n, axis=over, keepdims=True))),
+        ("not normal", Label.MISSING_FACTOR, 22.2, "does not multiply the mean of d * n by the "
+         "normalised values n", lambda d: r * (d - mean(d) - np.mean(d * n, axis=over, keepdims=True))),
         ("not averaged", Label.NOT_SUMMED, 22.5, "leaves out the mean of d * n",
          lambda d: r * (d - mean(d) - n * d * n)),
         ("twice", Label.EXTRA_TERM, 22.6, "counts that by the variance twice",
