@@ -131,8 +131,8 @@ def of_results(graph):
         yield Mutation(
             ("of result", start, end), Label.MISSING_FACTOR, 24.9,
             [Change(start, start, lambda g, _, slope=slope: g / slope - g)],
-            f"the gradient of {described(graph, end)} is taken for that of {described(graph, start)}: the "
-            f"derivative of {section.name} is not multiplied in",
+            f"the gradient of {described(graph, end)} is taken for that of {described(graph, start)}: "
+            f"the derivative of {section.name} is not multiplied in",
             graph.steps[end].line, section.name,
         )
 

@@ -190,8 +190,8 @@ def norm_mistakes(norm, n, r, mean):
          lambda d: r * (d - mean(d) - second(d, by=np.sum))),
         ("sum of mean", Label.AVERAGED, 22, "sums d where it has to average",
          lambda d: r * (d - count * mean(d) - second(d))),
-        ("not normal", Label.MISSING_FACTOR, 22.2, "does not multiply the mean of d * n by the normalised "
-         "values n", lambda d: r * (d - mean(d) - np.mean(d * n, axis=over, keepdims=True))),
+        ("not normal", Label.MISSING_FACTOR, 22.2, "does not multiply the mean of d * n by the "
+         "normalised values n", lambda d: r * (d - mean(d) - np.mean(d * n, axis=over, keepdims=True))),
         ("mean for inner", Label.MISSING_FACTOR, 22.2, "takes the mean of d for that of d * n",
          lambda d: r * (d - mean(d) - n * d.mean(over, keepdims=True))),
         ("times deviation", Label.WRONG_FUNCTION, 21.8, "multiplies by the deviation, and has to divide",
