@@ -79,7 +79,9 @@ def of_others(graph, source, own, condition):
         )
         if key != own and value.dtype == float and not np.array_equal(mask, condition):
             words = f"taken from {name}, and not from {described(graph, own)}"
-            yield ("compared", key), mask, Label.MASK_FROM_WRONG_TENSOR, 24, words
+            # What the right value is made of comes before what happens to fit as well.
+            cost = 23.9 if key in graph.steps[own].references else 24
+            yield ("compared", key), mask, Label.MASK_FROM_WRONG_TENSOR, cost, words
 
 
 def of_data(graph, condition):

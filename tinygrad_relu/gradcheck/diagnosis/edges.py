@@ -14,7 +14,14 @@ from tinygrad_relu.gradcheck.diagnosis.mutations import (
     values_like,
 )
 from tinygrad_relu.gradcheck.diagnosis.numbers import close, simple
-from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS, STRAIGHT, Relation, between, relation
+from tinygrad_relu.gradcheck.diagnosis.relations import (
+    PRODUCTS,
+    STRAIGHT,
+    Relation,
+    between,
+    comes_from,
+    relation,
+)
 from tinygrad_relu.gradcheck.diagnosis.step import summed_to
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
@@ -148,15 +155,42 @@ def what_scales(link, c):
 
 def wrong_sign(link):
     """Return what a wrong sign of a term is: a minus that is forgotten, or a term that is taken off."""
-    step, graph = link.first, link.graph
-    last = link.path == (0, 1) and step.function in (np.subtract, np.divide)
-    if last or step.function is np.negative:
+    k, graph = link.members[0], link.graph
+    if turns_sign(link.first, link.path):
         return Label.CONSTANT_FACTOR, 20.3, "has the wrong sign: the minus is forgotten"
-    parent = link.parent(link.members[0])
-    terms = sum(p == parent for k in graph.live for _, p in graph.edges(k))
-    if len(link.members) == 1 and terms > 1:
+    alone = len(link.members) == 1 and not behind_a_minus(graph, k)
+    if alone and meets_others(graph, k, link.parent(k)):
         return Label.EXTRA_TERM, 20.4, "is taken off, where it is to be added"
     return Label.CONSTANT_FACTOR, 20.5, "has the wrong sign"
+
+
+def turns_sign(step, path):
+    """Tell whether there is a minus in the derivative of a step by the operand at a path."""
+    return step.function is np.negative or (
+        path == (0, 1) and step.function in (np.subtract, np.divide)
+    )
+
+
+def behind_a_minus(graph, k):
+    """Tell whether what arrives at a step has come by a minus, since the last place where ways meet."""
+    while True:
+        users = [(j, slot) for j in graph.live for slot, p in graph.edges(j) if p == k]
+        if len(users) != 1:
+            return False
+        (k, slot), = users
+        if turns_sign(graph.steps[k], graph.steps[k].paths[slot]):
+            return True
+
+
+def meets_others(graph, below, k):
+    """Tell whether what goes back from one step to `k`, and on from there, is a term of one sum."""
+    while True:
+        if any(p == k for j in graph.live if j != below for _, p in graph.edges(j)):
+            return True
+        ahead = {p for _, p in graph.edges(k)}
+        if len(ahead) != 1:
+            return False
+        below, k = k, ahead.pop()
 
 
 def averaging(link, c):
@@ -383,7 +417,10 @@ def how_confused(graph, link, path, own, other):
         return (Label.MISSING_FACTOR if other < own else Label.WRONG_FUNCTION), 24
     if how in (Relation.NORMALISED, Relation.LINEAR):
         return Label.PRE_ACTIVATION, 24
-    if other in link.first.references or graph.steps[other].function is None:
+    # Of an input the later value is rather one that it was overwritten with.
+    behind = own not in graph.inputs and link.first.elementwise
+    behind = behind and comes_from(graph, other, link.members[0])
+    if behind or other in link.first.references or graph.steps[other].function is None:
         return Label.WRONG_FUNCTION, 24.2
     return Label.STALE_BUFFER, 25
 
@@ -552,4 +589,6 @@ def what_cotangent(graph, k, other):
         return Label.MASK_FORGOTTEN, 24.4, ": the mask between them is forgotten"
     if how is Relation.FACTOR and other > k:
         return Label.MISSING_FACTOR, 24.6, ": a factor between them is missing"
+    if how is Relation.FACTOR:
+        return Label.WRONG_FUNCTION, 25.4, ": a factor is multiplied in that does not belong there"
     return Label.STALE_BUFFER, 25.5, ""

@@ -39,8 +39,8 @@ DERIVATIVES = {
     "({v} >= 0)": lambda v: v >= 0,
     "sign({v})": np.sign,
     "abs({v})": np.abs,
-    "Phi({v}) + {v} * phi({v}), the derivative of the exact GELU,": lambda v: slope_of_gelu(v),
-    "the derivative of the GELU with tanh, of {v},": lambda v: slope_of_gelu_by_tanh(v),
+    "Phi({v}) + {v} * phi({v}), the derivative of the exact GELU": lambda v: slope_of_gelu(v),
+    "the derivative of the GELU by tanh at {v}": lambda v: slope_of_gelu_by_tanh(v),
     "0.5": lambda v: np.full_like(v, 0.5),
 }
 
@@ -50,10 +50,14 @@ def sigmoid(v):
     return 0.5 * (1 + np.tanh(0.5 * np.asarray(v)))
 
 
+def normal(v):
+    """The distribution function of the normal distribution, `Phi`."""
+    return 0.5 * (1 + erf(Tensor(np.asarray(v, np.float64) / np.sqrt(2))).numpy())
+
+
 def slope_of_gelu(v):
-    """The derivative of ``v * Phi(v)``, with the distribution function of the normal distribution."""
-    distribution = 0.5 * (1 + erf(Tensor(np.asarray(v, np.float64) / np.sqrt(2))).numpy())
-    return distribution + v * np.exp(-0.5 * v * v) / np.sqrt(2 * np.pi)
+    """The derivative of ``v * Phi(v)``."""
+    return normal(v) + v * np.exp(-0.5 * v * v) / np.sqrt(2 * np.pi)
 
 
 def slope_of_gelu_by_tanh(v):
@@ -71,6 +75,8 @@ KNOWN = {
     "exp": np.exp,
     "softplus": lambda z: np.logaddexp(z, 0),
     "SiLU": lambda z: z * sigmoid(z),
+    "GELU": lambda z: z * normal(z),
+    "GELU by tanh": lambda z: z * (0.5 + 0.5 * np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3))),
     "abs": np.abs,
     "the square": np.square,
     "sqrt": np.sqrt,

@@ -4,7 +4,7 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, links
-from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS
+from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS, comes_from
 from tinygrad_relu.gradcheck.diagnosis.step import summed_to
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
@@ -143,15 +143,6 @@ def values_for(graph, slope, wide, own):
             yield Label.PRE_ACTIVATION, 25.3, words, step.value
         else:
             yield Label.WRONG_FUNCTION, 25.5, words, step.value
-
-
-def comes_from(graph, late, early):
-    """Tell whether the value of a step depends on that of an earlier one."""
-    ahead = {late}
-    for k in range(late, early, -1):
-        if k in ahead:
-            ahead |= {p for _, p in graph.edges(k)}
-    return early in ahead
 
 
 def only_scaled(a, b):

@@ -77,3 +77,12 @@ def comes_of(graph, early, late):
                 return False
             reached |= parents
     return early in reached
+
+
+def comes_from(graph, late, early):
+    """Tell whether the value of a step depends on that of an earlier one."""
+    ahead = {late}
+    for k in range(late, early, -1):
+        if k in ahead:
+            ahead |= {p for _, p in graph.edges(k)}
+    return early in ahead
