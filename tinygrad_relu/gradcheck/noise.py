@@ -57,7 +57,7 @@ def scatter(values):
 
 
 def half_a_stair(line, start, spacing, eps, constant):
-    """Return for functions that are `constant` over a few ulps half of what they jump by farther on, or 0.
+    """Return for functions that are `constant` over a few ulps half of their jumps farther on, or 0.
 
     What adds something small to something large, and takes the large part off again, moves in stairs:
     log(1 + x) for a small x, as in the cross-entropy of a sample that is surely right.  Values close
