@@ -149,7 +149,7 @@ class Synthesis:
         """Try all wrong rules, within the budget; the answers are in `found` and `parts`."""
         graph = self.first.graph
         size = sum(graph.steps[k].value.size for k in graph.live)
-        walk = len(graph.live) * STEP_COST + size * ELEMENT_COST
+        walk = max(1, len(graph.live)) * STEP_COST + size * ELEMENT_COST
         left = BUDGET
         for mutation in mutations(graph):
             if mutation is FIRST_HALF:
