@@ -2,7 +2,14 @@
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, checked_call, checked_device, checked_signature, sharing
+from tinygrad_relu.engine import (
+    Tensor,
+    check_detached,
+    checked_call,
+    checked_device,
+    checked_signature,
+    sharing,
+)
 from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError, StateError
 
 # The generator is made when it is first asked for: NumPy loads its random module only then.
@@ -231,7 +238,11 @@ def tensor(data, requires_grad=False, dtype=None, device=None):
     tensor([1. , 2.5], dtype=float64, requires_grad=True)
     """
     checked_device("tensor", device)
-    return Tensor(data, requires_grad, dtype_of_floats(data) if dtype is None else dtype)
+    try:
+        return Tensor(data, requires_grad, dtype_of_floats(data) if dtype is None else dtype)
+    except RuntimeError as error:
+        check_detached("tensor", error)
+        raise
 
 
 @checked_call
@@ -262,7 +273,12 @@ def asarray(data, requires_grad=False, dtype=None, device=None):
         _real("asarray", data=data)
     with np.errstate(all="ignore"):
         chosen = dtype_of_floats(data) if dtype is None else dtype
-        result = sharing(np.asarray(data, dtype=chosen))
+        try:
+            array = np.asarray(data, dtype=chosen)
+        except RuntimeError as error:
+            check_detached("asarray", error)
+            raise
+        result = sharing(array)
     result.requires_grad = requires_grad
     return result
 
