@@ -23,8 +23,8 @@ def set_default_dtype(dtype):
 
     Unlike PyTorch's it is float64 to begin with, as in NumPy, because gradients are to be checked.
     Python floats get it where a tensor is made of them, and integers in division, means and functions
-    such as `exp`; arrays keep the dtype that they come with.  (While it is float64, floats of integers are
-    as NumPy makes them: float64, too, but of bytes and booleans float16, and of int16 float32.)
+    such as `exp`; arrays keep the dtype that they come with.  (While it is float64, floats of integers
+    are as NumPy makes them: float64, too, but of bytes and booleans float16, and of int16 float32.)
 
     Examples
     --------

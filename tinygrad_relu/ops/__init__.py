@@ -392,6 +392,7 @@ CHANGING = [
     "triu", "true_divide", "trunc", "xlogy",
 ]
 METHODS |= {f"{name}_": assignment.changing(f"{name}_", METHODS[name]) for name in CHANGING}
+METHODS |= {name: assignment.reshaping(name, words) for name, words in assignment.RESHAPING.items()}
 METHODS |= {"copy_": assignment.copy_, "fill_": assignment.fill_, "zero_": assignment.zero_}
 
 #: Which op ``np.name(tensor)`` calls: the one whose kernel is that ufunc.  The first declared is meant
