@@ -4,7 +4,8 @@ Read `table` for how an op is declared, then `arithmetic`, `exponential`, `trigo
 `logical`, `gates`, `activations`, `reductions`, `cumulative`, `ordering`, `quantiles`, `counting`,
 `shapes`, `indexing`, `linalg`, `neural`; and, made of those, `taking`, `putting`, `overwriting`,
 `joining`, `rearranging`, `products`, `affine`, `matrices`, `matrix_functions`, `covariance`,
-`convolution`, `pooling`, `normalization`, `losses`; and `synonyms`, the further names of all these.
+`convolution`, `pooling`, `resizing`, `normalization`, `losses`, `margins`, `bessel`; and `synonyms`, the
+further names of all these.
 """
 
 import numpy as np
@@ -16,6 +17,7 @@ from tinygrad_relu.ops import (
     affine,
     arithmetic,
     assignment,
+    bessel,
     conversion,
     convolution,
     counting,
@@ -31,6 +33,7 @@ from tinygrad_relu.ops import (
     linalg,
     logical,
     losses,
+    margins,
     matrices,
     matrix_functions,
     neural,
@@ -45,6 +48,7 @@ from tinygrad_relu.ops import (
     quantiles,
     rearranging,
     reductions,
+    resizing,
     shapes,
     special,
     synonyms,
