@@ -398,6 +398,15 @@ def operand_rearranged(link, path, value):
             variants.append(
                 (Label.SHIFTED, f"shifted along axis {axis}", lambda x, k=axis: np.roll(x, -1, k))
             )
+    for axis in axes[:3] if not link.first.elementwise or len(axes) == value.ndim else ():
+        variants += [
+            (Label.AVERAGED, f"averaged over axis {axis}", lambda x, k=axis: as_mean(x, k)),
+            (
+                Label.WRONG_FUNCTION,
+                f"with its first entry along axis {axis} in the place of all",
+                lambda x, k=axis: np.broadcast_to(np.take(x, [0], k), x.shape),
+            ),
+        ]
     for number, (label, word, arrange) in enumerate(variants):
 
         def rule(k, g, _, arrange=arrange):
@@ -415,6 +424,11 @@ def operand_rearranged(link, path, value):
             rule,
             f"the rule of {link.first.name} takes {described(link.graph, own)} {word}",
         )
+
+
+def as_mean(x, axis):
+    """Return an array with its mean along an axis in all places."""
+    return np.broadcast_to(x.mean(axis, keepdims=True), x.shape)
 
 
 def swapped_operands(graph):
