@@ -453,7 +453,8 @@ def largest(x, axis=None, keepdims=False):
     Returns
     -------
     Tensor, or along one axis a pair ``(values, indices)``
-        Over all elements or several axes, ties share the gradient; along one axis, the first of them takes it.
+        Over all elements or several axes, ties share the gradient; along one axis, the first of them
+        takes it.
 
     Examples
     --------

@@ -311,6 +311,7 @@ def substitutes(link, path, shape):
     found = list(values_like(link.graph, shape, link.members))
     if len(own) > 1:
         found += [own[::-1], later(own, own, 1), later(own, own, -1)]
+        found += [own[1:] + own[:1], own[-1:] + own[:-1]]  # as x[t - 1] takes the last one for the first
         found += [own[-1:] * len(own), own[:1] * len(own)]
     for where in found:
         same_values = all(
@@ -363,9 +364,11 @@ def how_confused(graph, link, path, own, other):
     if how is Relation.LINEAR and link.first.elementwise:
         return Label.WRONG_FUNCTION, 23.5
     late = graph.steps[max(own, other)]
-    if how is Relation.FACTOR and min(own, other) in late.references:
-        if late.function in STRAIGHT:
-            return Label.STALE_BUFFER, 24  # x and x + f(x): before and after an update
+    direct = min(own, other) in late.references
+    if direct and how is Relation.FACTOR and late.function in STRAIGHT:
+        return Label.STALE_BUFFER, 24  # x and x + f(x): before and after an update
+    multiplied = how is Relation.NORMALISED and late.function in (np.multiply, np.divide)
+    if direct and (how is Relation.FACTOR or multiplied):
         return (Label.MISSING_FACTOR if other < own else Label.WRONG_FUNCTION), 24
     if how in (Relation.NORMALISED, Relation.LINEAR):
         return Label.PRE_ACTIVATION, 24
@@ -385,6 +388,9 @@ def operand_rearranged(link, path, value):
     if is_square(value):
         variants.append((Label.TRANSPOSED, "transposed", lambda x: np.swapaxes(x, -1, -2)))
     axes = [k for k, n in enumerate(value.shape) if n > 1]
+    if value.ndim >= 2 and not link.first.elementwise:
+        word = "only reshaped, where its axes have to be exchanged"
+        variants.append((Label.PERMUTED, word, reshaped_for_transposed))
     if (len(axes) >= 2 and not link.first.elementwise) or 2 <= len(axes) <= 3:
         variants.append((Label.PERMUTED, "flipped", lambda x: np.flip(x, axes[-2:])))
     for axis in axes[:4]:
@@ -424,6 +430,12 @@ def operand_rearranged(link, path, value):
             rule,
             f"the rule of {link.first.name} takes {described(link.graph, own)} {word}",
         )
+
+
+def reshaped_for_transposed(x):
+    """Return an array whose transpose has the elements in the order of `x` itself."""
+    turned = np.swapaxes(x, -1, -2)
+    return np.swapaxes(x.reshape(turned.shape), -1, -2)
 
 
 def as_mean(x, axis):
