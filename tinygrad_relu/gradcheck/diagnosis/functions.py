@@ -14,6 +14,7 @@ DERIVATIVES = {
     "{v} * (1 + {v})": lambda v: v * (1 + v),
     "1 - {v}**2, the derivative of tanh": lambda v: 1 - v**2,
     "1 + {v}**2": lambda v: 1 + v**2,
+    "(1 - {v})**2": lambda v: (1 - v) ** 2,
     "{v}**2": lambda v: v**2,
     "{v}**3": lambda v: v**3,
     "1 / {v}": lambda v: 1 / v,

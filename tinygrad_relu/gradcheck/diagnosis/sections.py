@@ -67,7 +67,8 @@ class Section:
     def mutation(self, key, label, cost, wrong, words, **details):
         """Return a mutation that puts another derivative in the place of this one."""
         step = self.graph.steps[self.ends[0]]
-        label = BEHIND.get(label, label) if self.beside_another else label
+        if self.beside_another and step.function not in (np.multiply, np.divide):
+            label = BEHIND.get(label, label)
         return Mutation(
             ("section", self.starts, self.ends, self.partial, *key),
             label,
@@ -78,7 +79,7 @@ class Section:
             self.name,
             None,
             details,
-            whole=not self.partial,
+            whole=not self.partial and step.function not in (np.multiply, np.divide),
         )
 
     @functools.cached_property
