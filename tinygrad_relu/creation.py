@@ -2,11 +2,19 @@
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, checked_call, checked_device, checked_signature, sharing
+from tinygrad_relu.engine import (
+    Tensor,
+    checked_call,
+    checked_device,
+    checked_signature,
+    get_default_dtype,
+    keep_default_dtype,
+    sharing,
+)
 from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError, StateError
 
 # The generator is made when it is first asked for: NumPy loads its random module only then.
-_settings = {"dtype": np.dtype(np.float64), "generator": None, "seed": None}
+_settings = {"generator": None, "seed": None}
 
 
 @checked_call
@@ -14,8 +22,9 @@ def set_default_dtype(dtype):
     """Set the dtype of tensors that are made without one, such as by `zeros` and `randn`.
 
     Unlike PyTorch's it is float64 to begin with, as in NumPy, because gradients are to be checked.
-    Python floats get it where a tensor is made of them; arrays keep the dtype that they come with.  What
-    integers become in division, means and functions such as `exp` is NumPy's choice, float64 for most.
+    Python floats get it where a tensor is made of them, and integers in division, means and functions
+    such as `exp`; arrays keep the dtype that they come with.  (While it is float64, floats of integers are
+    as NumPy makes them: float64, too, but of bytes and booleans float16, and of int16 float32.)
 
     Examples
     --------
@@ -28,17 +37,12 @@ def set_default_dtype(dtype):
     dtype = np.dtype(dtype)
     if dtype.kind != "f":
         raise DTypeError(f"set_default_dtype: {dtype} is no floating dtype")
-    _settings["dtype"] = dtype
-
-
-def get_default_dtype():
-    """Return the dtype of tensors that are made without one."""
-    return _settings["dtype"]
+    keep_default_dtype(dtype)
 
 
 def dtype_of_floats(data):
     """Return the default dtype for Python floats or nothing, and None for data that has a dtype."""
-    default = _settings["dtype"]
+    default = get_default_dtype()
     if default == np.float64:           # which NumPy makes of them anyway
         return None
     kinds = kinds_of_numbers(data)

@@ -1,4 +1,5 @@
 from cpython.ref cimport PyObject
+from numpy cimport ndarray
 
 from tinygrad_relu.engine.graph cimport Node
 from tinygrad_relu.engine.tensor cimport Tensor
@@ -44,6 +45,9 @@ cdef class Op:
 
     cdef Tensor apply(self, PyObject** arguments, Py_ssize_t count, tuple statics)
     cdef list as_arrays(self, PyObject** arrays, Py_ssize_t count)
+    cdef ndarray in_default_dtype(
+        self, ndarray result, PyObject** arrays, Py_ssize_t count, tuple statics
+    )
     cdef int note_owner(self, Tensor output, object argument, object array, tuple statics) except -1
     cdef int record(
         self, PyObject** arguments, PyObject** arrays, Py_ssize_t count, tuple statics,

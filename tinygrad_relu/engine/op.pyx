@@ -121,6 +121,35 @@ cdef inline bint takes_part(object value):
     return isinstance(value, (Tensor, np.ndarray, np.generic, int, float, complex, list, tuple))
 
 
+# ------------------------------------------------------------------------- floats of integers
+
+# What functions that give floats make of integers and Python's numbers, unless it is float64: then
+# NumPy's own choice stays, which differs only for bytes (half precision) and int16 (single).
+cdef object default_dtype = np.dtype(np.float64)
+cdef int default_type = cnp.NPY_DOUBLE
+
+
+def get_default_dtype():
+    """Return the dtype of tensors that are made without one."""
+    return default_dtype
+
+
+def keep_default_dtype(dtype):
+    """Make a floating dtype that of tensors that are made without one."""
+    global default_dtype, default_type
+    default_dtype, default_type = dtype, dtype.num
+
+
+cdef bint has_floats(PyObject** arrays, PyObject** arguments, Py_ssize_t count) noexcept:
+    """Tell whether an operand has a floating dtype of its own, as Python's numbers have not."""
+    cdef Py_ssize_t i
+    for i in range(count):
+        if type(<object> arrays[i]) is ndarray and not PyFloat_CheckExact(<object> arguments[i]):
+            if carries_gradient(cnp.PyArray_TYPE(<ndarray> <object> arrays[i])):
+                return True
+    return False
+
+
 # --------------------------------------------------------------------------------------------- Op
 
 cdef object MISSING = inspect.Parameter.empty
@@ -244,6 +273,11 @@ cdef class Op:
             ) from error
         if type(result) is not ndarray:
             result = np.asarray(result)
+        if (
+            default_type != cnp.NPY_DOUBLE and carries_gradient(cnp.PyArray_TYPE(<ndarray> result))
+            and <PyObject*> self != slots[CAST] and not has_floats(arrays, arguments, count)
+        ):
+            result = self.in_default_dtype(result, arrays, count, statics)
         output = wrap(<ndarray> result)
         if cnp.PyArray_BASE(<ndarray> result) is not NULL or <PyObject*> result is arrays[0]:
             self.note_owner(output, <object> arguments[0], <object> arrays[0], statics)
@@ -253,6 +287,17 @@ cdef class Op:
         if needs_gradient and is_recording() and carries_gradient(cnp.PyArray_TYPE(<ndarray> result)):
             self.record(arguments, arrays, count, statics, active, output)
         return output
+
+    cdef ndarray in_default_dtype(
+        self, ndarray result, PyObject** arrays, Py_ssize_t count, tuple statics
+    ):
+        """Return floats that came of integers in the default dtype; narrower ones are computed anew."""
+        cdef list floats
+        if result.itemsize < default_dtype.itemsize:
+            floats = [<object> arrays[k] for k in range(count)]
+            floats = [x.astype(default_dtype) if type(x) is ndarray else x for x in floats]
+            result = np.asarray(self.kernel(*floats, statics=statics))
+        return result.astype(default_dtype, copy=False)
 
     cdef int note_owner(self, Tensor output, object argument, object array, tuple statics) except -1:
         """Note whose memory a result lies in, if it does not own it."""

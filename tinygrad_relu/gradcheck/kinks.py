@@ -31,7 +31,10 @@ SINGLE_RESULTS = 16
 RADII = (1e-2, 1e-2, 1e-4, 1e-4)
 ROUGH_RADII = (5e-2, 5e-2, 1e-2, 1e-2)
 # The same where the function has become another one there.
-CLOSER_RADII = (1e-6, 1e-8)
+CLOSER_RADII = (1e-6, 1e-8, 1e-6, 1e-8)
+# More of them where all these show nothing, as where each has fallen on the side on which a unit is off.
+MORE_RADII = (1e-2, 1e-4) * 3
+MORE_ROUGH_RADII = (5e-2, 1e-2) * 3
 
 
 class Slant(enum.Enum):
@@ -220,6 +223,7 @@ class Inspector:
         Clearly is, that it is off by far less than `mismatch`, which it is off by here.
         """
         clear, known = 0, not self.bent.isdisjoint(line.moves)
+        rough = self.at.eps > ROUGH
         for inspector in self.nearby():
             finding = inspector.judged(line.at_another(inspector.at))
             if finding.slant is Slant.WRONG and not is_slight(finding, mismatch):
@@ -227,13 +231,17 @@ class Inspector:
             clear += tells(finding, here, mismatch, known)
             if clear == 2:
                 return True
-        if clear or self.at.eps > ROUGH:
-            return clear > 0
         # The function may have become another one already there; differences tell less nearer by.
-        return any(
-            tells(one.judged(line.at_another(one.at)), here, mismatch, known)
-            for one in self.nearby(CLOSER_RADII)
-        )
+        for one in () if clear or rough else self.nearby(CLOSER_RADII):
+            if tells(one.judged(line.at_another(one.at)), here, mismatch, known):
+                return True
+        for one in () if clear else self.nearby(MORE_ROUGH_RADII if rough else MORE_RADII, len(RADII)):
+            finding = one.judged(line.at_another(one.at))
+            if finding.slant is Slant.WRONG and not is_slight(finding, mismatch):
+                return False
+            if tells(finding, here, mismatch, known):
+                return True
+        return clear > 0
 
     def wrong_nearby(self, line):
         """Return the inspectors of points nearby if the gradient is wrong at two of them, else none.
@@ -253,10 +261,13 @@ class Inspector:
                 wrong.append(one)
         return wrong if len(wrong) > 1 else []
 
-    def nearby(self, radii=None):
-        """Yield inspectors of points nearby, those at which the function is finite; each is made once."""
+    def nearby(self, radii=None, first=0):
+        """Yield inspectors of points nearby, those at which the function is finite; each is made once.
+
+        The number of a point, from `first` on, says in which direction it lies.
+        """
         radii = (RADII if self.at.eps < ROUGH else ROUGH_RADII) if radii is None else radii
-        for number, radius in enumerate(radii):
+        for number, radius in enumerate(radii, first):
             if (number, radius) not in self.around:
                 self.around[number, radius] = self.away(number, radius)
             if self.around[number, radius] is not None:

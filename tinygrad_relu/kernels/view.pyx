@@ -35,12 +35,14 @@ cdef int read_lengths(tuple lengths, cnp.PyArray_Dims* into) except -1:
 
 @cython.final
 cdef class SwapAxes(Kernel):
-    """Two axes exchanged; statics: (axis1, axis2)."""
+    """Two axes exchanged; statics: (axis1, axis2).  No axes count as one, which stays."""
 
     cdef object run(self, PyObject** arrays, Py_ssize_t count, tuple statics):
-        return cnp.PyArray_SwapAxes(
-            as_array(<object> arrays[0]), index(statics[0]), index(statics[1])
-        )
+        cdef ndarray x = as_array(<object> arrays[0])
+        cdef int axis1 = index(statics[0]), axis2 = index(statics[1])
+        if cnp.PyArray_NDIM(x) == 0 and -1 <= axis1 <= 0 and -1 <= axis2 <= 0:
+            return x
+        return cnp.PyArray_SwapAxes(x, axis1, axis2)
 
 
 @cython.final

@@ -9,7 +9,7 @@ from tinygrad_relu.errors import ArgumentError, ShapeError
 from tinygrad_relu.numpy.calling import dialect, floating, summed, tensor_of, tensors_of
 from tinygrad_relu.numpy.products import cross, matmul, tensordot, vecdot
 from tinygrad_relu.ops import matrices, matrix_functions, norms, products, rearranging, reductions
-from tinygrad_relu.ops.shapes import reshape, swapaxes
+from tinygrad_relu.ops.shapes import checked_axes, reshape, swapaxes
 
 __all__ = [
     "cholesky", "cond", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "lstsq", "matmul",
@@ -153,19 +153,25 @@ def svdvals(x, /):
     return matrices.svdvals(tensor_of(x))
 
 
+def axes_in(name, axis, ndim):
+    """Return the axes that `axis` names, which are there, or None for all of them."""
+    return axis if axis is None else checked_axes(name, axis, ndim)
+
+
 @dialect
 def norm(x, ord=None, axis=None, keepdims=False):
     """Norm of vectors or matrices, as ``numpy.linalg.norm`` chooses between them."""
     x = floating(x)
     if ord in ("fro", "nuc") or (ord is not None and axis is None and x.ndim == 2):
         return norms.matrix_norm(x, ord, (-2, -1) if axis is None else axis, keepdims)
-    return norms.norm(x, ord, axis, keepdims)
+    return norms.norm(x, ord, axes_in("norm", axis, x.ndim), keepdims)
 
 
 @dialect
 def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
     """Norm of vectors, of all elements or over axes."""
-    return norms.vector_norm(tensor_of(x), ord, axis, keepdims)
+    x = tensor_of(x)
+    return norms.vector_norm(x, ord, axes_in("vector_norm", axis, x.ndim), keepdims)
 
 
 @dialect

@@ -64,7 +64,8 @@ def permute_dims(a, axes=None):
 @dialect
 def swapaxes(a, axis1, axis2):
     """Two axes exchanged.  A view."""
-    return shapes.swapaxes(tensor_of(a), axis1, axis2)
+    a = tensor_of(a)
+    return shapes.swapaxes(a, *(shapes.checked_axis("swapaxes", k, a.ndim) for k in (axis1, axis2)))
 
 
 @dialect
@@ -76,7 +77,9 @@ def matrix_transpose(x, /):
 @dialect
 def moveaxis(a, source, destination):
     """Axes at other positions; the others keep their order.  A view."""
-    return shapes.movedim(tensor_of(a), whole(source), whole(destination))
+    a = tensor_of(a)
+    source = shapes.checked_axes("moveaxis", whole(source), a.ndim)
+    return shapes.movedim(a, source, whole(destination))
 
 
 @dialect
@@ -103,8 +106,8 @@ def squeeze(a, axis=None):
     """
     a = tensor_of(a)
     if axis is not None:
-        axis = shapes.checked_axes("squeeze", axis, a.ndim)
-        if any(a.shape[k] != 1 for k in axis):
+        axis = shapes.checked_axes("squeeze", axis, a.ndim or 1)    # a number counts as a vector of one
+        if a.ndim and any(a.shape[k] != 1 for k in axis):
             raise ShapeError(f"squeeze: a has shape {a.shape}: axis {axis} is not all of length 1")
     return shapes.squeeze(a, axis)
 
@@ -312,7 +315,8 @@ def delete(arr, obj, axis=None):
 def flip(m, axis=None):
     """In reverse order along axes; along all if none is given."""
     m = tensor_of(m)
-    return rearranging.flip(m, tuple(range(m.ndim)) if axis is None else axis)
+    axes = range(m.ndim) if axis is None else shapes.checked_axes("flip", axis, m.ndim)
+    return rearranging.flip(m, tuple(axes))
 
 
 @dialect

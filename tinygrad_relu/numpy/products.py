@@ -7,7 +7,7 @@ from tinygrad_relu.numpy.calling import dialect, elementwise, summed, tensor_of
 from tinygrad_relu.ops import linalg, products
 from tinygrad_relu.ops.rearranging import diagonal
 from tinygrad_relu.ops.reductions import sum
-from tinygrad_relu.ops.shapes import reshape, swapaxes
+from tinygrad_relu.ops.shapes import checked_axis, reshape, swapaxes
 
 inner = elementwise(products.inner, "a", "b")
 kron = elementwise(products.kron, "a", "b")
@@ -52,6 +52,7 @@ def tensordot(a, b, axes=2):
 def vecdot(x1, x2, /, *, axis=-1):
     """Sums of products along one axis of both, which broadcast."""
     x1, x2 = tensor_of(x1), tensor_of(x2)
+    checked_axis("vecdot", axis, max(x1.ndim, x2.ndim))
     return tensor_of(products.vecdot(x1, x2, axis), np.result_type(x1.dtype, x2.dtype))
 
 

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from tinygrad_relu.engine import checked_call
+from tinygrad_relu.engine import checked_call, get_default_dtype
 from tinygrad_relu.errors import ArgumentError, DivisionByZeroError, DTypeError
 from tinygrad_relu.kernels.elementwise import Elementwise
 from tinygrad_relu.kernels.gate import Limit
@@ -284,7 +284,7 @@ def copysign(a, b):
     """
     a, b = tensors_of(a, b)
     dtype = np.result_type(a.dtype, b.dtype)
-    magnitude = cast(abs(a), dtype if dtype.kind == "f" else np.dtype(np.float64))
+    magnitude = cast(abs(a), dtype if dtype.kind == "f" else get_default_dtype())
     return where(signbit(b), -magnitude, magnitude)
 
 

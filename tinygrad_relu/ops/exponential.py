@@ -9,6 +9,7 @@ from tinygrad_relu.kernels.elementwise import Elementwise, Power
 from tinygrad_relu.kernels.sigmoid import sigmoid_kernel
 from tinygrad_relu.ops.arithmetic import where
 from tinygrad_relu.ops.domain import elementwise, positive, real
+from tinygrad_relu.ops.operands import real_tensor
 from tinygrad_relu.ops.shapes import cast
 from tinygrad_relu.ops.table import op
 from tinygrad_relu.ops.values import tensor_of, tensors_of
@@ -200,10 +201,9 @@ def ldexp(x, exponent):
     >>> tg.ldexp(tg.tensor([1.0, 3.0]), tg.tensor([2, -1]))
     tensor([4. , 1.5], dtype=float64)
     """
-    x, exponent = tensor_of(x), tensor_of(exponent)
+    x, exponent = real_tensor("ldexp", "x", x), tensor_of(exponent)
     factor = power(2.0, exponent)
-    keeps = x.dtype.kind == "f" and exponent.dtype.kind != "f"
-    return x * (cast(factor, x.dtype) if keeps else factor)
+    return x * (factor if exponent.dtype.kind == "f" else cast(factor, x.dtype))
 
 
 @checked_call

@@ -12,7 +12,7 @@ from tinygrad_relu.ops.indexing import index
 from tinygrad_relu.ops.matrices import inv, slogdet, square_matrices, svdvals
 from tinygrad_relu.ops.operands import real_tensor, with_axes
 from tinygrad_relu.ops.reductions import amax, amin, sum
-from tinygrad_relu.ops.shapes import cast, checked_axis, permute, reshape
+from tinygrad_relu.ops.shapes import cast, checked_axis, numbers_as_vectors, permute, reshape
 
 
 def checked_axes(name, axis, ndim):
@@ -40,6 +40,7 @@ def order_of(name, ord):
 
 
 @checked_call
+@numbers_as_vectors
 def vector_norm(x, ord=2, axis=None, keepdims=False, dtype=None):
     """Norm of vectors: ``sum(abs(x) ** ord) ** (1 / ord)``.
 
@@ -202,7 +203,7 @@ def normalize(input, p=2.0, axis=1, eps=1e-12):
             [0. , 0. ]], dtype=float64)
     """
     x = real_tensor("normalize", "input", input)
-    axes = checked_axes("normalize", axis, x.ndim)
+    axes = checked_axes("normalize", axis, x.ndim or 1)
     return x / clamp_min(vector_norm(x, p, axes, True), eps)
 
 
@@ -223,8 +224,9 @@ def cosine_similarity(x1, x2, axis=1, eps=1e-8):
         shape = np.broadcast_shapes(a.shape, b.shape)
     except ValueError:
         raise ShapeError(f"cosine_similarity: shapes {a.shape} and {b.shape} do not fit") from None
-    axis = checked_axis("cosine_similarity", axis, len(shape))
-    a, b = (reshape(x, *[1] * (len(shape) - x.ndim), *x.shape) for x in (a, b))
+    ndim = len(shape) or 1
+    axis = checked_axis("cosine_similarity", axis, ndim)
+    a, b = (reshape(x, *[1] * (ndim - x.ndim), *x.shape) for x in (a, b))
     if a.shape[axis] != b.shape[axis]:
         raise ShapeError(f"cosine_similarity: shapes {a.shape} and {b.shape} differ along axis {axis}")
     a, b = (x / clamp_min(vector_norm(x, 2, axis, True), eps) for x in (a, b))

@@ -4,7 +4,7 @@ import numbers
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor
+from tinygrad_relu.engine import Tensor, get_default_dtype
 from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError, ShapeError
 from tinygrad_relu.ops.shapes import cast
 
@@ -22,9 +22,9 @@ def tensor_from(name, word, value):
 
 
 def real_tensor(name, word, value):
-    """Return `value` as a tensor of a floating dtype; integers and booleans become float64."""
+    """Return `value` as a tensor of a floating dtype; integers and booleans get the default one."""
     x = tensor_from(name, word, value)
-    return x if x.dtype.kind == "f" else cast(x, np.dtype(np.float64))
+    return x if x.dtype.kind == "f" else cast(x, get_default_dtype())
 
 
 def with_axes(name, word, value, least, most=None):

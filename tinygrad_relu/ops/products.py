@@ -144,7 +144,7 @@ def vecdot(a, b, axis=-1):
     tensor([3., 7.], dtype=float64)
     """
     a, b = tensor_from("vecdot", "a", a), tensor_from("vecdot", "b", b)
-    ndim = max(a.ndim, b.ndim)
+    ndim = max(a.ndim, b.ndim, 1)
     axis = checked_axis("vecdot", axis, ndim)
     a, b = (reshape(x, *[1] * (ndim - x.ndim), *x.shape) for x in (a, b))
     check_lengths("vecdot", a, axis, b, axis)

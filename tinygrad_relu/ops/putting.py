@@ -21,7 +21,14 @@ from tinygrad_relu.ops.indexing import (
     whole_numbers,
 )
 from tinygrad_relu.ops.indexing import index as at
-from tinygrad_relu.ops.shapes import broadcast_to, cast, checked_axis, concat, reshape
+from tinygrad_relu.ops.shapes import (
+    broadcast_to,
+    cast,
+    checked_axis,
+    concat,
+    numbers_as_vectors,
+    reshape,
+)
 from tinygrad_relu.ops.table import ZERO, op
 from tinygrad_relu.ops.taking import along, array_of, mask_of
 
@@ -108,6 +115,8 @@ def scattering(name, x, axis, index, src):
     axis = checked_axis(name, axis, x.ndim)
     index = whole_numbers(name, index, x.shape[axis])
     src = of_dtype(name, "src", src, x)
+    if x.ndim == 1 and index.ndim == 0:
+        index = index.reshape(1)
     if src.ndim == 0 and index.ndim > 0:
         src = broadcast_to(src, index.shape)
     if index.size == 0:
@@ -129,6 +138,7 @@ def scattering(name, x, axis, index, src):
 
 
 @checked_call
+@numbers_as_vectors
 def scatter(x, axis, index, src=None, value=None, *, reduce=None):
     """A copy of `x` with `src` at `index` along `axis`: ``out[index[i, j], j] = src[i, j]`` for axis 0.
 
@@ -169,6 +179,7 @@ def scatter(x, axis, index, src=None, value=None, *, reduce=None):
 
 
 @checked_call
+@numbers_as_vectors
 def scatter_add(x, axis, index, src):
     """A copy of `x` to which `src` is added at `index` along `axis`, as often as an element is named.
 
@@ -185,6 +196,7 @@ def scatter_add(x, axis, index, src):
 
 
 @checked_call
+@numbers_as_vectors
 def scatter_reduce(x, axis, index, src, reduce, include_self=True):
     """A copy of `x`, with what `src` brings to each element reduced along `axis`.
 
@@ -262,6 +274,7 @@ def products_of_groups(values, groups):
 
 
 @checked_call
+@numbers_as_vectors
 def index_reduce(x, axis, index, source, reduce, include_self=True):
     """A copy of `x` with the entries of `source` reduced into those along `axis` that `index` lists.
 
@@ -299,6 +312,8 @@ def entries_for(name, x, axis, key, source):
     """Return `source` of the dtype of `x`, if it has an entry for each that `key` names."""
     source = of_dtype(name, "source", source, x)
     wanted = (*x.shape[:axis], len(key[-1]), *x.shape[axis + 1 :])
+    if source.ndim == 0 and wanted == (1,):
+        return reshape(source, 1)
     if source.shape != wanted:
         raise ShapeError(
             f"{name}: source has shape {source.shape}: for this index and x of shape {x.shape} it is "
@@ -308,6 +323,7 @@ def entries_for(name, x, axis, key, source):
 
 
 @checked_call
+@numbers_as_vectors
 def index_add(x, axis, index, source, alpha=1):
     """A copy of `x` to which ``alpha * source`` is added, entry by entry along `axis`.
 
@@ -325,6 +341,7 @@ def index_add(x, axis, index, source, alpha=1):
 
 
 @checked_call
+@numbers_as_vectors
 def index_copy(x, axis, index, source):
     """A copy of `x` with the entries of `source` along `axis`; of several for one, the last stays.
 
@@ -339,6 +356,7 @@ def index_copy(x, axis, index, source):
 
 
 @checked_call
+@numbers_as_vectors
 def index_fill(x, axis, index, value):
     """A copy of `x` with one number in the entries along `axis`; indices may count from the end.
 

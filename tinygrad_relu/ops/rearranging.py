@@ -8,7 +8,15 @@ from tinygrad_relu.ops.arithmetic import where
 from tinygrad_relu.ops.domain import case, real
 from tinygrad_relu.ops.indexing import index, number_of, place, tensor_of, whole_numbers
 from tinygrad_relu.ops.putting import of_dtype
-from tinygrad_relu.ops.shapes import broadcast_to, checked_axes, checked_axis, copy, reshape, swapaxes
+from tinygrad_relu.ops.shapes import (
+    broadcast_to,
+    checked_axes,
+    checked_axis,
+    copy,
+    numbers_as_vectors,
+    reshape,
+    swapaxes,
+)
 from tinygrad_relu.ops.table import op
 from tinygrad_relu.ops.taking import along
 
@@ -62,6 +70,7 @@ def roll(x, shifts, axes=None):
 
 
 @checked_call
+@numbers_as_vectors
 def flip(x, axes, *more):
     """The elements in reverse order along `axes`, in memory of their own.
 

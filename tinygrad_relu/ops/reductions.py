@@ -22,6 +22,7 @@ from tinygrad_relu.ops.arithmetic import (
 from tinygrad_relu.ops.domain import boolean, case, distinct, elementwise, positive, real
 from tinygrad_relu.ops.exponential import exp, log, sqrt, square
 from tinygrad_relu.ops.indexing import take_along_axis
+from tinygrad_relu.ops.operands import real_tensor
 from tinygrad_relu.ops.shapes import broadcast_to, cast, permute, reshape
 from tinygrad_relu.ops.table import ZERO, op
 from tinygrad_relu.ops.values import floating, tensor_of
@@ -402,7 +403,8 @@ def logsumexp(x, axis=None, keepdims=False):
     >>> tg.tensor([1000.0, 1000.0]).logsumexp(axis=0)
     tensor(1000.69314718, dtype=float64)
     """
-    if tensor_of(x).size == 0:
+    x = real_tensor("logsumexp", "x", x)
+    if x.size == 0:
         return log(sum(exp(x), axis, keepdims))
     top = amax(x.detach(), axis, keepdims=True)
     top = where(isfinite(top), top, 0.0)

@@ -55,7 +55,10 @@ def inverse(axes):
     x=lambda g, axis1, axis2: swapaxes(g, axis1, axis2),
 )
 def swapaxes(x, /, axis1, axis2):
-    """Two axes exchanged: PyTorch's ``transpose(dim0, dim1)``.  A view."""
+    """Two axes exchanged: PyTorch's ``transpose(dim0, dim1)``.  A view.
+
+    A tensor without axes may be told to exchange axis 0 with itself, as in PyTorch.
+    """
 
 
 @op(
@@ -139,9 +142,8 @@ def flatten(x, start_axis=0, end_axis=-1):
     >>> tg.zeros(2, 3, 4).flatten(1).shape
     (2, 12)
     """
-    if x.ndim == 0:
-        return reshape(x, 1)
-    first, last = checked_axis("flatten", start_axis, x.ndim), checked_axis("flatten", end_axis, x.ndim)
+    first = checked_axis("flatten", start_axis, x.ndim or 1)
+    last = checked_axis("flatten", end_axis, x.ndim or 1)
     if first > last:
         raise ShapeError(f"flatten: axis {start_axis} comes after axis {end_axis}")
     merged = math.prod(x.shape[first : last + 1])
@@ -160,10 +162,7 @@ def squeeze(x, axis=None):
     >>> tg.zeros(1, 3, 1).squeeze().shape
     (3,)
     """
-    if axis is None:
-        axes = range(x.ndim)
-    else:
-        axes = [checked_axis("squeeze", k, x.ndim) for k in np.atleast_1d(axis).tolist()]
+    axes = range(x.ndim) if axis is None else checked_axes("squeeze", axis, x.ndim or 1)
     return reshape(x, *[n for k, n in enumerate(x.shape) if n != 1 or k not in axes])
 
 
@@ -228,7 +227,32 @@ def unflatten(x, axis, sizes):
     return reshape(x, *x.shape[:axis], *sizes, *x.shape[axis + 1 :])
 
 
+def numbers_as_vectors(function):
+    """Let a function along an axis take a tensor without axes, as if it had one of length 1, as PyTorch.
+
+    Its results have no axes, either.
+    """
+
+    @functools.wraps(function)
+    def along_axis(x, *arguments, **keywords):
+        x = x if isinstance(x, Tensor) else Tensor(x)
+        if x.ndim:
+            return function(x, *arguments, **keywords)
+        found = function(reshape(x, 1), *arguments, **keywords)
+        if isinstance(found, tuple):
+            return type(found)(*[without_axis(part) for part in found])
+        return without_axis(found)
+
+    return along_axis
+
+
+def without_axis(x):
+    """Return a vector of one element without its axis; of none, as `topk` may give it, as it is."""
+    return reshape(x) if x.size == 1 else x
+
+
 @checked_call
+@numbers_as_vectors
 def movedim(x, source, destination):
     """Move axes to other positions; the others keep their order.  A view.
 
@@ -434,30 +458,6 @@ def sequence_of_tensors(name, tensors):
     if not isinstance(tensors, (list, tuple)) or not tensors:
         raise ArgumentError(f"{name}: pass a list of at least one tensor")
     return [t if isinstance(t, Tensor) else Tensor(t) for t in tensors]
-
-
-def numbers_as_vectors(function):
-    """Let a function along an axis take a tensor without axes, as if it had one of length 1, as PyTorch.
-
-    Its results have no axes, either.
-    """
-
-    @functools.wraps(function)
-    def along_axis(x, *arguments, **keywords):
-        x = x if isinstance(x, Tensor) else Tensor(x)
-        if x.ndim:
-            return function(x, *arguments, **keywords)
-        found = function(reshape(x, 1), *arguments, **keywords)
-        if isinstance(found, tuple):
-            return type(found)(*[without_axis(part) for part in found])
-        return without_axis(found)
-
-    return along_axis
-
-
-def without_axis(x):
-    """Return a vector of one element without its axis; of none, as `topk` may give it, as it is."""
-    return reshape(x) if x.size == 1 else x
 
 
 def checked_axis(name, axis, ndim):

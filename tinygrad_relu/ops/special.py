@@ -19,6 +19,7 @@ from tinygrad_relu.kernels.special import (
 from tinygrad_relu.ops.arithmetic import clamp, where
 from tinygrad_relu.ops.domain import Draw, case, elementwise, positive, real
 from tinygrad_relu.ops.exponential import exp, log, log1p, sqrt
+from tinygrad_relu.ops.operands import real_tensor
 from tinygrad_relu.ops.reductions import sum
 from tinygrad_relu.ops.shapes import reshape
 from tinygrad_relu.ops.table import op
@@ -198,7 +199,7 @@ def logit(x, eps=None):
 
 def product_with_log(x, y, logarithm, pole):
     """Return ``x * logarithm(y)``, and 0 where `x` is 0 and the logarithm infinite or undefined."""
-    x, y = tensors_of(x, y)
+    x, y = (real_tensor(logarithm.name, "x or y", part) for part in tensors_of(x, y))
     nothing = (x == 0) & ((y <= pole) | (y == math.inf))
     return where(nothing, 0.0, x * logarithm(where(nothing, pole + 1.0, y)))
 

@@ -11,7 +11,7 @@ from tinygrad_relu.errors import ArgumentError, DTypeError, IndexingError, Range
 from tinygrad_relu.ops import arithmetic
 from tinygrad_relu.ops.indexing import index as at
 from tinygrad_relu.ops.indexing import number_of, take_along_axis, tensor_of, whole_numbers
-from tinygrad_relu.ops.shapes import broadcast_to, checked_axis, flatten, reshape
+from tinygrad_relu.ops.shapes import broadcast_to, checked_axis, copy, flatten, reshape
 
 
 def along(axis, key):
@@ -53,7 +53,8 @@ def take(x, index):
 def gather(x, axis, index):
     """``x`` at `index` along `axis`, with the arguments in PyTorch's order.
 
-    `index` has as many axes as `x`, and is no longer than it along the others.
+    `index` has as many axes as `x`, and is no longer than it along the others.  Where one of the two has
+    no axes and the other one at most, it counts as a vector; the result has the shape of `index`.
 
     Examples
     --------
@@ -63,7 +64,12 @@ def gather(x, axis, index):
             [3.]], dtype=float64)
     """
     x = tensor_of("gather", x)
-    return take_along_axis(x, index, checked_axis("gather", axis, x.ndim))
+    axis = checked_axis("gather", axis, x.ndim or 1)
+    if x.ndim < 2:
+        index = tensor_of("gather", index)
+        if index.ndim < 2 and 0 in (x.ndim, index.ndim):
+            return reshape(take_along_axis(reshape(x, -1), reshape(index, -1), axis), *index.shape)
+    return take_along_axis(x, index, axis)
 
 
 @checked_call
@@ -124,10 +130,14 @@ def index_select(x, axis, index):
             [4., 4., 3.]], dtype=float64)
     """
     x = tensor_of("index_select", x)
-    axis = checked_axis("index_select", axis, x.ndim)
-    index = whole_numbers("index_select", index, x.shape[axis])
+    axis = checked_axis("index_select", axis, x.ndim or 1)
+    index = whole_numbers("index_select", index, x.shape[axis] if x.ndim else 1)
     if index.ndim > 1:
         raise ShapeError(f"index_select: the index has shape {index.shape}: pass one axis of numbers")
+    if x.ndim == 0:
+        if index.size != 1:
+            raise ShapeError(f"index_select: {index.size} indices for x without axes: pass one")
+        return copy(x)
     return at(x, along(axis, index.reshape(-1)))
 
 

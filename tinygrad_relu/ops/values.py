@@ -8,7 +8,7 @@ import functools
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, checked_call, recording, sharing
+from tinygrad_relu.engine import Tensor, checked_call, get_default_dtype, recording, sharing
 from tinygrad_relu.errors import DTypeError, NotDifferentiable, ShapeError
 
 
@@ -20,10 +20,12 @@ def tensor_of(x):
 def tensors_of(*operands):
     """Return operands as tensors; numbers get the dtype that they would have beside the others."""
     kinds = [x if isinstance(x, (int, float)) else tensor_of(x).dtype for x in operands]
+    dtype = np.result_type(*kinds)
+    if dtype.kind == "f" and not any(getattr(kind, "kind", "") == "f" for kind in kinds):
+        dtype = get_default_dtype()
     with np.errstate(all="ignore"):
         return [
-            Tensor(x, False, np.result_type(*kinds)) if isinstance(x, (int, float)) else tensor_of(x)
-            for x in operands
+            Tensor(x, False, dtype) if isinstance(x, (int, float)) else tensor_of(x) for x in operands
         ]
 
 

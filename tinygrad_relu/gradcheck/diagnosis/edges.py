@@ -14,7 +14,14 @@ from tinygrad_relu.gradcheck.diagnosis.mutations import (
     values_like,
 )
 from tinygrad_relu.gradcheck.diagnosis.numbers import close, simple
-from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS, Relation, between, comes_from, relation
+from tinygrad_relu.gradcheck.diagnosis.relations import (
+    PRODUCTS,
+    STRAIGHT,
+    Relation,
+    between,
+    comes_from,
+    relation,
+)
 from tinygrad_relu.gradcheck.diagnosis.step import summed_to
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
@@ -112,7 +119,9 @@ def what_scales(link, c):
         )
     if abs(c) < 1e-7:
         return said(Label.MISSING_TERM, 19, f"{where} is missing: one term of the sum is left out")
-    if abs(c - 2) < 1e-7 and not halves(step, c):
+    if abs(c - 2) < 1e-7 and only_use(link):
+        return said(Label.CONSTANT_FACTOR, 26, f"{where} is twice what it should be", factor=c)
+    if abs(c - 2) < 1e-7:
         return said(Label.EXTRA_TERM, 26, f"{where} is counted twice")
     if abs(c + 1) < 1e-7:
         label, cost, what = wrong_sign(link)
@@ -195,6 +204,12 @@ def averaging(link, c):
     if broadcasts(link) and n < 1 and abs(c - n) < 1e-7 * n:
         return "it is averaged over the broadcast axes and not summed"
     return ""
+
+
+def only_use(link):
+    """Tell whether nothing else comes back to where a link goes, so that nothing is added up there."""
+    (k, *_), steps = link.members, link.graph.steps
+    return sum(steps[j].references.count(link.parent(k)) for j in link.graph.live) == 1
 
 
 def halves(step, c):
@@ -395,8 +410,12 @@ def how_confused(graph, link, path, own, other):
         return (Label.WRONG_FUNCTION, 24) if itself else (Label.PRE_ACTIVATION, 23)
     if how is Relation.LINEAR and link.first.elementwise:
         return Label.WRONG_FUNCTION, 23.5
-    scaled = how is Relation.FACTOR and min(own, other) in graph.steps[max(own, other)].references
-    if how in (Relation.NORMALISED, Relation.LINEAR) or scaled:
+    late = graph.steps[max(own, other)]
+    if how is Relation.FACTOR and min(own, other) in late.references:
+        if late.function in STRAIGHT:
+            return Label.STALE_BUFFER, 24  # x and x + f(x): before and after an update
+        return (Label.MISSING_FACTOR if other < own else Label.WRONG_FUNCTION), 24
+    if how in (Relation.NORMALISED, Relation.LINEAR):
         return Label.PRE_ACTIVATION, 24
     # Of an input the later value is rather one that it was overwritten with.
     behind = own not in graph.inputs and link.first.elementwise

@@ -45,8 +45,9 @@ def between(graph, early, late):
             alone = False
             continue
         inside = {p for p in parents if graph.steps[p].value.shape == shape and p >= early}
-        # A term beside it, such as a bias, does not matter.
-        alone = alone and (len(inside) == len(set(parents)) or step.function in STRAIGHT)
+        # A term beside it, such as a bias, does not matter; a factor does, even if it is ``-k``.
+        beside = bool(inside) and step.function in STRAIGHT
+        alone = alone and (len(inside) == len(set(parents)) or beside)
         bent = bent or step.function not in STRAIGHT
         slopes = step.slopes()
         for slot, p in graph.edges(k):
