@@ -240,17 +240,20 @@ from tinygrad_relu.ops.quantiles import median, nanmedian, nanquantile, quantile
 from tinygrad_relu.ops.losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
-    cosine_embedding_loss,
     cross_entropy,
-    hinge_embedding_loss,
     huber_loss,
     kl_div,
     l1_loss,
-    margin_ranking_loss,
     mse_loss,
     nll_loss,
     poisson_nll_loss,
     smooth_l1_loss,
+)
+from tinygrad_relu.ops.margins import (
+    cosine_embedding_loss,
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    triplet_margin_loss,
 )
 from tinygrad_relu.ops.matrices import cholesky, det, logdet, slogdet, trace
 from tinygrad_relu.ops.matrix_functions import matrix_exp, matrix_power

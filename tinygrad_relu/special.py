@@ -1,5 +1,6 @@
 """Special functions under the names of ``torch.special``."""
 
+from tinygrad_relu.ops.bessel import i0, i0e, i1, i1e
 from tinygrad_relu.ops.exponential import exp2, expm1, log1p
 from tinygrad_relu.ops.neural import log_softmax, softmax
 from tinygrad_relu.ops.reductions import logsumexp
@@ -8,10 +9,13 @@ from tinygrad_relu.ops.special import (
     entr,
     erf,
     erfc,
+    erfcx,
     erfinv,
+    log_ndtr,
     logit,
     multigammaln,
     ndtr,
+    ndtri,
     polygamma,
     xlog1py,
     xlogy,
@@ -24,17 +28,24 @@ __all__ = [
     "entr",
     "erf",
     "erfc",
+    "erfcx",
     "erfinv",
     "exp2",
     "expit",
     "expm1",
     "gammaln",
+    "i0",
+    "i0e",
+    "i1",
+    "i1e",
     "log1p",
+    "log_ndtr",
     "log_softmax",
     "logit",
     "logsumexp",
     "multigammaln",
     "ndtr",
+    "ndtri",
     "polygamma",
     "psi",
     "sinc",

@@ -8,7 +8,7 @@ for which gradient).
 """
 
 from tinygrad_relu.engine.awaited import watch
-from tinygrad_relu.engine.calling import checked_call, checked_signature
+from tinygrad_relu.engine.calling import check_detached, checked_call, checked_signature
 from tinygrad_relu.engine.device import Device, checked_device, is_device
 from tinygrad_relu.engine.printing import set_printoptions
 from tinygrad_relu.engine.tensor import Tensor, forget_gradients, open_for_update, sharing
@@ -35,6 +35,7 @@ __all__ = [
     "add_gradients",
     "add_methods",
     "become",
+    "check_detached",
     "check_gradients_on_the_way",
     "checked_call",
     "checked_device",

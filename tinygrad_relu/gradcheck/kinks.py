@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinygrad_relu.gradcheck.crossings import kinks_passed
 from tinygrad_relu.gradcheck.differences import careful_slope, quick_slope
 from tinygrad_relu.gradcheck.ops_used import ties_alone
 
@@ -58,6 +59,8 @@ class Finding:
     error: np.ndarray
     left: np.ndarray | None = None
     right: np.ndarray | None = None
+    left_error: np.ndarray | None = None
+    right_error: np.ndarray | None = None
 
 
 class Inspector:
@@ -111,7 +114,7 @@ class Inspector:
             finding.slant = Slant.RIGHT
             finding.error = np.maximum(finding.error, np.abs(finding.analytic - finding.numerical))
             return finding
-        if self.right_nearby(line, finding, mismatch) and not self.ties_counted_twice(line):
+        if self.right_nearby(line, finding, mismatch) and not self.alone_or_tied(line):
             finding.slant = Slant.SEVERAL_KINKS
         elif self.right_in_double(line):
             finding.slant = Slant.RIGHT
@@ -156,7 +159,10 @@ class Inspector:
         smooth |= np.isinf(analytic) & (np.sign(analytic) == slope.steepening)
         kink = has_kink(slope)
         between = may_have_kink(slope) & is_between(analytic, slope, rounding)
-        finding = Finding(Slant.RIGHT, analytic, slope.value, error, slope.left, slope.right)
+        finding = Finding(
+            Slant.RIGHT, analytic, slope.value, error, slope.left, slope.right, slope.left_error,
+            slope.right_error,
+        )
         if not np.isfinite(slope.error).all() and not smooth.all():
             finding.slant = Slant.WRONG if np.isnan(analytic).any() else Slant.HIDDEN
         elif not (smooth | between).all():
@@ -282,6 +288,13 @@ class Inspector:
         finite = all(np.isfinite(y).all() for y in place.base)
         return Inspector(place, self.seed) if finite else None
 
+    def alone_or_tied(self, line):
+        """Tell whether no meeting of kinks explains a slope outside of both sides, right as it is nearby.
+
+        One kink alone leaves no choice but a slope between them.
+        """
+        return kinks_passed(self.at.problem, line, self.at.eps) == 1 or self.ties_counted_twice(line)
+
     def ties_counted_twice(self, line):
         """Tell whether elements that tie for a maximum get more, or less, than one share together.
 
@@ -329,7 +342,7 @@ def one_sided_at_an_edge(slope):
 
 
 def has_kink(slope):
-    """Tell where the slopes of the two sides differ by more than their errors."""
+    """Tell where the slopes of the two sides, of a `Slope` or a `Finding`, differ beyond their errors."""
     with np.errstate(invalid="ignore"):
         return np.abs(slope.right - slope.left) > MARGIN * (slope.left_error + slope.right_error)
 

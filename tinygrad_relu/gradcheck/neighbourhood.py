@@ -158,15 +158,20 @@ class Element:
         self.scale = np.float64(at.scales[position][index] if scale is None else scale)
         self.own = min(abs(self.start) / self.scale, at.radius)
 
-    def __call__(self, t):
-        """Return the t that could be represented, and how far the results rise."""
+    def values(self, t):
+        """Return the inputs at `t`."""
         values = list(self.at.point)
-        moved = values[self.position].copy()
+        values[self.position] = moved = values[self.position].copy()
         with np.errstate(over="ignore"):
             moved[self.index] = self.start + t * self.scale
-        values[self.position] = moved
+        return values
+
+    def __call__(self, t):
+        """Return the t that could be represented, and how far the results rise."""
+        values = self.values(t)
         with np.errstate(invalid="ignore"):
-            return (np.float64(moved[self.index]) - self.start) / self.scale, self.at.rises(values)
+            reached = (np.float64(values[self.position][self.index]) - self.start) / self.scale
+        return reached, self.at.rises(values)
 
     def analytic(self):
         """Return what the gradients say of the slope along this line, and their error of rounding."""
@@ -190,14 +195,18 @@ class Direction:
         self.at, self.moves, self.own = at, moves, at.radius
         self.count = sum(np.count_nonzero(move) for move in moves.values())
 
-    def __call__(self, t):
-        """Return t, and how far the results rise."""
+    def values(self, t):
+        """Return the inputs at `t`."""
         values = list(self.at.point)
         for position, move in self.moves.items():
             x = values[position]
             with np.errstate(over="ignore"):
                 values[position] = np.add(x, t * move, dtype=np.float64).astype(x.dtype, copy=False)
-        return t, self.at.rises(values)
+        return values
+
+    def __call__(self, t):
+        """Return t, and how far the results rise."""
+        return t, self.at.rises(self.values(t))
 
     def analytic(self):
         """Return what the gradients say of the slope along this line, and their error of rounding."""

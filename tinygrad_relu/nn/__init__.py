@@ -50,9 +50,11 @@ from tinygrad_relu.nn.losses import (
     L1Loss,
     MarginRankingLoss,
     MSELoss,
+    MultiMarginLoss,
     NLLLoss,
     PoissonNLLLoss,
     SmoothL1Loss,
+    TripletMarginLoss,
 )
 from tinygrad_relu.nn.module import Module
 from tinygrad_relu.nn.normalization import (
@@ -90,6 +92,7 @@ from tinygrad_relu.nn.reshaping import (
     ZeroPad1d,
     ZeroPad2d,
 )
+from tinygrad_relu.nn.resizing import PixelShuffle, PixelUnshuffle, Upsample
 from tinygrad_relu.nn.transformer import TransformerEncoder, TransformerEncoderLayer
 
 __all__ = [
@@ -157,6 +160,7 @@ __all__ = [
     "Module",
     "ModuleDict",
     "ModuleList",
+    "MultiMarginLoss",
     "MultiheadAttention",
     "NLLLoss",
     "PReLU",
@@ -164,6 +168,8 @@ __all__ = [
     "Parameter",
     "ParameterDict",
     "ParameterList",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "PoissonNLLLoss",
     "RMSNorm",
     "RNNCell",
@@ -189,8 +195,10 @@ __all__ = [
     "ThresholdedReLU",
     "TransformerEncoder",
     "TransformerEncoderLayer",
+    "TripletMarginLoss",
     "Unflatten",
     "Unfold",
+    "Upsample",
     "ZeroPad1d",
     "ZeroPad2d",
     "functional",

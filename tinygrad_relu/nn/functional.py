@@ -37,18 +37,22 @@ from tinygrad_relu.ops.linalg import linear, linear_relu
 from tinygrad_relu.ops.losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
-    cosine_embedding_loss,
     cross_entropy,
     gaussian_nll_loss,
-    hinge_embedding_loss,
     huber_loss,
     kl_div,
     l1_loss,
-    margin_ranking_loss,
     mse_loss,
     nll_loss,
     poisson_nll_loss,
     smooth_l1_loss,
+)
+from tinygrad_relu.ops.margins import (
+    cosine_embedding_loss,
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    multi_margin_loss,
+    triplet_margin_loss,
 )
 from tinygrad_relu.ops.neural import log_softmax, softmax
 from tinygrad_relu.ops.normalization import (
@@ -70,6 +74,7 @@ from tinygrad_relu.ops.pooling import (
     max_pool2d,
 )
 from tinygrad_relu.ops.rearranging import pad
+from tinygrad_relu.ops.resizing import interpolate, pixel_shuffle, pixel_unshuffle
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -105,6 +110,7 @@ __all__ = [
     "hinge_embedding_loss",
     "huber_loss",
     "instance_norm",
+    "interpolate",
     "kl_div",
     "l1_loss",
     "layer_norm",
@@ -119,12 +125,15 @@ __all__ = [
     "max_pool2d",
     "mish",
     "mse_loss",
+    "multi_margin_loss",
     "nll_loss",
     "normalize",
     "one_hot",
     "pad",
     "pairwise_distance",
     "pdist",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "poisson_nll_loss",
     "prelu",
     "relu",
@@ -144,5 +153,6 @@ __all__ = [
     "tanhshrink",
     "threshold",
     "thresholded_relu",
+    "triplet_margin_loss",
     "unfold",
 ]

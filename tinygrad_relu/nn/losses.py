@@ -1,22 +1,26 @@
 """Losses: modules of the functions that say how far off predictions are."""
 
 from tinygrad_relu.nn.function_module import FunctionModule
-from tinygrad_relu.nn.settings import one_of
+from tinygrad_relu.nn.settings import number, one_of, truth, whole
 from tinygrad_relu.ops.losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
-    cosine_embedding_loss,
     cross_entropy,
     gaussian_nll_loss,
-    hinge_embedding_loss,
     huber_loss,
     kl_div,
     l1_loss,
-    margin_ranking_loss,
     mse_loss,
     nll_loss,
     poisson_nll_loss,
     smooth_l1_loss,
+)
+from tinygrad_relu.ops.margins import (
+    cosine_embedding_loss,
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    multi_margin_loss,
+    triplet_margin_loss,
 )
 
 # ------------------------------------------------------------------------------------------ distances
@@ -207,3 +211,35 @@ class CosineEmbeddingLoss(
     >>> tg.nn.CosineEmbeddingLoss()(x, tg.tensor([[0.0, 2.0]]), tg.tensor([1]))
     tensor(1., dtype=float64)
     """
+
+
+class TripletMarginLoss(
+    FunctionModule, function=triplet_margin_loss,
+    margin=1.0, p=2.0, eps=1e-6, swap=False, reduction="mean",
+):
+    """Called with an anchor, what should be near it, and what should be farther off by a margin.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> a, near, far = tg.tensor([[0.0, 0.0]]), tg.tensor([[0.0, 1.0]]), tg.tensor([[1.5, 0.0]])
+    >>> round(tg.nn.TripletMarginLoss()(a, near, far).item(), 5)
+    0.5
+    """
+
+    own_checks = {"p": number, "swap": truth}       # noqa: RUF012
+
+
+class MultiMarginLoss(
+    FunctionModule, function=multi_margin_loss, p=1, margin=1.0, weight=None, reduction="mean"
+):
+    """What the scores of all classes but the right one lack of a margin below it.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.nn.MultiMarginLoss()(tg.tensor([[0.5, 1.0, -3.0]]), tg.tensor([0]))
+    tensor(0.5, dtype=float64)
+    """
+
+    own_checks = {"p": whole}       # noqa: RUF012

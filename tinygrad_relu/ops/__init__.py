@@ -4,7 +4,8 @@ Read `table` for how an op is declared, then `arithmetic`, `exponential`, `trigo
 `logical`, `gates`, `activations`, `reductions`, `cumulative`, `ordering`, `quantiles`, `counting`,
 `shapes`, `indexing`, `linalg`, `neural`; and, made of those, `taking`, `putting`, `overwriting`,
 `joining`, `rearranging`, `products`, `affine`, `matrices`, `matrix_functions`, `covariance`,
-`convolution`, `pooling`, `normalization`, `losses`; and `synonyms`, the further names of all these.
+`convolution`, `pooling`, `resizing`, `normalization`, `losses`, `margins`, `bessel`; and `synonyms`, the
+further names of all these.
 """
 
 import numpy as np
@@ -16,6 +17,7 @@ from tinygrad_relu.ops import (
     affine,
     arithmetic,
     assignment,
+    bessel,
     conversion,
     convolution,
     counting,
@@ -31,6 +33,7 @@ from tinygrad_relu.ops import (
     linalg,
     logical,
     losses,
+    margins,
     matrices,
     matrix_functions,
     neural,
@@ -45,6 +48,7 @@ from tinygrad_relu.ops import (
     quantiles,
     rearranging,
     reductions,
+    resizing,
     shapes,
     special,
     synonyms,
@@ -392,6 +396,7 @@ CHANGING = [
     "triu", "true_divide", "trunc", "xlogy",
 ]
 METHODS |= {f"{name}_": assignment.changing(f"{name}_", METHODS[name]) for name in CHANGING}
+METHODS |= {name: assignment.reshaping(name, words) for name, words in assignment.RESHAPING.items()}
 METHODS |= {"copy_": assignment.copy_, "fill_": assignment.fill_, "zero_": assignment.zero_}
 
 #: Which op ``np.name(tensor)`` calls: the one whose kernel is that ufunc.  The first declared is meant

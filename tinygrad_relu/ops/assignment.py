@@ -5,6 +5,7 @@ import functools
 import numpy as np
 
 from tinygrad_relu.engine import become, checked_call
+from tinygrad_relu.errors import ShapeError
 from tinygrad_relu.ops.arithmetic import where
 from tinygrad_relu.ops.domain import case, real
 from tinygrad_relu.ops.indexing import index, names_each_once
@@ -92,6 +93,33 @@ def changing(name, function):
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"In place, what `{name[:-1]}` gives as a new tensor.\n\n    {function.__doc__}"
     return checked_call(method)
+
+
+#: What to write instead of PyTorch's methods that give a tensor another shape in place.
+RESHAPING = {
+    "resize_": "x = x.reshape(...) for as many elements, or take a new tensor, such as tg.empty(...)",
+    "resize_as_": "x = x.reshape_as(other) for as many elements, or take tg.empty_like(other)",
+    "squeeze_": "x = x.squeeze(...)",
+    "swapaxes_": "x = x.swapaxes(...)",
+    "swapdims_": "x = x.swapdims(...)",
+    "t_": "x = x.t()",
+    "transpose_": "x = x.transpose(...)",
+    "unsqueeze_": "x = x.unsqueeze(...)",
+}
+
+
+def reshaping(name, instead):
+    """Return the method of a name that would change a shape in place, which raises.
+
+    Views, and the ops that were recorded, rest on the shape that a tensor was made with.
+    """
+
+    def method(self, *arguments, **keywords):
+        raise ShapeError(f"{name}: the shape of a tensor does not change in place: write {instead}")
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"Raise: a shape does not change in place.  Write {instead}."
+    return method
 
 
 @checked_call

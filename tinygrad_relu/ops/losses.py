@@ -16,10 +16,9 @@ from tinygrad_relu.ops.domain import case, real
 from tinygrad_relu.ops.exponential import exp, log, log1p, square
 from tinygrad_relu.ops.indexing import index, take_along_axis
 from tinygrad_relu.ops.neural import class_losses, log_softmax
-from tinygrad_relu.ops.norms import cosine_similarity
 from tinygrad_relu.ops.operands import real_tensor, same_shape, tensor_from, with_axes
 from tinygrad_relu.ops.reductions import mean, sum
-from tinygrad_relu.ops.shapes import cast, permute, reshape, unsqueeze
+from tinygrad_relu.ops.shapes import permute, reshape, unsqueeze
 from tinygrad_relu.ops.table import op
 
 
@@ -512,78 +511,3 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
     var = var + np.maximum(eps - values, 0).astype(values.dtype)
     losses = (log(var) + square(input - target) / var) / 2
     return reduced(name, losses + math.log(2 * math.pi) / 2 if full else losses, reduction)
-
-
-# -------------------------------------------------------------------------------------------- margins
-
-def signs(name, target, shape):
-    """Return a target of ones and minus ones that broadcasts to `shape`."""
-    target = tensor_from(name, "target", target)
-    try:
-        fits = np.broadcast_shapes(target.shape, shape) == shape
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ShapeError(f"{name}: target has shape {target.shape}, and the losses have shape {shape}")
-    return target
-
-
-@checked_call
-def hinge_embedding_loss(input, target, margin=1.0, reduction="mean"):
-    """`input` where `target` is 1, and ``max(margin - input, 0)`` where it is -1.
-
-    Examples
-    --------
-    >>> import tinygrad_relu as tg
-    >>> tg.hinge_embedding_loss(tg.tensor([0.5, 0.25]), tg.tensor([1, -1]), reduction="none")
-    tensor([0.5 , 0.75], dtype=float64)
-    """
-    name = "hinge_embedding_loss"
-    input = real_tensor(name, "input", input)
-    target = signs(name, target, input.shape)
-    # As in PyTorch, what is neither 1 nor -1 counts as both.
-    apart = where(target != 1, clamp_min(margin - input, 0.0), 0.0)
-    return reduced(name, apart + where(target != -1, input, 0.0), reduction)
-
-
-@checked_call
-def margin_ranking_loss(input1, input2, target, margin=0.0, reduction="mean"):
-    """``max(margin - target * (input1 - input2), 0)``: `target` is 1 where `input1` should be larger.
-
-    Examples
-    --------
-    >>> import tinygrad_relu as tg
-    >>> tg.margin_ranking_loss(tg.tensor([1.0]), tg.tensor([3.0]), tg.tensor([1]), margin=0.5)
-    tensor(2.5, dtype=float64)
-    """
-    name = "margin_ranking_loss"
-    input1, input2 = same_shape(name, input1=input1, input2=input2)
-    target = cast(signs(name, target, input1.shape), input1.dtype)
-    return reduced(name, clamp_min(-target * (input1 - input2) + margin, 0.0), reduction)
-
-
-@checked_call
-def cosine_embedding_loss(input1, input2, target, margin=0.0, reduction="mean"):
-    """``1 - cosine`` where `target` is 1, and ``max(cosine - margin, 0)`` where it is -1.
-
-    Parameters
-    ----------
-    input1, input2 : Tensor of shape (rows, width) or (width,)
-    target : Tensor of shape (rows,) or ()
-    margin : float
-    reduction : {'mean', 'sum', 'none'}
-
-    Examples
-    --------
-    >>> import tinygrad_relu as tg
-    >>> x = tg.tensor([[1.0, 0.0]])
-    >>> tg.nn.functional.cosine_embedding_loss(x, tg.tensor([[0.0, 2.0]]), tg.tensor([1]))
-    tensor(1., dtype=float64)
-    """
-    name = "cosine_embedding_loss"
-    input1, input2 = same_shape(name, input1=input1, input2=input2)
-    input1 = with_axes(name, "input1", input1, 1, 2)
-    cosine = cosine_similarity(input1, input2, -1)
-    target = signs(name, target, cosine.shape)
-    apart = where(target == -1, clamp_min(cosine - margin, 0.0), 0.0)
-    return reduced(name, where(target == 1, 1 - cosine, apart), reduction)

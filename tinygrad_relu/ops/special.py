@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_relu.engine import checked_call
 from tinygrad_relu.errors import ArgumentError, RangeError
+from tinygrad_relu.kernels.loops.baseline import TAIL
 from tinygrad_relu.kernels.special import (
     digamma_kernel,
     erf_kernel,
@@ -18,7 +19,7 @@ from tinygrad_relu.kernels.special import (
 )
 from tinygrad_relu.ops.arithmetic import clamp, where
 from tinygrad_relu.ops.domain import Draw, case, elementwise, positive, real
-from tinygrad_relu.ops.exponential import exp, log, log1p, sqrt
+from tinygrad_relu.ops.exponential import exp, log, log1p, sqrt, square
 from tinygrad_relu.ops.operands import real_tensor
 from tinygrad_relu.ops.reductions import sum
 from tinygrad_relu.ops.shapes import reshape
@@ -66,7 +67,85 @@ def ndtr(x):
     >>> tg.special.ndtr(tg.tensor([-1.0, 0.0]))
     tensor([0.15865525, 0.5       ], dtype=float64)
     """
-    return erfc(floating("ndtr", x) * -math.sqrt(0.5)) / 2
+    return erfc(real_tensor("ndtr", "x", x) * -math.sqrt(0.5)) / 2
+
+
+@checked_call
+def erfcx(x):
+    """``exp(x * x) * erfc(x)``, which does not underflow: about ``0.56 / x`` for large `x`.
+
+    For ``x >= 0`` it is a polynomial in ``(x - 3) / (x + 3)`` over ``1 + 2 * x``, that of `erfc`
+    (`kernels/loops/error_function.pxi`), so that derivatives keep their digits.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.special.erfcx(tg.tensor([0.0, 100.0]))
+    tensor([1.        , 0.00564161], dtype=float64)
+    """
+    x = real_tensor("erfcx", "x", x)
+    negative = x < 0
+    found = upper_erfcx(where(negative, -x, x))
+    return where(negative, 2 * exp(square(where(negative, x, 0.0))) - found, found)
+
+
+def upper_erfcx(x):
+    """Return `erfcx` of what is not negative."""
+    t = 1 - 6 / (x + 3)
+    total = TAIL[-1]
+    for coefficient in TAIL[-2::-1]:
+        total = t * total + coefficient
+    return total / (1 + 2 * x)
+
+
+@checked_call
+def log_ndtr(x):
+    """Logarithm of `ndtr`, which keeps its digits where that underflows, and where it is nearly 1.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.special.log_ndtr(tg.tensor([-40.0, -1.0]))
+    tensor([-804.60844201,   -1.84102165], dtype=float64)
+    """
+    x = real_tensor("log_ndtr", "x", x)
+    low = x < -1
+    lower = where(low, x, -1.0)
+    upper = log1p(erfc(where(low, 0.0, x) * math.sqrt(0.5)) / -2)
+    return where(low, log(upper_erfcx(lower * -math.sqrt(0.5)) / 2) - square(lower) / 2, upper)
+
+
+@checked_call
+def ndtri(p):
+    """Inverse of `ndtr`, accurate down to the least `p`; infinite at 0 and 1, NaN beyond.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.special.ndtri(tg.tensor([1e-300, 0.5]))
+    tensor([-37.0470963,   0.       ], dtype=float64)
+    """
+    p = real_tensor("ndtri", "p", p)
+    small = where(p < 0.5, p, 1 - p)
+    tail = (small > 0) & (small < 0.25)
+    middle = math.sqrt(2) * erfinv(where(tail, 0.5, p) * 2 - 1)
+    outer = lower_quantile(where(tail, small, 0.1))
+    return where(tail, where(p < 0.5, outer, -outer), middle)
+
+
+def lower_quantile(p):
+    """Return x < 0 with ``ndtr(x) == p``, by Newton's method for ``log_ndtr(x) == log(p)``.
+
+    That function is concave, so all steps go one way.  The last steps are on record: each doubles the
+    orders of derivatives that are right, so that those up to the seventh are.
+    """
+    target = log(p)
+    x = -sqrt(-2 * target.detach())
+    for step in range(8):
+        scaled = upper_erfcx(x * -math.sqrt(0.5))
+        excess = log(scaled / 2) - square(x) / 2 - (target.detach() if step < 5 else target)
+        x = x - excess * scaled * math.sqrt(math.pi / 2)
+    return x
 
 
 @checked_call
@@ -243,7 +322,7 @@ def entr(x):
     >>> tg.special.entr(tg.tensor([0.0, 0.5]))
     tensor([0.        , 0.34657359], dtype=float64)
     """
-    x = floating("entr", x)
+    x = real_tensor("entr", "x", x)
     value = -x * log(where(x > 0, x, 1.0))
     # At 0, the square root has the value and the derivative that are wanted; of -0.0, it has not.
     return where(x == 0, sqrt(x + 0.0), where(x < 0, -math.inf, value))

@@ -359,6 +359,7 @@ def substitutes(link, path, shape):
     found = list(values_like(link.graph, shape, link.members))
     if len(own) > 1:
         found += [own[::-1], later(own, own, 1), later(own, own, -1)]
+        found += [own[1:] + own[:1], own[-1:] + own[:-1]]  # as x[t - 1] takes the last one for the first
         found += [own[-1:] * len(own), own[:1] * len(own)]
     for where in found:
         same_values = all(
@@ -411,9 +412,11 @@ def how_confused(graph, link, path, own, other):
     if how is Relation.LINEAR and link.first.elementwise:
         return Label.WRONG_FUNCTION, 23.5
     late = graph.steps[max(own, other)]
-    if how is Relation.FACTOR and min(own, other) in late.references:
-        if late.function in STRAIGHT:
-            return Label.STALE_BUFFER, 24  # x and x + f(x): before and after an update
+    direct = min(own, other) in late.references
+    if direct and how is Relation.FACTOR and late.function in STRAIGHT:
+        return Label.STALE_BUFFER, 24  # x and x + f(x): before and after an update
+    multiplied = how is Relation.NORMALISED and late.function in (np.multiply, np.divide)
+    if direct and (how is Relation.FACTOR or multiplied):
         return (Label.MISSING_FACTOR if other < own else Label.WRONG_FUNCTION), 24
     if how in (Relation.NORMALISED, Relation.LINEAR):
         return Label.PRE_ACTIVATION, 24
@@ -436,6 +439,9 @@ def operand_rearranged(link, path, value):
     if is_square(value):
         variants.append((Label.TRANSPOSED, "transposed", lambda x: np.swapaxes(x, -1, -2)))
     axes = [k for k, n in enumerate(value.shape) if n > 1]
+    if value.ndim >= 2 and not link.first.elementwise:
+        word = "only reshaped, where its axes have to be exchanged"
+        variants.append((Label.PERMUTED, word, reshaped_for_transposed))
     if (len(axes) >= 2 and not link.first.elementwise) or 2 <= len(axes) <= 3:
         variants.append((Label.PERMUTED, "flipped", lambda x: np.flip(x, axes[-2:])))
     for axis in axes[:4]:
@@ -449,6 +455,15 @@ def operand_rearranged(link, path, value):
             variants.append(
                 (Label.SHIFTED, f"shifted along axis {axis}", lambda x, k=axis: np.roll(x, -1, k))
             )
+    for axis in axes[:3] if not link.first.elementwise or len(axes) == value.ndim else ():
+        variants += [
+            (Label.AVERAGED, f"averaged over axis {axis}", lambda x, k=axis: as_mean(x, k)),
+            (
+                Label.WRONG_FUNCTION,
+                f"with its first entry along axis {axis} in the place of all",
+                lambda x, k=axis: np.broadcast_to(np.take(x, [0], k), x.shape),
+            ),
+        ]
     for number, (label, word, arrange) in enumerate(variants):
 
         def rule(k, g, _, arrange=arrange):
@@ -466,6 +481,17 @@ def operand_rearranged(link, path, value):
             rule,
             f"the rule of {link.first.name} takes {described(link.graph, own)} {word}",
         )
+
+
+def reshaped_for_transposed(x):
+    """Return an array whose transpose has the elements in the order of `x` itself."""
+    turned = np.swapaxes(x, -1, -2)
+    return np.swapaxes(x.reshape(turned.shape), -1, -2)
+
+
+def as_mean(x, axis):
+    """Return an array with its mean along an axis in all places."""
+    return np.broadcast_to(x.mean(axis, keepdims=True), x.shape)
 
 
 def swapped_operands(graph):

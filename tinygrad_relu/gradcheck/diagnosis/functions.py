@@ -14,6 +14,7 @@ DERIVATIVES = {
     "{v} * (1 + {v})": lambda v: v * (1 + v),
     "1 - {v}**2, the derivative of tanh": lambda v: 1 - v**2,
     "1 + {v}**2": lambda v: 1 + v**2,
+    "(1 - {v})**2": lambda v: (1 - v) ** 2,
     "{v}**2": lambda v: v**2,
     "{v}**3": lambda v: v**3,
     "1 / {v}": lambda v: 1 / v,
@@ -112,3 +113,16 @@ def two_values(slopes):
     if len(found) == 2 or (len(found) > 2 and np.ptp(found[:-1]) < 1e-12 * abs(found[-1])):
         return found[0], found[-1]
     return None
+
+
+def proportional(found, slopes):
+    """Tell whether a derivative is the right one but for a number: that is a mistake of another kind."""
+    a, b = (np.concatenate([np.ravel(x) for x in part]) for part in (found, slopes))
+    size = float(a @ a)
+    apart = np.abs(a * (float(a @ b) / size) - b).max(initial=0) if size else 0.0
+    return bool(apart <= 1e-9 * np.abs(b).max(initial=0))
+
+
+def is_right_but_for_zeros(wrong, right):
+    """Tell whether a derivative is right where that is not 0, and there are zeros."""
+    return bool((right == 0).any() and np.allclose(wrong[right != 0], right[right != 0], 1e-7))

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.conditions import compared_with_zero, masks_at_level
-from tinygrad_relu.gradcheck.diagnosis.functions import DERIVATIVES, derivative, name_of, two_values
+from tinygrad_relu.gradcheck.diagnosis.functions import (
+    DERIVATIVES,
+    derivative,
+    is_right_but_for_zeros,
+    name_of,
+    proportional,
+    two_values,
+)
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import (
     BEHIND,
@@ -67,7 +74,8 @@ class Section:
     def mutation(self, key, label, cost, wrong, words, **details):
         """Return a mutation that puts another derivative in the place of this one."""
         step = self.graph.steps[self.ends[0]]
-        label = BEHIND.get(label, label) if self.beside_another else label
+        if self.beside_another and step.function not in (np.multiply, np.divide):
+            label = BEHIND.get(label, label)
         return Mutation(
             ("section", self.starts, self.ends, self.partial, *key),
             label,
@@ -78,7 +86,7 @@ class Section:
             self.name,
             None,
             details,
-            whole=not self.partial,
+            whole=not self.partial and step.function not in (np.multiply, np.divide),
         )
 
     @functools.cached_property
@@ -456,14 +464,6 @@ def places_in(section):
             yield f"step {k}", (k,)
 
 
-def proportional(found, slopes):
-    """Tell whether a derivative is the right one but for a number: that is a mistake of another kind."""
-    a, b = (np.concatenate([np.ravel(x) for x in part]) for part in (found, slopes))
-    size = float(a @ a)
-    apart = np.abs(a * (float(a @ b) / size) - b).max(initial=0) if size else 0.0
-    return bool(apart <= 1e-9 * np.abs(b).max(initial=0))
-
-
 def of_formula(section, place, name, found):
     """Return the mutation that takes a formula for the derivative, times a simple number if need be."""
     letter = {"result": "y", "operand": "x"}.get(place, "u")
@@ -529,11 +529,6 @@ def multiplies(graph, k):
     """Tell whether a step goes into a product: then a power of it is likelier wrong than missing."""
     users = (graph.steps[j] for j in graph.live if k in graph.steps[j].references)
     return any(step.function in (np.multiply, np.divide) for step in users)
-
-
-def is_right_but_for_zeros(wrong, right):
-    """Tell whether a derivative is right where that is not 0, and there are zeros."""
-    return bool((right == 0).any() and np.allclose(wrong[right != 0], right[right != 0], 1e-7))
 
 
 def formula_at_another_place(section, name, where):

@@ -96,6 +96,14 @@ def broadcast_sums(link):
             ),
             f"the gradient of {name} is averaged over axis {axis}, and has to be summed",
         )
+    if np.prod(shape) > 1:
+        yield link.mutation(
+            ("all axes",),
+            Label.SUMMED,
+            23.2,
+            lambda k, g, _: np.full(shape, term(k, g).sum()),
+            f"the gradient of {name} is summed over all axes, and was broadcast along {axes}",
+        )
     yield link.mutation(
         ("extremum",),
         Label.NOT_SUMMED,
