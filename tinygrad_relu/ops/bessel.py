@@ -84,7 +84,7 @@ def i1(x):
     --------
     >>> import tinygrad_relu as tg
     >>> tg.special.i1(tg.tensor([0.0, 1.0]))
-    tensor([0.        , 0.56515911], dtype=float64)
+    tensor([0.       , 0.5651591], dtype=float64)
     """
     return bessel(real_tensor("i1", "x", x), 1)
 
