@@ -44,6 +44,7 @@ MODULES = [
     "tinygrad_relu.engine.graph",
     "tinygrad_relu.engine.place",
     "tinygrad_relu.engine.walk",
+    "tinygrad_relu.engine.accumulation",
     "tinygrad_relu.engine.mutation",
     "tinygrad_relu.engine.op",
 ]

@@ -75,7 +75,7 @@ COPY_GOAL = 1.15            # relu against the best plain copy of the same bytes
 IMPORT_GOAL = 0.025
 COLOURS = {
     "ours": "#c0392b", "NumPy": "#7f8c8d", "NumPy by hand": "#7f8c8d", "PyTorch": "#b0bec5",
-    "JAX, jit": "#90a4ae", "micrograd": "#cfd8dc",
+    "JAX, jit": "#90a4ae", "micrograd": "#cfd8dc", "its products alone": "#eceff1",
 }
 
 

@@ -1,6 +1,7 @@
 """The command line: ``python -m tinygrad_relu COMMAND``."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -142,5 +143,24 @@ def run_demo(options):
     return run(options)
 
 
+def as_a_process():
+    """Run `main`; end quietly where nobody reads what is printed any more, as after ``| head``.
+
+    Returns
+    -------
+    int
+        The exit status; 141 in that case, which is what shells report of a command that ended so.
+    """
+    try:
+        try:
+            return main()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # What is left is flushed once more as Python ends, and has to go somewhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(as_a_process())

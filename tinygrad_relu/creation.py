@@ -4,6 +4,7 @@ import numpy as np
 
 from tinygrad_relu.engine import (
     Tensor,
+    check_detached,
     checked_call,
     checked_device,
     checked_signature,
@@ -235,7 +236,11 @@ def tensor(data, requires_grad=False, dtype=None, device=None):
     tensor([1. , 2.5], dtype=float64, requires_grad=True)
     """
     checked_device("tensor", device)
-    return Tensor(data, requires_grad, dtype_of_floats(data) if dtype is None else dtype)
+    try:
+        return Tensor(data, requires_grad, dtype_of_floats(data) if dtype is None else dtype)
+    except RuntimeError as error:
+        check_detached("tensor", error)
+        raise
 
 
 @checked_call
@@ -266,7 +271,11 @@ def asarray(data, requires_grad=False, dtype=None, device=None):
         _real("asarray", data=data)
     with np.errstate(all="ignore"):
         chosen = dtype_of_floats(data) if dtype is None else dtype
-        values = np.asarray(data, dtype=chosen)
+        try:
+            values = np.asarray(data, dtype=chosen)
+        except RuntimeError as error:
+            check_detached("asarray", error)
+            raise
     return on_memory(values, requires_grad)
 
 

@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 
 import tinygrad_relu as tg
-from tinygrad_relu.errors import ArgumentError, GraphError, MutationError, RuleError, ShapeError
+from tinygrad_relu.errors import (
+    ArgumentError,
+    GraphError,
+    MutationError,
+    RuleError,
+    ShapeError,
+    TensorError,
+)
 from tinygrad_relu.ops.domain import elementwise, real
 from tinygrad_relu.ops.table import TABLE, op
 
@@ -112,7 +119,7 @@ def test_a_changed_output_is_found_at_second_order():
         with tg.no_grad():
             y[...] = 0.0
         with pytest.raises(MutationError):
-            tg.autograd.grad((first * first).sum(), w)
+            tg.autograd.grad((first * first).sum(), (w, x))
 
 
 @pytest.mark.parametrize(
@@ -661,3 +668,49 @@ def test_the_way_back_through_many_parts_makes_one_array_of_the_size_of_the_whol
     tracemalloc.stop()
     assert peak < 4 * x.numel() * 8
     np.testing.assert_array_equal(x.grad.numpy(), np.full((200, 1000), 2.0))
+
+
+def test_what_does_not_lie_on_the_way_to_the_inputs_is_neither_walked_nor_freed():
+    seen = []
+    w, v = tg.tensor([2.0], requires_grad=True), tg.tensor([1.0], requires_grad=True)
+    h, k = w.exp(), v.exp()
+    h.register_hook(lambda g: seen.append("h"))
+    k.register_hook(lambda g: seen.append("k"))
+    loss = (h * k).sum()
+    (gradient,) = tg.autograd.grad(loss, k)
+    assert seen == ["k"]
+    k.backward(gradient)
+    np.testing.assert_allclose(v.grad, np.exp(3.0))
+    (h * 2).sum().backward()
+    np.testing.assert_allclose(w.grad, 2 * np.exp(2.0))
+    with pytest.raises(GraphError, match="freed"):
+        loss.backward()
+
+
+def test_an_input_that_lies_before_another_one_gets_its_gradient_too():
+    w = tg.tensor([2.0], requires_grad=True)
+    h = w.exp()
+    k = h * 2
+    first, second = tg.autograd.grad((k * h).sum(), [h, k])
+    np.testing.assert_allclose([first.item(), second.item()], [4 * np.exp(2.0), np.exp(2.0)])
+
+
+def test_backward_adds_to_the_inputs_that_are_named_and_to_nothing_else():
+    w, v = tg.tensor([2.0], requires_grad=True), tg.tensor([3.0], requires_grad=True)
+    h = w * v
+    (h * h).sum().backward(inputs=[h, v])
+    np.testing.assert_allclose(h.grad, 12.0)
+    np.testing.assert_allclose(v.grad, 24.0)
+    assert w.grad is None
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [([], "inputs is empty"), ([1.0], r"inputs\[0\] is a float"), (5, r"inputs\[0\] is a int"),
+     ([tg.ones(1)], "does not require")],
+)
+def test_backward_refuses_inputs_that_have_no_gradient(inputs, message):
+    x = tg.tensor(1.0, requires_grad=True)
+    with pytest.raises(TensorError, match=message):
+        (x * x).backward(inputs=inputs)
+    assert x.grad is None

@@ -236,6 +236,167 @@ def backward(dout, x, W, c):
  ("x W", "shifted", "dout[:, 1:] *", "dout[:, :-1] *"),
 )
 
+model("midpoint", '''
+def forward(y, k, a):
+    for _ in range(2):
+        mid = y + 0.15 * (-k * y + a)
+        y = y + 0.3 * (-k * mid + a)
+    return np.sum(y ** 2)
+def backward(y, k, a):
+    ys, mids = [], []
+    for _ in range(2):
+        mid = y + 0.15 * (-k * y + a)
+        ys.append(y); mids.append(mid)
+        y = y + 0.3 * (-k * mid + a)
+    dy, dk, da = 2 * y, np.zeros_like(k), np.zeros_like(a)
+    for y, mid in zip(ys[::-1], mids[::-1]):
+        df2 = 0.3 * dy
+        dmid = -k * df2
+        df1 = 0.15 * dmid
+        dk += -mid * df2 - y * df1
+        da += df2 + df1
+        dy = dy + dmid - k * df1
+    return dy, dk, da
+''', {"y": drawn(4), "k": 1 + drawn(4)**2, "a": drawn(2,2).ravel()},
+ ("k", "stale or overwritten buffer", "- y * df1", "- mid * df1"),
+ ("y k a", "constant factor", "df1 = 0.15", "df1 = 0.3"),
+)
+
+model("upsampling", '''
+def forward(x, s):
+    u = x.repeat(2, axis=0).repeat(3, axis=1)
+    return np.tanh(u * s)
+def backward(dout, x, s):
+    u = x.repeat(2, axis=0).repeat(3, axis=1)
+    da = dout * (1 - np.tanh(u * s) ** 2)
+    du = da * s
+    return du.reshape(2, 2, 2, 3).sum(axis=(1, 3)), (da * u).sum(axis=0)
+''', {"x": drawn(2,2), "s": drawn(6)},
+ ("x", "not summed over a broadcast axis", "du.reshape(2, 2, 2, 3).sum(axis=(1, 3))", "du[::2, ::3]"),
+ ("x", "not summed over a broadcast axis", "du.reshape(2, 2, 2, 3).sum(axis=(1, 3))", "du[1::2, 2::3]"),
+)
+
+model("softmax layer", '''
+def forward(x, W):
+    e = np.exp(x @ W)
+    return e / e.sum(axis=1, keepdims=True)
+def backward(dout, x, W):
+    e = np.exp(x @ W)
+    p = e / e.sum(axis=1, keepdims=True)
+    dz = p * (dout - (dout * p).sum(axis=1, keepdims=True))
+    return dz @ W.T, x.T @ dz
+''', {"x": drawn(3,4), "W": drawn(4,5)},
+ ("x W", "derivative of the wrong function",
+  "p * (dout - (dout * p).sum(axis=1, keepdims=True))", "p - dout"),
+)
+
+model("distances", '''
+def forward(X, C):
+    diff = X[:, None, :] - C[None, :, :]
+    return np.sum(np.exp(-np.sqrt(np.sum(diff ** 2, axis=2))))
+def backward(X, C):
+    diff = X[:, None, :] - C[None, :, :]
+    D = np.sqrt(np.sum(diff ** 2, axis=2))
+    d = -np.exp(-D)[:, :, None] * diff / D[:, :, None]
+    return d.sum(axis=1), -d.sum(axis=0)
+''', {"X": drawn(4,2), "C": drawn(3,2)},
+ ("X C", "missing chain factor", "diff / D[:, :, None]", "diff"),
+)
+
+model("batches of products", '''
+def forward(A, B):
+    return np.tanh(A @ B)
+def backward(dout, A, B):
+    dz = dout * (1 - np.tanh(A @ B) ** 2)
+    return dz @ B.transpose(0, 2, 1), A.transpose(0, 2, 1) @ dz
+''', {"A": 0.6 * drawn(2,3,4), "B": 0.6 * drawn(2,4,3)},
+ ("A", "averaged instead of summed",
+  "dz @ B.transpose(0, 2, 1)", "dz @ B.transpose(0, 2, 1).mean(axis=0)"),
+ ("B", "permuted", "A.transpose(0, 2, 1) @", "A.reshape(2, 4, 3) @"),
+)
+
+model("tied embedding", '''
+IDS = np.array([1, 3, 1, 0])
+def forward(E, A):
+    return np.tanh(E[IDS] @ A) @ E.T
+def backward(dout, E, A):
+    h = np.tanh(E[IDS] @ A)
+    dE = dout.T @ h
+    dz = (dout @ E) * (1 - h ** 2)
+    np.add.at(dE, IDS, dz @ A.T)
+    return dE, E[IDS].T @ dz
+''', {"E": drawn(4,3), "A": drawn(3,3)},
+ ("E", "missing term", "np.add.at(dE, IDS, dz @ A.T)", "dE[IDS] = dz @ A.T"),
+ ("E A", "derivative of the wrong function", "(1 - h ** 2)", "(1 - h) ** 2"),
+)
+
+model("segments", '''
+SEGMENT = np.array([0, 1, 0, 2, 1, 0])
+def forward(x, w):
+    total = np.zeros((3, 2))
+    np.add.at(total, SEGMENT, x * w)
+    return np.sum(np.exp(-total ** 2))
+def backward(x, w):
+    total = np.zeros((3, 2))
+    np.add.at(total, SEGMENT, x * w)
+    d = (-2 * total * np.exp(-total ** 2))[SEGMENT]
+    return d * w, (d * x).sum(axis=0)
+''', {"x": drawn(6,2), "w": drawn(2)},
+ ("x w", "permuted", "[SEGMENT]", "[np.sort(SEGMENT)]"),
+)
+
+model("three steps", '''
+def forward(x, W, U):
+    h = np.zeros((2, 4))
+    for t in range(3):
+        h = np.tanh(x[t] @ W + h @ U)
+    return h
+def backward(dout, x, W, U):
+    hs = [np.zeros((2, 4))]
+    for t in range(3):
+        hs.append(np.tanh(x[t] @ W + hs[-1] @ U))
+    dx, dW, dU, dh = np.zeros_like(x), np.zeros_like(W), np.zeros_like(U), dout
+    for t in reversed(range(3)):
+        dz = dh * (1 - hs[t + 1] ** 2)
+        dW += x[t].T @ dz
+        dU += hs[t].T @ dz
+        dx[t] = dz @ W.T
+        dh = dz @ U.T
+    return dx, dW, dU
+''', {"x": drawn(3,2,3), "W": 0.6 * drawn(3,4), "U": 0.5 * drawn(4,4)},
+ ("W", "stale or overwritten buffer|shifted", "x[t].T", "x[t - 1].T"),
+)
+
+model("concatenated", '''
+def forward(x, V):
+    return np.concatenate([np.sin(x), np.tanh(x)], axis=1) @ V
+def backward(dout, x, V):
+    a, b = np.sin(x), np.tanh(x)
+    d = dout @ V.T
+    dV = np.concatenate([a, b], axis=1).T @ dout
+    return d[:, :3] * np.cos(x) + d[:, 3:] * (1 - b ** 2), dV
+''', {"x": drawn(4,3), "V": drawn(6,2)},
+ ("V", "permuted", "[a, b]", "[b, a]"),
+)
+
+model("scaled", '''
+def forward(x, g):
+    centred = x - x.mean(axis=1, keepdims=True)
+    size = np.sqrt((centred ** 2).mean(axis=1, keepdims=True) + 1e-5)
+    return g * (centred / size)
+def backward(dout, x, g):
+    n = x.shape[1]
+    c = x - x.mean(axis=1, keepdims=True)
+    s = np.sqrt((c ** 2).mean(axis=1, keepdims=True) + 1e-5)
+    d = dout * g
+    dvar = np.sum(d * c * -0.5 / s ** 3, axis=1, keepdims=True)
+    dmean = -np.sum(d / s, axis=1, keepdims=True)
+    return d / s + 2 * dvar * c / n + dmean / n, (dout * (c / s)).sum(axis=0)
+''', {"x": drawn(3,4), "g": drawn(4)},
+ ("x", "missing chain factor", "return d / s +", "return d +"),
+ ("g", "missing chain factor", "(dout * (c / s))", "(dout * c)"),
+)
+
 
 @pytest.mark.parametrize("name", MODELS)
 def test_models_are_right_as_they_are(name):

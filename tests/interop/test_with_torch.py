@@ -143,7 +143,8 @@ def test_a_module_of_pytorch(torch, rng):
     x = tg.tensor(rng.normal(size=(4, 2)), requires_grad=True)
     from_torch(module)(x).sum().backward()
     np.testing.assert_allclose(x.grad, np.tile(module.weight.detach().sum(0), (4, 1)), rtol=1e-12)
-    assert module.weight.grad is None
+    np.testing.assert_allclose(module.weight.grad, np.tile(x.detach().sum(0), (3, 1)), rtol=1e-12)
+    assert module.bias.grad.tolist() == [4, 4, 4]
     weights = {
         name: tg.asarray(p.detach().numpy()).requires_grad_() for name, p in module.named_parameters()
     }

@@ -60,7 +60,8 @@ def grad(
     Parameters
     ----------
     outputs, inputs : Tensor or sequence of Tensor
-        Gradients of several outputs are summed.  Inputs need not be leaves.
+        Gradients of several outputs are summed.  Inputs need not be leaves.  What does not lie on the way
+        from outputs to inputs is not walked, and keeps its graph.
     grad_outputs : Tensor or sequence of Tensor or None, optional
         The weight of each output; 1 for an output of one element if there is none.
     retain_graph : bool, optional
@@ -137,11 +138,4 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
     tensors = listed("backward", "tensors", tensors)
     weights = weights_for("backward", "grad_tensors", grad_tensors, tensors)
     retain = create_graph if retain_graph is None else retain_graph
-    if inputs is not None:
-        inputs = listed("backward", "inputs", inputs)
-        if not inputs:
-            raise ArgumentError("backward: inputs is empty: name one, or leave it out for all leaves")
-        for k, x in enumerate(inputs):
-            if not x.requires_grad:
-                raise GraphError(f"backward: inputs[{k}] does not require a gradient")
     add_gradients(tensors, list(weights), inputs, retain, create_graph)

@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_relu.errors import (
     ArgumentError,
     DTypeError,
+    GraphError,
     IndexingError,
     RangeError,
     ShapeError,
@@ -122,6 +123,15 @@ def explained(error, title, given):
     typed = issubclass(kind, DTypeError)
     words = [described(name, value, typed) for name, value in given[:6] if value is not None]
     return kind(f"{title}: {problem}{GIVEN + ', '.join(words) + ')' if words else ''}")
+
+
+def check_detached(name, error):
+    """Raise one of ours where PyTorch refused to make an array of what it records."""
+    if "requires grad" in str(error):
+        raise GraphError(
+            f"{name}: data is recorded by PyTorch, whose graph ends here, and with it the gradient: say "
+            "so with data.detach(), or let the function that uses it cross by interop.torch_function"
+        ) from error
 
 
 def by_name(signature, arguments, keywords):

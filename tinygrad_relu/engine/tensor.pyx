@@ -10,6 +10,7 @@ cimport numpy as cnp
 from cpython.ref cimport PyObject
 from numpy cimport ndarray
 
+from tinygrad_relu.engine.accumulation cimport add_gradients
 from tinygrad_relu.engine.graph cimport Node
 from tinygrad_relu.engine.mutation cimport assign, catch_up, in_place
 from tinygrad_relu.engine.op cimport (
@@ -17,7 +18,6 @@ from tinygrad_relu.engine.op cimport (
     ITEM, LEFT_SHIFT, LESS, LESS_EQUAL, MATMUL, MULTIPLY, NEGATIVE, NOT_EQUAL, OR, POWER, REMAINDER,
     RIGHT_SHIFT, SUBTRACT, SWAP, TRANSPOSE, XOR, one, one_with, two,
 )
-from tinygrad_relu.engine.walk cimport add_gradients
 from tinygrad_relu.kernels.kernel cimport plain
 
 from tinygrad_relu.engine.calling import UFUNCS
@@ -374,7 +374,7 @@ cdef class Tensor:
 
     # ----------------------------------------------------------------------- the walk back
 
-    def backward(self, gradient=None, retain_graph=False, create_graph=False, **unknown):
+    def backward(self, gradient=None, retain_graph=False, create_graph=False, inputs=None, **unknown):
         """Add the gradient of this tensor to the ``.grad`` of every leaf it was computed from.
 
         Parameters
@@ -388,6 +388,8 @@ cdef class Tensor:
             Record the backward pass itself, so that the gradients can be differentiated.  A leaf and
             its recorded ``.grad`` then hold each other until ``.grad`` is set to None: use
             `autograd.grad`, which leaves nothing behind.
+        inputs : Tensor or sequence of Tensor, optional
+            Whose ``.grad`` is added to: all leaves, if they are not given.
 
         Raises
         ------
@@ -400,9 +402,9 @@ cdef class Tensor:
         if unknown:
             raise ArgumentError(
                 f"backward: unknown keyword {', '.join(unknown)}: the signature is "
-                "backward(gradient=None, retain_graph=False, create_graph=False)"
+                "backward(gradient=None, retain_graph=False, create_graph=False, inputs=None)"
             )
-        add_gradients([self], [gradient], None, retain_graph, create_graph)
+        add_gradients([self], [gradient], inputs, retain_graph, create_graph)
 
     def retain_grad(self):
         """Leave the gradient in ``.grad`` also here, although this is no leaf."""

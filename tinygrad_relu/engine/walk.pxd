@@ -1,3 +1,3 @@
-cpdef int add_gradients(
-    list outputs, list cotangents, list inputs, bint retain_graph, bint create_graph
-) except -1
+cdef dict walk_back(
+    list outputs, list gradients, list inputs, bint retain_graph, bint create_graph
+)

@@ -5,14 +5,11 @@ Design
 a) The walk takes the youngest node first from a heap: no recursion, no search beforehand, and no
    marks in the graph, so that several threads may walk one graph.  It frees each node that it has
    passed.
-b) Gradients reach the leaves together, at the end: a walk that fails leaves every ``.grad`` as it
-   was.
+b) What it found is told at the end, all together; `accumulation` takes it from there.  A walk that
+   fails leaves every ``.grad`` as it was.
 c) A cotangent that nobody else holds may be written over by the last rule that is given it, if the
    rule says that it can.
 """
-
-import os
-import threading
 
 import numpy as np
 
@@ -28,10 +25,9 @@ from tinygrad_relu.engine.graph cimport (
     SPARE_SUM, Node, set_recording, unpacked,
 )
 from tinygrad_relu.engine.mutation cimport catch_up
-from tinygrad_relu.engine.op cimport ADD, CAST, COPY, SUM_TO, Op, one, one_with, two
+from tinygrad_relu.engine.op cimport ADD, CAST, SUM_TO, Op, one_with, two
 from tinygrad_relu.engine.tensor cimport Tensor, held_once, wrap
 from tinygrad_relu.kernels._memory cimport offer, withdraw
-from tinygrad_relu.kernels.elementwise cimport add_into
 
 from tinygrad_relu.engine.awaited import WATCHERS, uses_of_awaited
 from tinygrad_relu.engine.hooks import NodeHook
@@ -72,7 +68,9 @@ cdef class Walk:
     cdef Py_ssize_t size, room
     cdef dict sums          # cotangents of nodes with several consumers
     cdef dict leaves        # cotangents of leaves
-    cdef dict wanted        # cotangents of the nodes that the caller asked for; None: of leaves alone
+    cdef dict wanted        # cotangents of the nodes that the caller asked for, or None
+    cdef set way            # the nodes to walk through for what was asked for, or None: all
+    cdef set goals          # what was asked for, nodes and leaves
     cdef list retained      # tensors that are no leaves, with what will be in their ``.grad``
     cdef Tensor lent        # the sum that a rule was given to add to
     cdef object awaited     # the uses of leaves that somebody waits for, or None
@@ -188,6 +186,8 @@ cdef class Walk:
                 self.wanted[node] = cotangent
             if node.hooks is not None:
                 cotangent = hooked(node.hooks, cotangent, node.op.name, True)
+            if self.way is not None and node not in self.way:
+                continue
             if node.retained is not None:
                 self.retained.append((node.retained(), cotangent))
             if node.freed:
@@ -226,6 +226,34 @@ cdef class Walk:
         )
         return self.to_inputs(node, parents, saved, shared, output, create_graph)
 
+    cdef bint leads(self, object target) except -1:
+        """Tell whether a node or leaf was asked for, or lies on the way to what was."""
+        return self.way is None or target in self.way or target in self.goals
+
+    cdef int seek(self, list inputs, list outputs) except -1:
+        """Find the way from `outputs` to what the caller asked for: nothing else is walked, or freed."""
+        cdef Tensor tensor
+        cdef list pending = [tensor.node for tensor in outputs if tensor.node is not None]
+        cdef set seen = set()
+        cdef tuple parents
+        self.wanted = {tensor.node: None for tensor in inputs if tensor.node is not None}
+        self.goals = {tensor if tensor.node is None else tensor.node for tensor in inputs}
+        self.way = set()
+        while pending:
+            node = pending[len(pending) - 1]
+            parents = (<Node> node).parents or ()
+            if node not in seen:
+                seen.add(node)
+                pending.extend([p for p in parents if type(p) is Node and p not in seen])
+                continue
+            # Met again, below all that came to the list because of it.
+            pending.pop()
+            for parent in parents:
+                if parent is not None and (parent in self.goals or parent in self.way):
+                    self.way.add(node)
+                    break
+        return 0
+
     cdef int to_inputs(
         self, Node node, tuple parents, tuple saved, Tensor cotangent, Tensor output, bint create_graph
     ) except -1:
@@ -239,7 +267,7 @@ cdef class Walk:
                 last = k
         for k in range(last + 1):
             parent = <object> PyTuple_GET_ITEM(parents, k)
-            if parent is None:
+            if parent is None or not self.leads(parent):
                 continue
             self.lent = None
             pulled = pulled_back(
@@ -433,7 +461,7 @@ cdef dict walk_back(
         if inputs is not None:
             for tensor in inputs:
                 catch_up(tensor)
-            walk.wanted = {(<Tensor> x).node: None for x in inputs if (<Tensor> x).node is not None}
+            walk.seek(inputs, outputs)
         else:
             walk.awaited = uses_of_awaited(outputs) if watchers else None
         for tensor in outputs:
@@ -549,77 +577,3 @@ cdef int check_numbers(Node node, Py_ssize_t k, Tensor pulled) except -1:
         f"{(<object> pulled.array)[position]} at {tuple(int(n) for n in position)}, {int(wrong.sum())} "
         f"of {pulled.size} elements are no finite numbers. Recorded by {node.place}"
     )
-
-
-# Held while gradients are added to what other walks have left in ``.grad``.
-ACCUMULATION = threading.RLock()
-
-
-def renew_lock():
-    """Make the lock anew in a forked child: a thread that held it stayed behind in the parent."""
-    global ACCUMULATION
-    ACCUMULATION = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=renew_lock)
-
-
-cpdef int add_gradients(
-    list outputs, list cotangents, list inputs, bint retain_graph, bint create_graph
-) except -1:
-    """Add gradients of `outputs`, in one pass back, to the ``.grad`` of all leaves, or of `inputs`."""
-    cdef dict found = walk_back(
-        outputs, cotangents, inputs, retain_graph or create_graph, create_graph
-    )
-    cdef Tensor tensor, cotangent, sofar
-    if inputs is not None:
-        found = {inputs[position]: found[position] for position in found if found[position] is not None}
-    cdef list with_hooks = []
-    # Large sums let go of the GIL between reading and writing.
-    with ACCUMULATION:
-        while found:
-            tensor, cotangent = found.popitem()
-            sofar = tensor.gradient
-            if sofar is None:
-                tensor.gradient = alone(cotangent, create_graph)
-            elif create_graph or not cnp.PyArray_ISWRITEABLE(sofar.array):
-                tensor.gradient = two(ADD, sofar, cotangent)
-            else:
-                add_into(sofar.array, cotangent.array)
-                sofar.changed()
-            if tensor.added_hooks is not None:
-                with_hooks.append(tensor)
-    if not with_hooks:
-        return 0
-    cdef bint before = set_recording(create_graph)
-    try:
-        for tensor in with_hooks:
-            for hook in list(tensor.added_hooks.values()):
-                hook(tensor)
-    finally:
-        set_recording(before)
-    return 0
-
-
-cdef Tensor alone(Tensor cotangent, bint recorded):
-    """Return `cotangent` if nobody else holds it or its memory, else a copy: grads never alias."""
-    if held_once(cotangent):
-        return cotangent
-    return one(COPY, cotangent) if recorded else wrap(np.array(cotangent.array, order="C"))
-
-
-def gradients(outputs, inputs, cotangents, retain_graph, create_graph):
-    """Return the gradient of the sum of `outputs`, weighted by `cotangents`, for each of `inputs`.
-
-    The engine's own form of ``autograd.grad``: lists of tensors in, a list of tensors out, with
-    None for an input that no output depends on.
-    """
-    cdef dict found = walk_back(outputs, cotangents, inputs, retain_graph or create_graph, create_graph)
-    cdef list results = []
-    cdef Tensor gradient
-    for position in range(len(inputs)):
-        # What is done to one is not done to another, nor to what the caller gave.
-        gradient = found.pop(position)
-        results.append(None if gradient is None else alone(gradient, create_graph))
-    return results

@@ -4,7 +4,7 @@ import numpy as np
 
 from tinygrad_relu.gradcheck import diagnosis
 from tinygrad_relu.gradcheck.diagnosis import Case, Draw, Explanation, Label
-from tinygrad_relu.gradcheck.kinks import MARGIN, Slant
+from tinygrad_relu.gradcheck.kinks import MARGIN, Slant, has_kink
 from tinygrad_relu.gradcheck.report import Kink, Verdict, WorstElement
 
 WORST_KEPT = 10
@@ -68,6 +68,8 @@ def describe(entry, comparison, at):
         ))
     if comparison.wrong and not entry.worst:
         describe_hidden(entry, comparison)
+    elif comparison.wrong:
+        entry.remark = outside_of_a_kink(entry, comparison, at)
     position = at.problem.names.index(entry.name)
     for index, finding in sorted(comparison.findings.items()):
         if finding.slant in KINDS:
@@ -104,6 +106,20 @@ def describe_hidden(entry, comparison):
             "along a random direction the gradient is wrong, while each element agrees within the error "
             "of its difference."
         )
+
+
+def outside_of_a_kink(entry, comparison, at):
+    """Return a sentence about the worst element if it is on a kink, and its slope between no sides."""
+    worst = entry.worst[0]
+    finding = comparison.findings.get(worst.index)
+    if finding is None or finding.left is None or not has_kink(finding)[worst.draw]:
+        return ""
+    scale = float(at.scales[at.problem.names.index(entry.name)][worst.index])
+    low, high = sorted(float(side[worst.draw]) / scale for side in (finding.left, finding.right))
+    return (
+        f"{entry.name}{list(worst.index)} is on a kink: any slope from {low:.6g} to {high:.6g}, those of "
+        f"its two sides, is right there, and {worst.analytic:.6g} is none of them."
+    )
 
 
 def kink_of(finding, index, scale):

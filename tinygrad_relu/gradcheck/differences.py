@@ -209,33 +209,3 @@ def careful_slope(line, eps, noise, wanted, own=None):
         value, error, left, left_error, right, right_error, samples.kink_nearby(noise),
         samples.steepening(),
     )
-
-
-def noise_along(line, eps):
-    """Return how large errors of rounding are in the values of functions along a line.
-
-    It is the larger of that at 0 and that a step away, because values are least noisy where they vanish.
-    """
-    return np.maximum(noise_from(line, 0.0, eps), noise_from(line, first_step(eps), eps))
-
-
-def noise_from(line, start, eps):
-    """Return how large errors of rounding are in the values of functions from `start` on.
-
-    Differences of high order of values at points close together are all noise: a smooth function has
-    next to none.  After Moré and Wild, Estimating Computational Noise, SIAM J. Sci. Comput. 33 (2011).
-    The points lie on one side of 0, where a kink may be.
-    """
-    spacing = 64 * eps
-    values = np.array([line(start + spacing * k)[1] for k in range(2, 10)])
-    largest = np.max(np.abs(values), axis=0)
-    largest = np.where(np.isfinite(largest) & (largest > 0), largest, 1.0)
-    values = values / largest
-    estimates, weight = [], 1.0
-    for order in range(1, 7):
-        with np.errstate(invalid="ignore"):
-            values = np.diff(values, axis=0)
-        weight *= order / (2.0 * (2 * order - 1))       # (k!)^2 / (2k)!
-        if order >= 3:
-            estimates.append(np.sqrt(weight * np.mean(np.square(values), axis=0)))
-    return largest * np.nan_to_num(np.median(estimates, axis=0), nan=0.0, posinf=0.0)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinygrad_relu.gradcheck.crossings import kinks_passed
 from tinygrad_relu.gradcheck.differences import careful_slope, quick_slope
 from tinygrad_relu.gradcheck.ops_used import ties_alone
 
@@ -31,7 +32,10 @@ SINGLE_RESULTS = 16
 RADII = (1e-2, 1e-2, 1e-4, 1e-4)
 ROUGH_RADII = (5e-2, 5e-2, 1e-2, 1e-2)
 # The same where the function has become another one there.
-CLOSER_RADII = (1e-6, 1e-8)
+CLOSER_RADII = (1e-6, 1e-8, 1e-6, 1e-8)
+# More of them where all these show nothing, as where each has fallen on the side on which a unit is off.
+MORE_RADII = (1e-2, 1e-4) * 3
+MORE_ROUGH_RADII = (5e-2, 1e-2) * 3
 
 
 class Slant(enum.Enum):
@@ -55,6 +59,8 @@ class Finding:
     error: np.ndarray
     left: np.ndarray | None = None
     right: np.ndarray | None = None
+    left_error: np.ndarray | None = None
+    right_error: np.ndarray | None = None
 
 
 class Inspector:
@@ -108,7 +114,7 @@ class Inspector:
             finding.slant = Slant.RIGHT
             finding.error = np.maximum(finding.error, np.abs(finding.analytic - finding.numerical))
             return finding
-        if self.right_nearby(line, finding, mismatch) and not self.ties_counted_twice(line):
+        if self.right_nearby(line, finding, mismatch) and not self.alone_or_tied(line):
             finding.slant = Slant.SEVERAL_KINKS
         elif self.right_in_double(line):
             finding.slant = Slant.RIGHT
@@ -153,7 +159,10 @@ class Inspector:
         smooth |= np.isinf(analytic) & (np.sign(analytic) == slope.steepening)
         kink = has_kink(slope)
         between = may_have_kink(slope) & is_between(analytic, slope, rounding)
-        finding = Finding(Slant.RIGHT, analytic, slope.value, error, slope.left, slope.right)
+        finding = Finding(
+            Slant.RIGHT, analytic, slope.value, error, slope.left, slope.right, slope.left_error,
+            slope.right_error,
+        )
         if not np.isfinite(slope.error).all() and not smooth.all():
             finding.slant = Slant.WRONG if np.isnan(analytic).any() else Slant.HIDDEN
         elif not (smooth | between).all():
@@ -220,6 +229,7 @@ class Inspector:
         Clearly is, that it is off by far less than `mismatch`, which it is off by here.
         """
         clear, known = 0, not self.bent.isdisjoint(line.moves)
+        rough = self.at.eps > ROUGH
         for inspector in self.nearby():
             finding = inspector.judged(line.at_another(inspector.at))
             if finding.slant is Slant.WRONG and not is_slight(finding, mismatch):
@@ -227,13 +237,17 @@ class Inspector:
             clear += tells(finding, here, mismatch, known)
             if clear == 2:
                 return True
-        if clear or self.at.eps > ROUGH:
-            return clear > 0
         # The function may have become another one already there; differences tell less nearer by.
-        return any(
-            tells(one.judged(line.at_another(one.at)), here, mismatch, known)
-            for one in self.nearby(CLOSER_RADII)
-        )
+        for one in () if clear or rough else self.nearby(CLOSER_RADII):
+            if tells(one.judged(line.at_another(one.at)), here, mismatch, known):
+                return True
+        for one in () if clear else self.nearby(MORE_ROUGH_RADII if rough else MORE_RADII, len(RADII)):
+            finding = one.judged(line.at_another(one.at))
+            if finding.slant is Slant.WRONG and not is_slight(finding, mismatch):
+                return False
+            if tells(finding, here, mismatch, known):
+                return True
+        return clear > 0
 
     def wrong_nearby(self, line):
         """Return the inspectors of points nearby if the gradient is wrong at two of them, else none.
@@ -253,10 +267,13 @@ class Inspector:
                 wrong.append(one)
         return wrong if len(wrong) > 1 else []
 
-    def nearby(self, radii=None):
-        """Yield inspectors of points nearby, those at which the function is finite; each is made once."""
+    def nearby(self, radii=None, first=0):
+        """Yield inspectors of points nearby, those at which the function is finite; each is made once.
+
+        The number of a point, from `first` on, says in which direction it lies.
+        """
         radii = (RADII if self.at.eps < ROUGH else ROUGH_RADII) if radii is None else radii
-        for number, radius in enumerate(radii):
+        for number, radius in enumerate(radii, first):
             if (number, radius) not in self.around:
                 self.around[number, radius] = self.away(number, radius)
             if self.around[number, radius] is not None:
@@ -270,6 +287,13 @@ class Inspector:
             return None
         finite = all(np.isfinite(y).all() for y in place.base)
         return Inspector(place, self.seed) if finite else None
+
+    def alone_or_tied(self, line):
+        """Tell whether no meeting of kinks explains a slope outside of both sides, right as it is nearby.
+
+        One kink alone leaves no choice but a slope between them.
+        """
+        return kinks_passed(self.at.problem, line, self.at.eps) == 1 or self.ties_counted_twice(line)
 
     def ties_counted_twice(self, line):
         """Tell whether elements that tie for a maximum get more, or less, than one share together.
@@ -318,7 +342,7 @@ def one_sided_at_an_edge(slope):
 
 
 def has_kink(slope):
-    """Tell where the slopes of the two sides differ by more than their errors."""
+    """Tell where the slopes of the two sides, of a `Slope` or a `Finding`, differ beyond their errors."""
     with np.errstate(invalid="ignore"):
         return np.abs(slope.right - slope.left) > MARGIN * (slope.left_error + slope.right_error)
 

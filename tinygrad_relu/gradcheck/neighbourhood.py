@@ -3,7 +3,8 @@
 import numpy as np
 
 from tinygrad_relu.errors import GradientError
-from tinygrad_relu.gradcheck.differences import noise_along, scales
+from tinygrad_relu.gradcheck.differences import scales
+from tinygrad_relu.gradcheck.noise import noise_along
 
 
 class Neighbourhood:
@@ -28,10 +29,13 @@ class Neighbourhood:
         The precision of the least precise of inputs and results.
     scales, sizes : list of ndarray
         The natural scale of each element of the inputs, and its own size, or its scale if it is 0.
+    radius : float
+        How far this point was moved from the one that is checked, which may be on a kink: 1 for that one.
     """
 
-    def __init__(self, problem, point, cotangents, gradients=None):
+    def __init__(self, problem, point, cotangents, gradients=None, radius=1.0):
         self.problem, self.point, self.cotangents = problem, point, cotangents
+        self.radius = radius
         results = problem.results(point)
         self.base = [np.asarray(y, np.float64) for y in results]
         self.weights = [[np.asarray(c, np.float64) for c in draw] for draw in cotangents]
@@ -88,13 +92,14 @@ class Neighbourhood:
             moved = (x + radius * move).astype(x.dtype)
             moved.flags.writeable = False
             point.append(moved)
-        return Neighbourhood(self.problem, point, self.cotangents)
+        return Neighbourhood(self.problem, point, self.cotangents, radius=radius)
 
     def in_double(self):
         """Return the same neighbourhood with inputs and cotangents in float64."""
         point = [x.astype(np.float64) for x in self.point]
         return Neighbourhood(
-            self.problem, point, [[c.astype(np.float64) for c in draw] for draw in self.cotangents]
+            self.problem, point, [[c.astype(np.float64) for c in draw] for draw in self.cotangents],
+            radius=self.radius,
         )
 
     def one_by_one(self, count):
@@ -130,6 +135,8 @@ class Neighbourhood:
 class Gradients:
     """What a derivative gives at a point, and no more."""
 
+    radius = 1.0
+
     def __init__(self, point, scales, gradients, eps):
         self.point, self.scales, self.gradients, self.eps = point, scales, gradients, eps
 
@@ -137,7 +144,10 @@ class Gradients:
 
 
 class Element:
-    """The line on which one element changes; t = 1 changes it by its scale, t = own by its size."""
+    """The line on which one element changes; t = 1 changes it by its scale.
+
+    t = own changes it by its size, or, at a point moved off a kink, by as much as that was moved.
+    """
 
     count = 1
 
@@ -146,17 +156,22 @@ class Element:
         self.moves = (position,)
         self.start = np.float64(at.point[position][index])
         self.scale = np.float64(at.scales[position][index] if scale is None else scale)
-        self.own = abs(self.start) / self.scale
+        self.own = min(abs(self.start) / self.scale, at.radius)
+
+    def values(self, t):
+        """Return the inputs at `t`."""
+        values = list(self.at.point)
+        values[self.position] = moved = values[self.position].copy()
+        with np.errstate(over="ignore"):
+            moved[self.index] = self.start + t * self.scale
+        return values
 
     def __call__(self, t):
         """Return the t that could be represented, and how far the results rise."""
-        values = list(self.at.point)
-        moved = values[self.position].copy()
-        with np.errstate(over="ignore"):
-            moved[self.index] = self.start + t * self.scale
-        values[self.position] = moved
+        values = self.values(t)
         with np.errstate(invalid="ignore"):
-            return (np.float64(moved[self.index]) - self.start) / self.scale, self.at.rises(values)
+            reached = (np.float64(values[self.position][self.index]) - self.start) / self.scale
+        return reached, self.at.rises(values)
 
     def analytic(self):
         """Return what the gradients say of the slope along this line, and their error of rounding."""
@@ -176,20 +191,22 @@ class Element:
 class Direction:
     """A line on which many elements change; `moves` says for each input in which direction."""
 
-    own = 1.0
-
     def __init__(self, at, moves):
-        self.at, self.moves = at, moves
+        self.at, self.moves, self.own = at, moves, at.radius
         self.count = sum(np.count_nonzero(move) for move in moves.values())
 
-    def __call__(self, t):
-        """Return t, and how far the results rise."""
+    def values(self, t):
+        """Return the inputs at `t`."""
         values = list(self.at.point)
         for position, move in self.moves.items():
             x = values[position]
             with np.errstate(over="ignore"):
                 values[position] = np.add(x, t * move, dtype=np.float64).astype(x.dtype, copy=False)
-        return t, self.at.rises(values)
+        return values
+
+    def __call__(self, t):
+        """Return t, and how far the results rise."""
+        return t, self.at.rises(self.values(t))
 
     def analytic(self):
         """Return what the gradients say of the slope along this line, and their error of rounding."""

@@ -161,14 +161,52 @@ def gradgradcheck(
             for x, part in zip(chosen, parts)
         ]
 
-    return gradcheck(
-        gradient, [*inputs, *listed(grad_outputs)], eps, atol, rtol, raise_exception, nondet_tol,
-        fast_mode=fast_mode,
-    )
+    try:
+        return gradcheck(
+            gradient, [*inputs, *listed(grad_outputs)], eps, atol, rtol, True, nondet_tol,
+            fast_mode=fast_mode,
+        )
+    except GradientError as error:
+        if not raise_exception:
+            return False
+        message = kink_behind(func, inputs, checked, error) if isinstance(error, Disagreement) else ""
+        if message:
+            raise GradientError(message) from None
+        raise
 
 
 class Disagreement(GradientError):
-    """An analytic derivative differs from the numerical one."""
+    """An analytic derivative differs from the numerical one.
+
+    Attributes
+    ----------
+    position, index : int and tuple of int, or None
+        Which of the inputs, and which element of it, the worst derivative is with respect to.
+    """
+
+    position = index = None
+
+
+def kink_behind(func, inputs, checked, error):
+    """Return the message that names the kink on which second derivatives disagree, or nothing."""
+    # Here, because the whole checker need not be loaded with the package.
+    from tinygrad_relu.gradcheck.arguments import problem_of
+    from tinygrad_relu.gradcheck.check import examined
+
+    report = examined(problem_of(func, inputs), fast=error.position is None)
+    for position, entry in zip(checked, report.inputs):
+        for kink in entry.kinks:
+            if kink.kind == "near" or (error.position, error.index) not in (
+                (position, kink.index), (None, None)
+            ):
+                continue
+            where = f" at index {kink.index}" if kink.index is not None else ""
+            return (
+                f"gradgradcheck: input {position}{where} is on a kink of the function, where the "
+                "slopes of the two sides differ: it has no second derivative there.  Check at inputs "
+                "off the kink; tg.check_gradients checks the first derivative on it"
+            )
+    return ""
 
 
 def refuse_absent(name, options):
@@ -225,7 +263,7 @@ def check_each(func, inputs, checked, outputs, given):
         for number, y in enumerate(outputs):
             y_name = f"output {number}" if len(outputs) > 1 else "the output"
             shapes = inputs[k].shape, y.shape
-            compare(f"input {k}", y_name, shapes, analytic[number], numerical[number][0], allowed[number])
+            compare(k, y_name, shapes, analytic[number], numerical[number][0], allowed[number])
             doubt(f"input {k}", y_name, analytic[number], *numerical[number], tolerances)
 
 
@@ -297,7 +335,7 @@ def agree(analytic, numerical, allowed):
     return np.abs(analytic - numerical) <= allowed
 
 
-def compare(x_name, y_name, shapes, analytic, numerical, allowed):
+def compare(position, y_name, shapes, analytic, numerical, allowed):
     """Raise with the worst element if two Jacobians disagree."""
     error = np.abs(analytic - numerical)
     wrong = ~agree(analytic, numerical, allowed)
@@ -313,12 +351,14 @@ def compare(x_name, y_name, shapes, analytic, numerical, allowed):
     hint = "Look at the rule of that input; tg.check_gradients says more."
     if not analytic.any():
         hint = "No gradient arrives there at all: is something detached, or computed under no_grad?"
-    raise Disagreement(
-        f"gradcheck: the derivative of {y_name} at index {y_index} with respect to {x_name} at index "
-        f"{x_index} is wrong: analytic {got:.9g}, numerical {expected:.9g}, ratio {ratio:.6g} "
+    found = Disagreement(
+        f"gradcheck: the derivative of {y_name} at index {y_index} with respect to input {position} at "
+        f"index {x_index} is wrong: analytic {got:.9g}, numerical {expected:.9g}, ratio {ratio:.6g} "
         f"(difference {error[row, column]:.3g}, allowed {allowed[row, column]:.3g}).  "
         f"{int(wrong.sum())} of {wrong.size} derivatives disagree; this is the worst.  {hint}"
     )
+    found.position, found.index = position, x_index
+    raise found
 
 
 def doubt(x_name, y_name, analytic, numerical, noise, tolerances):

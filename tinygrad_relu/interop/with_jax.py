@@ -94,8 +94,9 @@ def jax_function(function):
     -------
     callable
         It takes JAX's arrays in their places, and returns JAX's, also under ``jit`` and ``vmap``.
-        Reverse-mode derivatives of every order go through; each computes the function anew.  What the
-        function closes over is constant.
+        Reverse-mode derivatives of every order go through; each computes the function anew.  JAX refuses
+        those of forward mode: ``jax.jvp``, ``jacfwd``, ``hessian`` (take ``jacrev(jacrev(f))``).  What
+        the function closes over is constant.
 
     Notes
     -----

@@ -3,6 +3,8 @@
 A solver sees one vector of float64, whatever the parameters are made of.
 """
 
+import inspect
+
 import numpy as np
 
 from tinygrad_relu.engine import Tensor, sharing
@@ -69,8 +71,12 @@ class Parameters:
                 result.append(array if isinstance(given, np.ndarray) else type(given)(array))
         return regrown(self.tree, result)
 
-    def limits(self, bounds):
-        """Return lower and upper bounds as two vectors."""
+    def limits(self, bounds, by_element=False):
+        """Return lower and upper bounds as two vectors; `by_element` they may be a list of pairs."""
+        if hasattr(bounds, "lb") and hasattr(bounds, "ub"):         # scipy.optimize.Bounds
+            return [self.limit_of_vector(bound) for bound in (bounds.lb, bounds.ub)]
+        if by_element and isinstance(bounds, (tuple, list)) and bounds and all(map(is_pair, bounds)):
+            return self.limits_of_elements(bounds)
         if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:
             raise ArgumentError(
                 f"{self.name}: bounds is a pair (lower, upper): each is a number, a tree of the form of "
@@ -79,6 +85,32 @@ class Parameters:
         return [
             self.limit(f"bounds[{k}]", bound, free)
             for k, (bound, free) in enumerate(zip(bounds, (-np.inf, np.inf)))
+        ]
+
+    def limit_of_vector(self, bound):
+        """Return a bound of the vector, or one for all its elements, as a vector."""
+        try:
+            return np.array(np.broadcast_to(np.asarray(bound, dtype=float), self.start.shape))
+        except ValueError as error:
+            raise ShapeError(
+                f"{self.name}: bounds do not fit the {self.start.size} elements of params: {error}"
+            ) from error
+
+    def limits_of_elements(self, pairs):
+        """Return lower and upper bounds from a pair for each element, as SciPy has them."""
+        if len(pairs) == 2 and isinstance(self.tree, (tuple, list)):
+            raise ArgumentError(
+                f"{self.name}: bounds may mean (lower, upper), or a pair for each element: pass "
+                "scipy.optimize.Bounds(lower, upper), whose two vectors are of all elements of params"
+            )
+        if len(pairs) != self.start.size:
+            raise ShapeError(
+                f"{self.name}: bounds has {len(pairs)} pairs, and params has {self.start.size} elements"
+            )
+        lower, upper = zip(*pairs)
+        return [
+            np.array([free if bound is None else bound for bound in side], dtype=float)
+            for side, free in ((lower, -np.inf), (upper, np.inf))
         ]
 
     def limit(self, word, bound, free):
@@ -91,6 +123,13 @@ class Parameters:
             return self.flat([np.broadcast_to(x, n) for x, n in zip(arrays, self.shapes)])
         except ValueError as error:
             raise ShapeError(f"{self.name}: {word} does not fit the shapes of params: {error}") from error
+
+
+def is_pair(entry):
+    """Tell whether something is a lower and an upper bound of one number."""
+    return isinstance(entry, (tuple, list)) and len(entry) == 2 and all(
+        bound is None or isinstance(bound, (int, float, np.number)) for bound in entry
+    )
 
 
 class Loss:
@@ -191,6 +230,11 @@ class Equations:
             return concat([reshape(x, -1) for _, x in leaves(self.function(tree, *self.args))])
 
         call = Call(self.name, all_residuals, (tree,), (0,))
+        if not call.result.requires_grad:
+            raise GraphError(
+                f"{self.name}: the residuals do not depend on the parameters: is something detached, or "
+                "computed under no_grad?"
+            )
         # A column takes two passes back, of which the first is recorded: about three.
         if 3 * count >= call.result.size:
             return matrix_of(jacobian(all_residuals)(tree), count)
@@ -213,6 +257,28 @@ def optimizers(name):
     return loaded(name, "scipy.optimize", "tinygrad_relu[scipy]")
 
 
+def told(callback, parameters, result_class):
+    """Return a callback of SciPy's that tells one of the user's, in the form that its signature asks for.
+
+    As SciPy has it: a function of the one parameter ``intermediate_result`` is given a result.
+    """
+    try:
+        asked = set(inspect.signature(callback).parameters)
+    except (TypeError, ValueError):         # of what is written in C
+        asked = set()
+    if asked != {"intermediate_result"}:
+        return lambda vector, *state: callback(parameters.restored(vector))
+
+    def tell(intermediate_result):
+        result = intermediate_result        # or the vector, of methods that know no more
+        if not isinstance(result, dict):
+            result = result_class(x=np.array(result))
+        result.params = parameters.restored(result.x)
+        return callback(intermediate_result=result)
+
+    return tell
+
+
 def scipy_minimize(loss, params, args=(), method=None, bounds=None, callback=None, **options):
     """Minimize a function of a tree of parameters by ``scipy.optimize.minimize``.
 
@@ -228,8 +294,10 @@ def scipy_minimize(loss, params, args=(), method=None, bounds=None, callback=Non
         it uses them.
     bounds : pair of tree, optional
         ``(lower, upper)``: each a number, None, or a tree of numbers and arrays of the form of `params`.
+        Also SciPy's: ``Bounds`` of the vector, or a list of one ``(low, high)`` for each element.
     callback : callable, optional
-        Called with the tree of parameters after each iteration; it may raise StopIteration.
+        Called with the tree of parameters after each iteration; it may raise StopIteration.  One whose
+        only parameter is named ``intermediate_result`` is given SciPy's result, with ``params``.
     **options
         What else ``minimize`` takes: `tol`, `options`, `constraints` (of the vector).
 
@@ -261,9 +329,9 @@ def scipy_minimize(loss, params, args=(), method=None, bounds=None, callback=Non
         elif kind in WITH_PRODUCTS or callable(kind):
             derivatives["hessp"] = function.product
     if bounds is not None:
-        options["bounds"] = solvers.Bounds(*parameters.limits(bounds))
+        options["bounds"] = solvers.Bounds(*parameters.limits(bounds, by_element=True))
     if callback is not None:
-        options["callback"] = lambda vector, *state: callback(parameters.restored(vector))
+        options["callback"] = told(callback, parameters, solvers.OptimizeResult)
     result = solvers.minimize(x0=parameters.start, method=method, **derivatives, **options)
     result.params = parameters.restored(result.x)
     return result
@@ -277,7 +345,7 @@ def scipy_least_squares(residuals, params, args=(), method="trf", bounds=None, *
     residuals : callable
         Takes a tree of tensors of float64, and `args`; returns a tensor, or a tree of them.
     params, args, bounds
-        As for `scipy_minimize`.
+        As for `scipy_minimize`; bounds are no list of pairs, but ``(lower, upper)`` or ``Bounds``.
     method : {"trf", "dogbox", "lm"}
     **options
         What else ``least_squares`` takes, such as `loss`, `x_scale`, `max_nfev`.
@@ -319,7 +387,8 @@ def scipy_root(function, params, args=(), method="hybr", callback=None, **option
         Takes a tree of tensors of float64, and `args`; returns a tensor, or a tree of them, with as many
         elements as `params`.
     params, args, callback
-        As for `scipy_minimize`.  The methods "hybr" and "lm" call nothing back.
+        As for `scipy_minimize`; the callback is given the tree of parameters.  The methods "hybr" and
+        "lm" call nothing back.
     method : str, default "hybr"
         Any of SciPy's.
     **options

@@ -4,16 +4,16 @@ from types import MappingProxyType
 
 import numpy as np
 
-from tinygrad_relu.engine import Tensor, checked_call, checked_signature, forget_gradients
+from tinygrad_relu.engine import Tensor, checked_call, forget_gradients
 from tinygrad_relu.errors import ArgumentError, DTypeError
 from tinygrad_relu.nn.hooks import ModuleHooks
 from tinygrad_relu.nn.parameter import Parameter
+from tinygrad_relu.nn.saved_state import SavedState
 from tinygrad_relu.nn.settings import truth
-from tinygrad_relu.nn.state import load_state
 from tinygrad_relu.ops import conversion
 
 
-class Module:
+class Module(SavedState):
     """What has parameters and other modules as attributes, and computes in `forward`.
 
     A `Parameter` that is assigned to an attribute is one of the parameters, a module one of the
@@ -316,61 +316,6 @@ class Module:
                 f"{', '.join(found) or 'none'}"
             )
         return found[name]
-
-    # ------------------------------------------------------------------------------------ state
-
-    def state_dict(self, destination=None, prefix="", keep_vars=False):
-        """Return the parameters and persistent buffers by their names.
-
-        Parameters
-        ----------
-        destination : dict, optional
-            Where they are put.
-        prefix : str
-            Put before each name.
-        keep_vars : bool
-            Whether they are the parameters themselves, rather than tensors on the same memory.
-
-        Examples
-        --------
-        >>> import tinygrad_relu as tg
-        >>> model = tg.nn.Sequential(tg.nn.Linear(2, 1), tg.nn.BatchNorm1d(1))
-        >>> list(model.state_dict())[:3]
-        ['0.weight', '0.bias', '1.weight']
-        """
-        state = {} if destination is None else destination
-        for path, module in self.named_modules(remove_duplicate=False):
-            for name, tensor in (*module._parameters.items(), *module._buffers.items()):
-                if tensor is not None and module._persistence.get(name, True):
-                    state[prefix + joined(path, name)] = tensor if keep_vars else tensor.detach()
-        return state
-
-    @checked_signature
-    def load_state_dict(self, state_dict, strict=True, assign=False):
-        """Take over the values in a state dict, or raise `StateError` and change nothing.
-
-        Parameters
-        ----------
-        state_dict : mapping of str to Tensor or array
-            As `state_dict` gives it, here or in PyTorch.
-        strict : bool
-            Whether its names have to be those of this module.  Shapes have to fit in any case.
-        assign : bool
-            Whether new parameters, which have the dtypes in the state dict, take the place of those
-            that there are.
-
-        Returns
-        -------
-        IncompatibleKeys
-            ``(missing_keys, unexpected_keys)``, both empty if it was strict.
-
-        Examples
-        --------
-        >>> import tinygrad_relu as tg
-        >>> tg.nn.Linear(2, 1).load_state_dict({"weight": tg.ones(1, 2)}, strict=False)
-        IncompatibleKeys(missing_keys=['bias'], unexpected_keys=[])
-        """
-        return load_state(self, state_dict, strict, assign)
 
     # ------------------------------------------------------------------------------------ modes
 

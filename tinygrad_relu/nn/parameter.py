@@ -1,6 +1,6 @@
 """`Parameter`: a tensor that is trained."""
 
-from tinygrad_relu.engine import Tensor, checked_call
+from tinygrad_relu.engine import Tensor, check_detached, checked_call
 
 
 class Parameter(Tensor):
@@ -21,7 +21,11 @@ class Parameter(Tensor):
 
     @checked_call
     def __init__(self, data, requires_grad=True):
-        super().__init__(data, requires_grad)
+        try:
+            super().__init__(data, requires_grad)
+        except RuntimeError as error:
+            check_detached("Parameter", error)
+            raise
 
     def __repr__(self):
         return f"Parameter({super().__repr__()})"

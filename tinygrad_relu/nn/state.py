@@ -10,6 +10,9 @@ from tinygrad_relu.errors import ArgumentError, StateError
 from tinygrad_relu.grad_mode import no_grad
 from tinygrad_relu.nn.parameter import Parameter
 
+#: What stands in a state dict for what `get_extra_state` of a module returns.
+EXTRA = "_extra_state"
+
 
 class IncompatibleKeys(NamedTuple):
     """Which names of a module a state dict lacks, and which of its own the module lacks."""
@@ -23,18 +26,18 @@ def load_state(module, state, strict, assign):
     title = f"{type(module).__name__}.load_state_dict"
     if not isinstance(state, Mapping):
         raise ArgumentError(f"{title}: state_dict is a {type(state).__name__}: pass a dict of tensors")
-    places = module.state_dict(keep_vars=True)
-    keys = IncompatibleKeys(
-        [name for name in places if name not in state], [name for name in state if name not in places]
-    )
-    problems = []
-    if strict and keys.missing_keys:
-        problems.append(f"missing: {', '.join(keys.missing_keys)}")
+    keys, problems = IncompatibleKeys([], []), []
+    state = amended(module, dict(state), strict, keys, problems)
+    places = places_in(module)
+    keys.missing_keys.extend(name for name in places if name not in state)
+    keys.unexpected_keys.extend(name for name in state if name not in places)
     if strict and keys.unexpected_keys:
-        problems.append(f"unexpected: {', '.join(map(str, keys.unexpected_keys))}")
+        problems.insert(0, f"unexpected: {', '.join(map(str, keys.unexpected_keys))}")
+    if strict and keys.missing_keys:
+        problems.insert(0, f"missing: {', '.join(keys.missing_keys)}")
     values = {}
     for name, place in places.items():
-        if name in state:
+        if name in state and isinstance(place, Tensor):
             values[name], problem = value_for(place, state[name], assign)
             if problem is not None:
                 problems.append(f"{name}: {problem}")
@@ -46,7 +49,44 @@ def load_state(module, state, strict, assign):
         with no_grad():
             for name, value in values.items():
                 places[name].copy_(value)
+    for name, place in places.items():
+        if name in state and not isinstance(place, Tensor):
+            place.set_extra_state(state[name])
+    tell_loaded(module, keys)
     return keys
+
+
+def amended(module, state, strict, keys, problems):
+    """Return a state dict as the pre-hooks will have it, each of which sees the names of its module."""
+    for path, part in module.named_modules(remove_duplicate=False):
+        prefix = f"{path}." if path else ""
+        for hook in part._hooks_of("loading"):
+            own = {name: value for name, value in state.items() if str(name).startswith(prefix)}
+            state = {name: value for name, value in state.items() if name not in own}
+            hook(part, own, prefix, {}, strict, keys.missing_keys, keys.unexpected_keys, problems)
+            state.update(own)
+    return state
+
+
+def tell_loaded(module, keys):
+    """Call the post-hooks, those of children first."""
+    for child in module._modules.values():
+        tell_loaded(child, keys)
+    for hook in module._hooks_of("loaded"):
+        hook(module, keys)
+
+
+def places_in(module):
+    """Return what a state dict of a module fills: tensors, and modules that take an extra state."""
+    places = {}
+    for path, part in module.named_modules(remove_duplicate=False):
+        prefix = f"{path}." if path else ""
+        for name, tensor in (*part._parameters.items(), *part._buffers.items()):
+            if tensor is not None and part._persistence.get(name, True):
+                places[prefix + name] = tensor
+        if part._has_own("set_extra_state"):
+            places[prefix + EXTRA] = part
+    return places
 
 
 def value_for(place, given, assign):

@@ -446,19 +446,20 @@ def aminmax(x, axis=None, keepdims=False):
 def largest(x, axis=None, keepdims=False):
     """Largest element of all; or along one axis, with indices; or of two tensors, elementwise.
 
-    This is PyTorch's ``max``, in its three forms.
+    This is PyTorch's ``max``, in its three forms.  Over a tuple of axes it is NumPy's, as `amax`.
 
     Parameters
     ----------
     x : Tensor
-    axis : int or Tensor, optional
-        An axis, or a second tensor to take the elementwise maximum with.
+    axis : int, tuple of int or Tensor, optional
+        One axis, several, or a second tensor to take the elementwise maximum with.
     keepdims : bool, default False
 
     Returns
     -------
-    Tensor, or along an axis a pair ``(values, indices)``
-        Over all elements, ties share the gradient; along an axis, the first of them takes it.
+    Tensor, or along one axis a pair ``(values, indices)``
+        Over all elements or several axes, ties share the gradient; along one axis, the first of them
+        takes it.
 
     Examples
     --------
@@ -479,7 +480,7 @@ def smallest(x, axis=None, keepdims=False):
 
 
 def extremum(x, axis, keepdims, over_all, position, of_two):
-    """Answer the three forms of PyTorch's ``max`` and ``min``."""
+    """Answer the three forms of PyTorch's ``max`` and ``min``, and NumPy's with several axes."""
     if axis is None:
         return over_all(x, None, keepdims)
     if isinstance(axis, (Tensor, np.ndarray)) and (axis.ndim or axis.dtype.kind not in "iu"):
@@ -487,10 +488,7 @@ def extremum(x, axis, keepdims, over_all, position, of_two):
     if isinstance(axis, (Tensor, np.ndarray, np.integer)):
         axis = int(axis)
     if isinstance(axis, (tuple, list)):
-        raise ArgumentError(
-            "max and min along an axis return indices, so they take one axis: use amax or amin over "
-            "several"
-        )
+        return over_all(x, tuple(axis), keepdims)  # NumPy's form: no index could name several axes
     if x.ndim == 0:
         found = extremum(reshape(x, 1), axis, False, over_all, position, of_two)
         return Extremum(*[reshape(part) for part in found])

@@ -41,6 +41,10 @@ def variants(shape):
             lambda x, a=axis: np.flip(x, a),
         )
         for by in range(1, min(shape[axis], 33)):
+            if 2 * by == shape[axis]:
+                words = f"has its {'entries' if by == 1 else 'halves'} along axis {axis} exchanged"
+                yield Label.PERMUTED, 12, words, {"axis": axis}, lambda x, a=axis, b=by: np.roll(x, b, a)
+                continue
             places = by if by <= shape[axis] // 2 else by - shape[axis]
             plural = "" if abs(places) == 1 else "s"
             yield (

@@ -67,6 +67,7 @@ def once_too_often(graph):
     for k in graph.live:
         step = graph.steps[k]
         if step.function is None:
+            yield from before_an_input(graph, k)
             continue
         near = [j for j in graph.live if j >= k and graph.steps[j].value.shape == step.value.shape]
         for j in near[:MOST_NEAR]:
@@ -81,6 +82,19 @@ def once_too_often(graph):
                     f"{described(graph, j)}, which does not belong there",
                     step.line, step.name,
                 )
+
+
+def before_an_input(graph, k):
+    """Yield for the gradient of an input that of what an activation may have made it of."""
+    for name in ACTIVATIONS[:2]:
+        slope = derivative(name, graph.steps[k].value)
+        if k in graph.inputs and slope is not None and np.ptp(slope) and (slope > 0).all():
+            yield Mutation(
+                ("before", k, name), Label.PRE_ACTIVATION, 25.1,
+                [Change(k, k, lambda g, _, slope=slope: g * (slope - 1))],
+                f"is multiplied by {name.format(v='v')}: it is the gradient of what comes before this "
+                "activation, which is not in the forward",
+            )
 
 
 def several_dropped(graph, parent, found):

@@ -43,7 +43,8 @@ def conditions(graph, k, at, condition):
     yield "inverted", ~condition, label, 23, "upside down"
     for value in (True, False):
         words = f"forgotten: every element is taken as {'open' if value else 'shut'}"
-        yield value, np.full(shape, value), Label.MASK_FORGOTTEN, 22, words
+        # Who takes the branch of all elements forgot the condition, and not a number in the other branch.
+        yield value, np.full(shape, value), Label.MASK_FORGOTTEN, 20.9 if value else 22, words
     own = graph.steps[source].references[0] if not constant else None
     for (other,) in values_like(graph, shape):
         value = graph.steps[other].value
@@ -53,6 +54,7 @@ def conditions(graph, k, at, condition):
                 label = Label.MASK_NOT_STRICT if ties else Label.MASK_FROM_WRONG_TENSOR
                 words = f"taken from {described(graph, other)} {sign} 0"
                 yield (other, sign), mask, label, 22.7 if ties else 24.1, words
+    yield from of_others(graph, source, own, condition)
     for other in graph.live:
         if graph.steps[other].value.shape == shape:
             words = f"taken from the gradient that arrives at {described(graph, other)}"
@@ -60,6 +62,26 @@ def conditions(graph, k, at, condition):
             yield ("cotangent", other), mask, Label.MASK_FROM_WRONG_TENSOR, 24.2, words
     if constant:
         yield from of_data(graph, condition)
+
+
+def of_others(graph, source, own, condition):
+    """Yield what the comparison of a condition gives of other values, or of the size of its own."""
+    if own is None:
+        return
+    step = graph.steps[source]
+    slot = step.references.index(own)
+    others = [(other, described(graph, other), graph.steps[other].value)
+              for (other,) in values_like(graph, graph.steps[own].value.shape)]
+    size = np.abs(graph.steps[own].value)
+    for key, name, value in [*others, ("size", f"the size of {described(graph, own)}", size)]:
+        mask = np.broadcast_to(
+            step.call([value if s == slot else x for s, x in enumerate(step.operands)]), condition.shape
+        )
+        if key != own and value.dtype == float and not np.array_equal(mask, condition):
+            words = f"taken from {name}, and not from {described(graph, own)}"
+            # What the right value is made of comes before what happens to fit as well.
+            cost = 23.9 if key in graph.steps[own].references else 24
+            yield ("compared", key), mask, Label.MASK_FROM_WRONG_TENSOR, cost, words
 
 
 def of_data(graph, condition):

@@ -14,7 +14,14 @@ from tinygrad_relu.gradcheck.diagnosis.mutations import (
     values_like,
 )
 from tinygrad_relu.gradcheck.diagnosis.numbers import close, simple
-from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS, Relation, between, relation
+from tinygrad_relu.gradcheck.diagnosis.relations import (
+    PRODUCTS,
+    STRAIGHT,
+    Relation,
+    between,
+    comes_from,
+    relation,
+)
 from tinygrad_relu.gradcheck.diagnosis.step import summed_to
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
@@ -112,10 +119,13 @@ def what_scales(link, c):
         )
     if abs(c) < 1e-7:
         return said(Label.MISSING_TERM, 19, f"{where} is missing: one term of the sum is left out")
-    if abs(c - 2) < 1e-7 and not halves(step, c):
+    if abs(c - 2) < 1e-7 and only_use(link):
+        return said(Label.CONSTANT_FACTOR, 26, f"{where} is twice what it should be", factor=c)
+    if abs(c - 2) < 1e-7:
         return said(Label.EXTRA_TERM, 26, f"{where} is counted twice")
     if abs(c + 1) < 1e-7:
-        return said(Label.CONSTANT_FACTOR, 20.5, f"{where} has the wrong sign", factor=-1.0)
+        label, cost, what = wrong_sign(link)
+        return said(label, cost, f"{where} {what}", factor=-1.0)
     if step.value.size == 1 and step.function is np.divide and close(c, round(c)):
         return said(Label.CONSTANT_FACTOR, 20.9, f"{where} is not divided by {c:.6g}", factor=c)
     for number in operand_numbers(link):
@@ -143,6 +153,46 @@ def what_scales(link, c):
     return said(Label.CONSTANT_FACTOR, 27, f"{where} is {nice} times what it should be", factor=c)
 
 
+def wrong_sign(link):
+    """Return what a wrong sign of a term is: a minus that is forgotten, or a term that is taken off."""
+    k, graph = link.members[0], link.graph
+    if turns_sign(link.first, link.path):
+        return Label.CONSTANT_FACTOR, 20.3, "has the wrong sign: the minus is forgotten"
+    alone = len(link.members) == 1 and not behind_a_minus(graph, k)
+    if alone and meets_others(graph, k, link.parent(k)):
+        return Label.EXTRA_TERM, 20.4, "is taken off, where it is to be added"
+    return Label.CONSTANT_FACTOR, 20.5, "has the wrong sign"
+
+
+def turns_sign(step, path):
+    """Tell whether there is a minus in the derivative of a step by the operand at a path."""
+    return step.function is np.negative or (
+        path == (0, 1) and step.function in (np.subtract, np.divide)
+    )
+
+
+def behind_a_minus(graph, k):
+    """Tell whether what arrives at a step has come by a minus, since the last place where ways meet."""
+    while True:
+        users = [(j, slot) for j in graph.live for slot, p in graph.edges(j) if p == k]
+        if len(users) != 1:
+            return False
+        (k, slot), = users
+        if turns_sign(graph.steps[k], graph.steps[k].paths[slot]):
+            return True
+
+
+def meets_others(graph, below, k):
+    """Tell whether what goes back from one step to `k`, and on from there, is a term of one sum."""
+    while True:
+        if any(p == k for j in graph.live if j != below for _, p in graph.edges(j)):
+            return True
+        ahead = {p for _, p in graph.edges(k)}
+        if len(ahead) != 1:
+            return False
+        below, k = k, ahead.pop()
+
+
 def averaging(link, c):
     """Return how a factor comes of a mean in the place of a sum, or the other way round, or nothing."""
     step, parent = link.first, link.operand(link.members[0])
@@ -154,6 +204,12 @@ def averaging(link, c):
     if broadcasts(link) and n < 1 and abs(c - n) < 1e-7 * n:
         return "it is averaged over the broadcast axes and not summed"
     return ""
+
+
+def only_use(link):
+    """Tell whether nothing else comes back to where a link goes, so that nothing is added up there."""
+    (k, *_), steps = link.members, link.graph.steps
+    return sum(steps[j].references.count(link.parent(k)) for j in link.graph.live) == 1
 
 
 def halves(step, c):
@@ -303,6 +359,7 @@ def substitutes(link, path, shape):
     found = list(values_like(link.graph, shape, link.members))
     if len(own) > 1:
         found += [own[::-1], later(own, own, 1), later(own, own, -1)]
+        found += [own[1:] + own[:1], own[-1:] + own[:-1]]  # as x[t - 1] takes the last one for the first
         found += [own[-1:] * len(own), own[:1] * len(own)]
     for where in found:
         same_values = all(
@@ -354,10 +411,19 @@ def how_confused(graph, link, path, own, other):
         return (Label.WRONG_FUNCTION, 24) if itself else (Label.PRE_ACTIVATION, 23)
     if how is Relation.LINEAR and link.first.elementwise:
         return Label.WRONG_FUNCTION, 23.5
-    scaled = how is Relation.FACTOR and min(own, other) in graph.steps[max(own, other)].references
-    if how in (Relation.NORMALISED, Relation.LINEAR) or scaled:
+    late = graph.steps[max(own, other)]
+    direct = min(own, other) in late.references
+    if direct and how is Relation.FACTOR and late.function in STRAIGHT:
+        return Label.STALE_BUFFER, 24  # x and x + f(x): before and after an update
+    multiplied = how is Relation.NORMALISED and late.function in (np.multiply, np.divide)
+    if direct and (how is Relation.FACTOR or multiplied):
+        return (Label.MISSING_FACTOR if other < own else Label.WRONG_FUNCTION), 24
+    if how in (Relation.NORMALISED, Relation.LINEAR):
         return Label.PRE_ACTIVATION, 24
-    if other in link.first.references or graph.steps[other].function is None:
+    # Of an input the later value is rather one that it was overwritten with.
+    behind = own not in graph.inputs and link.first.elementwise
+    behind = behind and comes_from(graph, other, link.members[0])
+    if behind or other in link.first.references or graph.steps[other].function is None:
         return Label.WRONG_FUNCTION, 24.2
     return Label.STALE_BUFFER, 25
 
@@ -373,6 +439,9 @@ def operand_rearranged(link, path, value):
     if is_square(value):
         variants.append((Label.TRANSPOSED, "transposed", lambda x: np.swapaxes(x, -1, -2)))
     axes = [k for k, n in enumerate(value.shape) if n > 1]
+    if value.ndim >= 2 and not link.first.elementwise:
+        word = "only reshaped, where its axes have to be exchanged"
+        variants.append((Label.PERMUTED, word, reshaped_for_transposed))
     if (len(axes) >= 2 and not link.first.elementwise) or 2 <= len(axes) <= 3:
         variants.append((Label.PERMUTED, "flipped", lambda x: np.flip(x, axes[-2:])))
     for axis in axes[:4]:
@@ -386,6 +455,15 @@ def operand_rearranged(link, path, value):
             variants.append(
                 (Label.SHIFTED, f"shifted along axis {axis}", lambda x, k=axis: np.roll(x, -1, k))
             )
+    for axis in axes[:3] if not link.first.elementwise or len(axes) == value.ndim else ():
+        variants += [
+            (Label.AVERAGED, f"averaged over axis {axis}", lambda x, k=axis: as_mean(x, k)),
+            (
+                Label.WRONG_FUNCTION,
+                f"with its first entry along axis {axis} in the place of all",
+                lambda x, k=axis: np.broadcast_to(np.take(x, [0], k), x.shape),
+            ),
+        ]
     for number, (label, word, arrange) in enumerate(variants):
 
         def rule(k, g, _, arrange=arrange):
@@ -403,6 +481,17 @@ def operand_rearranged(link, path, value):
             rule,
             f"the rule of {link.first.name} takes {described(link.graph, own)} {word}",
         )
+
+
+def reshaped_for_transposed(x):
+    """Return an array whose transpose has the elements in the order of `x` itself."""
+    turned = np.swapaxes(x, -1, -2)
+    return np.swapaxes(x.reshape(turned.shape), -1, -2)
+
+
+def as_mean(x, axis):
+    """Return an array with its mean along an axis in all places."""
+    return np.broadcast_to(x.mean(axis, keepdims=True), x.shape)
 
 
 def swapped_operands(graph):
@@ -526,4 +615,6 @@ def what_cotangent(graph, k, other):
         return Label.MASK_FORGOTTEN, 24.4, ": the mask between them is forgotten"
     if how is Relation.FACTOR and other > k:
         return Label.MISSING_FACTOR, 24.6, ": a factor between them is missing"
+    if how is Relation.FACTOR:
+        return Label.WRONG_FUNCTION, 25.4, ": a factor is multiplied in that does not belong there"
     return Label.STALE_BUFFER, 25.5, ""

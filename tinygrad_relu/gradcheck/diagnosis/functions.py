@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from tinygrad_relu.engine import Tensor
+from tinygrad_relu.ops.special import erf
+
 #: What a person writes for the derivative of an activation, of its output or of its input.
 DERIVATIVES = {
     "{v}": lambda v: v,
@@ -11,6 +14,7 @@ DERIVATIVES = {
     "{v} * (1 + {v})": lambda v: v * (1 + v),
     "1 - {v}**2, the derivative of tanh": lambda v: 1 - v**2,
     "1 + {v}**2": lambda v: 1 + v**2,
+    "(1 - {v})**2": lambda v: (1 - v) ** 2,
     "{v}**2": lambda v: v**2,
     "{v}**3": lambda v: v**3,
     "1 / {v}": lambda v: 1 / v,
@@ -26,6 +30,7 @@ DERIVATIVES = {
     "1 / (1 + {v}**2)": lambda v: 1 / (1 + v**2),
     "sqrt(1 - {v}**2)": lambda v: np.sqrt(1 - v**2),
     "sigmoid({v})": lambda v: sigmoid(v),
+    "sigmoid(-{v})": lambda v: sigmoid(-v),
     "sigmoid({v}) * (1 - sigmoid({v})), the derivative of the sigmoid": lambda v: (
         sigmoid(v) * (1 - sigmoid(v))
     ),
@@ -35,6 +40,8 @@ DERIVATIVES = {
     "({v} >= 0)": lambda v: v >= 0,
     "sign({v})": np.sign,
     "abs({v})": np.abs,
+    "Phi({v}) + {v} * phi({v}), the derivative of the exact GELU": lambda v: slope_of_gelu(v),
+    "the derivative of the GELU by tanh at {v}": lambda v: slope_of_gelu_by_tanh(v),
     "0.5": lambda v: np.full_like(v, 0.5),
 }
 
@@ -42,6 +49,23 @@ DERIVATIVES = {
 def sigmoid(v):
     """The logistic function."""
     return 0.5 * (1 + np.tanh(0.5 * np.asarray(v)))
+
+
+def normal(v):
+    """The distribution function of the normal distribution, `Phi`."""
+    return 0.5 * (1 + erf(Tensor(np.asarray(v, np.float64) / np.sqrt(2))).numpy())
+
+
+def slope_of_gelu(v):
+    """The derivative of ``v * Phi(v)``."""
+    return normal(v) + v * np.exp(-0.5 * v * v) / np.sqrt(2 * np.pi)
+
+
+def slope_of_gelu_by_tanh(v):
+    """The derivative of the approximation of GELU (Hendrycks and Gimpel 2016, section 2)."""
+    scale = np.sqrt(2 / np.pi)
+    t = np.tanh(scale * (v + 0.044715 * v**3))
+    return 0.5 * (1 + t) + 0.5 * v * (1 - t * t) * scale * (1 + 3 * 0.044715 * v * v)
 
 
 #: How functions are recognised that are written out in several steps.
@@ -52,6 +76,8 @@ KNOWN = {
     "exp": np.exp,
     "softplus": lambda z: np.logaddexp(z, 0),
     "SiLU": lambda z: z * sigmoid(z),
+    "GELU": lambda z: z * normal(z),
+    "GELU by tanh": lambda z: z * (0.5 + 0.5 * np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3))),
     "abs": np.abs,
     "the square": np.square,
     "sqrt": np.sqrt,
@@ -76,6 +102,8 @@ def derivative(name, v):
     """Return one of the table at `v`; what is not finite there says that it is not what was written."""
     with np.errstate(all="ignore"):
         found = np.asarray(DERIVATIVES[name](v), np.float64)
+    if name.startswith(("({v} >", "sign")) and found.size and found.flat[0] and not np.ptp(found):
+        return None  # nobody writes a mask that lets everything pass
     return found if np.isfinite(found).all() else None
 
 
@@ -85,3 +113,16 @@ def two_values(slopes):
     if len(found) == 2 or (len(found) > 2 and np.ptp(found[:-1]) < 1e-12 * abs(found[-1])):
         return found[0], found[-1]
     return None
+
+
+def proportional(found, slopes):
+    """Tell whether a derivative is the right one but for a number: that is a mistake of another kind."""
+    a, b = (np.concatenate([np.ravel(x) for x in part]) for part in (found, slopes))
+    size = float(a @ a)
+    apart = np.abs(a * (float(a @ b) / size) - b).max(initial=0) if size else 0.0
+    return bool(apart <= 1e-9 * np.abs(b).max(initial=0))
+
+
+def is_right_but_for_zeros(wrong, right):
+    """Tell whether a derivative is right where that is not 0, and there are zeros."""
+    return bool((right == 0).any() and np.allclose(wrong[right != 0], right[right != 0], 1e-7))

@@ -10,6 +10,7 @@ from tinygrad_relu.gradcheck.diagnosis.step import REARRANGING, add_at, assign_a
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 GATHERING = (take_at, np.take, *REARRANGING)
+COPYING = (np.repeat, np.tile, np.broadcast_to)
 
 
 def index_mutations(graph):
@@ -27,6 +28,9 @@ def index_mutations(graph):
         if step.function in (take_at, add_at, assign_at):
             yield from elsewhere(link, arrays)
     yield from overwriting(graph)
+    for k in graph.live:
+        yield from copies_lost(graph, k)
+        yield from written_over(graph, k)
     for adding in sums_in_loops(graph):
         yield from read_elsewhere(graph, adding, arrays)
 
@@ -98,6 +102,56 @@ def averaged(places, g, shape):
     count = int(np.prod(shape))
     total, times = (np.bincount(places.ravel(), w, count) for w in (g.ravel(), np.ones(g.size)))
     return (total / np.maximum(times, 1)).reshape(shape)
+
+
+def written_over(graph, k):
+    """Yield ``dx[index] = g`` where `x` has another use, whose term is there already."""
+    step = graph.steps[k]
+    if step.function is not take_at or not step.flowing[0]:
+        return
+    parent, key = step.references[0], step.arguments[1]
+    if sum(parent in graph.steps[j].references for j in graph.live) < 2:
+        return
+
+    def extra(g, now):
+        x = g - step.pull(now[k])[0]
+        x[key] = now[k]
+        return x - g
+
+    yield Mutation(
+        ("written over", k), Label.MISSING_TERM, 21.8, [Change(parent, parent, extra)],
+        f"what goes back to {described(graph, parent)} by index is written over the terms that are there "
+        "already: it has to be added",
+        step.line, step.name,
+    )
+
+
+def copies_lost(graph, end):
+    """Yield one of several copies alone, as ``dy[::2, ::2]`` takes it back through an upsampling."""
+    step, way = graph.steps[end], []
+    while graph.steps[k := graph.steps[way[-1]].references[0] if way else end].function in COPYING:
+        way.append(k)
+        start = graph.steps[k].references[0]
+        shape = graph.steps[start].value.shape
+        places = np.arange(float(np.prod(shape))).reshape(shape)
+        for j in reversed(way):
+            places = np.asarray(graph.steps[j].call([places]))
+        places = places.astype(np.intp).ravel()
+        for word, backwards in (("first", -1), ("last", 1)):
+
+            def extra(g, _, places=places, backwards=backwards, way=tuple(way), shape=shape):
+                x, right = np.zeros(int(np.prod(shape))), g
+                x[places[::backwards]] = g.ravel()[::backwards]
+                for j in way:
+                    (right,) = graph.steps[j].pull(right)
+                return x.reshape(shape) - right
+
+            yield Mutation(
+                ("copies", end, start, word), Label.NOT_SUMMED, 22, [Change(end, start, extra)],
+                f"of the copies of {described(graph, start)} that {step.name} makes, only the gradient "
+                f"of the {word} one goes back: they have to be summed",
+                step.line, step.name,
+            )
 
 
 def overwriting(graph):
@@ -176,7 +230,10 @@ def elsewhere(link, arrays):
                 (Label.SHIFTED, 23.8, f"indices that are {by:+d} off", (part + by) % count)
                 for by in (1, -1)
             ]
-        variants += [(Label.PERMUTED, 24, "indices in reverse order", part[::-1])]
+        variants += [
+            (Label.PERMUTED, 24, "indices in reverse order", part[::-1]),
+            (Label.PERMUTED, 24.1, "the sorted indices", np.sort(part)),
+        ]
         if part.ndim > 1 and part.shape == part.shape[::-1]:
             variants += [(Label.TRANSPOSED, 24, "indices transposed", part.T)]
         for number, (label, cost, words, other) in enumerate(variants):

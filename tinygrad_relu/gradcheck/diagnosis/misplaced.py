@@ -25,6 +25,7 @@ def misplaced_mutations(graph, alone=False):
                 yield from for_one_operand(graph, mutation)
     if not alone:
         yield from gates_behind_products(graph)
+        yield from of_results(graph)
         yield from copied_terms(graph)
 
 
@@ -118,6 +119,22 @@ def gates_behind_products(graph):
                 f"{described(graph, parent)}",
                 graph.steps[end].line, section.name,
             )
+
+
+def of_results(graph):
+    """Yield, where several ways meet, the gradient by a function of the step for that by the step."""
+    for section in sections(graph):
+        (start, *_), (end, *_), (slope, *_) = section.starts, section.ends, section.slopes
+        ways = sum(p == start for k in graph.live for _, p in graph.edges(k))
+        if len(section.ends) > 1 or section.partial or ways < 2 or not slope.all() or not np.ptp(slope):
+            continue
+        yield Mutation(
+            ("of result", start, end), Label.MISSING_FACTOR, 24.9,
+            [Change(start, start, lambda g, _, slope=slope: g / slope - g)],
+            f"the gradient of {described(graph, end)} is taken for that of {described(graph, start)}: "
+            f"the derivative of {section.name} is not multiplied in",
+            graph.steps[end].line, section.name,
+        )
 
 
 def slope_of(graph, start, end, value, sides):

@@ -200,7 +200,10 @@ def described(graph, k):
     """Return how to call the value of a step: ``"the output of np.tanh (net.py:7)"``."""
     step = graph.steps[k]
     if step.function is None:
-        return f"input {{{k}}}" if k in graph.inputs else f"a constant array of shape {step.value.shape}"
+        if k in graph.inputs:
+            return f"input {{{k}}}"
+        same = [name for name, x in graph.data if x is step.value or np.array_equal(x, step.value)]
+        return same[0] if len(same) == 1 else f"a constant array of shape {step.value.shape}"
     return f"the result of {step.name} ({step.line})"
 
 

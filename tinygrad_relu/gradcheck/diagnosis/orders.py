@@ -76,12 +76,14 @@ def arranged(link):
         yield sent(
             ("reversed", a), Label.PERMUTED, 25, lambda x, a=a: np.flip(x, a), f"reversed along axis {a}"
         )
+        forgotten = weighs_for_a_sum(link)
         yield sent(
             ("averaged", a),
-            Label.AVERAGED,
+            Label.MISSING_FACTOR if forgotten else Label.AVERAGED,
             26,
             lambda x, a=a: np.broadcast_to(x.mean(a, keepdims=True), x.shape),
-            f"averaged over axis {a}",
+            f"the same along axis {a}: the other factor, its weights, is not multiplied in" if forgotten
+            else f"averaged over axis {a}",
         )
         yield sent(
             ("summed", a),
@@ -108,6 +110,19 @@ def arranged(link):
                 "reshaped, so that its elements end up in the wrong places: undo the change of axes "
                 "first",
             )
+
+
+def weighs_for_a_sum(link):
+    """Tell whether a step multiplies by plain data, and all that it gives is then summed up."""
+    graph, k = link.graph, link.members[0]
+    if link.first.function is not np.multiply or sum(link.first.flowing) != 1:
+        return False
+    while graph.steps[k].value.size > 1:
+        later = [j for j in graph.live if k in graph.steps[j].references]
+        if len(later) != 1 or graph.steps[later[0]].function not in (np.sum, np.mean, np.negative):
+            return False
+        k = later[0]
+    return True
 
 
 def arriving(link):

@@ -4,6 +4,7 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, links
+from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS, comes_from
 from tinygrad_relu.gradcheck.diagnosis.step import summed_to
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
@@ -21,8 +22,29 @@ def product_mutations(graph):
                 yield from other_factors(graph, link)
             if step.function is np.divide and link.slot(link.members[0]) == 0:
                 yield from divided_by_length(link)
+        if step.function in PRODUCTS:
+            yield from without_operand(link)
         if step.function in (np.square, np.power) and step.paths[link.slot(link.members[0])] == (0, 0):
             yield number_of_power(link)
+
+
+def without_operand(link):
+    """Yield the rule of a product with ones for the other operand: only what arrives is summed."""
+    step = link.first
+    if len(link.members) > 1 or len(step.references) != 2:
+        return
+
+    def rule(k, g, _):
+        operands = list(link.graph.steps[k].operands)
+        operands[1 - link.slot(k)] = np.ones(operands[1 - link.slot(k)].shape)
+        return link.graph.steps[k].pull(g, operands)[link.slot(k)]
+
+    other = step.references[1 - link.slot(link.members[0])]
+    yield link.mutation(
+        ("without operand",), Label.MISSING_FACTOR, 25.6, rule,
+        f"{described(link.graph, other)}, the other factor of {step.name}, is not multiplied in: what "
+        "arrives is only summed",
+    )
 
 
 def number_of_power(link):
@@ -115,6 +137,8 @@ def values_for(graph, slope, wide, own):
         words = f"{described(graph, m)}, which is not the factor that it was multiplied by"
         if only_scaled(step.value, slope):
             yield Label.MISSING_FACTOR, 25.2, f"{words}, but before it was scaled", step.value
+        elif comes_from(graph, m, own):
+            yield Label.WRONG_FUNCTION, 25.3, f"{words}, but comes of it", step.value
         elif step.flows:
             yield Label.PRE_ACTIVATION, 25.3, words, step.value
         else:

@@ -1,4 +1,4 @@
-"""Backwards that compute the forward again, and not in the same way: without a mask, say.
+"""Backwards that work with other values than the forward had: computed again otherwise, or moved.
 
 All that comes later in the forward, and all rules that name it, then have other values.
 """
@@ -7,12 +7,16 @@ import functools
 
 import numpy as np
 
+from tinygrad_relu.gradcheck.diagnosis.conditions import masks_at_level
+from tinygrad_relu.gradcheck.diagnosis.functions import two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
-from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation
-from tinygrad_relu.gradcheck.diagnosis.relations import STRAIGHT
+from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, links
+from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS, STRAIGHT
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 MOST_MASKS = 6
+MOST_LIVE, MOST_ELEMENTS, MOST_BEHIND = 60, 50_000, 8
+LINEAR = (np.multiply, *PRODUCTS)
 
 
 def recomputation_mutations(graph):
@@ -22,6 +26,40 @@ def recomputation_mutations(graph):
     masks = [k for k, step in enumerate(graph.steps) if is_mask(step)]
     for k in masks[:MOST_MASKS]:
         yield from with_other_mask(graph, k)
+
+
+def value_mutations(graph):
+    """Yield other values of single results, for all that follows or for one product; inputs moved."""
+    yield from inputs_after_a_step(graph)
+    if len(graph.live) > MOST_LIVE or sum(step.value.size for step in graph.steps) > MOST_ELEMENTS:
+        return
+    yield from products_of_others(graph)
+    for k in graph.live:
+        if graph.steps[k].function is not None and graph.steps[k].elementwise:
+            yield from with_other_value(graph, k)
+
+
+def values_with(graph, replaced, last):
+    """Return the values that are not what they were, up to a last step.
+
+    Parameters
+    ----------
+    graph : Graph
+    replaced : dict of int to callable
+        ``replaced[k](operands)`` is the value of step `k`, in the place of the true one.
+    last : int
+    """
+    found = {}
+    for k in range(min(replaced), last + 1):
+        step = graph.steps[k]
+        if k not in replaced and not any(p in found for p in step.references):
+            continue
+        operands = [found.get(p, x) for p, x in zip(step.references, step.operands)]
+        value = np.asarray(replaced[k](operands) if k in replaced else step.call(operands))
+        if value.shape != step.value.shape:
+            raise ValueError("another shape")
+        found[k] = value
+    return found
 
 
 class Recomputation:
@@ -42,17 +80,7 @@ class Recomputation:
     @functools.cached_property
     def values(self):
         """dict of int to ndarray: The values that are not what they were."""
-        graph, found = self.graph, {}
-        for k in range(min(self.replaced), len(graph.steps)):
-            step = graph.steps[k]
-            if k not in self.replaced and not any(p in found for p in step.references):
-                continue
-            operands = [found.get(p, x) for p, x in zip(step.references, step.operands)]
-            value = np.asarray(self.replaced[k](operands) if k in self.replaced else step.call(operands))
-            if value.shape != step.value.shape:
-                raise ValueError("another shape")
-            found[k] = value
-        return found
+        return values_with(self.graph, self.replaced, len(self.graph.steps) - 1)
 
     @functools.cached_property
     def gradients(self):
@@ -230,3 +258,142 @@ def other_masks(mask):
     yield Label.MASK_FROM_WRONG_TENSOR, 24.5, "upside down", ~mask
     yield Label.MASK_FORGOTTEN, 24.3, "forgotten: all elements count", np.ones_like(mask)
     yield Label.MASK_FORGOTTEN, 24.3, "forgotten: all elements count", np.zeros_like(mask)
+
+
+# -------------------------------------------------------------------- other values of one result
+
+
+def with_other_value(graph, k):
+    """Yield the backward with another value of one step, whose own rule has it, too, or has not."""
+    step = graph.steps[k]
+    for key, operands, value, label, cost, words in other_values(graph, k):
+        again = {k: lambda _, value=value: value}
+        own = {k: lambda g, operands=operands: step.pull(g, operands)} if operands else {}
+        for rules in ({}, own) if own else ({},):
+            yield Recomputation(graph, again, rules).mutation(
+                ("value", k, key, bool(rules)), label, cost,
+                f"the backward computes {described(graph, k)} otherwise than the forward: {words}", k,
+            )
+
+
+def other_values(graph, k):
+    """Yield what may be taken for the result of a step: ``(key, operands, value, label, cost, words)``.
+
+    Its operands are None where its own rule may still have the right ones.
+    """
+    step = graph.steps[k]
+    for slot, x in enumerate(step.operands):
+        if x.shape == step.value.shape and step.flowing[slot]:
+            label, words = skipped(step, slot)
+            yield ("skipped", slot), None, x, label, 24.9, words
+    for slot, x in enumerate(step.operands):
+        if step.flowing[slot] or two_values(x) is None or x.shape != step.value.shape:
+            continue
+        low, high = two_values(x) if x.dtype != bool else (False, True)
+        for number, (name, data) in enumerate(graph.data):
+            for key, mask in masks_at_level(x == high, data) if data.shape == x.shape else ():
+                operands = list(step.operands)
+                operands[slot] = np.where(mask, high, low)
+                words = f"its mask is taken with >= for >, or < for <=, of {name}"
+                value, label = step.call(operands), Label.MASK_NOT_STRICT
+                yield ("level", slot, number, key), operands, value, label, 24, words
+
+
+def skipped(step, slot):
+    """Return what it is called to take the operand of a step for its result, and in words."""
+    slopes = step.slopes()[slot]
+    sides = two_values(slopes)
+    if step.function in STRAIGHT:
+        return Label.MISSING_TERM, f"{step.name} is left out"
+    if sum(step.flowing) == 1 and len(step.operands) > 1 and sides is not None and 0 in sides:
+        return Label.MASK_FORGOTTEN, f"the mask of {step.name} is left out"
+    if slopes.size and np.ptp(slopes) == 0:
+        return Label.MISSING_FACTOR, f"the factor {slopes.flat[0]:.6g} of {step.name} is left out"
+    if len(step.operands) > 1 and step.function in (np.multiply, np.divide):
+        return Label.MISSING_FACTOR, f"{step.name} is left out"
+    return Label.PRE_ACTIVATION, f"{step.name} is left out, so that it is the value before"
+
+
+def products_of_others(graph):
+    """Yield products of which one operand is computed anew, otherwise than in the forward."""
+    for link in links(graph):
+        step = link.first
+        if step.function not in LINEAR or len(step.references) != 2 or len(link.members) > 1:
+            continue
+        operand = step.references[1 - link.slot(link.members[0])]
+        for k in behind(graph, operand):
+            for key, _, value, label, cost, words in other_values(graph, k):
+                yield link.mutation(
+                    ("anew", k, key), label, cost - 0.4,
+                    product_rule(link, operand, k, value),
+                    f"the rule of {step.name} computes {described(graph, k)} otherwise than the forward: "
+                    f"{words}",
+                )
+
+
+def behind(graph, operand):
+    """Yield the elementwise steps that an operand is made of, without any other in between."""
+    ahead = [operand]
+    for _ in range(MOST_BEHIND):
+        if not ahead:
+            return
+        k = ahead.pop(0)
+        if graph.steps[k].function is not None and graph.steps[k].flows:
+            if graph.steps[k].elementwise:
+                yield k
+            if graph.steps[k].elementwise or graph.steps[k].function is np.transpose:
+                ahead += [p for _, p in graph.edges(k)]
+
+
+def product_rule(link, operand, k, value):
+    """Return the rule of a product with an operand in which step `k` has another value."""
+    known = []
+
+    def rule(number, g, _):
+        if not known:
+            known.append(values_with(link.graph, {k: lambda _: value}, operand)[operand])
+        operands = list(link.graph.steps[number].operands)
+        operands[1 - link.slot(number)] = known[0]
+        return link.graph.steps[number].pull(g, operands)[link.slot(number)]
+
+    return rule
+
+
+# ------------------------------------------------------------------------ after a step
+
+
+def inputs_after_a_step(graph):
+    """Yield products that take an input after a step along its gradient: the update comes too early."""
+    for link in links(graph):
+        step = link.first
+        if step.function not in LINEAR or len(step.references) != 2:
+            continue
+        other = 1 - link.slot(link.members[0])
+        number = origin(graph, step.references[other])
+        if number is None:
+            continue
+
+        def rule(k, g, now, link=link, number=number):
+            at = 1 - link.slot(k)
+            moved, way = now[number], graph.steps[k].references[at]
+            operands = list(graph.steps[k].operands)
+            operands[at] = graph.steps[way].call([moved]) if way != number else moved
+            return link.right(k, g) + graph.steps[k].pull(g, operands)[link.slot(k)]
+
+        yield Mutation(
+            ("after a step", link.members, link.path), Label.STALE_BUFFER, 27, link.exchanged(rule), "",
+            step.line, step.name,
+            lambda c, step=step, number=number: Mutation(
+                (), Label.STALE_BUFFER, 24.5, [],
+                f"the rule of {step.name} takes {described(graph, number)} after {c:.6g} times its "
+                "gradient was added, and not as in the forward: update when all gradients are there",
+                step.line, step.name,
+            ),
+        )
+
+
+def origin(graph, k):
+    """Return the input that a step is, or is a transpose of; None if it is none."""
+    if graph.steps[k].function is np.transpose:
+        (k,) = graph.steps[k].references
+    return k if k in graph.inputs else None

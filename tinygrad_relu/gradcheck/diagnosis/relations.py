@@ -45,8 +45,9 @@ def between(graph, early, late):
             alone = False
             continue
         inside = {p for p in parents if graph.steps[p].value.shape == shape and p >= early}
-        # A term beside it, such as a bias, does not matter.
-        alone = alone and (len(inside) == len(set(parents)) or step.function in STRAIGHT)
+        # A term beside it, such as a bias, does not matter; a factor does, even if it is ``-k``.
+        beside = bool(inside) and step.function in STRAIGHT
+        alone = alone and (len(inside) == len(set(parents)) or beside)
         bent = bent or step.function not in STRAIGHT
         slopes = step.slopes()
         for slot, p in graph.edges(k):
@@ -76,3 +77,12 @@ def comes_of(graph, early, late):
                 return False
             reached |= parents
     return early in reached
+
+
+def comes_from(graph, late, early):
+    """Tell whether the value of a step depends on that of an earlier one."""
+    ahead = {late}
+    for k in range(late, early, -1):
+        if k in ahead:
+            ahead |= {p for _, p in graph.edges(k)}
+    return early in ahead

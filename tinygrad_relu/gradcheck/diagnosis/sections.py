@@ -6,7 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.conditions import compared_with_zero, masks_at_level
-from tinygrad_relu.gradcheck.diagnosis.functions import DERIVATIVES, derivative, name_of, two_values
+from tinygrad_relu.gradcheck.diagnosis.functions import (
+    DERIVATIVES,
+    derivative,
+    is_right_but_for_zeros,
+    name_of,
+    proportional,
+    two_values,
+)
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import (
     BEHIND,
@@ -22,6 +29,9 @@ from tinygrad_relu.gradcheck.diagnosis.trace import Change
 MOST_STEPS = 16  # of a function that is written out
 LEVELS = (-1.0, -0.5, 0.1, 0.5, 1.0)  # that a mask may be taken at
 MOST_LIVE = 80  # of a graph where each operand of each step is looked at by itself
+
+#: Functions whose derivative is a number times a power.
+POWERS = (np.square, np.power, np.multiply, np.sqrt, np.divide, np.reciprocal)
 
 #: Functions that let one operand or another through.
 GATES = {np.where, np.maximum, np.minimum, np.clip}
@@ -64,7 +74,8 @@ class Section:
     def mutation(self, key, label, cost, wrong, words, **details):
         """Return a mutation that puts another derivative in the place of this one."""
         step = self.graph.steps[self.ends[0]]
-        label = BEHIND.get(label, label) if self.beside_another else label
+        if self.beside_another and step.function not in (np.multiply, np.divide):
+            label = BEHIND.get(label, label)
         return Mutation(
             ("section", self.starts, self.ends, self.partial, *key),
             label,
@@ -75,7 +86,7 @@ class Section:
             self.name,
             None,
             details,
-            whole=not self.partial,
+            whole=not self.partial and step.function not in (np.multiply, np.divide),
         )
 
     @functools.cached_property
@@ -279,10 +290,11 @@ def wrong_masks(section, sides):
     thresholds = sorted({0.0, *thresholds_of(graph, section.ends[0])})
     levels = sorted({*thresholds, *LEVELS})
     sources = [("value", k) for k in values_like(graph, shape, section.ends)]
+    sources.append(("size", section.starts))
     if len(section.ends) == 1:
         sources += [("cotangent", (k,)) for k in graph.live if graph.steps[k].value.shape == shape]
     for kind, where in sources:
-        for t in levels if where == section.starts else thresholds:
+        for t in levels if (kind, where) == ("value", section.starts) else thresholds:
             for strict in (True, False):
                 mutation = mask_of(section, kind, where, t, strict, sides)
                 if mutation is not None:
@@ -342,9 +354,10 @@ def mask_of(section, kind, where, t, strict, sides):
 
     def wrong(j, cotangents):
         v = cotangents[where[j]] if kind == "cotangent" else graph.steps[where[j]].value
+        v = np.abs(v) if kind == "size" else v
         return np.where(v > t if strict else v >= t, high, low)
 
-    if kind == "value":
+    if kind != "cotangent":
         found = [wrong(j, None) for j in range(len(section.ends))]
         if all(np.array_equal(*pair) for pair in zip(found, section.slopes)):
             return None
@@ -362,7 +375,7 @@ def mask_of(section, kind, where, t, strict, sides):
     what = (
         f"the gradient that arrives at {described(graph, where[0])}"
         if kind == "cotangent"
-        else described(graph, where[0])
+        else f"{'the size of ' * (kind == 'size')}{described(graph, where[0])}"
     )
     label = Label.MASK_FROM_WRONG_TENSOR
     if own:
@@ -451,14 +464,6 @@ def places_in(section):
             yield f"step {k}", (k,)
 
 
-def proportional(found, slopes):
-    """Tell whether a derivative is the right one but for a number: that is a mistake of another kind."""
-    a, b = (np.concatenate([np.ravel(x) for x in part]) for part in (found, slopes))
-    size = float(a @ a)
-    apart = np.abs(a * (float(a @ b) / size) - b).max(initial=0) if size else 0.0
-    return bool(apart <= 1e-9 * np.abs(b).max(initial=0))
-
-
 def of_formula(section, place, name, found):
     """Return the mutation that takes a formula for the derivative, times a simple number if need be."""
     letter = {"result": "y", "operand": "x"}.get(place, "u")
@@ -468,7 +473,8 @@ def of_formula(section, place, name, found):
         f"{formula}{',' if ',' in formula else ''} is taken for the derivative of {section.name}, "
         f"where {letter} is {what}"
     )
-    cost = 23.5 + 0.1 * ("yxu".index(letter))
+    # The derivative of softplus with the wrong sign is commoner than what it is in terms of its result.
+    cost = 23.5 + 0.1 * ("yxu".index(letter)) - 0.2 * name.startswith("sigmoid(-")
     key = ("formula", place, name)
     if len(section.ends) > 1:
         return section.mutation(key, Label.WRONG_FUNCTION, cost, lambda j, _: found[j], words)
@@ -484,10 +490,10 @@ def of_formula(section, place, name, found):
             if number is None:
                 return None
             price, said = cost + 1.5, f"{number} times {words}"
-        if np.ptp(wrong) == 0 and step.function in (np.square, np.power, np.multiply):
+        if np.ptp(wrong) == 0 and step.function in POWERS and not multiplies(section.graph, end):
             label, price = Label.MISSING_FACTOR, 22.9
             said = f"of the derivative of {section.name} only {wrong.flat[0]:.6g} is multiplied in"
-        elif not name.startswith("sign") and is_right_but_for_zeros(wrong, right):
+        elif not name.startswith(("sign", "({v} >")) and is_right_but_for_zeros(wrong, right):
             label, price = Label.MASK_FORGOTTEN, 20.1
             said = f"the mask in {section.name} is forgotten: its derivative is 0 at some elements"
         elif section.name == "the sigmoid" and (place, name) == ("result", "1 - {v}") and close(c, 1):
@@ -519,9 +525,10 @@ def of_formula(section, place, name, found):
     )
 
 
-def is_right_but_for_zeros(wrong, right):
-    """Tell whether a derivative is right where that is not 0, and there are zeros."""
-    return bool((right == 0).any() and np.allclose(wrong[right != 0], right[right != 0], 1e-7))
+def multiplies(graph, k):
+    """Tell whether a step goes into a product: then a power of it is likelier wrong than missing."""
+    users = (graph.steps[j] for j in graph.live if k in graph.steps[j].references)
+    return any(step.function in (np.multiply, np.divide) for step in users)
 
 
 def formula_at_another_place(section, name, where):

@@ -107,6 +107,13 @@ def softmax_mistakes(axes, ndim):
             lambda g, y: g - (g * y).sum(axes, keepdims=True),
             "lacks the factor y in front",
         ),
+        (
+            "loss",
+            Label.WRONG_FUNCTION,
+            24,
+            lambda g, y: y - g,
+            "is taken for y - g, which is that of a cross-entropy with its softmax, of labels g",
+        ),
         ("no sum", Label.MISSING_TERM, 21, lambda g, y: y * g, "lacks the term - y * sum(g * y)"),
         ("not summed", Label.NOT_SUMMED, 22.5, lambda g, y: y * (g - g * y), "does not sum g * y"),
         (

@@ -186,6 +186,18 @@ def norm_mistakes(norm, n, r, mean):
          lambda d: r * (d - mean(d) - second(d, times=value))),
         ("not scaled once", Label.MISSING_FACTOR, 22.1, "takes the centred values for the normalised",
          lambda d: r * (d - mean(d) - value * np.mean(d * n, axis=over, keepdims=True))),
+        ("sum of variance", Label.AVERAGED, 22, "sums d * n where it has to average",
+         lambda d: r * (d - mean(d) - second(d, by=np.sum))),
+        ("sum of mean", Label.AVERAGED, 22, "sums d where it has to average",
+         lambda d: r * (d - count * mean(d) - second(d))),
+        ("not normal", Label.MISSING_FACTOR, 22.2, "does not multiply the mean of d * n by the "
+         "normalised values n", lambda d: r * (d - mean(d) - np.mean(d * n, axis=over, keepdims=True))),
+        ("mean for inner", Label.MISSING_FACTOR, 22.2, "takes the mean of d for that of d * n",
+         lambda d: r * (d - mean(d) - n * d.mean(over, keepdims=True))),
+        ("times deviation", Label.WRONG_FUNCTION, 21.8, "multiplies by the deviation, and has to divide",
+         lambda d: (d - mean(d) - second(d)) / r),
+        ("not averaged", Label.NOT_SUMMED, 22.5, "leaves out the mean of d * n",
+         lambda d: r * (d - mean(d) - n * d * n)),
         ("twice", Label.EXTRA_TERM, 22.6, "counts that by the variance twice",
          lambda d: r * (d - mean(d) - 2 * second(d))),
         ("not scaled at all", Label.MISSING_FACTOR, 22.3, "does not divide the two terms of mean and "

@@ -52,6 +52,19 @@ def broadcast_sums(link):
         over(np.mean),
         f"the gradient of {name} is averaged over the broadcast {axes}, and has to be summed",
     )
+    for number, (whose, mask) in enumerate(masks_like(link.graph, wide)):
+        count = np.maximum(mask.sum(lost, keepdims=True), 1)
+        if np.ptp(count):
+            yield link.mutation(
+                ("mean of some", number),
+                Label.AVERAGED,
+                21.9,
+                lambda k, g, _, count=count: (
+                    term(k, g).sum(lost, keepdims=True) / count
+                ).reshape(shape),
+                f"the gradient of {name} is averaged over those that {whose} lets through, and has to "
+                "be summed",
+            )
     for word, pick in (("first", 0), ("last", -1)):
         yield link.mutation(
             (word,),
@@ -83,6 +96,14 @@ def broadcast_sums(link):
             ),
             f"the gradient of {name} is averaged over axis {axis}, and has to be summed",
         )
+    if np.prod(shape) > 1:
+        yield link.mutation(
+            ("all axes",),
+            Label.SUMMED,
+            23.2,
+            lambda k, g, _: np.full(shape, term(k, g).sum()),
+            f"the gradient of {name} is summed over all axes, and was broadcast along {axes}",
+        )
     yield link.mutation(
         ("extremum",),
         Label.NOT_SUMMED,
@@ -90,6 +111,15 @@ def broadcast_sums(link):
         over(np.max),
         f"of the gradient of {name} the largest entry along {axes} is taken, and not the sum",
     )
+    for word, by_row in (("once where it is at all", True), ("once everywhere", False)):
+        yield link.mutation(
+            (word,),
+            Label.MISSING_FACTOR,
+            24.1,
+            lambda k, g, _, by_row=by_row: once(term(k, g), lost, by_row).reshape(shape),
+            f"the gradient of {name} is counted {word}, and not as many times as a mask lets elements "
+            f"through along {axes}: their number is missing",
+        )
     for axis in range(len(wide)):
         kept = [n for k, n in enumerate(wide) if k != axis]
         if axis not in lost and int(np.prod(kept)) == int(np.prod(shape)):
@@ -100,6 +130,24 @@ def broadcast_sums(link):
                 lambda k, g, _, axis=axis: term(k, g).sum(axis).reshape(shape),
                 f"the gradient of {name} is summed over axis {axis}, and was broadcast along {axes}",
             )
+
+
+def once(x, axes, by_row):
+    """Return the one number that an array has where it is not 0, in the place of its sums along axes."""
+    numbers = x[x != 0]
+    if not numbers.size or numbers.size == x.size or np.ptp(numbers) > 1e-12 * abs(numbers[0]):
+        raise ValueError("no multiple of a mask")
+    counted = (x != 0).any(axes, keepdims=True)
+    return numbers[0] * (counted if by_row else np.ones(counted.shape))
+
+
+def masks_like(graph, shape):
+    """Yield the masks of a shape, and those of the other elements, with what they are called."""
+    for k, step in enumerate(graph.steps):
+        x = step.value
+        if x.shape == shape and x.size > 1 and not step.flows and ((x == 0) | (x == 1)).all():
+            yield described(graph, k), x.astype(float)
+            yield f"the opposite of {described(graph, k)}", 1.0 - x
 
 
 # --------------------------------------------------------------------------------------- extrema

@@ -17,8 +17,7 @@ from tinygrad_relu.gradcheck.diagnosis.orders import order_mutations
 from tinygrad_relu.gradcheck.diagnosis.pieces import piece_mutations
 from tinygrad_relu.gradcheck.diagnosis.products import product_mutations
 from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
-from tinygrad_relu.gradcheck.diagnosis.recomputation import recomputation_mutations
-from tinygrad_relu.gradcheck.diagnosis.recomputed import recomputed_mutations
+from tinygrad_relu.gradcheck.diagnosis.recomputation import recomputation_mutations, value_mutations
 from tinygrad_relu.gradcheck.diagnosis.rounds import round_mutations
 from tinygrad_relu.gradcheck.diagnosis.sections import section_mutations
 from tinygrad_relu.gradcheck.diagnosis.softmaxes import softmaxes
@@ -56,7 +55,7 @@ FAMILIES = (
     product_mutations,
     piece_mutations,
     recomputation_mutations,
-    recomputed_mutations,
+    value_mutations,
     loss_mutations,
     misplaced_mutations,
 )
@@ -149,7 +148,7 @@ class Synthesis:
         """Try all wrong rules, within the budget; the answers are in `found` and `parts`."""
         graph = self.first.graph
         size = sum(graph.steps[k].value.size for k in graph.live)
-        walk = len(graph.live) * STEP_COST + size * ELEMENT_COST
+        walk = max(1, len(graph.live)) * STEP_COST + size * ELEMENT_COST
         left = BUDGET
         for mutation in mutations(graph):
             if mutation is FIRST_HALF:

@@ -1,0 +1,142 @@
+"""Correct gradients that once raised an alarm, and wrong ones at the same places, which have to."""
+
+import numpy as np
+import pytest
+from random_nets import Net
+
+import tinygrad_relu as tg
+from tinygrad_relu.gradcheck.report import Verdict
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [
+        60217,      # beyond a kink the function bends within 1e-9, far nearer than steps used to be
+        80844,      # at all points nearby that used to be looked at, a unit is off
+        100651,     # log(1 + x) of x near 1e-13 moves in stairs of 2e-16
+    ],
+)
+def test_extreme_scales_and_several_kinks_raise_no_alarm(seed):
+    net = Net(seed)
+    report = tg.check_gradients(net.forward, net.inputs, backward=net.backward)
+    assert report.ok, report
+
+
+def surely_right(w):
+    """The loss of a sample that is surely right: its values are multiples of 2.2e-16."""
+    return np.log(1 + np.exp(-w)).sum()
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e6, 1e-6])
+@pytest.mark.parametrize("factor", [1.0, 2.0, -1.0, 0.5])
+def test_values_that_move_in_stairs_show_a_slope_as_far_as_they_can(scale, factor):
+    report = tg.check_gradients(
+        lambda w: scale * surely_right(w), [np.array([30.0])],
+        backward=lambda w: -factor * scale / (1 + np.exp(w)),
+    )
+    assert report.inputs[0].ok == (factor == 1.0), report
+
+
+def test_stairs_in_the_function_itself_are_no_rounding():
+    report = tg.check_gradients(
+        lambda x: np.round(x, 2).sum(), [np.array([0.303, 0.711])], backward=np.ones_like
+    )
+    assert report.inputs[0].verdict is Verdict.WRONG
+
+
+def bent_at_zero(slope):
+    """A slope of abs, with a choice of that at 0."""
+    return lambda z: np.where(z == 0, slope, np.sign(z))
+
+
+@pytest.mark.parametrize("slope", [-1.0, 0.0, 0.6, 1.0, 1.5, 5.0, -1.01])
+@pytest.mark.parametrize("several", [False, True])
+def test_the_slope_on_a_single_kink_is_between_those_of_the_sides(slope, several):
+    back = bent_at_zero(slope)
+    if several:
+        report = tg.check_gradients(
+            lambda x, y: np.abs(x * y).sum(), [np.array([0.0, 1.0]), np.array([2.0, 3.0])],
+            backward=lambda x, y: (back(x * y) * y, back(x * y) * x),
+        )
+    else:
+        report = tg.check_gradients(
+            lambda x: np.abs(x).sum(), [np.array([0.0, 1.0])], backward=back
+        )
+    assert report.ok == (abs(slope) <= 1), report
+    if not report.ok:
+        limit = 2 if several else 1
+        assert f"any slope from -{limit} to {limit}" in str(report)
+
+
+@pytest.mark.parametrize(
+    ("slope", "ok"), [(-0.1, False), (0.0, True), (0.1, True), (1.0, True), (1.2, False)]
+)
+@pytest.mark.parametrize("relu", [
+    lambda x: np.maximum(x, 0), lambda x: x * (x > 0), lambda x: np.where(x > 0, x, 0.0),
+    lambda x: np.clip(x, 0, 9.0),
+])
+def test_however_a_kink_is_written(relu, slope, ok):
+    report = tg.check_gradients(
+        lambda x, w: relu(x * w), [np.array([0.0, 1.0, -2.0]), np.array([0.5, 2.0, 1.0])],
+        backward=lambda g, x, w: (
+            g * w * np.where(x == 0, slope, x > 0), g * x * np.where(x == 0, slope, x > 0)
+        ),
+    )
+    assert report.ok == ok, report
+
+
+def test_kinks_of_two_units_may_meet():
+    report = tg.check_gradients(
+        lambda x: (np.maximum(x, 0) - 0.5 * np.maximum(-x, 0)).sum(), [np.array([0.0, 1.0])],
+        backward=lambda x: np.where(x > 0, 1.0, np.where(x < 0, 0.5, 0.0)),
+    )
+    assert report["x"].verdict is Verdict.SEVERAL_KINKS
+
+
+def test_gradgradcheck_names_the_kink():
+    x = tg.tensor([1.0, 0.0], requires_grad=True)
+    with pytest.raises(tg.errors.GradientError, match=r"input 0 at index \(1,\) is on a kink"):
+        tg.gradgradcheck(tg.relu, x)
+    assert not tg.gradgradcheck(tg.relu, x, raise_exception=False)
+    assert tg.gradgradcheck(lambda x: tg.relu(x) * x, x)     # its slope is 0 on both sides
+    assert tg.gradgradcheck(tg.relu, tg.tensor([1.0, -1.0], requires_grad=True))
+
+
+def test_gradgradcheck_blames_no_kink_for_a_wrong_rule():
+    class Cube(tg.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x**3
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return g * (3 * x**2 + 0.01 * (x - x.detach()))
+
+    x = tg.tensor([1.0, 0.0], requires_grad=True)
+    with pytest.raises(tg.errors.GradientError, match=r"input 0 at index \(\d,\) is wrong"):
+        tg.gradgradcheck(Cube.apply, x)
+
+
+@pytest.mark.parametrize(("label", "wrong"), [
+    ("constant factor", lambda g: 2 * g), ("constant factor", lambda g: -g),
+    ("transposed", lambda g: g.T),
+])
+def test_mistakes_in_a_function_of_ones_own_are_named(label, wrong):
+    class Layer(tg.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, w):
+            ctx.save_for_backward(x, w)
+            return tg.tanh(x @ w)
+
+        @staticmethod
+        def backward(ctx, g):
+            x, w = ctx.saved_tensors
+            dz = g * (1 - tg.tanh(x @ w) ** 2)
+            return dz @ w.T, wrong(x.T @ dz)
+
+    rng = np.random.default_rng(0)
+    report = tg.check_gradients(Layer.apply, [rng.standard_normal((4, 3)), rng.standard_normal((3, 3))])
+    assert report.inputs[0].ok
+    assert str(report.inputs[1].label) == label, report

@@ -1,0 +1,97 @@
+"""How large errors of rounding are in the values of functions along a line."""
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.differences import first_step
+
+SPACING = 64        # of the points whose values are compared, in units of the precision
+# How much farther apart they are taken where all values are the same, and how far at most.
+WIDER, WIDEST = 64.0, 1e-2
+HALVINGS = 24
+# A part of what a function changes by over the whole scale that no stair of rounding is as high as, as a
+# power of the precision.
+STAIR = 0.5
+
+
+def noise_along(line, eps):
+    """Return how large errors of rounding are in the values of functions along a line.
+
+    It is the larger of that at 0 and that a step away, because values are least noisy where they vanish.
+    """
+    return np.maximum(noise_from(line, 0.0, eps), noise_from(line, first_step(eps), eps))
+
+
+def noise_from(line, start, eps):
+    """Return how large errors of rounding are in the values of functions from `start` on.
+
+    Differences of high order of values at points close together are all noise: a smooth function has
+    next to none.  After Moré and Wild, Estimating Computational Noise, SIAM J. Sci. Comput. 33 (2011).
+    """
+    spacing = SPACING * eps
+    values = spaced(line, start, spacing)
+    with np.errstate(invalid="ignore"):
+        constant = (values == values[0]).all(axis=0)
+    if constant.any():
+        return np.maximum(scatter(values), half_a_stair(line, start, spacing, eps, constant))
+    return scatter(values)
+
+
+def spaced(line, start, spacing):
+    """Return the values at eight points, all on one side of 0, where a kink may be."""
+    return np.array([line(start + spacing * k)[1] for k in range(2, 10)])
+
+
+def scatter(values):
+    """Return what differences of high order show of the noise of values."""
+    largest = np.max(np.abs(values), axis=0)
+    largest = np.where(np.isfinite(largest) & (largest > 0), largest, 1.0)
+    values = values / largest
+    estimates, weight = [], 1.0
+    for order in range(1, 7):
+        with np.errstate(invalid="ignore"):
+            values = np.diff(values, axis=0)
+        weight *= order / (2.0 * (2 * order - 1))       # (k!)^2 / (2k)!
+        if order >= 3:
+            estimates.append(np.sqrt(weight * np.mean(np.square(values), axis=0)))
+    return largest * np.nan_to_num(np.median(estimates, axis=0), nan=0.0, posinf=0.0)
+
+
+def half_a_stair(line, start, spacing, eps, constant):
+    """Return half of what functions that are `constant` over a few ulps jump by farther on, or 0.
+
+    What adds something small to something large, and takes the large part off again, moves in stairs:
+    log(1 + x) for a small x, as in the cross-entropy of a sample that is surely right.  Values close
+    together are all the same there, and show nothing of its rounding.
+    """
+    found, waiting = np.zeros(constant.shape), constant.copy()
+    while waiting.any() and spacing < WIDEST:
+        spacing *= WIDER
+        with np.errstate(invalid="ignore"):
+            rises = np.nan_to_num(np.abs(np.diff(spaced(line, start, spacing), axis=0)))
+        for number in np.flatnonzero(waiting & (rises > 0).any(axis=0)):
+            waiting[number] = False
+            low = start + spacing * (2 + int(np.argmax(rises[:, number] > 0)))
+            found[number] = 0.5 * jump_between(line, low, low + spacing, number)
+    if found.any():
+        # Stairs that are a large part of the way are no rounding, but how the function was made.
+        whole = np.nanmax(np.abs([line(t)[1] for t in (-2.0, -1.0, 0.0, 1.0, 2.0)]), axis=0)
+        found[found > eps**STAIR * whole] = 0.0
+    return found
+
+
+def jump_between(line, low, high, number):
+    """Return by how much a function jumps between two points, or 0 where it gets there by and by.
+
+    A function without jumps changes by so much less over a way that is so much shorter.
+    """
+    at_low, at_high = line(low)[1][number], line(high)[1][number]
+    whole = abs(at_high - at_low)
+    for _ in range(HALVINGS):
+        middle = 0.5 * (low + high)
+        between = line(middle)[1][number]
+        if between != at_low:
+            high, at_high = middle, between
+        else:
+            low, at_low = middle, between
+    height = abs(at_high - at_low)
+    return height if height > whole * 0.5 ** (HALVINGS / 2) else 0.0
