@@ -272,13 +272,11 @@ def asarray(data, requires_grad=False, dtype=None, device=None):
     with np.errstate(all="ignore"):
         chosen = dtype_of_floats(data) if dtype is None else dtype
         try:
-            array = np.asarray(data, dtype=chosen)
+            values = np.asarray(data, dtype=chosen)
         except RuntimeError as error:
             check_detached("asarray", error)
             raise
-        result = sharing(array)
-    result.requires_grad = requires_grad
-    return result
+    return on_memory(values, requires_grad)
 
 
 @checked_call
@@ -295,10 +293,17 @@ def from_numpy(array):
 def _filled(name, fill, shape, requires_grad, dtype, device):
     if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
         shape = shape[0]
+    checked_device(name, device)
     if not all(isinstance(n, (int, np.integer)) for n in shape):
         raise ArgumentError(f"{name}: a shape is whole numbers, {shape} was given")
-    values = fill(tuple(shape), np.dtype(dtype or get_default_dtype()))
-    return asarray(values, requires_grad, device=device)
+    return on_memory(fill(tuple(shape), np.dtype(dtype or get_default_dtype())), requires_grad)
+
+
+def on_memory(values, requires_grad):
+    """Return a tensor that takes over an array, or a number that was drawn."""
+    made = sharing(np.asarray(values))
+    made.requires_grad = requires_grad
+    return made
 
 
 def _real(name, **arguments):
@@ -353,21 +358,21 @@ def full(shape, fill_value, requires_grad=False, dtype=None, device=None):
 def zeros_like(x, requires_grad=False, dtype=None, device=None):
     """Return zeros of the shape and dtype of `x`."""
     shape, dtype = _shape_and_dtype(x, dtype)
-    return zeros(shape, requires_grad=requires_grad, dtype=dtype, device=device)
+    return _filled("zeros_like", np.zeros, shape, requires_grad, dtype, device)
 
 
 @checked_call
 def ones_like(x, requires_grad=False, dtype=None, device=None):
     """Return ones of the shape and dtype of `x`."""
     shape, dtype = _shape_and_dtype(x, dtype)
-    return ones(shape, requires_grad=requires_grad, dtype=dtype, device=device)
+    return _filled("ones_like", np.ones, shape, requires_grad, dtype, device)
 
 
 @checked_call
 def empty_like(x, requires_grad=False, dtype=None, device=None):
     """Return a tensor of the shape and dtype of `x`, with whatever is in its memory."""
     shape, dtype = _shape_and_dtype(x, dtype)
-    return empty(shape, requires_grad=requires_grad, dtype=dtype, device=device)
+    return _filled("empty_like", np.empty, shape, requires_grad, dtype, device)
 
 
 @checked_call
@@ -396,7 +401,8 @@ def arange(start=None, end=None, step=1, *, requires_grad=False, dtype=None, dev
     values = np.arange(0 if start is None else start, end, step, dtype=dtype)
     if dtype is None and values.dtype == np.float64:
         values = values.astype(get_default_dtype(), copy=False)
-    return asarray(values, requires_grad, device=device)
+    checked_device("arange", device)
+    return on_memory(values, requires_grad)
 
 
 @checked_call

@@ -113,6 +113,15 @@ CASES = [
      lambda a, b, y: np.where(
          y == 1, 1 - (c := (a * b).sum(1) / np.sqrt((a * a).sum(1) * (b * b).sum(1))),
          np.maximum(c - 0.1, 0))),
+    (nn.TripletMarginLoss(9.0, p=1, eps=0.0, swap=True, reduction="none"), (X, X + 1, X - 2),
+     lambda a, b, c: 9 + np.abs(a - b).sum(1) - np.abs(a - c).sum(1)),
+    (nn.MultiMarginLoss(2, 0.5, [2.0] * 6, "sum"), (X, np.array([0, 5, 2, 2])),
+     lambda x, y: (np.maximum(0.5 + x - x[range(4), y][:, None], 0) ** 2).sum() / 3 - 4 * 0.25 / 3),
+    (nn.Upsample(scale_factor=(2, 3)), (IMAGES,), lambda x: x.repeat(2, 2).repeat(3, 3)),
+    (nn.PixelShuffle(3), (IMAGES.reshape(2, 27, 8, 1),),
+     lambda x: x.reshape(2, 3, 3, 3, 8, 1).transpose(0, 1, 4, 2, 5, 3).reshape(2, 3, 24, 3)),
+    (nn.PixelUnshuffle(2), (IMAGES[:, :, 1:],),
+     lambda x: x.reshape(2, 3, 4, 2, 4, 2).transpose(0, 1, 3, 5, 2, 4).reshape(2, 12, 4, 4)),
     (nn.LocalResponseNorm(1, alpha=2.0, beta=0.5, k=3.0), (IMAGES,),
      lambda x: x / np.sqrt(3 + 2 * x * x)),
     (nn.MaxPool1d(4, padding=2), (ROWS,), lambda x: np.pad(

@@ -319,6 +319,7 @@ def whole_zoo():
         "Unfold": (2,), "MultiheadAttention": (4, 2), "TransformerEncoderLayer": (4, 2, 8),
         "TransformerEncoder": (nn.Linear(2, 2), 2), "Unflatten": (1, (2, 3)), "Threshold": (0.1, 2.0),
         "ThresholdedReLU": (1.0,), "Softmax": (1,), "LogSoftmax": (1,), "Softmin": (1,),
+        "PixelShuffle": (2,), "PixelUnshuffle": (2,),
     }
     for name in nn.__all__:
         kind = getattr(nn, name)

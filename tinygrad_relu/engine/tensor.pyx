@@ -98,8 +98,11 @@ cdef class Tensor:
             data = (<Tensor> data).array
         if dtype is not None and np.iscomplexobj(data):
             raise DTypeError("tensor: data is complex: take its real or its imaginary part")
-        with np.errstate(all="ignore"):
-            self.array = computable(np.array(data, dtype=dtype, order="C"))
+        if type(data) is ndarray and dtype is None:
+            self.array = cnp.PyArray_NewCopy(computable(data), cnp.NPY_CORDER)
+        else:
+            with np.errstate(all="ignore"):
+                self.array = computable(np.array(data, dtype=dtype, order="C"))
         self.requires_grad = requires_grad
 
     # ------------------------------------------------------------------------------ what it is

@@ -101,6 +101,15 @@ cdef class LogSoftmax(Normalised):
         return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
 
+cdef bint all_below(const npy_intp* numbers, npy_intp size, npy_intp count) noexcept nogil:
+    """Tell whether numbers are at least 0 and less than `count`."""
+    cdef npy_intp k
+    for k in range(size):
+        if not 0 <= numbers[k] < count:
+            return False
+    return True
+
+
 cdef class Classes(Kernel):
     """What the loss of a right class and its gradient share: x (rows, classes), target (rows,)."""
 
@@ -115,12 +124,13 @@ cdef class Classes(Kernel):
             raise ShapeError("target needs one class for each row of x")
         if target.dtype.kind not in "iu":
             raise DTypeError(f"target has dtype {target.dtype}, and classes are integers")
-        if target.size and not (0 <= target.min() and target.max() < x.shape[1]):
+        numbers = np.ascontiguousarray(target, dtype=np.intp)
+        if not all_below(<npy_intp*> cnp.PyArray_DATA(numbers), numbers.size, x.shape[1]):
             raise IndexingError(
                 f"target has classes from {target.min()} to {target.max()}, and x has {x.shape[1]} "
                 f"classes, from 0 to {x.shape[1] - 1}"
             )
-        return x, np.ascontiguousarray(target, dtype=np.intp)
+        return x, numbers
 
 
 @cython.final

@@ -93,15 +93,17 @@ cdef class Join(Kernel):
         cdef npy_intp[64] shape
         cdef int k, ndim = cnp.PyArray_NDIM(first), axis = index(statics[0])
         cdef npy_intp end = 0
+        cdef bint one_dtype = True
         axis = axis + ndim if axis < 0 else axis
         if not 0 <= axis < ndim or len(statics[1]) != count:
             raise ValueError("an axis that is there and one stop for each array are needed")
         for k in range(count):
+            one_dtype = one_dtype and cnp.PyArray_TYPE(<ndarray> parts[k]) == cnp.PyArray_TYPE(first)
+            one_dtype = one_dtype and cnp.PyArray_ISNOTSWAPPED(<ndarray> parts[k])
             end += cnp.PyArray_DIM(<ndarray> parts[k], axis) if parts[k].ndim == ndim else 0
             if end != statics[1][k]:
                 raise ArgumentError(f"the stops are {statics[1]}, and array {k} ends at {end}")
-        dtype = np.result_type(*parts)
-        if dtype.num != cnp.PyArray_TYPE(first) or not dtype.isnative:
+        if not one_dtype:
             return np.concatenate(parts, axis=axis)
         for k in range(ndim):
             shape[k] = cnp.PyArray_DIM(first, k)

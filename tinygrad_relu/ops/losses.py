@@ -173,7 +173,7 @@ def cross_entropy(
     rows = rows_of_classes(input)
     if weight is None and label_smoothing == 0 and not 0 <= ignore_index < count:
         try:
-            losses = class_losses(rows, reshape(target, target.size))
+            losses = class_losses(rows, target if target.ndim == 1 else reshape(target, target.size))
         except IndexingError:
             pass                # some are ignored, or there is no such class
         else:
@@ -251,6 +251,8 @@ def class_numbers(name, target, count, ignore_index):
 
 def rows_of_classes(input):
     """Return scores as a matrix, with a row for each prediction."""
+    if input.ndim == 2:
+        return input
     if input.ndim > 2:
         input = permute(input, 0, *range(2, input.ndim), 1)
     return reshape(input, math.prod(input.shape[:-1]), input.shape[-1])

@@ -467,10 +467,12 @@ def masked_fill(x, mask, value):
     tensor([5., 0., 5.], dtype=float64)
     """
     x, mask = tensor_of("masked_fill", x), mask_of("masked_fill", mask)
-    value = of_dtype("masked_fill", "value", value, x)
-    if value.ndim:
-        raise ShapeError(f"masked_fill: value has shape {value.shape}: pass one number, or use where")
-    return where(mask.copy(), value, x)
+    # A number that any float can hold needs no look at dtypes; the cast of others must not warn.
+    if type(value) is not float or x.dtype.kind != "f" or 6e4 < abs(value) < np.inf:
+        value = of_dtype("masked_fill", "value", value, x)
+        if value.ndim:
+            raise ShapeError(f"masked_fill: value has shape {value.shape}: pass one number, or use where")
+    return where(mask, value, x)
 
 
 @checked_call

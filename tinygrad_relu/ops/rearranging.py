@@ -422,9 +422,11 @@ def triangle(name, x, k, lower):
     x = tensor_of(name, x)
     if x.ndim < 2:
         raise ShapeError(f"{name}: x has shape {x.shape}: pass at least two axes")
-    below = np.tri(*x.shape[-2:], number_of(name, "diagonal", k) - (not lower), dtype=bool)
+    rows, columns = x.shape[-2:]
+    k = number_of(name, "diagonal", k)
+    place = np.arange(-k, columns - k), np.arange(rows)[:, None]
     # False is 0 in any dtype, so that x keeps its own.
-    return where(below if lower else ~below, x, False)
+    return where(place[0] <= place[1] if lower else place[0] >= place[1], x, False)
 
 
 @checked_call

@@ -20,7 +20,7 @@ from tinygrad_relu.ops.arithmetic import (
     where,
 )
 from tinygrad_relu.ops.domain import boolean, case, distinct, elementwise, positive, real
-from tinygrad_relu.ops.exponential import exp, log, sqrt, square
+from tinygrad_relu.ops.exponential import exp, log, square
 from tinygrad_relu.ops.indexing import take_along_axis
 from tinygrad_relu.ops.operands import real_tensor
 from tinygrad_relu.ops.shapes import broadcast_to, cast, permute, reshape
@@ -33,6 +33,8 @@ AXES = [{}, {"axis": 0}, {"axis": -1, "keepdims": True}, {"axis": (0, 2)}, {"axi
 
 def axes_of(axis, ndim):
     """Return the axes that `axis` names as a tuple of numbers from 0 on."""
+    if type(axis) is int and -ndim <= axis < ndim:
+        return (axis % ndim,)
     if axis is None or (isinstance(axis, (tuple, list)) and not axis):      # as PyTorch has it
         return tuple(range(ndim))
     if ndim == 0 and axis in (0, -1):       # as NumPy and PyTorch have it
@@ -147,7 +149,7 @@ def amin(x, /, axis=None, keepdims=False):
 
 
 @op(
-    lambda x, axis, keepdims: np.argmax(x, axis, keepdims=keepdims),
+    lambda x, axis, keepdims: x.argmax(axis, keepdims=keepdims),
     domain=[case(distinct(2, 3), axis=1)],
     x=ZERO,
 )
@@ -156,7 +158,7 @@ def argmax(x, /, axis=None, keepdims=False):
 
 
 @op(
-    lambda x, axis, keepdims: np.argmin(x, axis, keepdims=keepdims),
+    lambda x, axis, keepdims: x.argmin(axis, keepdims=keepdims),
     domain=[case(distinct(2, 3), axis=1)],
     x=ZERO,
 )
@@ -366,9 +368,9 @@ def norm(x, p="fro", axis=None, keepdims=False):
     if p == 1:
         return sum(absolute(x), axis, keepdims)
     total = sum_of_powers(x, p, axis, keepdims)
-    limits = np.finfo(x.dtype)
-    settled = total.detach().numpy()
-    if ((settled > limits.tiny / limits.eps) & (settled <= limits.max)).all() or x.size == 0:
+    settled, limits = total.detach().numpy(), np.finfo(x.dtype)
+    within = (settled > limits.tiny / limits.eps) & (settled <= limits.max)
+    if (within if settled.ndim == 0 else within.all()) or x.size == 0:
         return root_of(total, p)
     # Powers have left the range: take them of numbers near 1.
     top = amax(absolute(x.detach()), axis, keepdims=True)
@@ -388,9 +390,10 @@ def sum_of_powers(x, p, axis, keepdims):
 
 def root_of(total, p):
     """Return ``total ** (1 / p)``, with a derivative of 0 at 0."""
+    if p == 2:
+        return root(total)
     nothing = total == 0
-    inner = where(nothing, 1.0, total)
-    return where(nothing, 0.0 if p > 0 else math.inf, sqrt(inner) if p == 2 else inner ** (1 / p))
+    return where(nothing, 0.0 if p > 0 else math.inf, where(nothing, 1.0, total) ** (1 / p))
 
 
 @checked_call

@@ -443,12 +443,15 @@ def stack(tensors, axis=0):
             [2., 4.]], dtype=float64)
     """
     tensors = sequence_of_tensors("stack", tensors)
-    if any(t.shape != tensors[0].shape for t in tensors):
+    if len({t.shape for t in tensors}) > 1:
         raise ShapeError(
             f"stack: the tensors have different shapes {[t.shape for t in tensors]}: use concat to "
             "join them along an axis that they have"
         )
-    return concat([unsqueeze(t, axis) for t in tensors], axis)
+    shape = tensors[0].shape
+    axis = checked_axis("stack", axis, len(shape) + 1)
+    wide = (*shape[:axis], 1, *shape[axis:])
+    return join(*[reshape(t, wide) for t in tensors], axis=axis, stops=tuple(range(1, len(tensors) + 1)))
 
 
 def sequence_of_tensors(name, tensors):
