@@ -39,8 +39,8 @@ def pad_sequence(sequences, batch_first=False, padding_value=0.0, padding_side="
     shapes = [x.shape for x in sequences]
     if any(not shape or shape[1:] != shapes[0][1:] for shape in shapes):
         raise ShapeError(
-            f"{name}: sequences have the shapes {', '.join(map(str, shapes))}: they have one axis or more, "
-            "and but for the first one length each"
+            f"{name}: sequences have the shapes {', '.join(map(str, shapes))}: they have one axis or "
+            "more, and all axes but the first have one length"
         )
     most = max(len(x) for x in sequences)
     padded = []
