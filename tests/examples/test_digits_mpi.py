@@ -14,8 +14,8 @@ def test_quick_is_two_epochs(tmp_path):
     for package in ("sklearn", "matplotlib", "rich"):
         pytest.importorskip(package)
     found = subprocess.run(
-        [sys.executable, EXAMPLE, "--quick", "--output", tmp_path / "out"], capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": str(EXAMPLE.parents[1])},
+        [sys.executable, EXAMPLE, "--quick", "--output", tmp_path / "out"],
+        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(EXAMPLE.parents[1])},
     )
     assert found.returncode == 0, found.stderr
     assert found.stdout.count("epoch ") == 2

@@ -224,10 +224,9 @@ class DataLoader:
     """
 
     @checked_signature
-    def __init__(self, dataset, batch_size=1, shuffle=False, sampler=None, num_workers=0,
-                 collate_fn=None, pin_memory=False, drop_last=False, generator=None,
-                 worker_init_fn=None, prefetch_factor=None, persistent_workers=False,
-                 batch_sampler=None):
+    def __init__(self, dataset, batch_size=1, shuffle=False, sampler=None, batch_sampler=None,
+                 num_workers=0, collate_fn=None, pin_memory=False, drop_last=False, generator=None,
+                 worker_init_fn=None, prefetch_factor=None, persistent_workers=False):
         if isinstance(num_workers, bool) or not isinstance(num_workers, int) or num_workers < 0:
             raise ArgumentError(f"DataLoader: num_workers is {num_workers!r}: it is a whole number")
         if not hasattr(dataset, "__getitem__") or not hasattr(dataset, "__len__"):
