@@ -121,9 +121,11 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--batch", type=int, default=32, help="digits to a step, in all processes")
+    parser.add_argument("--quick", action="store_true", help="train for 2 epochs only")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("digits_mpi"))
     options = parser.parse_args(arguments)
+    options.epochs = 2 if options.quick else options.epochs
     dist.init_process_group()
     size = dist.get_world_size()
     if options.epochs < 1 or options.batch < size or options.batch % size:

@@ -130,7 +130,7 @@ def test_a_function_of_ones_own_collates():
 
 @pytest.mark.parametrize(("settings", "words"), [
     ({"num_workers": -1}, "num_workers is -1"), ({"batch_size": 0}, "batch_size is 0"),
-    ({"batch_size": None}, "data set itself"), ({"batch_size": True}, "whole number"),
+    ({"batch_size": True}, "whole number"),
     ({"collate_fn": 3}, "collate_fn"), ({"generator": 3}, "generator is a int"),
     ({"sampler": 3}, "sampler"), ({"workers": 3}, "unknown keyword 'workers'"),
 ])

@@ -28,6 +28,9 @@ def save(obj, path):
     the machine stops, the old file or the new one is there, whole.  A link stays, and what it points to
     is replaced; an existing file keeps its permissions.
 
+    A tensor that stands in several places is saved in each of them, and comes back as several: what two
+    modules share is shared again by `Module.load_state_dict`, which fills the tensors that there are.
+
     `numpy.load` and safetensors read the arrays, too, under names made of the keys that lead to them.
 
     Examples

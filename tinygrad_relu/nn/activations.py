@@ -54,7 +54,7 @@ class ReLU(Module):
         Accepted as in PyTorch, and without effect: memory of large results is used again anyway.
     mask : bool, default False
         Keep one bit for each element instead of the output (see `relu_with_mask`), also for
-        `alive_share` and `dead_units`.
+        `alive_share` and `dead_units`.  NaN passes the gate, and so counts as alive.
 
     Attributes
     ----------

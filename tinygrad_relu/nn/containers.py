@@ -7,6 +7,7 @@ from tinygrad_relu.engine import Tensor
 from tinygrad_relu.errors import ArgumentError, IndexingError
 from tinygrad_relu.nn.module import Module
 from tinygrad_relu.nn.parameter import Parameter
+from tinygrad_relu.ops.operands import whole
 
 
 class Row(Module):
@@ -95,6 +96,9 @@ class Row(Module):
                 setattr(self, name, value)
         return self
 
+    def __iadd__(self, values):
+        return self.extend(values)
+
     def pop(self, index=-1):
         """Take one out, and return it."""
         contents = self._contents()
@@ -158,6 +162,19 @@ class Sequential(Row):
             return NotImplemented
         return Sequential(*self, *other)
 
+    def __mul__(self, times):
+        """Return these modules several times in a row: the same ones, not copies."""
+        return Sequential(*self._repeated(times))
+
+    __rmul__ = __mul__
+
+    def __imul__(self, times):
+        self._hold(self._repeated(times))
+        return self
+
+    def _repeated(self, times):
+        return self._contents() * whole(type(self).__name__, "the number of times", times, 1)
+
 
 class ModuleList(Row):
     """A list of modules, whose parameters are those of the module that it is an attribute of.
@@ -182,9 +199,6 @@ class ModuleList(Row):
 
     def __add__(self, other):
         return ModuleList([*self, *other])
-
-    def __iadd__(self, other):
-        return self.extend(other)
 
     def _child_lines(self):
         lines = []

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from tinygrad_relu.engine import Tensor
-from tinygrad_relu.errors import ArgumentError, ShapeError
+from tinygrad_relu.errors import ArgumentError, RangeError, ShapeError
 from tinygrad_relu.nn.dropout import dropout
 from tinygrad_relu.nn.init import uniform_
 from tinygrad_relu.nn.module import Module
@@ -61,6 +61,12 @@ class Recurrent(Module):
     gates = 1
     states = 1
     step = None
+    proj_size = 0           # of an LSTM that projects what it gives out
+
+    @property
+    def output_size(self):
+        """int: How many features there are at each step."""
+        return self.proj_size or self.hidden_size
 
     def sizes(self, input_size, hidden_size, bias):
         """Check and keep the sizes."""
@@ -79,9 +85,11 @@ class Recurrent(Module):
         """Set the weights and biases of one layer or direction, whose names have an ending."""
         rows = self.gates * self.hidden_size
         setattr(self, f"weight_ih{ending}", new(rows, inputs))
-        setattr(self, f"weight_hh{ending}", new(rows, self.hidden_size))
+        setattr(self, f"weight_hh{ending}", new(rows, self.output_size))
         setattr(self, f"bias_ih{ending}", new(rows) if self.bias else None)
         setattr(self, f"bias_hh{ending}", new(rows) if self.bias else None)
+        if self.proj_size:
+            setattr(self, f"weight_hr{ending}", new(self.proj_size, self.hidden_size))
 
     def weights(self, ending):
         """Return the weights and biases of one layer or direction."""
@@ -90,16 +98,17 @@ class Recurrent(Module):
         ]
 
     def beginning(self, hx, shape, dtype):
-        """Return the states to begin with, each of a shape, 0 if there are none."""
+        """Return the states to begin with, 0 if there are none; `shape` is theirs but for features."""
         name = type(self).__name__
+        shapes = [(*shape, n) for n in (self.output_size, self.hidden_size)[:self.states]]
         if hx is None:
-            return (Tensor(np.zeros(shape, dtype)),) * self.states
+            return tuple(Tensor(np.zeros(shape, dtype)) for shape in shapes)
         if self.states == 1:
             hx = (hx,)
         elif not (isinstance(hx, (tuple, list)) and len(hx) == self.states):
             raise ArgumentError(f"{name}: hx is a {type(hx).__name__}: pass the pair (h, c)")
         hx = tuple(real_tensor(name, "hx", state) for state in hx)
-        for state in hx:
+        for state, shape in zip(hx, shapes):
             if state.shape != shape:
                 raise ShapeError(f"{name}: hx has shape {state.shape}: it has to be {shape}")
         return hx
@@ -129,7 +138,7 @@ class RecurrentLayers(Recurrent):
         self.bidirectional = truth(name, "bidirectional", bidirectional)
         new = new_parameter(name, device, dtype)
         for layer in range(num_layers):
-            inputs = input_size if layer == 0 else hidden_size * len(self.directions())
+            inputs = input_size if layer == 0 else self.output_size * len(self.directions())
             for direction in self.directions():
                 self.new_weights(new, inputs, f"_l{layer}{direction}")
         self.reset_parameters(generator)
@@ -154,7 +163,7 @@ class RecurrentLayers(Recurrent):
         if x.shape[0] == 0:
             raise ShapeError(f"{name}: input has shape {input.shape}: there is no step in it")
         count = self.num_layers * len(self.directions())
-        shape = (count, self.hidden_size) if single else (count, x.shape[1], self.hidden_size)
+        shape = (count,) if single else (count, x.shape[1])
         states = self.beginning(hx, shape, x.dtype)
         y, states = self.through_layers(x, [state[:, None] for state in states] if single else states)
         if single:
@@ -184,13 +193,15 @@ class RecurrentLayers(Recurrent):
         outputs = []
         for projected in reversed(inputs) if backwards else inputs:
             state = self.step(projected, state, weight_hh, bias_hh)
+            if self.proj_size:
+                state = (linear(state[0], getattr(self, f"weight_hr{ending}")), *state[1:])
             outputs.append(state[0])
         return stack(outputs[::-1] if backwards else outputs), state
 
     def extra_repr(self):
         words = [f"{self.input_size}, {self.hidden_size}"]
         usual = {"num_layers": 1, "nonlinearity": "tanh", "bias": True, "batch_first": False,
-                 "dropout": 0, "bidirectional": False}
+                 "dropout": 0, "bidirectional": False, "proj_size": 0}
         for name, value in usual.items():
             if getattr(self, name, value) != value:
                 words.append(f"{name}={getattr(self, name)!r}")
@@ -265,6 +276,17 @@ class GRU(RecurrentLayers):
 class LSTM(RecurrentLayers):
     """Long short-term memory; made as `GRU` is.  Its state is the pair of output and memory.
 
+    Parameters
+    ----------
+    proj_size : int
+        To how many features each output is projected, by ``weight_hr_l0`` and so on, before the next
+        step and layer see it: less than `hidden_size`, and 0 for none.  See `RNN` for the others.
+
+    Notes
+    -----
+    The projection is that of Sak, Senior and Beaufays, "Long short-term memory based recurrent neural
+    network architectures for large vocabulary speech recognition", 2014.
+
     Examples
     --------
     >>> import tinygrad_relu as tg
@@ -277,6 +299,27 @@ class LSTM(RecurrentLayers):
     gates = 4
     states = 2
     step = staticmethod(lstm_step)
+
+    @checked_constructor
+    def __init__(
+        self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
+        bidirectional=False, proj_size=0, device=None, dtype=None, generator=None,
+    ):
+        # Known before the weights are made, whose shapes depend on it.
+        self.proj_size = whole("LSTM", "proj_size", proj_size, 0)
+        super().__init__(
+            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device,
+            dtype, generator,
+        )
+
+    def sizes(self, input_size, hidden_size, bias):
+        """Check and keep the sizes."""
+        super().sizes(input_size, hidden_size, bias)
+        if self.proj_size >= self.hidden_size:
+            raise RangeError(
+                f"{type(self).__name__}: proj_size is {self.proj_size}: it is less than hidden_size, "
+                f"which is {self.hidden_size}"
+            )
 
 
 # --------------------------------------------------------------------------------------------- cells
@@ -302,7 +345,7 @@ class RecurrentCell(Recurrent):
                 f"{name}: input has shape {x.shape}, with {x.shape[-1]} features: the cell has "
                 f"{self.input_size}"
             )
-        state = self.beginning(hx, (*x.shape[:-1], self.hidden_size), x.dtype)
+        state = self.beginning(hx, x.shape[:-1], x.dtype)
         weight_ih, weight_hh, bias_ih, bias_hh = self.weights("")
         return self.result(self.step(linear(x, weight_ih, bias_ih), state, weight_hh, bias_hh))
 

@@ -1,16 +1,25 @@
 """Data sets, and loaders that give them out in batches: the plain part of ``torch.utils.data``."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable
 
 import numpy as np
 
 from tinygrad_relu.creation import asarray, source_of
 from tinygrad_relu.engine import Tensor, checked_signature
-from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError, ShapeError
+from tinygrad_relu.errors import ArgumentError, DTypeError, IndexingError, RangeError, ShapeError
 from tinygrad_relu.ops.shapes import stack
 
-__all__ = ["DataLoader", "Dataset", "Subset", "TensorDataset", "default_collate", "random_split"]
+__all__ = [
+    "ConcatDataset",
+    "DataLoader",
+    "Dataset",
+    "Subset",
+    "TensorDataset",
+    "default_collate",
+    "random_split",
+]
 
 
 class Dataset:
@@ -96,6 +105,39 @@ class Subset(Dataset):
         return len(self.indices)
 
 
+class ConcatDataset(Dataset):
+    """Data sets one behind the other.
+
+    Parameters
+    ----------
+    datasets : iterable of Dataset
+
+    Examples
+    --------
+    >>> from tinygrad_relu.utils.data import ConcatDataset
+    >>> dataset = ConcatDataset(["ab", range(3)])
+    >>> len(dataset), list(dataset), dataset[-1]
+    (5, ['a', 'b', 0, 1, 2], 2)
+    """
+
+    def __init__(self, datasets):
+        self.datasets = list(datasets)
+        if not self.datasets:
+            raise ArgumentError("ConcatDataset: there are no data sets: pass one or more")
+        self.cumulative_sizes = np.cumsum([len(part) for part in self.datasets], dtype=int).tolist()
+
+    def __getitem__(self, index):
+        count = len(self)
+        if not -count <= index < count:
+            raise IndexingError(f"ConcatDataset: index {index}, and there are {count} samples")
+        position = index % count
+        part = bisect_right(self.cumulative_sizes, position)
+        return self.datasets[part][position - (self.cumulative_sizes[part - 1] if part else 0)]
+
+    def __len__(self):
+        return self.cumulative_sizes[-1]
+
+
 @checked_signature
 def random_split(dataset, lengths, generator=None):
     """Return subsets with samples drawn at random, none of them twice.
@@ -142,16 +184,20 @@ class DataLoader:
     Parameters
     ----------
     dataset : Dataset, or anything with ``len`` and indices
-    batch_size : int, default 1
+    batch_size : int or None, default 1
+        With None samples come one by one, not in batches, and arrays as tensors.
     shuffle : bool, default False
         Draw a new order each time that an iteration begins.
     sampler : iterable of int, optional
         Which samples to give out, in which order, in place of `shuffle`.
+    batch_sampler : iterable of list of int, optional
+        Which samples make each batch, in place of `batch_size`, `shuffle`, `sampler` and `drop_last`.
     num_workers, persistent_workers, prefetch_factor, worker_init_fn : optional
         Accepted as in PyTorch, and without effect: samples are taken in this process, which for data in
         memory is faster than to send them from another one.
     collate_fn : callable, optional
-        Makes a batch of a list of samples; `default_collate` if none is given.
+        Makes a batch of a list of samples; `default_collate` if none is given.  Without batches it is
+        given each sample.
     pin_memory : bool, default False
         Accepted as in PyTorch, and without effect: there is no other device.
     drop_last : bool, default False
@@ -178,8 +224,8 @@ class DataLoader:
     """
 
     @checked_signature
-    def __init__(self, dataset, batch_size=1, shuffle=False, sampler=None, num_workers=0,
-                 collate_fn=None, pin_memory=False, drop_last=False, generator=None,
+    def __init__(self, dataset, batch_size=1, shuffle=False, sampler=None, batch_sampler=None,
+                 num_workers=0, collate_fn=None, pin_memory=False, drop_last=False, generator=None,
                  worker_init_fn=None, prefetch_factor=None, persistent_workers=False):
         if isinstance(num_workers, bool) or not isinstance(num_workers, int) or num_workers < 0:
             raise ArgumentError(f"DataLoader: num_workers is {num_workers!r}: it is a whole number")
@@ -188,12 +234,7 @@ class DataLoader:
                 f"DataLoader: dataset is a {type(dataset).__name__}: it needs __getitem__ and __len__, "
                 "as lists and TensorDataset have"
             )
-        whole = isinstance(batch_size, (int, np.integer)) and not isinstance(batch_size, bool)
-        if not whole or batch_size < 1:
-            raise ArgumentError(
-                f"DataLoader: batch_size is {batch_size!r}: it is a whole number from 1; for single "
-                "samples go through the data set itself"
-            )
+        check_batches(batch_size, batch_sampler, shuffle or sampler is not None or drop_last, drop_last)
         if sampler is not None and (shuffle or not isinstance(sampler, Iterable)):
             raise ArgumentError(
                 "DataLoader: sampler says in which order samples come, as something to go through, and "
@@ -204,14 +245,23 @@ class DataLoader:
         source_of("DataLoader", generator)
         self.dataset, self.batch_size, self.drop_last = dataset, batch_size, drop_last
         self.shuffle, self.sampler, self.generator = shuffle, sampler, generator
-        self.collate_fn = collate_fn or default_collate
+        self.batch_sampler = batch_sampler
+        self.collate_fn = collate_fn or (as_it_is if batch_size is None else default_collate)
 
     def __len__(self):
         """Return how many batches an iteration has."""
+        if self.batch_sampler is not None:
+            return len(self.batch_sampler)
         count = len(self.dataset if self.sampler is None else self.sampler)
+        if self.batch_size is None:
+            return count
         return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
 
     def __iter__(self):
+        if self.batch_sampler is not None:
+            return (self.batch(list(indices)) for indices in self.batch_sampler)
+        if self.batch_size is None:
+            return (self.collate_fn(self.dataset[index]) for index in self.order())
         # The order is drawn now, not when the first batch is asked for.
         return self.batches(self.order())
 
@@ -241,6 +291,39 @@ class DataLoader:
             # All rows at once: what stacking them gives, many times faster.
             return [tensor[np.array(indices)] for tensor in self.dataset.tensors]
         return self.collate_fn([self.dataset[index] for index in indices])
+
+
+def check_batches(batch_size, batch_sampler, ordered, drop_last):
+    """Raise unless it is said once, and in one way, what makes a batch."""
+    if batch_sampler is not None:
+        if ordered or batch_size != 1 or not isinstance(batch_sampler, Iterable):
+            raise ArgumentError(
+                "DataLoader: batch_sampler says which samples make each batch, as lists of indices to go "
+                "through: leave out batch_size, shuffle, sampler and drop_last"
+            )
+        return
+    if batch_size is None:
+        if drop_last:
+            raise ArgumentError("DataLoader: drop_last is of batches, and with batch_size=None are none")
+        return
+    whole = isinstance(batch_size, (int, np.integer)) and not isinstance(batch_size, bool)
+    if not whole or batch_size < 1:
+        raise ArgumentError(
+            f"DataLoader: batch_size is {batch_size!r}: it is a whole number from 1, or None for samples "
+            "one by one"
+        )
+
+
+def as_it_is(sample):
+    """Return a sample with its arrays as tensors, in tuples, lists and dicts, too."""
+    if isinstance(sample, (np.ndarray, np.generic)) and sample.dtype.kind in "biuf":
+        return asarray(sample)
+    if isinstance(sample, dict):
+        return {key: as_it_is(part) for key, part in sample.items()}
+    if isinstance(sample, (tuple, list)):
+        parts = [as_it_is(part) for part in sample]
+        return type(sample)(*parts) if hasattr(sample, "_fields") else type(sample)(parts)
+    return sample
 
 
 @checked_signature

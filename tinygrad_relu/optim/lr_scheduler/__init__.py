@@ -6,6 +6,7 @@ from tinygrad_relu.optim.lr_scheduler.factors import (
     ExponentialLR,
     LambdaLR,
     LinearLR,
+    MultiplicativeLR,
     MultiStepLR,
     PolynomialLR,
     StepLR,
@@ -13,9 +14,10 @@ from tinygrad_relu.optim.lr_scheduler.factors import (
 from tinygrad_relu.optim.lr_scheduler.one_cycle import OneCycleLR
 from tinygrad_relu.optim.lr_scheduler.plateau import ReduceLROnPlateau
 from tinygrad_relu.optim.lr_scheduler.scheduler import LRScheduler
-from tinygrad_relu.optim.lr_scheduler.sequence import SequentialLR
+from tinygrad_relu.optim.lr_scheduler.sequence import ChainedScheduler, SequentialLR
 
 __all__ = [
+    "ChainedScheduler",
     "ConstantLR",
     "CosineAnnealingLR",
     "CosineAnnealingWarmRestarts",
@@ -24,6 +26,7 @@ __all__ = [
     "LambdaLR",
     "LinearLR",
     "MultiStepLR",
+    "MultiplicativeLR",
     "OneCycleLR",
     "PolynomialLR",
     "ReduceLROnPlateau",

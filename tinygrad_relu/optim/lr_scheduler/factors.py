@@ -288,7 +288,8 @@ class LambdaLR(LRScheduler):
         for function in functions:
             if not callable(function):
                 raise ArgumentError(
-                    f"LambdaLR: lr_lambda is a {type(function).__name__}: pass a function of the epoch"
+                    f"{type(self).__name__}: lr_lambda is a {type(function).__name__}: pass a function "
+                    "of the epoch"
                 )
         self.lr_lambdas = one_for_each(self, "lr_lambda", lr_lambda, optimizer)
         super().__init__(optimizer, last_epoch)
@@ -310,6 +311,42 @@ class LambdaLR(LRScheduler):
         for function, attributes in zip(functions, state["lr_lambdas"]):
             if attributes is not None:
                 vars(function).update(attributes)
+
+
+class MultiplicativeLR(LambdaLR):
+    """Multiplies the rates at each epoch, from the second on, by what a function of it returns.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    lr_lambda : callable or list of callable
+        One for all groups, or one for each.
+    last_epoch : int, default -1
+        See `LRScheduler`.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> optimizer = tg.optim.SGD([tg.tensor([1.0], requires_grad=True)], lr=1.0)
+    >>> scheduler = tg.optim.lr_scheduler.MultiplicativeLR(optimizer, lambda epoch: 1 / epoch)
+    >>> rates = []
+    >>> for epoch in range(4):
+    ...     rates.append(round(scheduler.get_last_lr()[0], 3))
+    ...     optimizer.step()
+    ...     scheduler.step()
+    >>> rates
+    [1.0, 1.0, 0.5, 0.167]
+    """
+
+    def get_lr(self):
+        rates = [group["lr"] for group in self.optimizer.param_groups]
+        if self.beginning:
+            return rates
+        return [rate * f(self.last_epoch) for rate, f in zip(rates, self.lr_lambdas)]
+
+    def restart(self):
+        self.last_epoch = 0
+        self.set_rates(list(self.base_lrs))
 
 
 def callable_is_plain(function):

@@ -1,4 +1,4 @@
-"""Schedules one after the other."""
+"""Schedules one after the other, and at the same time."""
 
 from bisect import bisect_right
 
@@ -9,7 +9,45 @@ from tinygrad_relu.optim.lr_scheduler.plateau import ReduceLROnPlateau
 from tinygrad_relu.optim.lr_scheduler.scheduler import LRScheduler, checked_optimizer
 
 
-class SequentialLR(LRScheduler):
+class SeveralSchedulers(LRScheduler):
+    """What is made of other schedulers of one optimizer, and saved with them."""
+
+    def hold(self, schedulers, optimizer):
+        """Keep schedulers, or raise if one cannot take part."""
+        name = type(self).__name__
+        for k, scheduler in enumerate(schedulers):
+            if not isinstance(scheduler, LRScheduler) or isinstance(scheduler, ReduceLROnPlateau):
+                raise ArgumentError(
+                    f"{name}: schedulers[{k}] is a {type(scheduler).__name__}: pass schedulers whose "
+                    "step() needs no argument"
+                )
+            if scheduler.optimizer is not optimizer:
+                raise ArgumentError(f"{name}: schedulers[{k}] is one of another optimizer")
+        self.optimizer, self._schedulers = optimizer, list(schedulers)
+
+    def state_dict(self):
+        """Return all that the schedulers remember, without the optimizer."""
+        return {**super().state_dict(), "_schedulers": [s.state_dict() for s in self._schedulers]}
+
+    def check_state(self, state):
+        super().check_state(state)
+        if len(state["_schedulers"]) != len(self._schedulers):
+            raise StateError(
+                f"{type(self).__name__}.load_state_dict: the state is of {len(state['_schedulers'])} "
+                f"schedulers, and there are {len(self._schedulers)}"
+            )
+        for scheduler, part in zip(self._schedulers, state["_schedulers"]):
+            scheduler.check_state(part)
+
+    def take_state(self, state):
+        schedulers = self._schedulers
+        super().take_state(state)
+        self._schedulers = schedulers
+        for scheduler, part in zip(schedulers, state["_schedulers"]):
+            scheduler.take_state(part)
+
+
+class SequentialLR(SeveralSchedulers):
     """Follows one scheduler after the other; each begins anew at its milestone.
 
     Parameters
@@ -44,15 +82,7 @@ class SequentialLR(LRScheduler):
         self._milestones = checked_milestones(self, milestones)
         if not isinstance(schedulers, (list, tuple)) or len(schedulers) != len(milestones) + 1:
             raise ArgumentError("SequentialLR: there is one scheduler more than there are milestones")
-        for k, scheduler in enumerate(schedulers):
-            if not isinstance(scheduler, LRScheduler) or isinstance(scheduler, ReduceLROnPlateau):
-                raise ArgumentError(
-                    f"SequentialLR: schedulers[{k}] is a {type(scheduler).__name__}: pass schedulers "
-                    "whose step() needs no argument"
-                )
-            if scheduler.optimizer is not optimizer:
-                raise ArgumentError(f"SequentialLR: schedulers[{k}] is one of another optimizer")
-        self._schedulers = list(schedulers)
+        self.hold(schedulers, self.optimizer)
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"]
         self.begin(last_epoch)
@@ -82,23 +112,52 @@ class SequentialLR(LRScheduler):
         first.restart()
         self._last_lr = first.get_last_lr()
 
-    def state_dict(self):
-        """Return all that the schedulers remember, without the optimizer."""
-        return {**super().state_dict(), "_schedulers": [s.state_dict() for s in self._schedulers]}
 
-    def check_state(self, state):
-        super().check_state(state)
-        if len(state["_schedulers"]) != len(self._schedulers):
-            raise StateError(
-                f"SequentialLR.load_state_dict: the state is of {len(state['_schedulers'])} schedulers, "
-                f"and there are {len(self._schedulers)}"
-            )
-        for scheduler, part in zip(self._schedulers, state["_schedulers"]):
-            scheduler.check_state(part)
+class ChainedScheduler(SeveralSchedulers):
+    """Steps several schedulers at once: each changes the rates that the one before has left.
 
-    def take_state(self, state):
-        schedulers = self._schedulers
-        super().take_state(state)
-        self._schedulers = schedulers
-        for scheduler, part in zip(schedulers, state["_schedulers"]):
-            scheduler.take_state(part)
+    Parameters
+    ----------
+    schedulers : list of LRScheduler
+        All of one optimizer.
+    optimizer : Optimizer, optional
+        That of the schedulers.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> from tinygrad_relu.optim.lr_scheduler import ChainedScheduler, ConstantLR, ExponentialLR
+    >>> optimizer = tg.optim.SGD([tg.tensor([1.0], requires_grad=True)], lr=1.0)
+    >>> scheduler = ChainedScheduler([ConstantLR(optimizer, 0.25, 2), ExponentialLR(optimizer, 0.5)])
+    >>> rates = []
+    >>> for epoch in range(4):
+    ...     rates += scheduler.get_last_lr()
+    ...     optimizer.step()
+    ...     scheduler.step()
+    >>> rates
+    [0.25, 0.125, 0.25, 0.125]
+    """
+
+    @checked_signature
+    def __init__(self, schedulers, optimizer=None):
+        if not isinstance(schedulers, (list, tuple)) or not schedulers:
+            raise ArgumentError("ChainedScheduler: schedulers is a list of one or more")
+        optimizer = getattr(schedulers[0], "optimizer", None) if optimizer is None else optimizer
+        self.hold(schedulers, checked_optimizer(self, optimizer))
+        self._last_lr = [group["lr"] for group in optimizer.param_groups]
+
+    def begin(self, last_epoch=-1):
+        for scheduler in self._schedulers:
+            scheduler.begin(last_epoch)
+        self._last_lr = self._schedulers[-1].get_last_lr()
+
+    def step(self):
+        """Set the rates of the next epoch, by all schedulers in their order."""
+        for scheduler in self._schedulers:
+            scheduler.step()
+        self._last_lr = self._schedulers[-1].get_last_lr()
+
+    def restart(self):
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["initial_lr"]
+        self.begin()
