@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 # The libraries we are compared with live apart, and we beside them; what does not install is missing.
 PEERS = .venv-peers
 PEER_PACKAGES = torch==2.13.0 jax numba numexpr micrograd
-SOURCES = setup.py pyproject.toml $(wildcard tinygrad_relu/*/*.pyx tinygrad_relu/*/*.pxd)
+SOURCES = setup.py pyproject.toml $(wildcard $(foreach kind,pyx pxd pxi,$(addprefix tinygrad_relu/,*/*.$(kind) */*/*.$(kind))))
 
 .PHONY: demo test lint bench clean
 
