@@ -477,7 +477,7 @@ def operand_rearranged(link, path, value):
         yield link.mutation(
             ("arranged", path, number),
             label,
-            24 if label is Label.TRANSPOSED else 25,
+            24 if label is Label.TRANSPOSED else 26.5 if label is Label.AVERAGED else 25,
             rule,
             f"the rule of {link.first.name} takes {described(link.graph, own)} {word}",
         )
