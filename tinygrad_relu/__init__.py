@@ -44,10 +44,8 @@ from tinygrad_relu.ops.conversion import (
 )
 from tinygrad_relu.creation import asarray as as_tensor
 from tinygrad_relu.creation import (
-    Generator,
     arange,
     asarray,
-    bernoulli,
     empty,
     empty_like,
     eye,
@@ -55,24 +53,11 @@ from tinygrad_relu.creation import (
     full,
     full_like,
     get_default_dtype,
-    get_rng_state,
     linspace,
     logspace,
-    initial_seed,
-    manual_seed,
-    normal,
     ones,
     ones_like,
-    rand,
-    rand_like,
-    randint,
-    randint_like,
-    randn,
-    randn_like,
-    randperm,
     set_default_dtype,
-    seed,
-    set_rng_state,
     tensor,
     tril_indices,
     triu_indices,
@@ -372,7 +357,6 @@ from tinygrad_relu.ops.trigonometric import (
     sinh,
     tan,
 )
-from tinygrad_relu.sampling import multinomial, poisson
 from tinygrad_relu.ops.synonyms import (
     abs,
     arccos,
@@ -422,6 +406,27 @@ from tinygrad_relu.ops.taking import (
     take,
     take_along_dim,
     where,
+)
+from tinygrad_relu.random import (
+    Generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
+from tinygrad_relu.sampling import (
+    bernoulli,
+    multinomial,
+    normal,
+    poisson,
+    rand,
+    rand_like,
+    randint,
+    randint_like,
+    randn,
+    randn_like,
+    randperm,
 )
 
 __version__ = "0.1.0"

@@ -5,7 +5,7 @@ import numbers
 
 import numpy as np
 
-from tinygrad_relu.creation import asarray, get_default_dtype, rand, randn
+from tinygrad_relu.creation import asarray, get_default_dtype
 from tinygrad_relu.engine import Tensor, checked_call
 from tinygrad_relu.errors import ArgumentError, RangeError, ShapeError
 from tinygrad_relu.grad_mode import no_grad
@@ -15,7 +15,7 @@ from tinygrad_relu.ops.neural import log_softmax
 from tinygrad_relu.ops.shapes import broadcast_tensors, cast
 from tinygrad_relu.ops.special import erf
 from tinygrad_relu.ops.taking import gather, where
-from tinygrad_relu.sampling import bernoulli, multinomial
+from tinygrad_relu.sampling import bernoulli, multinomial, rand, randn
 
 __all__ = ["Bernoulli", "Categorical", "Distribution", "Normal", "Uniform", "kl_divergence"]
 

@@ -1,10 +1,178 @@
-"""Drawing from given probabilities, and filling tensors in place with what is drawn."""
+"""Drawing tensors at random, and filling tensors in place with what is drawn."""
 
 import numpy as np
 
-from tinygrad_relu.creation import bernoulli, source_of
-from tinygrad_relu.engine import Tensor, add_methods, checked_call, sharing
+from tinygrad_relu.creation import asarray, of_shape, shape_and_dtype
+from tinygrad_relu.engine import Tensor, add_methods, checked_call, get_default_dtype, sharing
 from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError, ShapeError
+from tinygrad_relu.random import source_of
+
+
+@checked_call
+def rand(*shape, size=(), generator=None, requires_grad=False, dtype=None, device=None):
+    """Return numbers drawn evenly from 0 (included) to 1.
+
+    Parameters
+    ----------
+    *shape : int or tuple of int
+    generator : Generator or numpy.random.Generator, optional
+        The one that `manual_seed` seeds, if none is given.
+    """
+    draw = source_of("rand", generator).random
+
+    def fill(n, kind):
+        # Rounded to a smaller dtype, what is just below 1 would be 1.
+        floating("rand", kind)
+        return np.minimum(np.asarray(draw(n)).astype(kind), np.nextafter(kind.type(1), kind.type(0)))
+
+    return of_shape("rand", fill, shape or size, requires_grad, dtype, device)
+
+
+@checked_call
+def randn(*shape, size=(), generator=None, requires_grad=False, dtype=None, device=None):
+    """Return numbers drawn from the standard normal distribution; see `rand`."""
+    draw = source_of("randn", generator).standard_normal
+    dtype = floating("randn", dtype or get_default_dtype())
+
+    def fill(n, kind):
+        return np.asarray(draw(n)).astype(kind)
+
+    return of_shape("randn", fill, shape or size, requires_grad, dtype, device)
+
+
+@checked_call
+def randint(
+    low, high=None, shape=None, generator=None, requires_grad=False, dtype=None, device=None
+):
+    """Return whole numbers drawn evenly from `low` to before `high`.
+
+    As in PyTorch, ``randint(high, shape)`` begins at 0, and a floating `dtype` may be asked for.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.randint(0, 1, (2,)), tg.randint(1, (2,))
+    (tensor([0, 0], dtype=int64), tensor([0, 0], dtype=int64))
+    """
+    if isinstance(high, (tuple, list)) and shape is None:
+        low, high, shape = 0, low, high
+    elif high is None:
+        low, high = 0, low
+    if shape is None:
+        raise ArgumentError(
+            "randint: shape is missing: the forms are randint(low, high, shape) and randint(high, shape)"
+        )
+    shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    draw = source_of("randint", generator).integers
+
+    def fill(n, kind):
+        drawn_as = np.int64 if kind.kind == "f" else kind       # which raises where `high` does not fit
+        return np.asarray(draw(low, high, n, dtype=drawn_as)).astype(kind)
+
+    return of_shape("randint", fill, (shape,), requires_grad, dtype or np.int64, device)
+
+
+@checked_call
+def randperm(count, generator=None, requires_grad=False, dtype=None, device=None):
+    """Return the numbers from 0 to before `count` in random order."""
+    if count < 0:
+        raise RangeError(f"randperm: count is {count}: it is not negative")
+    order = source_of("randperm", generator).permutation(count)
+    return asarray(order.astype(dtype or np.int64), requires_grad, device=device)
+
+
+@checked_call
+def rand_like(x, generator=None, requires_grad=False, dtype=None, device=None):
+    """Return numbers drawn evenly from 0 to 1, in the shape and dtype of `x`."""
+    shape, dtype = shape_and_dtype(x, dtype)
+    dtype = floating("rand_like", dtype)
+    return rand(
+        shape, generator=generator, requires_grad=requires_grad, dtype=dtype, device=device
+    )
+
+
+@checked_call
+def randn_like(x, generator=None, requires_grad=False, dtype=None, device=None):
+    """Return numbers drawn from the standard normal distribution, in the shape and dtype of `x`."""
+    shape, dtype = shape_and_dtype(x, dtype)
+    dtype = floating("randn_like", dtype)
+    return randn(
+        shape, generator=generator, requires_grad=requires_grad, dtype=dtype, device=device
+    )
+
+
+@checked_call
+def randint_like(
+    x, low, high=None, generator=None, requires_grad=False, dtype=None, device=None
+):
+    """Return whole numbers, drawn as by `randint`, in the shape and dtype of `x`."""
+    shape, dtype = shape_and_dtype(x, dtype)
+    return randint(low, high, shape, generator, requires_grad, dtype, device)
+
+
+def floating(name, dtype):
+    """Return `dtype`, or raise if fractions would be lost in it."""
+    if np.dtype(dtype).kind != "f":
+        raise DTypeError(f"{name}: the numbers are fractions, which dtype {np.dtype(dtype)} cannot hold")
+    return dtype
+
+
+def given_by(x):
+    """Return the array of what a distribution is given by; no gradient passes through a draw."""
+    return x.detach().numpy() if isinstance(x, Tensor) else x
+
+
+@checked_call
+def normal(mean=0.0, std=1.0, shape=None, generator=None, requires_grad=False, dtype=None, device=None):
+    """Return numbers drawn from normal distributions.
+
+    Parameters
+    ----------
+    mean, std : Tensor or float
+        Broadcast against each other, and into `shape` if that is given.  No gradient passes to them:
+        for that write ``mean + std * randn(shape)``.
+    shape : tuple of int, optional
+    generator : Generator or numpy.random.Generator, optional
+    requires_grad : bool, default False
+    dtype : dtype, optional
+        That of `mean` and `std` if one is a floating tensor, else the default.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.normal(tg.tensor([1.0, 2.0]), 0.0)
+    tensor([1., 2.], dtype=float64)
+    """
+    center, spread = given_by(mean), given_by(std)
+    if np.any(np.asarray(spread) < 0):
+        raise RangeError("normal: std is negative somewhere: it is at least 0")
+    if dtype is None:
+        kinds = [x.dtype for x in (center, spread) if getattr(x, "dtype", None) is not None]
+        kinds = [kind for kind in kinds if kind.kind == "f"]
+        dtype = np.result_type(*kinds) if kinds else get_default_dtype()
+    drawn = source_of("normal", generator).normal(center, spread, shape)
+    return asarray(np.asarray(drawn).astype(floating("normal", dtype)), requires_grad, device=device)
+
+
+@checked_call
+def bernoulli(x, p=None, generator=None, requires_grad=False, dtype=None, device=None):
+    """Return 1 with the probability that each element of `x` says, and 0 otherwise.
+
+    With `p`, that is the probability of all, and `x` gives shape and dtype only.  No gradient passes
+    to the probabilities.
+
+    Examples
+    --------
+    >>> import tinygrad_relu as tg
+    >>> tg.bernoulli(tg.tensor([0.0, 1.0]))
+    tensor([0., 1.], dtype=float64)
+    """
+    shape, dtype = shape_and_dtype(x, dtype)
+    chance = np.asarray(given_by(x if p is None else p))
+    if not np.all((chance >= 0) & (chance <= 1)):
+        raise RangeError("bernoulli: a probability is not between 0 and 1")
+    hits = source_of("bernoulli", generator).random(shape) < chance
+    return asarray(np.asarray(hits).astype(dtype), requires_grad, device=device)
 
 
 @checked_call
@@ -99,12 +267,6 @@ def filled(name, x, draw, generator):
     return x
 
 
-def check_floating(name, x):
-    """Raise unless `x` has a floating dtype, as drawn numbers need."""
-    if x.dtype.kind != "f":
-        raise DTypeError(f"{name}: a tensor of dtype {x.dtype} holds no such numbers: cast it first")
-
-
 @checked_call
 def uniform_(x, low=0.0, high=1.0, generator=None):
     """Fill with numbers drawn evenly from `low` to `high`, in place; PyTorch's `from` is our `low`.
@@ -115,7 +277,7 @@ def uniform_(x, low=0.0, high=1.0, generator=None):
     >>> bool((tg.zeros(3).uniform_(2.0, 3.0) >= 2.0).all())
     True
     """
-    check_floating("uniform_", x)
+    floating("uniform_", x.dtype)
     if not low <= high:
         raise RangeError(f"uniform_: low is {low}, and high is {high}: it is not lower")
     return filled("uniform_", x, lambda source, shape: source.uniform(low, high, shape), generator)
@@ -131,7 +293,7 @@ def normal_(x, mean=0.0, std=1.0, generator=None):
     >>> tg.zeros(2).normal_(5.0, 0.0)
     tensor([5., 5.], dtype=float64)
     """
-    check_floating("normal_", x)
+    floating("normal_", x.dtype)
     if not std >= 0:
         raise RangeError(f"normal_: std is {std}: it is at least 0")
     return filled("normal_", x, lambda source, shape: source.normal(mean, std, shape), generator)
@@ -147,7 +309,7 @@ def exponential_(x, lambd=1.0, generator=None):
     >>> bool((tg.zeros(3).exponential_(0.5) >= 0).all())
     True
     """
-    check_floating("exponential_", x)
+    floating("exponential_", x.dtype)
     if not lambd > 0:
         raise RangeError(f"exponential_: lambd is {lambd}: it is larger than 0")
     mean = 1 / lambd

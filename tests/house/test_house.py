@@ -35,6 +35,7 @@ FLOORS = {
     "config": 4,
     "cuda": 5,
     "creation": 4,
+    "random": 4,
     "grad_mode": 4,
     "backward_modes": 4,
     "execution": 4,

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from tinygrad_relu.creation import source_of
 from tinygrad_relu.engine import checked_call
 from tinygrad_relu.nn.module import Module
 from tinygrad_relu.nn.settings import checked_constructor, truth
 from tinygrad_relu.ops.operands import probability, with_axes
+from tinygrad_relu.random import source_of
 
 
 def left_out(name, input, p, training, generator, shape_of, least=0, most=None):

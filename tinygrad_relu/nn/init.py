@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 
-from tinygrad_relu.creation import source_of
 from tinygrad_relu.engine import Tensor, checked_call
 from tinygrad_relu.errors import ArgumentError, DTypeError, RangeError, ShapeError
 from tinygrad_relu.grad_mode import no_grad
 from tinygrad_relu.ops.operands import whole
 from tinygrad_relu.ops.special import erfinv
+from tinygrad_relu.random import source_of
 
 FANS = {"fan_in": 1, "fan_out": 0}
 

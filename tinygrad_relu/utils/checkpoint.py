@@ -1,9 +1,9 @@
 """Memory for time: values that backward needs are computed again instead of kept."""
 
 from tinygrad_relu.backward_modes import saved_tensors_hooks
-from tinygrad_relu.creation import default_generator
 from tinygrad_relu.errors import GraphError
 from tinygrad_relu.grad_mode import enable_grad
+from tinygrad_relu.random import default_generator
 
 __all__ = ["checkpoint", "checkpoint_sequential"]
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tinygrad_relu.creation import asarray, source_of
+from tinygrad_relu.creation import asarray
 from tinygrad_relu.engine import Tensor, checked_signature
 from tinygrad_relu.errors import ArgumentError, DTypeError, IndexingError, RangeError, ShapeError
 from tinygrad_relu.ops.shapes import stack
+from tinygrad_relu.random import source_of
 
 __all__ = [
     "ConcatDataset",
