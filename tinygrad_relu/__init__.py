@@ -234,12 +234,6 @@ from tinygrad_relu.ops.losses import (
     poisson_nll_loss,
     smooth_l1_loss,
 )
-from tinygrad_relu.ops.margins import (
-    cosine_embedding_loss,
-    hinge_embedding_loss,
-    margin_ranking_loss,
-    triplet_margin_loss,
-)
 from tinygrad_relu.ops.matrices import cholesky, det, logdet, slogdet, trace
 from tinygrad_relu.ops.matrix_functions import matrix_exp, matrix_power
 from tinygrad_relu.ops.matrices import qr
@@ -449,6 +443,7 @@ LATER = {
     "bfloat16": "amp",
     "check_gradients": "gradcheck.check",
     "compile": "execution",
+    "cosine_embedding_loss": "ops.margins",
     "cuda": None,
     "distributed": None,
     "distributions": None,
@@ -456,10 +451,12 @@ LATER = {
     "func": None,
     "get_default_device": "execution",
     "get_float32_matmul_precision": "execution",
+    "hinge_embedding_loss": "ops.margins",
     "interop": None,
     "kink_sensitivity": "gradcheck.sensitivity",
     "linalg": None,
     "load": "io",
+    "margin_ranking_loss": "ops.margins",
     "nn": None,
     "optim": None,
     "save": "io",
@@ -468,6 +465,7 @@ LATER = {
     "special": None,
     "testing": None,
     "transforms": None,
+    "triplet_margin_loss": "ops.margins",
     "use_deterministic_algorithms": "execution",
     "utils": None,
 }

@@ -113,7 +113,10 @@ def randint_like(
 def floating(name, dtype):
     """Return `dtype`, or raise if fractions would be lost in it."""
     if np.dtype(dtype).kind != "f":
-        raise DTypeError(f"{name}: the numbers are fractions, which dtype {np.dtype(dtype)} cannot hold")
+        raise DTypeError(
+            f"{name}: the numbers are fractions, which dtype {np.dtype(dtype)} cannot hold: take a "
+            "floating dtype"
+        )
     return dtype
 
 

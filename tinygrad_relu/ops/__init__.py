@@ -4,8 +4,8 @@ Read `table` for how an op is declared, then `arithmetic`, `exponential`, `trigo
 `logical`, `gates`, `activations`, `reductions`, `cumulative`, `ordering`, `quantiles`, `counting`,
 `shapes`, `indexing`, `linalg`, `neural`; and, made of those, `taking`, `putting`, `overwriting`,
 `joining`, `rearranging`, `products`, `affine`, `matrices`, `matrix_functions`, `covariance`,
-`convolution`, `pooling`, `resizing`, `normalization`, `losses`, `margins`, `bessel`; and `synonyms`, the
-further names of all these.
+`convolution`, `pooling`, `normalization`, `losses`; and `synonyms`, the further names of all these.
+`bessel`, `margins` and `resizing`, which few programs need, are loaded by those who have their names.
 """
 
 import numpy as np
@@ -17,7 +17,6 @@ from tinygrad_relu.ops import (
     affine,
     arithmetic,
     assignment,
-    bessel,
     conversion,
     convolution,
     counting,
@@ -33,7 +32,6 @@ from tinygrad_relu.ops import (
     linalg,
     logical,
     losses,
-    margins,
     matrices,
     matrix_functions,
     neural,
@@ -48,7 +46,6 @@ from tinygrad_relu.ops import (
     quantiles,
     rearranging,
     reductions,
-    resizing,
     shapes,
     special,
     synonyms,
