@@ -211,6 +211,8 @@ def explained(report, at, comparisons, faults):
         # Right numbers need no explanation: then the fault that was seen is all that is wrong.
         told[entry.name] = list(found.get(entry.name, [])) if comparison.wrong else []
         label, sentence = faults.of_input.get(entry.name, (None, ""))
+        if label is Label.WRONG_SHAPE and any("shape" in one.details for one in told[entry.name]):
+            continue        # the diagnosis says how the shape came about
         if label is not None and not any(one.label is label for one in told[entry.name]):
             told[entry.name] = [
                 Explanation(label, f"{sentence}.", 1.0),
