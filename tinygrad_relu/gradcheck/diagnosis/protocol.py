@@ -113,7 +113,7 @@ def wrong_shape(case, k):
     for label, words, details, _ in repairs(shape, right):
         if label is not Label.WRONG_SHAPE:
             return Explanation(
-                label if label is Label.NOT_SUMMED else Label.WRONG_SHAPE,
+                Label.WRONG_SHAPE,
                 f"{has}: {words}; its values are wrong, too.",
                 0.9,
                 {"shape": list(shape), **details},
