@@ -714,3 +714,10 @@ def test_backward_refuses_inputs_that_have_no_gradient(inputs, message):
     with pytest.raises(TensorError, match=message):
         (x * x).backward(inputs=inputs)
     assert x.grad is None
+
+
+def test_only_inputs_of_older_programs():
+    x = tg.tensor(3.0, requires_grad=True)
+    assert tg.autograd.grad(x * x, x, only_inputs=True)[0].item() == 6
+    with pytest.raises(ArgumentError, match=r"only_inputs is False: call backward\(\)"):
+        tg.autograd.grad(x * x, x, only_inputs=False)

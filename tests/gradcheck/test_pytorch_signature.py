@@ -77,3 +77,8 @@ def test_kinks_pass_unless_a_tolerance_is_given():
         tg.gradcheck(tg.relu, (on,), eps=1e-6)
     with pytest.raises(GradientError):
         tg.gradcheck(lambda v: tg.relu(v) * v.detach() + Wrong.apply(v), (on,))
+
+
+def test_both_have_a_second_place():
+    assert tg.autograd.gradcheck is tg.gradcheck
+    assert tg.autograd.gradgradcheck is tg.gradgradcheck

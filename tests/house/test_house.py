@@ -54,6 +54,7 @@ FLOORS = {
     "nn": 6,
     "optim": 6,
     "autograd.functional": 7,
+    "autograd.gradcheck": 9,
     "func": 7,
     "interop": 7,
     "distributed": 7,

@@ -16,6 +16,8 @@ __all__ = [
     "function",
     "functional",
     "grad",
+    "gradcheck",
+    "gradgradcheck",
     "graph",
     "inference_mode",
     "no_grad",
@@ -25,4 +27,9 @@ __all__ = [
     "set_grad_enabled",
 ]
 
-__getattr__, __dir__ = on_demand(__name__, {"Variable": "variable", "functional": None})
+__getattr__, __dir__ = on_demand(__name__, {
+    "Variable": "variable",
+    "functional": None,
+    "gradcheck": "gradcheck",
+    "gradgradcheck": "gradcheck",
+})

@@ -53,7 +53,7 @@ def weights_for(name, word, weights, outputs):
 @checked_signature
 def grad(
     outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=None,
-    materialize_grads=False,
+    materialize_grads=False, only_inputs=True,
 ):
     """Return the gradients of `outputs` with respect to `inputs`.
 
@@ -73,6 +73,8 @@ def grad(
         if it is not given.
     materialize_grads : bool, default False
         Give zeros for an input that no output depends on.
+    only_inputs : bool, default True
+        Accepted for older programs; for gradients of all leaves call `backward`.
 
     Returns
     -------
@@ -87,6 +89,8 @@ def grad(
     >>> first.item(), second.item()
     (27.0, 18.0)
     """
+    if not only_inputs:
+        raise ArgumentError("grad: only_inputs is False: call backward(), which adds to all leaves")
     outputs, inputs = listed("grad", "outputs", outputs), listed("grad", "inputs", inputs)
     weights = weights_for("grad", "grad_outputs", grad_outputs, outputs)
     if materialize_grads and allow_unused is False:

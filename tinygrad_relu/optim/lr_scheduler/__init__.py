@@ -1,6 +1,7 @@
 """Schedules of the learning rate, by PyTorch's names."""
 
 from tinygrad_relu.optim.lr_scheduler.cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
+from tinygrad_relu.optim.lr_scheduler.cyclic import CyclicLR
 from tinygrad_relu.optim.lr_scheduler.factors import (
     ConstantLR,
     ExponentialLR,
@@ -21,6 +22,7 @@ __all__ = [
     "ConstantLR",
     "CosineAnnealingLR",
     "CosineAnnealingWarmRestarts",
+    "CyclicLR",
     "ExponentialLR",
     "LRScheduler",
     "LambdaLR",

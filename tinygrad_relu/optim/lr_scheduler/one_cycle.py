@@ -7,9 +7,11 @@ from tinygrad_relu.errors import ArgumentError, RangeError
 from tinygrad_relu.optim.lr_scheduler.scheduler import (
     LRScheduler,
     check_between,
+    check_momentum,
     check_whole,
     checked_optimizer,
     one_for_each,
+    set_momentum,
 )
 
 
@@ -78,12 +80,10 @@ class OneCycleLR(LRScheduler):
             raise ArgumentError(
                 f"OneCycleLR: anneal_strategy is {anneal_strategy!r}: it is 'cos' or 'linear'"
             )
-        if cycle_momentum and not optimizer.defaults.keys() & {"momentum", "betas"}:
-            raise ArgumentError(
-                f"OneCycleLR: {type(optimizer).__name__} has no momentum: set cycle_momentum=False"
-            )
+        if cycle_momentum:
+            check_momentum(self, optimizer)
         self.total_steps, self.anneal_strategy = total_steps, anneal_strategy
-        self.cycle_momentum, self.use_beta1 = bool(cycle_momentum), "betas" in optimizer.defaults
+        self.cycle_momentum = bool(cycle_momentum)
         self.phases = phases_of(total_steps, pct_start, three_phase)
         extremes = [
             one_for_each(self, name, value, optimizer) for name, value in
@@ -129,11 +129,7 @@ class OneCycleLR(LRScheduler):
     def set_rates(self, rates):
         super().set_rates(rates)
         for group in self.optimizer.param_groups if self.cycle_momentum else ():
-            momentum = self.between(group, "momentum")
-            if self.use_beta1:
-                group["betas"] = (momentum, *group["betas"][1:])
-            else:
-                group["momentum"] = momentum
+            set_momentum(group, self.between(group, "momentum"))
 
 
 def phases_of(total_steps, pct_start, three_phase):

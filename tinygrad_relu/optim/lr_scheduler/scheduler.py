@@ -172,6 +172,23 @@ def check_between(scheduler, low, high, **settings):
             )
 
 
+def check_momentum(scheduler, optimizer):
+    """Raise if an optimizer has no momentum that could be moved."""
+    if not optimizer.defaults.keys() & {"momentum", "betas"}:
+        raise ArgumentError(
+            f"{type(scheduler).__name__}: {type(optimizer).__name__} has no momentum: set "
+            "cycle_momentum=False"
+        )
+
+
+def set_momentum(group, momentum):
+    """Set the momentum of a group, or the first of its betas."""
+    if "betas" in group:
+        group["betas"] = (momentum, *group["betas"][1:])
+    else:
+        group["momentum"] = momentum
+
+
 def one_for_each(scheduler, name, value, optimizer):
     """Return a setting for each group of an optimizer from one for all, or a list of them."""
     count = len(optimizer.param_groups)
