@@ -6,10 +6,12 @@ from dataclasses import replace
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.branches import branch_mutations
+from tinygrad_relu.gradcheck.diagnosis.cross_entropies import cross_entropy_mutations
 from tinygrad_relu.gradcheck.diagnosis.edges import edge_mutations
 from tinygrad_relu.gradcheck.diagnosis.indices import index_mutations
 from tinygrad_relu.gradcheck.diagnosis.inputs import input_mutations
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.lengths import length_mutations
 from tinygrad_relu.gradcheck.diagnosis.losses import loss_mutations
 from tinygrad_relu.gradcheck.diagnosis.misplaced import misplaced_mutations
 from tinygrad_relu.gradcheck.diagnosis.mutations import BEHIND, Mutation
@@ -23,6 +25,8 @@ from tinygrad_relu.gradcheck.diagnosis.sections import section_mutations
 from tinygrad_relu.gradcheck.diagnosis.softmaxes import softmaxes
 from tinygrad_relu.gradcheck.diagnosis.statistics import statistic_mutations
 from tinygrad_relu.gradcheck.diagnosis.sums import sum_mutations
+from tinygrad_relu.gradcheck.diagnosis.weights import weight_mutations
+from tinygrad_relu.gradcheck.diagnosis.windows import window_mutations
 
 # What all walks together may cost, in seconds as estimated beforehand, so that the answer does not
 # depend on how busy the machine is.
@@ -39,6 +43,7 @@ FOR_ONE_OPERAND = (
     branch_mutations,
     input_mutations,
     misplaced_mutations,
+    weight_mutations,
 )
 FIRST_HALF = Mutation(("first half",), Label.UNEXPLAINED, 0.0, [], "")
 FAMILIES = (
@@ -52,12 +57,16 @@ FAMILIES = (
     index_mutations,
     round_mutations,
     statistic_mutations,
+    length_mutations,
+    window_mutations,
     product_mutations,
     piece_mutations,
     recomputation_mutations,
     value_mutations,
     loss_mutations,
+    cross_entropy_mutations,
     misplaced_mutations,
+    weight_mutations,
 )
 
 
