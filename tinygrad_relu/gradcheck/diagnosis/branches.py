@@ -125,6 +125,8 @@ def confused(graph, parent, found):
     products = [
         link for link in found if link.first.function in PRODUCTS and len(link.first.references) == 2
     ]
+    if len(products) > 1:
+        yield from same_operand(graph, parent, products)
     for a, b in itertools.combinations(products, 2):
         one, other = (link.first.operands[1 - link.slot(link.members[0])] for link in (a, b))
         if one.shape != other.shape:
@@ -140,6 +142,22 @@ def confused(graph, parent, found):
             "each other's operand",
             a.first.line,
             a.first.name,
+        )
+
+
+def same_operand(graph, parent, products):
+    """Yield several products into one gradient, all with the operand of one of them: copied lines."""
+    operands = [link.first.operands[1 - link.slot(link.members[0])] for link in products]
+    if len({x.shape for x in operands}) > 1:
+        return
+    for link, value in zip(products, operands):
+        number = link.first.references[1 - link.slot(link.members[0])]
+        yield Mutation(
+            ("same operand", link.members, parent), Label.WRONG_FUNCTION, 25.1,
+            [change for other in products if other is not link for change in with_operand(other, value)],
+            f"all {len(products)} products that {described(graph, parent)} goes into send back with "
+            f"{described(graph, number)}, and each has to with its own operand",
+            link.first.line, link.first.name,
         )
 
 

@@ -12,6 +12,8 @@ DERIVATIVES = {
     "1 + {v}": lambda v: 1 + v,
     "{v} * (1 - {v}), the derivative of the sigmoid": lambda v: v * (1 - v),
     "{v} * (1 + {v})": lambda v: v * (1 + v),
+    "{v} * (1 - {v})**2": lambda v: v * (1 - v) ** 2,
+    "{v}**2 * (1 - {v})": lambda v: v**2 * (1 - v),
     "1 - {v}**2, the derivative of tanh": lambda v: 1 - v**2,
     "1 + {v}**2": lambda v: 1 + v**2,
     "(1 - {v})**2": lambda v: (1 - v) ** 2,
@@ -85,6 +87,9 @@ KNOWN = {
     "sin": np.sin,
     "cos": np.cos,
 }
+
+#: Those of them that stand between the layers of a net.
+ACTIVATIONS = {"ReLU", "the sigmoid", "tanh", "softplus", "SiLU", "GELU", "GELU by tanh"}
 
 
 def name_of(z, y):

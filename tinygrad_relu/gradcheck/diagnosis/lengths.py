@@ -81,12 +81,14 @@ def wrong_scalings(graph, found):
 
     euclidean = w is u
     what = "what is scaled to unit length" if euclidean else "what is divided by its sum"
+    # Of a softmax one says so: see `softmaxes`.
+    behind = 0.3 * (graph.steps[found.x].function is np.exp)
     mistakes = [*scaling_mistakes(u, n, w, over), *sums_over_others(u, n, w, over)]
     if euclidean:
         mistakes += with_vector(x, u, n, over)
     for key, label, cost, words, rule in mistakes:
         yield Mutation(
-            ("scaled to one", found.unit, key), label, cost,
+            ("scaled to one", found.unit, key), label, cost + behind,
             [Change(found.unit, found.x, lambda g, _, rule=rule: rule(g) - right(g))],
             f"the way back through {what}, {described(graph, found.x)}, {words}", step.line, step.name,
         )

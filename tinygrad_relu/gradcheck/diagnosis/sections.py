@@ -7,6 +7,7 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.conditions import compared_with_zero, masks_at_level
 from tinygrad_relu.gradcheck.diagnosis.functions import (
+    ACTIVATIONS,
     DERIVATIVES,
     derivative,
     is_right_but_for_zeros,
@@ -86,8 +87,14 @@ class Section:
             self.name,
             None,
             details,
-            whole=not self.partial and step.function not in (np.multiply, np.divide),
+            whole=self.whole,
         )
+
+    @functools.cached_property
+    def whole(self):
+        """Whether it is an activation, as far as can be told."""
+        scaling = self.graph.steps[self.ends[0]].function in (np.multiply, np.divide)
+        return not self.partial and not scaling and self.name != "log"
 
     @functools.cached_property
     def beside_another(self):
@@ -98,6 +105,19 @@ class Section:
             step.function in STRAIGHT and sum(step.flowing) > 1 and step is not steps[self.ends[0]]
             for step in consumers
         )
+
+    @functools.cached_property
+    def at_once(self):
+        """Whether it is a known function of several steps in one line: nobody derives these one by one."""
+        start, end = self.starts[0], self.ends[0]
+        if self.partial or name_of(self.value(start), self.value(end)) is None:
+            return False
+        inside, reached = [], {end}
+        for k in range(end, start, -1):
+            if k in reached:
+                reached |= {p for _, p in self.graph.edges(k)}
+                inside.append(self.graph.steps[k].line)
+        return len(inside) > 1 and len(set(inside)) == 1
 
     @functools.cached_property
     def name(self):
@@ -282,6 +302,14 @@ def wrong_masks(section, sides):
         lambda j, _: low + high - section.slopes[j],
         f"the mask of {section.name} is upside down: it lets pass what it should stop (< for >)",
     )
+    if low < 0 < high and low != -high:
+        yield section.mutation(
+            ("exchanged",),
+            Label.WRONG_FUNCTION,
+            23.3,
+            lambda j, _: np.where(section.slopes[j] == high, -low, -high),
+            f"the slopes of both sides of {section.name} are exchanged, but for their signs",
+        )
     graph, shape = section.graph, section.value(section.ends[0]).shape
     if any(section.value(k).shape != shape for k in section.ends):
         return
@@ -406,7 +434,7 @@ def other_functions(section):
     for place, where in places_in(section) if not straight else ():
         for name in DERIVATIVES:
             found = [derivative_at(graph, name, k) for k in where]
-            if all(f is not None for f in found) and not proportional(found, slopes):
+            if all(f is not None and bends(f) for f in found) and not proportional(found, slopes):
                 yield of_formula(section, place, name, found)
     powers = {"squared": 2.0, "inverted": -1.0, "under a root": 0.5, "cubed": 3.0}
     for word, power in powers.items():
@@ -437,6 +465,11 @@ def other_functions(section):
         yield from at_another_place(section, where)
         for name in formulas[:1]:
             yield from formula_at_another_place(section, name, where)
+
+
+def bends(x):
+    """Tell whether a derivative is not the same everywhere, but for traces of what it is far away."""
+    return x.size < 2 or np.ptp(x) == 0 or np.ptp(x) > 1e-4 * np.abs(x).max()
 
 
 def derivative_at(graph, name, k):
@@ -475,6 +508,8 @@ def of_formula(section, place, name, found):
     )
     # The derivative of softplus with the wrong sign is commoner than what it is in terms of its result.
     cost = 23.5 + 0.1 * ("yxu".index(letter)) - 0.2 * name.startswith("sigmoid(-")
+    if section.at_once and place != f"step {section.starts[0]}":
+        cost = 19.9  # less than to forget the derivative of one of its steps
     key = ("formula", place, name)
     if len(section.ends) > 1:
         return section.mutation(key, Label.WRONG_FUNCTION, cost, lambda j, _: found[j], words)
@@ -498,7 +533,7 @@ def of_formula(section, place, name, found):
             said = f"the mask in {section.name} is forgotten: its derivative is 0 at some elements"
         elif section.name == "the sigmoid" and (place, name) == ("result", "1 - {v}") and close(c, 1):
             # With y alone it is the derivative of exp that may have been meant.
-            label, price = Label.MISSING_FACTOR, 22.9
+            label, price = Label.MISSING_FACTOR, min(22.9, cost - 0.1)
             said = f"of y * (1 - y), the derivative of {section.name}, the first factor is missing"
         elif (
             "ReLU" in name
@@ -521,7 +556,7 @@ def of_formula(section, place, name, found):
         named,
         {},
         (Change(end, start, lambda g, _: -g * section.slopes[0]),),
-        not section.partial,
+        section.whole,
     )
 
 
@@ -562,10 +597,14 @@ def at_another_place(section, where):
     if all(np.array_equal(*pair) for pair in zip(found, section.slopes)):
         return
     own = where == section.ends
+    # Between log(1 + x**2) and its x lies no activation, but a part of the function.
+    before = where[0] < section.starts[0] and name_of(
+        graph.steps[where[0]].value, section.value(section.starts[0])
+    ) in ACTIVATIONS
     if two_values(np.concatenate([np.ravel(s) for s in section.slopes])) is not None and not own:
         label, what = Label.MASK_FROM_WRONG_TENSOR, "mask"
     else:
-        label, what = Label.WRONG_FUNCTION, "derivative"
+        label, what = Label.PRE_ACTIVATION if before else Label.WRONG_FUNCTION, "derivative"
     yield section.mutation(
         ("place", where),
         label,

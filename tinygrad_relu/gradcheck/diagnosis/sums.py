@@ -1,9 +1,13 @@
 """Wrong sums: over broadcast axes and within reductions."""
 
+import itertools
+
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
-from tinygrad_relu.gradcheck.diagnosis.mutations import described, links
+from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, links
+from tinygrad_relu.gradcheck.diagnosis.sections import sections_before
+from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 LARGEST = {np.max, np.amax}
 SMALLEST = {np.min, np.amin}
@@ -19,6 +23,12 @@ def sum_mutations(graph):
             yield from extrema(link)
         if link.first.function is np.cumsum:
             yield from cumulated(link)
+        if link.first.function is np.prod:
+            yield from multiplied(link)
+    yield from averaged_over_places(graph)
+    for k in graph.live:
+        if graph.steps[k].function in (np.sum, np.mean) and graph.steps[k].value.size == 1:
+            yield from sums_for_derivatives(graph, k)
 
 
 # ------------------------------------------------------------------------------- broadcast axes
@@ -154,12 +164,98 @@ def masks_like(graph, shape):
 
 
 def cumulated(link):
-    """Yield a cumulative sum where one from the end is right."""
-    axis = link.first.keywords.get("axis")
+    """Yield what is taken for a cumulative sum from the end, which is the reverse of one."""
+    step = link.first
+    axis = step.keywords.get("axis", step.arguments[1] if len(step.arguments) > 1 else None)
     yield link.mutation(
         ("cumsum",), Label.WRONG_FUNCTION, 23, lambda k, g, _: np.cumsum(g, axis).reshape(g.shape),
         "the reverse of np.cumsum adds up from the end, and here it adds up from the beginning",
     )
+    if axis is None:
+        return
+    yield link.mutation(
+        ("no cumsum",), Label.MISSING_FACTOR, 22, lambda k, g, _: g,
+        "the gradient is handed on through np.cumsum as it is, and has to be added up from the end",
+    )
+    yield link.mutation(
+        ("total",), Label.SUMMED, 23.2, lambda k, g, _: np.broadcast_to(g.sum(axis, keepdims=True), g.shape),
+        "the reverse of np.cumsum adds up from the end to each element, and here all is summed up",
+    )
+    yield link.mutation(
+        ("without own",), Label.MISSING_TERM, 23.3, lambda k, g, _: link.right(k, g) - g,
+        "the reverse of np.cumsum adds up from the end, and here each element's own gradient is missing",
+    )
+    for other in range(step.value.ndim):
+        if other != axis % step.value.ndim:
+            yield link.mutation(
+                ("other axis", other), Label.SUMMED, 23.4,
+                lambda k, g, _, a=other: np.flip(np.cumsum(np.flip(g, a), a), a),
+                f"the reverse of np.cumsum adds up along axis {other}, and not along axis {axis}",
+            )
+
+
+def multiplied(link):
+    """Yield what is made of the derivative of a product of elements, ``prod(x) / x``."""
+
+    def spread(k, g):
+        step = link.graph.steps[k]
+        axis = step.keywords.get("axis", step.arguments[1] if len(step.arguments) > 1 else None)
+        wide = axis is not None and g.ndim < step.operands[0].ndim
+        g, y = (np.expand_dims(v, axis) if wide else v for v in (g, step.value))
+        return step.operands[0], g, y
+
+    rules = (
+        ("undivided", Label.MISSING_FACTOR, "is not divided by the element itself", lambda x, g, y: g * y),
+        ("times", Label.WRONG_FUNCTION, "is multiplied by the element itself, and has to be divided",
+         lambda x, g, y: g * y * x),
+        ("ones", Label.MISSING_FACTOR, "is not multiplied in", lambda x, g, y: g + 0 * x),
+        ("own", Label.WRONG_FUNCTION, "is taken for the element itself", lambda x, g, y: g * x),
+        ("inverse", Label.MISSING_FACTOR, "lacks the product", lambda x, g, y: g / x),
+    )
+    for key, label, words, rule in rules:
+        yield link.mutation(
+            ("product", key), label, 23, lambda k, g, _, rule=rule: rule(*spread(k, g)) + 0 * link.operand(k),
+            f"the derivative of {link.first.name}, which is the product of the others, {words}",
+        )
+
+
+def averaged_over_places(graph):
+    """Yield the gradient of what is broadcast in each round of a loop as a mean over all places."""
+    for k in graph.live:
+        count, size = 0, graph.steps[k].value.size
+        users = [j for j in graph.live for _, p in graph.edges(j) if p == k]
+        for j in users:
+            step = graph.steps[j]
+            count += step.value.size // max(1, size) if step.elementwise else 1
+        if len(users) > 1 and count > len(users):
+            yield Mutation(
+                ("mean of places", k), Label.AVERAGED, 9.3,
+                [Change(k, k, lambda g, _, count=count: g / count - g)],
+                f"the gradient of {described(graph, k)} is averaged over the {count} places where it is "
+                "used, and has to be summed",
+                graph.steps[users[0]].line, graph.steps[users[0]].name,
+            )
+
+
+def sums_for_derivatives(graph, k):
+    """Yield the value of a sum, such as that of a penalty, for the derivative of what is summed."""
+    step = graph.steps[k]
+    if len(step.references) != 1:
+        return
+    for start, slope, partial in sections_before(graph, step.references[0]):
+        for c in () if partial else (1.0, 2.0, 0.5):
+            total = c * float(step.value.reshape(()))
+
+            def extra(g, _, total=total, slope=slope):
+                (whole,) = step.pull(g)
+                return whole * (total - slope)
+
+            yield Mutation(
+                ("sum for derivative", k, start, c), Label.WRONG_FUNCTION, 25.6, [Change(k, start, extra)],
+                f"{'' if c == 1 else f'{c:.6g} times '}the value of {described(graph, k)} is taken for the "
+                f"derivative of what is summed there, by {described(graph, start)}",
+                step.line, step.name,
+            )
 
 
 def extrema(link):
@@ -217,6 +313,7 @@ def extrema(link):
         lambda k, g, _: spread(k, g) * opposite(k),
         f"the gradient of {name} goes to the element at the other end: the smallest for the largest",
     )
+    yield from masks_of_extrema(link, spread)
     axis = link.first.keywords.get("axis", None)
     for by in (1, -1):
         yield link.mutation(
@@ -233,6 +330,27 @@ def extrema(link):
         lambda k, g, _: first_along(spread(k, g), axis),
         f"the gradient of {name} always goes to the first element",
     )
+
+
+def masks_of_extrema(link, spread):
+    """Yield the gradient of a largest element under the mask of those of other groups."""
+    step = link.first
+    largest = step.function in LARGEST
+    x, own = step.operands[0], spread(link.members[0], step.value)
+    masks = [
+        (axes, x == (np.max if largest else np.min)(x, axis=axes, keepdims=True))
+        for length in range(1, x.ndim + 1)
+        for axes in itertools.combinations(range(x.ndim), length)
+    ]
+    masks = [(f"the {'largest' if largest else 'smallest'} along axes {axes}", m) for axes, m in masks]
+    masks.append(("those above 0", x > 0))
+    for words, mask in masks:
+        if len(link.members) == 1 and mask.any() and not np.array_equal(mask, x == own):
+            yield link.mutation(
+                ("mask of", words), Label.MASK_FROM_WRONG_TENSOR, 22.7,
+                lambda k, g, _, mask=mask: spread(k, g) * mask,
+                f"the gradient of {step.name} goes to {words}, and not to what was chosen",
+            )
 
 
 def first_along(x, axis):

@@ -88,11 +88,11 @@ def ratios(shape, weights, others):
     for name, v in others.items():
         for axis in (a for a, n in enumerate(shape) if n == v.size):
             wide = along(v, axis, len(shape))
-            for key, label, words, ratio in (
-                ("without", Label.MISSING_FACTOR, "is missing", 1 / wide),
-                ("again", Label.WRONG_FUNCTION, "is multiplied in once too often", wide),
+            for key, label, cost, words, ratio in (
+                ("without", Label.MISSING_FACTOR, 23.7, "is missing", 1 / wide),
+                ("again", Label.WRONG_FUNCTION, 24.2, "is multiplied in once too often", wide),
             ):
-                yield ((key, name, axis), label, 24.2, f"the factor {name} along axis {axis} {words}", ratio)
+                yield (key, name, axis), label, cost, f"the factor {name} along axis {axis} {words}", ratio
 
 
 def along(x, axis, ndim):
