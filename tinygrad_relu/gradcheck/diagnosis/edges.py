@@ -361,6 +361,10 @@ def substitutes(link, path, shape):
         found += [own[::-1], later(own, own, 1), later(own, own, -1)]
         found += [own[1:] + own[:1], own[-1:] + own[:-1]]  # as x[t - 1] takes the last one for the first
         found += [own[-1:] * len(own), own[:1] * len(own)]
+        if link.graph.steps[own[-1]].references:  # as it is left behind by the loop
+            after = [k for k in link.graph.live if same_site(link.graph, k, own[-1])]
+            after = [k for k in after if link.graph.steps[k].value.shape == shape]
+            found += [tuple(after[-1:]) * len(own)] if after else []
     for where in found:
         same_values = all(
             np.array_equal(link.graph.steps[a].value, link.graph.steps[b].value)
@@ -405,6 +409,8 @@ def how_confused(graph, link, path, own, other):
         return Label.STALE_BUFFER, 24
     if same_site(graph, own, other):
         return Label.STALE_BUFFER, 24
+    if link.first.function is np.divide and {own, other} <= set(link.first.references):
+        return Label.MISSING_FACTOR, 24  # of a quotient 1 is left
     how = relation(graph, own, other)
     if how is Relation.ACTIVATION:
         itself = link.first.elementwise and path == link.path

@@ -4,15 +4,35 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.edges import only_use
-from tinygrad_relu.gradcheck.diagnosis.mutations import described, links
+from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, links
+from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 
 def order_mutations(graph):
     """Yield wrong orders of what goes back through all links of a graph."""
+    yield from arriving_at_outputs(graph)
     for link in links(graph):
         yield from arranged(link)
         if not link.first.elementwise:
             yield from arriving(link)
+
+
+def arriving_at_outputs(graph):
+    """Yield what is given to the backward, summed up or averaged before it goes back."""
+    for k in {k for k in graph.outputs if k in graph.live}:
+        step = graph.steps[k]
+        axes = [a for a, n in enumerate(step.value.shape) if n > 1]
+        for over in [*((a,) for a in axes), *([tuple(axes)] if len(axes) > 1 else [])]:
+            for label, word, function in (
+                (Label.SUMMED, "summed", np.sum), (Label.AVERAGED, "averaged", np.mean)
+            ):
+                yield Mutation(
+                    ("given", k, word, over), label, 24.6,
+                    [Change(k, k, lambda g, _, f=function, a=over: f(g, axis=a, keepdims=True) - g)],
+                    f"the gradient that is given to the backward is {word} over "
+                    f"{f'axis {over[0]}' if len(over) == 1 else f'axes {over}'} before it goes back",
+                    step.line, step.name,
+                )
 
 
 def arranged(link):

@@ -249,6 +249,14 @@ def forgotten(section, sides):
             lambda j, _: ones[j],
             f"the derivative of {name} is not multiplied in: a factor of the chain rule is missing",
         )
+        if sides is None and all((s < 0).all() for s in section.slopes):
+            yield section.mutation(
+                ("minus one",),
+                Label.MISSING_FACTOR,
+                20.1,
+                lambda j, _: -ones[j],
+                f"of the derivative of {name} only the minus is multiplied in: a factor is missing",
+            )
         return
     yield section.mutation(
         ("one",),
@@ -514,7 +522,9 @@ def of_formula(section, place, name, found):
     if len(section.ends) > 1:
         return section.mutation(key, Label.WRONG_FUNCTION, cost, lambda j, _: found[j], words)
 
-    is_mask = name.startswith(("({v} > 0)", "({v} >= 0)")) and mask_is_given(section)
+    sides = two_values(section.slopes[0])
+    gated = section.graph.steps[section.ends[0]].function in GATES and sides is not None and 0 in sides
+    is_mask = name.startswith(("({v} > 0)", "({v} >= 0)")) and (gated or mask_is_given(section))
     usual = Label.MASK_FROM_WRONG_TENSOR if is_mask else Label.WRONG_FUNCTION
 
     def named(c):

@@ -34,7 +34,7 @@ MANY = 12
 GOOD = 28.0  # what costs more, something better is looked for
 ALONE = 0.9  # what it costs if it spares the gradient of another input, which it should spoil, too
 
-BUDGET, PART_BUDGET = 1.2, 0.3
+BUDGET, PART_BUDGET = 3.0, 0.3
 STEP_COST, ELEMENT_COST, LOOK_COST = 7e-6, 4e-9, 4e-5
 
 FOR_ONE_OPERAND = (

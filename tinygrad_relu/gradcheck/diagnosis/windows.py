@@ -4,7 +4,7 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import described, links
-from tinygrad_relu.gradcheck.diagnosis.step import take_at
+from tinygrad_relu.gradcheck.diagnosis.step import assign_at, take_at
 
 MOST_AXES = 4
 
@@ -15,7 +15,9 @@ def window_mutations(graph):
     for link in links(graph):
         if link.first.function is take_at and len(link.members) > 1:
             yield from put_back_elsewhere(link, windows)
-        elif link.first.function is np.pad:
+        elif link.first.function is np.pad or (
+            link.first.function is assign_at and link.first.paths[link.slot(link.members[0])] == (0, 2)
+        ):
             yield from cut_elsewhere(link)
     for link in links(graph):
         if len(link.members) > 1 and len(link.first.references) == 2:
@@ -124,7 +126,7 @@ def cut_elsewhere(link):
     """Yield the margins of a padding cut off at one end only, or the gradient moved by a place."""
     small, large = link.operand(link.members[0]).shape, link.first.value.shape
     sent = link.right(link.members[0], np.arange(float(np.prod(large))).reshape(large))
-    if not sent.size:
+    if len(link.members) > 1 or not sent.size or len(small) != len(large) or small == large:
         return
     right = np.unravel_index(int(sent.flat[0]), large)
     wrong = {
@@ -133,7 +135,7 @@ def cut_elsewhere(link):
         "both ends of the last axis only": (*(0,) * (len(small) - 1), right[-1]),
     }
     for words, starts in wrong.items():
-        if tuple(map(int, starts)) == tuple(map(int, right)):
+        if tuple(map(int, starts)) == tuple(map(int, right)) or sent.flat[-1] - sent.flat[0] < 1:
             continue
         key = tuple(slice(a, a + n) for a, n in zip(starts, small))
         yield link.mutation(
