@@ -22,7 +22,7 @@ from tinygrad_relu.gradcheck.diagnosis.trace import Change
 MOST_WAYS = 6
 
 #: What gradients are multiplied by once too often, and of how many steps behind.
-ACTIVATIONS = (
+TOO_OFTEN = (
     "{v} * (1 - {v}), the derivative of the sigmoid",
     "1 - {v}**2, the derivative of tanh",
     "({v} > 0), the derivative of ReLU",
@@ -71,7 +71,7 @@ def once_too_often(graph):
             continue
         near = [j for j in graph.live if j >= k and graph.steps[j].value.shape == step.value.shape]
         for j in near[:MOST_NEAR]:
-            for name in ACTIVATIONS:
+            for name in TOO_OFTEN:
                 slope = derivative(name, graph.steps[j].value)
                 if slope is None or not np.ptp(slope):
                     continue
@@ -86,7 +86,7 @@ def once_too_often(graph):
 
 def before_an_input(graph, k):
     """Yield for the gradient of an input that of what an activation may have made it of."""
-    for name in ACTIVATIONS[:2]:
+    for name in TOO_OFTEN[:2]:
         slope = derivative(name, graph.steps[k].value)
         if k in graph.inputs and slope is not None and np.ptp(slope) and (slope > 0).all():
             yield Mutation(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.functions import sigmoid
+from tinygrad_relu.gradcheck.diagnosis.functions import sigmoid, softmax
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
@@ -48,15 +48,9 @@ def cross_entropy_mutations(graph):
             yield Mutation(
                 ("probabilities of", scores.z, scores.end, key), label, cost,
                 [Change(scores.end, scores.z, lambda g, _, s=scores, x=wrong - right: s.weight(g) * x)],
-                f"in the gradient of {described(graph, scores.z)}, {words} where the softmax of it belongs",
+                f"in the gradient of {described(graph, scores.z)}, {words} where its softmax belongs",
                 step.line, step.name,
             )
-
-
-def softmax(z, axis):
-    """The softmax over axes, of which None are all."""
-    e = np.exp(z - z.max(axis=axis, keepdims=True))
-    return e / e.sum(axis=axis, keepdims=True)
 
 
 def instead_of(z, p, axis):
@@ -69,8 +63,9 @@ def instead_of(z, p, axis):
                    f"axis {axis},", softmax(z, other))
     with np.errstate(all="ignore"):
         exponentials = np.exp(z)
+    undivided = "exponentials stand that are not divided by their sum,"
     for key, e in (("exp", exponentials), ("shifted exp", np.exp(z - largest))):
-        yield (key, Label.MISSING_FACTOR, 22.4, "exponentials stand that are not divided by their sum,", e)
+        yield key, Label.MISSING_FACTOR, 22.4, undivided, e
     yield ("without exp", Label.MISSING_FACTOR, 22.6, "1 over the sum of exponentials stands",
            np.broadcast_to(1 / exponentials.sum(axis, keepdims=True), z.shape))
     yield "scores", Label.PRE_ACTIVATION, 22.5, "the scores stand", z

@@ -53,6 +53,12 @@ def sigmoid(v):
     return 0.5 * (1 + np.tanh(0.5 * np.asarray(v)))
 
 
+def softmax(v, axis=-1):
+    """The softmax over an axis; over all of them if it is None."""
+    e = np.exp(v - v.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
 def normal(v):
     """The distribution function of the normal distribution, `Phi`."""
     return 0.5 * (1 + erf(Tensor(np.asarray(v, np.float64) / np.sqrt(2))).numpy())
@@ -90,6 +96,9 @@ KNOWN = {
 
 #: Those of them that stand between the layers of a net.
 ACTIVATIONS = {"ReLU", "the sigmoid", "tanh", "softplus", "SiLU", "GELU", "GELU by tanh"}
+
+#: Functions that let one operand or another through.
+GATES = {np.where, np.maximum, np.minimum, np.clip}
 
 
 def name_of(z, y):

@@ -3,8 +3,8 @@
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
-from tinygrad_relu.gradcheck.diagnosis.edges import only_use
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, links
+from tinygrad_relu.gradcheck.diagnosis.scalings import only_use
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 

@@ -1,6 +1,7 @@
 """Loops with a round too few on the way back: terms that are left out, overwritten or averaged."""
 
 from collections import defaultdict
+from itertools import pairwise
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, links
@@ -39,9 +40,9 @@ def kept_from_round_to_round(graph):
             step = graph.steps[found[0]]
             yield Mutation(
                 ("kept", tuple(found)), Label.EXTRA_TERM, 24.3,
-                [Change(late, early, lambda g, _: g) for early, late in zip(found, found[1:])],
-                f"the gradient of {described(graph, found[0])} is added to that of the round before, too: is "
-                "it added up (+=) where it should be set (=)?",
+                [Change(late, early, lambda g, _: g) for early, late in pairwise(found)],
+                f"the gradient of {described(graph, found[0])} is added to that of the round before, "
+                "too: is it added up (+=) where it should be set (=)?",
                 step.line, step.name,
             )
 

@@ -81,14 +81,19 @@ def confused_softmaxes(graph, found, axes):
     kinds = (
         (Label.PRE_ACTIVATION, "scores", lambda e: scores(e, False)),
         (Label.PRE_ACTIVATION, "shifted scores", lambda e: scores(e, True)),
-        (Label.MISSING_FACTOR, "exponentials that are not divided by their sum", lambda e: graph.steps[e].value),
+        (
+            Label.MISSING_FACTOR, "exponentials that are not divided by their sum",
+            lambda e: graph.steps[e].value,
+        ),
     )
     for label, word, values in kinds:
         for place in ("front", "sum", "both"):
             changes = []
             for k, e, _ in found:
 
-                def extra(g, _, y=graph.steps[k].value, q=values(e), place=place):
+                y, q = graph.steps[k].value, values(e)
+
+                def extra(g, _, y=y, q=q, place=place):
                     a, b = (y if place == "sum" else q), (y if place == "front" else q)
                     wrong = a * (g - (g * b).sum(axes, keepdims=True))
                     return wrong - y * (g - (g * y).sum(axes, keepdims=True))

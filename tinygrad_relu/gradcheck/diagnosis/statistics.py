@@ -11,6 +11,7 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described
+from tinygrad_relu.gradcheck.diagnosis.reductions import axis_of
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 REDUCTIONS = (np.mean, np.sum)
@@ -120,8 +121,7 @@ def base_of_square(graph, k):
 
 def axes_of(step):
     """Return the axes of a mean as a tuple of numbers from 0 on, or None if they are not known."""
-    ndim = step.operands[0].ndim
-    axis = step.keywords.get("axis", step.arguments[1] if len(step.arguments) > 1 else None)
+    ndim, axis = step.operands[0].ndim, axis_of(step)
     axes = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     try:
         return tuple(sorted(a % ndim for a in axes))

@@ -8,6 +8,7 @@ import numpy as np
 from tinygrad_relu.gradcheck.diagnosis.branches import branch_mutations
 from tinygrad_relu.gradcheck.diagnosis.cross_entropies import cross_entropy_mutations
 from tinygrad_relu.gradcheck.diagnosis.edges import edge_mutations
+from tinygrad_relu.gradcheck.diagnosis.elementwise import elementwise_mutations
 from tinygrad_relu.gradcheck.diagnosis.indices import index_mutations
 from tinygrad_relu.gradcheck.diagnosis.inputs import input_mutations
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
@@ -20,8 +21,8 @@ from tinygrad_relu.gradcheck.diagnosis.pieces import piece_mutations
 from tinygrad_relu.gradcheck.diagnosis.products import product_mutations
 from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
 from tinygrad_relu.gradcheck.diagnosis.recomputation import recomputation_mutations, value_mutations
+from tinygrad_relu.gradcheck.diagnosis.reductions import reduction_mutations
 from tinygrad_relu.gradcheck.diagnosis.rounds import round_mutations
-from tinygrad_relu.gradcheck.diagnosis.sections import section_mutations
 from tinygrad_relu.gradcheck.diagnosis.softmaxes import softmaxes
 from tinygrad_relu.gradcheck.diagnosis.statistics import statistic_mutations
 from tinygrad_relu.gradcheck.diagnosis.sums import sum_mutations
@@ -38,7 +39,7 @@ BUDGET, PART_BUDGET = 3.0, 0.3
 STEP_COST, ELEMENT_COST, LOOK_COST = 7e-6, 4e-9, 4e-5
 
 FOR_ONE_OPERAND = (
-    section_mutations,
+    elementwise_mutations,
     edge_mutations,
     branch_mutations,
     input_mutations,
@@ -47,9 +48,10 @@ FOR_ONE_OPERAND = (
 )
 FIRST_HALF = Mutation(("first half",), Label.UNEXPLAINED, 0.0, [], "")
 FAMILIES = (
-    section_mutations,
+    elementwise_mutations,
     edge_mutations,
     sum_mutations,
+    reduction_mutations,
     softmaxes,
     order_mutations,
     branch_mutations,

@@ -69,32 +69,46 @@ def weighted_otherwise(graph, j, shape, weights, others):
 
 
 def ratios(shape, weights, others):
-    """Yield by what a gradient of a shape is multiplied if weights are wrong: key, label, cost, words."""
+    """Yield by what a gradient of a shape is multiplied: key, label, cost, words and the ratio."""
     for name, w in weights.items():
-        for axis in (a for a, n in enumerate(shape) if n == w.size):
-            right = along(w, axis, len(shape))
-            yield ("missing", name, axis), Label.MISSING_FACTOR, 23.6, f"the weights {name} are missing", 1 / right
-            yield (("twice", name, axis), Label.WRONG_FUNCTION, 23.7,
-                   f"the weights {name} are multiplied in twice", right)
-            for other, v in others.items():
-                for b in (b for b, n in enumerate(shape) if n == v.size):
-                    if b == axis and np.array_equal(v, w):
-                        continue
-                    where = f"along axis {b}" + (f", and not along axis {axis}" if b != axis else "")
-                    words = f"{other} {'stands' if b == axis else 'is multiplied in'} {where}"
-                    # Along the same axis it may as well be that only a part of them is missing.
-                    yield (("other", name, other, axis, b), Label.WRONG_FUNCTION, 23.8 + 0.5 * (b == axis),
-                           f"for the weights {name} {words}", along(v, b, len(shape)) / right)
+        for axis, right in wide(w, shape):
+            yield (
+                ("missing", name, axis), Label.MISSING_FACTOR, 23.6, f"the weights {name} are missing",
+                1 / right,
+            )
+            yield (
+                ("twice", name, axis), Label.WRONG_FUNCTION, 23.7,
+                f"the weights {name} are multiplied in twice", right,
+            )
+            yield from exchanged(name, w, axis, right, shape, others)
     for name, v in others.items():
-        for axis in (a for a, n in enumerate(shape) if n == v.size):
-            wide = along(v, axis, len(shape))
-            for key, label, cost, words, ratio in (
-                ("without", Label.MISSING_FACTOR, 23.7, "is missing", 1 / wide),
-                ("again", Label.WRONG_FUNCTION, 24.2, "is multiplied in once too often", wide),
-            ):
-                yield (key, name, axis), label, cost, f"the factor {name} along axis {axis} {words}", ratio
+        for axis, ratio in wide(v, shape):
+            words = f"the factor {name} along axis {axis}"
+            yield ("without", name, axis), Label.MISSING_FACTOR, 23.7, f"{words} is missing", 1 / ratio
+            yield (
+                ("again", name, axis), Label.WRONG_FUNCTION, 24.2,
+                f"{words} is multiplied in once too often", ratio,
+            )
 
 
-def along(x, axis, ndim):
-    """Return a vector as an array that is broadcast along all other axes."""
-    return x.reshape([-1 if a == axis else 1 for a in range(ndim)])
+def exchanged(name, w, axis, right, shape, others):
+    """Yield other vectors in the place of weights, or the same ones along another axis."""
+    for other, v in others.items():
+        for b, wrong in wide(v, shape):
+            if b == axis and np.array_equal(v, w):
+                continue
+            what = f"{other} stands" if b == axis else f"{other} is multiplied in"
+            yield (
+                ("other", name, other, axis, b), Label.WRONG_FUNCTION,
+                # Along the same axis it may as well be that only a part of them is missing.
+                24.3 if b == axis else 23.8,
+                f"for the weights {name}, which belong to axis {axis}, {what} along axis {b}",
+                wrong / right,
+            )
+
+
+def wide(x, shape):
+    """Yield each axis of a shape that a vector fits, and the vector broadcast along all others."""
+    for axis, n in enumerate(shape):
+        if n == x.size:
+            yield axis, x.reshape([-1 if a == axis else 1 for a in range(len(shape))])
