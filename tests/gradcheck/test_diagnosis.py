@@ -5,11 +5,11 @@ differences of the forward.
 """
 
 import functools
-import linecache
 
 import diagnosis_models as models
 import numpy as np
 import pytest
+from edited_models import defined
 
 from tinygrad_relu.gradcheck.diagnosis import Case, Draw, Label, diagnose
 from tinygrad_relu.gradcheck.diagnosis.trace import Graph
@@ -18,16 +18,8 @@ from tinygrad_relu.gradcheck.diagnosis.trace import Graph
 @functools.cache
 def compiled(model, *replaced):
     """Return the names that a model defines, with ``old, new`` replaced in its backward."""
-    source = getattr(models, model)
-    for old, new in zip(replaced[::2], replaced[1::2]):
-        head, found, backward = source.partition("def backward")
-        assert found and backward.count(old) == 1, (model, old, backward.count(old))
-        source = head + found + backward.replace(old, new)
-    name = f"<{model.lower()}.py>"
-    linecache.cache[name] = (len(source), None, source.splitlines(True), name)
     names = {"np": np, "rng": np.random.default_rng(3)}
-    exec(compile(source, name, "exec"), names)
-    return names
+    return defined(getattr(models, model), replaced, f"{model.lower()}.py", names)
 
 
 def listed(x):

@@ -4,10 +4,9 @@ Each model is source text; a case is an expression of its backward and what is w
 inputs whose gradients are wrong then, and the words for it that are true.
 """
 
-import linecache
-
 import numpy as np
 import pytest
+from edited_models import defined
 
 from tinygrad_relu.gradcheck import check_gradients
 
@@ -23,23 +22,12 @@ def model(name, source, inputs, *mistakes):
     CASES.extend((name, *mistake) for mistake in mistakes)
 
 
-def defined(name, *edits):
-    """Return forward and backward of a model, with ``old, new`` replaced in its backward."""
-    head, between, backward = MODELS[name][0].partition("def backward")
-    for old, new in zip(edits[::2], edits[1::2]):
-        assert backward.count(old) == 1, (name, old)
-        backward = backward.replace(old, new)
-    source, file = head + between + backward, f"<{name}.py>"
-    linecache.cache[file] = len(source), None, source.splitlines(True), file
-    names = {"np": np}
-    exec(compile(source, file, "exec"), names)
-    return names["forward"], names["backward"]
-
-
 def checked(name, *edits):
-    forward, backward = defined(name, *edits)
-    inputs = MODELS[name][1]
-    return check_gradients(forward, list(inputs.values()), backward=backward, names=list(inputs))
+    source, inputs = MODELS[name]
+    names = defined(source, edits, f"{name}.py", {"np": np})
+    return check_gradients(
+        names["forward"], list(inputs.values()), backward=names["backward"], names=list(inputs)
+    )
 
 
 model("gru", '''

@@ -22,7 +22,7 @@ from tinygrad_relu.gradcheck.diagnosis.trace import Change
 MOST_WAYS = 6
 
 #: What gradients are multiplied by once too often, and of how many steps behind.
-ACTIVATIONS = (
+TOO_OFTEN = (
     "{v} * (1 - {v}), the derivative of the sigmoid",
     "1 - {v}**2, the derivative of tanh",
     "({v} > 0), the derivative of ReLU",
@@ -71,7 +71,7 @@ def once_too_often(graph):
             continue
         near = [j for j in graph.live if j >= k and graph.steps[j].value.shape == step.value.shape]
         for j in near[:MOST_NEAR]:
-            for name in ACTIVATIONS:
+            for name in TOO_OFTEN:
                 slope = derivative(name, graph.steps[j].value)
                 if slope is None or not np.ptp(slope):
                     continue
@@ -86,7 +86,7 @@ def once_too_often(graph):
 
 def before_an_input(graph, k):
     """Yield for the gradient of an input that of what an activation may have made it of."""
-    for name in ACTIVATIONS[:2]:
+    for name in TOO_OFTEN[:2]:
         slope = derivative(name, graph.steps[k].value)
         if k in graph.inputs and slope is not None and np.ptp(slope) and (slope > 0).all():
             yield Mutation(
@@ -125,6 +125,8 @@ def confused(graph, parent, found):
     products = [
         link for link in found if link.first.function in PRODUCTS and len(link.first.references) == 2
     ]
+    if len(products) > 1:
+        yield from same_operand(graph, parent, products)
     for a, b in itertools.combinations(products, 2):
         one, other = (link.first.operands[1 - link.slot(link.members[0])] for link in (a, b))
         if one.shape != other.shape:
@@ -140,6 +142,22 @@ def confused(graph, parent, found):
             "each other's operand",
             a.first.line,
             a.first.name,
+        )
+
+
+def same_operand(graph, parent, products):
+    """Yield several products into one gradient, all with the operand of one of them: copied lines."""
+    operands = [link.first.operands[1 - link.slot(link.members[0])] for link in products]
+    if len({x.shape for x in operands}) > 1:
+        return
+    for link, value in zip(products, operands):
+        number = link.first.references[1 - link.slot(link.members[0])]
+        yield Mutation(
+            ("same operand", link.members, parent), Label.WRONG_FUNCTION, 25.1,
+            [change for other in products if other is not link for change in with_operand(other, value)],
+            f"all {len(products)} products that {described(graph, parent)} goes into send back with "
+            f"{described(graph, number)}, and each has to with its own operand",
+            link.first.line, link.first.name,
         )
 
 

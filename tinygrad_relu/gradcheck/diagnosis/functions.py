@@ -12,6 +12,8 @@ DERIVATIVES = {
     "1 + {v}": lambda v: 1 + v,
     "{v} * (1 - {v}), the derivative of the sigmoid": lambda v: v * (1 - v),
     "{v} * (1 + {v})": lambda v: v * (1 + v),
+    "{v} * (1 - {v})**2": lambda v: v * (1 - v) ** 2,
+    "{v}**2 * (1 - {v})": lambda v: v**2 * (1 - v),
     "1 - {v}**2, the derivative of tanh": lambda v: 1 - v**2,
     "1 + {v}**2": lambda v: 1 + v**2,
     "(1 - {v})**2": lambda v: (1 - v) ** 2,
@@ -51,6 +53,12 @@ def sigmoid(v):
     return 0.5 * (1 + np.tanh(0.5 * np.asarray(v)))
 
 
+def softmax(v, axis=-1):
+    """The softmax over an axis; over all of them if it is None."""
+    e = np.exp(v - v.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
 def normal(v):
     """The distribution function of the normal distribution, `Phi`."""
     return 0.5 * (1 + erf(Tensor(np.asarray(v, np.float64) / np.sqrt(2))).numpy())
@@ -85,6 +93,12 @@ KNOWN = {
     "sin": np.sin,
     "cos": np.cos,
 }
+
+#: Those of them that stand between the layers of a net.
+ACTIVATIONS = {"ReLU", "the sigmoid", "tanh", "softplus", "SiLU", "GELU", "GELU by tanh"}
+
+#: Functions that let one operand or another through.
+GATES = {np.where, np.maximum, np.minimum, np.clip}
 
 
 def name_of(z, y):

@@ -99,17 +99,26 @@ def rescaled(graph, k):
         v = graph.steps[j].value
         if v.dtype != float or not np.ptp(v):
             continue
+        divides = [
+            step.function is np.divide and step.references[-1] == j
+            for step in graph.steps if j in step.references
+        ]
+        missing = 1 if divides and all(divides) else -1
+        name = described(graph, j)
+        words = {
+            -1: (f"lacks the factor {name}", f"has {name} as a factor too much"),
+            1: (f"is divided by {name} once too often", f"lacks the division by {name}"),
+        }[missing]
         for power in (-1, 1):
             with np.errstate(all="ignore"):
                 factor = v**power
             if np.isfinite(factor).all():
                 yield Mutation(
                     ("rescaled", k, j, power),
-                    Label.MISSING_FACTOR if power < 0 else Label.WRONG_FUNCTION,
-                    25 + 0.2 * power,
+                    Label.MISSING_FACTOR if power == missing else Label.WRONG_FUNCTION,
+                    25 - 0.2 * power * missing,
                     [Change(k, k, lambda g, _, factor=factor: g * (factor - 1))],
-                    f"the gradient of {described(graph, k)} {'lacks the factor' if power < 0 else 'has'} "
-                    f"{described(graph, j)}{'' if power < 0 else ' as a factor too much'}",
+                    f"the gradient of {described(graph, k)} {words[power > 0]}",
                     graph.steps[j].line,
                     graph.steps[j].name,
                 )

@@ -2,18 +2,11 @@
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.functions import sigmoid
+from tinygrad_relu.gradcheck.diagnosis.functions import sigmoid, softmax
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described
 from tinygrad_relu.gradcheck.diagnosis.step import take_at
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
-
-
-def softmax(v):
-    """The softmax over the last axis."""
-    e = np.exp(v - v.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
-
 
 #: What makes probabilities of scores.
 LINKS = {"sigmoid": sigmoid, "softmax": softmax}

@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from tinygrad_relu.gradcheck.diagnosis.derivatives import slope_at
 from tinygrad_relu.gradcheck.diagnosis.functions import two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, for_one_operand
 from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS
-from tinygrad_relu.gradcheck.diagnosis.sections import sections, slope_at
+from tinygrad_relu.gradcheck.diagnosis.sections import sections
 from tinygrad_relu.gradcheck.diagnosis.step import assign_at, take_at
 from tinygrad_relu.gradcheck.diagnosis.trace import Change, Now
 

@@ -3,31 +3,60 @@
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
-from tinygrad_relu.gradcheck.diagnosis.mutations import described, links
+from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, links
+from tinygrad_relu.gradcheck.diagnosis.scalings import only_use
+from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 
 def order_mutations(graph):
     """Yield wrong orders of what goes back through all links of a graph."""
+    yield from arriving_at_outputs(graph)
     for link in links(graph):
         yield from arranged(link)
         if not link.first.elementwise:
             yield from arriving(link)
 
 
+def arriving_at_outputs(graph):
+    """Yield what is given to the backward, summed up or averaged before it goes back."""
+    for k in {k for k in graph.outputs if k in graph.live}:
+        step = graph.steps[k]
+        axes = [a for a, n in enumerate(step.value.shape) if n > 1]
+        for over in [*((a,) for a in axes), *([tuple(axes)] if len(axes) > 1 else [])]:
+            for label, word, function in (
+                (Label.SUMMED, "summed", np.sum), (Label.AVERAGED, "averaged", np.mean)
+            ):
+                yield Mutation(
+                    ("given", k, word, over), label, 24.6,
+                    [Change(k, k, lambda g, _, f=function, a=over: f(g, axis=a, keepdims=True) - g)],
+                    f"the gradient that is given to the backward is {word} over "
+                    f"{f'axis {over[0]}' if len(over) == 1 else f'axes {over}'} before it goes back",
+                    step.line, step.name,
+                )
+
+
 def arranged(link):
     """Yield what goes back in another order: transposed, flipped, shifted, or just reshaped."""
-    shape = link.operand(link.members[0]).shape
-    if link.first.elementwise and shape == link.first.value.shape and len(link.first.references) == 1:
+    k, step = link.members[0], link.first
+    shape, times = link.operand(k).shape, step.references.count(link.parent(k))
+    if step.elementwise and shape == step.value.shape and len(step.references) == 1 and only_use(link):
         return
+    if times > 1 and link.slot(k) != step.references.index(link.parent(k)):
+        return  # x * x sends back one sum
     name = described(link.graph, link.parent(link.members[0]))
     axes = [k for k, n in enumerate(shape) if n > 1][:4]
+
+    def rest(k, g):
+        here = link.graph.steps[k]
+        slots = [s for s, p in link.graph.edges(k) if p == link.parent(k) and s != link.slot(k)]
+        return sum(here.pull(g)[s] for s in slots) if times > 1 else 0
 
     def sent(key, label, cost, arrange, words):
         return link.mutation(
             key,
             label,
             cost,
-            lambda k, g, _: arrange(link.right(k, g)),
+            lambda k, g, _: arrange(link.right(k, g) + rest(k, g)) - rest(k, g),
             f"what {link.first.name} sends back to {name} is {words}",
         )
 
@@ -99,7 +128,8 @@ def arranged(link):
         yield sent(
             ("total",), Label.SUMMED, 26, lambda x: np.full(x.shape, x.sum()), "summed over all axes"
         )
-    if link.first.value.size == int(np.prod(shape)) and len(axes) > 1 and not link.first.elementwise:
+    turned = link.first.value.shape != shape or link.first.function in (np.transpose, np.swapaxes)
+    if link.first.value.size == int(np.prod(shape)) and len(axes) > 1 and turned:
         for order in "CF":
             yield link.mutation(
                 ("reshaped", order),

@@ -1,6 +1,7 @@
 """Loops with a round too few on the way back: terms that are left out, overwritten or averaged."""
 
 from collections import defaultdict
+from itertools import pairwise
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, links
@@ -22,9 +23,28 @@ def round_mutations(graph):
             yield from lone_rounds(graph, key, found)
             yield from lost_rounds(graph, key, found)
             yield averaged_rounds(graph, key, found)
+    yield from kept_from_round_to_round(graph)
     for link in links(graph):
         if 1 < len(link.members) <= MOST_ROUNDS:
             yield from cut_in_time(link)
+
+
+def kept_from_round_to_round(graph):
+    """Yield gradients of what a loop hands on, added once more to that of the round before."""
+    rounds = defaultdict(list)
+    for k in graph.live:
+        if graph.steps[k].references:
+            rounds[graph.steps[k].site, graph.steps[k].function, graph.steps[k].value.shape].append(k)
+    for found in rounds.values():
+        if 1 < len(found) <= MOST_ROUNDS:
+            step = graph.steps[found[0]]
+            yield Mutation(
+                ("kept", tuple(found)), Label.EXTRA_TERM, 24.3,
+                [Change(late, early, lambda g, _: g) for early, late in pairwise(found)],
+                f"the gradient of {described(graph, found[0])} is added to that of the round before, "
+                "too: is it added up (+=) where it should be set (=)?",
+                step.line, step.name,
+            )
 
 
 def scaled_rounds(found, parent, rounds, c):

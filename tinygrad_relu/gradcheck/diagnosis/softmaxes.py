@@ -45,6 +45,7 @@ def softmax_rules(graph, found):
     step = graph.steps[k]
     shape = graph.steps[total].value.shape or (1,) * step.value.ndim
     axes = tuple(i for i, n in enumerate(shape) if n != step.value.shape[i])
+    yield from confused_softmaxes(graph, found, axes)
     for key, label, cost, rule, words in softmax_mistakes(axes, step.value.ndim):
         changes = [
             Change(
@@ -65,6 +66,45 @@ def softmax_rules(graph, found):
             step.line,
             "softmax",
         )
+
+
+def confused_softmaxes(graph, found, axes):
+    """Yield the rule of a softmax with scores or exponentials for probabilities, in one place or both."""
+    k, e, _ = found[0]
+    step = graph.steps[k]
+
+    def scores(e, shifted):
+        k = graph.steps[e].references[0]
+        before = graph.steps[k].references[:1] if graph.steps[k].function is np.subtract else []
+        return graph.steps[before[0] if before and not shifted else k].value
+
+    kinds = (
+        (Label.PRE_ACTIVATION, "scores", lambda e: scores(e, False)),
+        (Label.PRE_ACTIVATION, "shifted scores", lambda e: scores(e, True)),
+        (
+            Label.MISSING_FACTOR, "exponentials that are not divided by their sum",
+            lambda e: graph.steps[e].value,
+        ),
+    )
+    for label, word, values in kinds:
+        for place in ("front", "sum", "both"):
+            changes = []
+            for k, e, _ in found:
+
+                y, q = graph.steps[k].value, values(e)
+
+                def extra(g, _, y=y, q=q, place=place):
+                    a, b = (y if place == "sum" else q), (y if place == "front" else q)
+                    wrong = a * (g - (g * b).sum(axes, keepdims=True))
+                    return wrong - y * (g - (g * y).sum(axes, keepdims=True))
+
+                changes.append(Change(k, graph.steps[e].references[0], extra))
+            where = {"front": "in front", "sum": "in its sum", "both": "in both places"}[place]
+            yield Mutation(
+                ("softmax of", k, len(found), word, place), label, 22.6, changes,
+                f"the derivative of the softmax takes {word} for its probabilities, {where}",
+                step.line, "softmax",
+            )
 
 
 def softmax_mistakes(axes, ndim):

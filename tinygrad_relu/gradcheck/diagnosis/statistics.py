@@ -11,6 +11,7 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described
+from tinygrad_relu.gradcheck.diagnosis.reductions import axis_of
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 REDUCTIONS = (np.mean, np.sum)
@@ -30,6 +31,8 @@ class Norm:
     axes : tuple of int
         Those of the means.
     normal, deviation : ndarray
+    count : float
+        What the sum of squares is divided by.
     """
 
     x: int
@@ -38,6 +41,7 @@ class Norm:
     axes: tuple
     normal: np.ndarray
     deviation: np.ndarray
+    count: float
 
 
 def statistic_mutations(graph):
@@ -72,7 +76,7 @@ def norms_of(graph):
     """Yield the norms of a graph."""
     for k in graph.live:
         step = graph.steps[k]
-        if step.function is not np.mean or len(step.references) != 1:
+        if step.function not in REDUCTIONS or len(step.references) != 1:
             continue
         square = step.references[0]
         centred = base_of_square(graph, square)
@@ -87,7 +91,21 @@ def norms_of(graph):
             deviation = np.expand_dims(deviation, axes)
         value = graph.steps[centred].value
         x, all_centred = centred_from(graph, centred, axes)
-        yield Norm(x, square, all_centred, axes, value / deviation, deviation)
+        count = divisor_of(graph, k)
+        if count is not None:
+            yield Norm(x, square, all_centred, axes, value / deviation, deviation, count)
+
+
+def divisor_of(graph, k):
+    """Return what a sum is divided by to be a mean; ``np.var(ddof=1)`` takes one less than there are."""
+    step = graph.steps[k]
+    if step.function is np.mean:
+        return step.operands[0].size / max(1, step.value.size)
+    later = [graph.steps[j] for j in graph.live if k in graph.steps[j].references]
+    if len(later) != 1 or later[0].function is not np.divide or later[0].references[0] != k:
+        return None
+    divisor = np.asarray(later[0].operands[1] if len(later[0].operands) > 1 else later[0].arguments[1])
+    return float(divisor.reshape(())) if divisor.size == 1 else None
 
 
 def base_of_square(graph, k):
@@ -103,8 +121,7 @@ def base_of_square(graph, k):
 
 def axes_of(step):
     """Return the axes of a mean as a tuple of numbers from 0 on, or None if they are not known."""
-    ndim = step.operands[0].ndim
-    axis = step.keywords.get("axis", step.arguments[1] if len(step.arguments) > 1 else None)
+    ndim, axis = step.operands[0].ndim, axis_of(step)
     axes = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     try:
         return tuple(sorted(a % ndim for a in axes))
@@ -155,9 +172,10 @@ def wrong_norms(graph, norm):
             if graph.steps[norm.square].flowing[s]
         )
         d = (sum(now[k] for k in norm.centred) - by_variance) / r
-        return rule(d) - r * (d - mean(d) - n * (d * n).mean(over, keepdims=True))
+        return rule(d) - r * (d - mean(d) - n * (d * n).sum(over, keepdims=True) / norm.count)
 
-    for key, label, cost, words, rule in norm_mistakes(norm, n, r, mean):
+    x = graph.steps[norm.x].value
+    for key, label, cost, words, rule in norm_mistakes(norm, n, r, mean, x):
         yield Mutation(
             ("norm", norm.centred, key), label, cost,
             [Change(norm.centred[0], norm.x, lambda g, now, rule=rule: extra(now, rule))],
@@ -165,19 +183,26 @@ def wrong_norms(graph, norm):
         )
 
 
-def norm_mistakes(norm, n, r, mean):
+def norm_mistakes(norm, n, r, mean, x):
     """Return wrong rules of a norm: key, label, cost, words and rule."""
     over, value = norm.axes, n * norm.deviation
 
-    def second(d, axes=over, by=np.mean, times=n):
-        return times * by(d * times, axis=axes, keepdims=True)
-
     count = int(np.prod([n.shape[a] for a in over]))
+
+    def averaged(d, axes=over):
+        return d.mean(axes, keepdims=True) * (count / norm.count)
+
+    def second(d, axes=over, by=averaged, times=n):
+        return times * by(d * times, axes)
+
+    def summed(d, axes=over):
+        return d.sum(axes, keepdims=True)
+
     found = [
         ("constants", Label.MISSING_TERM, 19.7, "takes mean and deviation for constants, and both depend "
          "on the inputs", lambda d: r * d),
         ("sums", Label.AVERAGED, 21.9, "sums where it has to average",
-         lambda d: r * (d - count * mean(d) - second(d, by=np.sum))),
+         lambda d: r * (d - count * mean(d) - second(d, by=summed))),
         ("variance", Label.WRONG_FUNCTION, 22.2, "divides by the variance, not by its root",
          lambda d: r * r * (d - mean(d) - second(d))),
         ("no deviation", Label.MISSING_FACTOR, 22.2, "does not divide by the deviation",
@@ -185,15 +210,15 @@ def norm_mistakes(norm, n, r, mean):
         ("not scaled", Label.MISSING_FACTOR, 22, "takes the centred values for the normalised ones",
          lambda d: r * (d - mean(d) - second(d, times=value))),
         ("not scaled once", Label.MISSING_FACTOR, 22.1, "takes the centred values for the normalised",
-         lambda d: r * (d - mean(d) - value * np.mean(d * n, axis=over, keepdims=True))),
+         lambda d: r * (d - mean(d) - value * averaged(d * n))),
         ("sum of variance", Label.AVERAGED, 22, "sums d * n where it has to average",
-         lambda d: r * (d - mean(d) - second(d, by=np.sum))),
+         lambda d: r * (d - mean(d) - second(d, by=summed))),
         ("sum of mean", Label.AVERAGED, 22, "sums d where it has to average",
          lambda d: r * (d - count * mean(d) - second(d))),
         ("not normal", Label.MISSING_FACTOR, 22.2, "does not multiply the mean of d * n by the "
-         "normalised values n", lambda d: r * (d - mean(d) - np.mean(d * n, axis=over, keepdims=True))),
+         "normalised values n", lambda d: r * (d - mean(d) - averaged(d * n))),
         ("mean for inner", Label.MISSING_FACTOR, 22.2, "takes the mean of d for that of d * n",
-         lambda d: r * (d - mean(d) - n * d.mean(over, keepdims=True))),
+         lambda d: r * (d - mean(d) - n * averaged(d))),
         ("times deviation", Label.WRONG_FUNCTION, 21.8, "multiplies by the deviation, and has to divide",
          lambda d: (d - mean(d) - second(d)) / r),
         ("not averaged", Label.NOT_SUMMED, 22.5, "leaves out the mean of d * n",
@@ -203,12 +228,24 @@ def norm_mistakes(norm, n, r, mean):
         ("not scaled at all", Label.MISSING_FACTOR, 22.3, "does not divide the two terms of mean and "
          "variance by the deviation", lambda d: r * d - mean(d) - second(d)),
     ]
+    for key, a, b in (("raw inside", x, n), ("raw outside", n, x), ("raw", x, x)):
+        found.append(
+            (key, Label.WRONG_FUNCTION, 22.1, "takes what is normalised before that for the normalised "
+             "values", lambda d, a=a, b=b: r * (d - mean(d) - b * averaged(d * a)))
+        )
+    if count != norm.count:
+        found.append(
+            ("count", Label.CONSTANT_FACTOR, 21.9, f"divides by {count}, where the variance divides by "
+             f"{norm.count:g}", lambda d: r * (d - mean(d) - second(d) * (norm.count / count)))
+        )
     for length in range(1, n.ndim + 1):
         for axes in itertools.combinations(range(n.ndim), length):
             if axes != over:
                 found += [
                     (("axes", axes), Label.SUMMED, 21.8, f"averages over {axes}, where it should over "
                      f"{over}", lambda d, a=axes: r * (d - mean(d, a) - second(d, a))),
+                    (("sum over", axes), Label.SUMMED, 22.3, f"sums d * n over {axes}, not over {over}",
+                     lambda d, a=axes: r * (d - mean(d) - n * summed(d * n, a) / norm.count)),
                     (("axes of mean", axes), Label.SUMMED, 22.4, f"takes the first mean over {axes}, not "
                      f"over {over}", lambda d, a=axes: r * (d - mean(d, a) - second(d))),
                     (("axes of variance", axes), Label.SUMMED, 22.4, f"takes the second mean over "

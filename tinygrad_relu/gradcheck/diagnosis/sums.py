@@ -1,31 +1,23 @@
-"""Wrong sums: over broadcast axes and within reductions."""
+"""Wrong sums over axes along which something was broadcast."""
 
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
-from tinygrad_relu.gradcheck.diagnosis.mutations import described, links
-
-LARGEST = {np.max, np.amax}
-SMALLEST = {np.min, np.amin}
+from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, links
+from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 
 def sum_mutations(graph):
-    """Yield wrong sums of a graph."""
+    """Yield wrong sums over broadcast axes."""
     for link in links(graph):
         is_wide = link.first.elementwise or link.first.function is np.broadcast_to
         if is_wide and link.operand(link.members[0]).shape != link.first.value.shape:
             yield from broadcast_sums(link)
-        if link.first.function in LARGEST | SMALLEST:
-            yield from extrema(link)
-        if link.first.function is np.cumsum:
-            yield from cumulated(link)
-
-
-# ------------------------------------------------------------------------------- broadcast axes
+    yield from averaged_over_places(graph)
 
 
 def broadcast_sums(link):
-    """Yield an operand's gradient averaged over the axes that it was broadcast along, or not summed."""
+    """Yield an operand's gradient with other sums than those over the axes it was broadcast along."""
     shape, wide = link.operand(link.members[0]).shape, link.first.value.shape
     lost = tuple(
         k
@@ -42,93 +34,90 @@ def broadcast_sums(link):
             return g
         return g * link.graph.steps[k].slopes()[link.slot(k)]
 
-    def over(function):
-        return lambda k, g, _: function(term(k, g), axis=lost, keepdims=True).reshape(shape)
+    for key, label, cost, words, function in (
+        *means(link, name, lost, axes),
+        *entries(name, lost, axes),
+        *over_others(name, lost, axes, shape, wide),
+    ):
+        yield link.mutation(
+            key, label, cost, lambda k, g, _, f=function: f(term(k, g)).reshape(shape), words
+        )
 
-    yield link.mutation(
-        ("mean",),
-        Label.AVERAGED,
-        9,
-        over(np.mean),
+
+def means(link, name, lost, axes):
+    """Yield means in the place of sums: key, label, cost, words and the function of what is summed."""
+    wide = link.first.value.shape
+    yield (
+        ("mean",), Label.AVERAGED, 9,
         f"the gradient of {name} is averaged over the broadcast {axes}, and has to be summed",
+        lambda x: x.mean(lost, keepdims=True),
     )
     for number, (whose, mask) in enumerate(masks_like(link.graph, wide)):
         count = np.maximum(mask.sum(lost, keepdims=True), 1)
         if np.ptp(count):
-            yield link.mutation(
-                ("mean of some", number),
-                Label.AVERAGED,
-                21.9,
-                lambda k, g, _, count=count: (
-                    term(k, g).sum(lost, keepdims=True) / count
-                ).reshape(shape),
+            yield (
+                ("mean of some", number), Label.AVERAGED, 21.9,
                 f"the gradient of {name} is averaged over those that {whose} lets through, and has to "
                 "be summed",
+                lambda x, count=count: x.sum(lost, keepdims=True) / count,
             )
+    for axis in lost if len(lost) > 1 else ():
+        yield (
+            ("mean over", axis), Label.AVERAGED, 9.5,
+            f"the gradient of {name} is averaged over axis {axis}, and has to be summed",
+            lambda x, axis=axis: x.mean(axis, keepdims=True).sum(lost, keepdims=True),
+        )
+
+
+def entries(name, lost, axes):
+    """Yield single entries in the place of sums: key, label, cost, words and the function."""
+
+    def entry(x, over, pick):
+        return np.moveaxis(x, over, range(len(over)))[(pick,) * len(over)]
+
     for word, pick in (("first", 0), ("last", -1)):
-        yield link.mutation(
-            (word,),
-            Label.NOT_SUMMED,
-            22,
-            lambda k, g, _, pick=pick: np.moveaxis(term(k, g), lost, range(len(lost)))[
-                (pick,) * len(lost)
-            ].reshape(shape),
+        yield (
+            (word,), Label.NOT_SUMMED, 22,
             f"the gradient of {name} is not summed over the broadcast {axes}: only the {word} entry of "
-            "it "
-            "is taken",
+            "it is taken",
+            lambda x, pick=pick: entry(x, lost, pick),
         )
     for axis in lost if len(lost) > 1 else ():
-        yield link.mutation(
-            ("one axis", axis),
-            Label.NOT_SUMMED,
-            22.5,
-            lambda k, g, _, axis=axis: np.moveaxis(
-                term(k, g).sum(tuple(a for a in lost if a != axis), keepdims=True), axis, 0
-            )[0].reshape(shape),
+        others = tuple(a for a in lost if a != axis)
+        yield (
+            ("one axis", axis), Label.NOT_SUMMED, 22.5,
             f"the gradient of {name} is not summed over axis {axis}, along which it was broadcast",
+            lambda x, axis=axis, others=others: entry(x.sum(others, keepdims=True), (axis,), 0),
         )
-        yield link.mutation(
-            ("mean over", axis),
-            Label.AVERAGED,
-            9.5,
-            lambda k, g, _, axis=axis: (
-                term(k, g).mean(axis, keepdims=True).sum(lost, keepdims=True).reshape(shape)
-            ),
-            f"the gradient of {name} is averaged over axis {axis}, and has to be summed",
-        )
-    if np.prod(shape) > 1:
-        yield link.mutation(
-            ("all axes",),
-            Label.SUMMED,
-            23.2,
-            lambda k, g, _: np.full(shape, term(k, g).sum()),
-            f"the gradient of {name} is summed over all axes, and was broadcast along {axes}",
-        )
-    yield link.mutation(
-        ("extremum",),
-        Label.NOT_SUMMED,
-        24,
-        over(np.max),
+    yield (
+        ("extremum",), Label.NOT_SUMMED, 24,
         f"of the gradient of {name} the largest entry along {axes} is taken, and not the sum",
+        lambda x: x.max(lost, keepdims=True),
     )
     for word, by_row in (("once where it is at all", True), ("once everywhere", False)):
-        yield link.mutation(
-            (word,),
-            Label.MISSING_FACTOR,
-            24.1,
-            lambda k, g, _, by_row=by_row: once(term(k, g), lost, by_row).reshape(shape),
+        yield (
+            (word,), Label.MISSING_FACTOR, 24.1,
             f"the gradient of {name} is counted {word}, and not as many times as a mask lets elements "
             f"through along {axes}: their number is missing",
+            lambda x, by_row=by_row: once(x, lost, by_row),
+        )
+
+
+def over_others(name, lost, axes, shape, wide):
+    """Yield sums over other axes: key, label, cost, words and the function."""
+    if np.prod(shape) > 1:
+        yield (
+            ("all axes",), Label.SUMMED, 23.2,
+            f"the gradient of {name} is summed over all axes, and was broadcast along {axes}",
+            lambda x: np.full(shape, x.sum()),
         )
     for axis in range(len(wide)):
-        kept = [n for k, n in enumerate(wide) if k != axis]
-        if axis not in lost and int(np.prod(kept)) == int(np.prod(shape)):
-            yield link.mutation(
-                ("axis", axis),
-                Label.SUMMED,
-                23,
-                lambda k, g, _, axis=axis: term(k, g).sum(axis).reshape(shape),
+        rest = [n for k, n in enumerate(wide) if k != axis]
+        if axis not in lost and int(np.prod(rest)) == int(np.prod(shape)):
+            yield (
+                ("axis", axis), Label.SUMMED, 23,
                 f"the gradient of {name} is summed over axis {axis}, and was broadcast along {axes}",
+                lambda x, axis=axis: x.sum(axis),
             )
 
 
@@ -150,99 +139,19 @@ def masks_like(graph, shape):
             yield f"the opposite of {described(graph, k)}", 1.0 - x
 
 
-# --------------------------------------------------------------------------------------- extrema
-
-
-def cumulated(link):
-    """Yield a cumulative sum where one from the end is right."""
-    axis = link.first.keywords.get("axis")
-    yield link.mutation(
-        ("cumsum",), Label.WRONG_FUNCTION, 23, lambda k, g, _: np.cumsum(g, axis).reshape(g.shape),
-        "the reverse of np.cumsum adds up from the end, and here it adds up from the beginning",
-    )
-
-
-def extrema(link):
-    """Yield what is made of the gradient of a largest element."""
-
-    def spread(k, g):
-        # What reaches every element if all of them count: g along the axes that are gone.
-        step = link.graph.steps[k]
-        axis = step.keywords.get("axis", step.arguments[1] if len(step.arguments) > 1 else None)
-        if axis is not None and g.ndim < step.operands[0].ndim:
-            g = np.expand_dims(g, axis)
-        return np.broadcast_to(g, step.operands[0].shape)
-
-    def count(k):
-        step = link.graph.steps[k]
-        return step.operands[0].size / max(1, step.value.size)
-
-    def ties(k):
-        step = link.graph.steps[k]
-        return step.operands[0] == spread(k, step.value)
-
-    def opposite(k):
-        step = link.graph.steps[k]
-        axis = step.keywords.get("axis", step.arguments[1] if len(step.arguments) > 1 else None)
-        other = np.min if step.function in LARGEST else np.max
-        return step.operands[0] == other(step.operands[0], axis=axis, keepdims=True)
-
-    name = link.first.name
-    yield link.mutation(
-        ("all",),
-        Label.MASK_FORGOTTEN,
-        21,
-        lambda k, g, _: spread(k, g),
-        f"the mask of {name} is forgotten: the gradient reaches every element, and not just the chosen "
-        "one",
-    )
-    yield link.mutation(
-        ("mean",),
-        Label.WRONG_FUNCTION,
-        22,
-        lambda k, g, _: spread(k, g) / count(k),
-        f"the gradient of {name} is spread evenly, as if it were a mean",
-    )
-    yield link.mutation(
-        ("ties",),
-        Label.MASK_NOT_STRICT,
-        22.5,
-        lambda k, g, _: spread(k, g) * ties(k),
-        f"where elements tie, {name} sends the whole gradient to each of them: the mask is >= for >",
-    )
-    yield link.mutation(
-        ("opposite",),
-        Label.WRONG_FUNCTION,
-        22.6,
-        lambda k, g, _: spread(k, g) * opposite(k),
-        f"the gradient of {name} goes to the element at the other end: the smallest for the largest",
-    )
-    axis = link.first.keywords.get("axis", None)
-    for by in (1, -1):
-        yield link.mutation(
-            ("next", by),
-            Label.SHIFTED,
-            23,
-            lambda k, g, _, by=by: np.roll(link.right(k, g), by, axis),
-            f"the gradient of {name} goes to a neighbour of the chosen element",
-        )
-    yield link.mutation(
-        ("first",),
-        Label.WRONG_FUNCTION,
-        23.5,
-        lambda k, g, _: first_along(spread(k, g), axis),
-        f"the gradient of {name} always goes to the first element",
-    )
-
-
-def first_along(x, axis):
-    """Return `x` with all but the first entries along an axis set to 0."""
-    y = np.zeros(x.shape)
-    if axis is None:
-        y.flat[:1] = x.flat[:1]
-        return y
-    where = [slice(None)] * x.ndim
-    for k in axis if isinstance(axis, tuple) else (axis,):
-        where[k] = slice(0, 1)
-    y[tuple(where)] = x[tuple(where)]
-    return y
+def averaged_over_places(graph):
+    """Yield the gradient of what is broadcast in each round of a loop as a mean over all places."""
+    for k in graph.live:
+        count, size = 0, graph.steps[k].value.size
+        users = [j for j in graph.live for _, p in graph.edges(j) if p == k]
+        for j in users:
+            step = graph.steps[j]
+            count += step.value.size // max(1, size) if step.elementwise else 1
+        if len(users) > 1 and count > len(users):
+            yield Mutation(
+                ("mean of places", k), Label.AVERAGED, 9.3,
+                [Change(k, k, lambda g, _, count=count: g / count - g)],
+                f"the gradient of {described(graph, k)} is averaged over the {count} places where it is "
+                "used, and has to be summed",
+                graph.steps[users[0]].line, graph.steps[users[0]].name,
+            )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.recording import recorded
+from tinygrad_relu.gradcheck.diagnosis.step import Reference
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Graph:
     def of(cls, function, inputs, count):
         """Return the graph of ``function(inputs)``, of which the first `count` results matter."""
         steps, outputs, data = recorded(function, inputs)
+        steps, outputs = computed_once(steps, outputs, len(inputs))
         for step in steps:
             step.connect(steps)
         graph = cls(steps, list(range(len(inputs))), outputs[:count], data=data)
@@ -198,3 +200,52 @@ class Graph:
             if members not in seen:
                 seen.add(members)
                 yield members
+
+
+def computed_once(steps, outputs, inputs):
+    """Return the steps without those that compute again what an earlier one did, and the outputs.
+
+    Such as ``np.maximum(x @ W, 0.1 * (x @ W))``: a backward has one such product.
+
+    Parameters
+    ----------
+    steps : list of Step
+        Of which the references are changed.
+    outputs : list of (int or None)
+    inputs : int
+        How many of the steps are inputs.
+    """
+    kept, numbers, groups = [], {}, defaultdict(list)
+    for k, step in enumerate(steps):
+        step.references = [numbers[p] for p in step.references]
+        key = step.function, tuple(step.references), step.part, step.value.shape, step.value.dtype
+        same = [j for j in groups[key] if same_call(step, kept[j])] if k >= inputs else []
+        numbers[k] = same[0] if same else len(kept)
+        if not same:
+            kept.append(step)
+            if k >= inputs:
+                groups[key].append(numbers[k])
+    return kept, [k if k is None else numbers[k] for k in outputs]
+
+
+def same_call(a, b):
+    """Tell whether two steps of the same operands are the same, and not rounds of a loop."""
+    return (
+        (a.function is None or a.site != b.site)
+        and same_arguments(a.arguments, b.arguments)
+        and same_arguments(a.keywords, b.keywords)
+        and np.array_equal(a.value, b.value, equal_nan=a.value.dtype.kind == "f")
+    )
+
+
+def same_arguments(a, b):
+    """Tell whether two calls have the same arguments besides their operands."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(same_arguments, a, b))
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same_arguments(a[name], b[name]) for name in a)
+    if isinstance(a, Reference):
+        return a.slot == b.slot
+    return np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b

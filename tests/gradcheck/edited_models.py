@@ -1,0 +1,29 @@
+"""Models as source text, of which tests of the diagnosis replace expressions of the backward."""
+
+import linecache
+
+
+def defined(source, edits, file, names):
+    """Return the names that a model defines, with ``old, new`` replaced in its backward.
+
+    Parameters
+    ----------
+    source : str
+        Of a module that defines `forward`, and `backward` after it.
+    edits : sequence of str
+        Expressions, which must be there just once, and what stands in their place, in turns.
+    file : str
+        What reports call it.
+    names : dict
+        What is defined beforehand.
+    """
+    head, between, backward = source.partition("def backward")
+    for old, new in zip(edits[::2], edits[1::2]):
+        assert between and backward.count(old) == 1, (file, old, backward.count(old))
+        backward = backward.replace(old, new)
+    source, file = head + between + backward, f"<{file}>"
+    # A traceback, and a report that names a line, look it up.
+    linecache.cache[file] = len(source), None, source.splitlines(True), file
+    found = dict(names)
+    exec(compile(source, file, "exec"), found)
+    return found

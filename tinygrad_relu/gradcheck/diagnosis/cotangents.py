@@ -1,0 +1,77 @@
+"""The right rules of single links, given the gradient of another step."""
+
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.mutations import described
+from tinygrad_relu.gradcheck.diagnosis.relations import Relation, between
+
+
+def other_cotangents(link):
+    """Yield the right rule of the gradient of another step."""
+    if len(link.members) > 1:
+        yield from other_cotangents_of_loop(link)
+        return
+    graph, k = link.graph, link.members[0]
+    found = 0
+    for other in graph.live:
+        if graph.steps[other].value.shape != graph.steps[k].value.shape:
+            continue
+        found += 1
+        if found > 16:
+            return
+        label, cost, why = what_cotangent(graph, k, other)
+        yield link.mutation(
+            ("cotangent", other),
+            label,
+            cost,
+            lambda _, g, right, other=other: link.right(k, right[other]),
+            f"the rule of {link.first.name} takes the gradient of {described(graph, other)} in the "
+            "place of "
+            f"that of {described(graph, k)}{why}",
+        )
+        yield link.mutation(
+            ("value", other),
+            Label.WRONG_FUNCTION,
+            28,
+            lambda _, g, right, other=other: link.right(k, graph.steps[other].value),
+            f"the rule of {link.first.name} takes {described(graph, other)} in the place of the "
+            "gradient of "
+            f"{described(graph, k)}",
+        )
+
+
+def other_cotangents_of_loop(link):
+    """Yield the right rule of the gradient of another step of each round of a loop."""
+    graph, k = link.graph, link.members[0]
+    groups = {}
+    for j in graph.live:
+        if graph.steps[j].value.shape == link.first.value.shape and graph.steps[j].references:
+            groups.setdefault((graph.steps[j].site, graph.steps[j].function), []).append(j)
+    for group in groups.values():
+        # Of each round the one that comes next.
+        where = tuple(next((j for j in group if j > k), -1) for k in link.members)
+        if -1 in where:
+            continue
+        label, cost, why = what_cotangent(graph, k, where[0])
+        yield link.mutation(
+            ("cotangent", where),
+            label,
+            cost,
+            lambda j, _, now, where=where: link.right(j, now[where[link.members.index(j)]]),
+            f"the rule of {link.first.name} takes the gradient of {described(graph, where[0])} in the "
+            "place "
+            f"of that of {described(graph, k)}{why}",
+        )
+
+
+def what_cotangent(graph, k, other):
+    """Return which mistake it is to take the gradient of another step: label, cost, and in words."""
+    how = between(graph, *sorted((k, other)))
+    if how is Relation.ACTIVATION:
+        return Label.PRE_ACTIVATION, 24.5, ": it is on the wrong side of an activation"
+    if how is Relation.GATE and other > k:
+        return Label.MASK_FORGOTTEN, 24.4, ": the mask between them is forgotten"
+    if how is Relation.FACTOR and other > k:
+        return Label.MISSING_FACTOR, 24.6, ": a factor between them is missing"
+    if how is Relation.FACTOR:
+        return Label.WRONG_FUNCTION, 25.4, ": a factor is multiplied in that does not belong there"
+    return Label.STALE_BUFFER, 25.5, ""

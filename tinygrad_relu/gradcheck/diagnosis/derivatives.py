@@ -1,0 +1,236 @@
+"""Formulas that are taken for the derivative of a section, and the right one at the wrong place."""
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.functions import (
+    ACTIVATIONS,
+    DERIVATIVES,
+    GATES,
+    derivative,
+    is_right_but_for_zeros,
+    name_of,
+    proportional,
+    two_values,
+)
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.masks import mask_is_given
+from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, values_like
+from tinygrad_relu.gradcheck.diagnosis.numbers import close, simple
+from tinygrad_relu.gradcheck.diagnosis.relations import STRAIGHT
+from tinygrad_relu.gradcheck.diagnosis.trace import Change
+
+#: Functions whose derivative is a number times a power.
+POWERS = (np.square, np.power, np.multiply, np.sqrt, np.divide, np.reciprocal)
+
+def other_functions(section):
+    """Yield derivatives of other functions, and the right one at the wrong place."""
+    graph, slopes = section.graph, section.slopes
+    y_shape = section.value(section.ends[0]).shape
+    straight = not section.partial and graph.steps[section.ends[0]].function in STRAIGHT
+    # What ends with a minus or a sum has the derivative of what is before that, which is a section, too.
+    for place, where in places_in(section) if not straight else ():
+        for name in DERIVATIVES:
+            found = [derivative_at(graph, name, k) for k in where]
+            if all(f is not None and bends(f) for f in found) and not proportional(found, slopes):
+                yield of_formula(section, place, name, found)
+    powers = {"squared": 2.0, "inverted": -1.0, "under a root": 0.5, "cubed": 3.0}
+    for word, power in powers.items():
+        with np.errstate(all="ignore"):
+            found = [np.sign(s) ** (power == 3) * np.abs(s) ** power for s in slopes]
+            if power == -1:
+                found = [1 / s for s in slopes]
+        if all(np.isfinite(f).all() for f in found):
+            yield section.mutation(
+                ("power", word),
+                Label.WRONG_FUNCTION,
+                24.3 if power == 2 else 25,
+                lambda j, _, found=found: found[j],
+                f"the derivative of {section.name} is multiplied in {word}",
+            )
+    if section.partial:
+        return
+    formulas = [
+        name
+        for name in DERIVATIVES
+        if all(
+            (found := derivative_at(graph, name, k)) is not None
+            and np.abs(found - slope).max(initial=0) <= 1e-10 * np.abs(slope).max(initial=0)
+            for k, slope in zip(section.ends, slopes)
+        )
+    ]
+    for where in values_like(graph, y_shape, section.ends):
+        yield from at_another_place(section, where)
+        for name in formulas[:1]:
+            yield from formula_at_another_place(section, name, where)
+
+
+def bends(x):
+    """Tell whether a derivative is not the same everywhere, but for traces of what it is far away."""
+    return x.size < 2 or np.ptp(x) == 0 or np.ptp(x) > 1e-4 * np.abs(x).max()
+
+
+def derivative_at(graph, name, k):
+    """Return a derivative of the table at the value of a step, which is asked for often."""
+    known = graph.known
+    if (name, k) not in known:
+        known[name, k] = derivative(name, graph.steps[k].value)
+    return known[name, k]
+
+
+def places_in(section):
+    """Yield where a formula may take its value from: the result, the operand, or a step between."""
+    yield "result", section.ends
+    yield "operand", section.starts
+    if len(section.ends) == 1:
+        (start,), (end,) = section.starts, section.ends
+        shape = section.value(end).shape
+        inside, reached = [], {end}
+        for k in range(end, start, -1):
+            if k in reached:
+                parents = {p for _, p in section.graph.edges(k) if p > start}
+                reached |= {p for p in parents if section.value(p).shape == shape}
+                inside += [k] if k != end else []
+        for k in inside[:4]:
+            yield f"step {k}", (k,)
+
+
+def of_formula(section, place, name, found):
+    """Return the mutation that takes a formula for the derivative, times a simple number if need be."""
+    letter = {"result": "y", "operand": "x"}.get(place, "u")
+    formula = name.format(v=letter)
+    what = {"y": "its result", "x": "its operand"}.get(letter) or described(section.graph, int(place[5:]))
+    words = (
+        f"{formula}{',' if ',' in formula else ''} is taken for the derivative of {section.name}, "
+        f"where {letter} is {what}"
+    )
+    # The derivative of softplus with the wrong sign is commoner than what it is in terms of its result.
+    cost = 23.5 + 0.1 * ("yxu".index(letter)) - 0.2 * name.startswith("sigmoid(-")
+    if section.at_once and place != f"step {section.starts[0]}":
+        cost = 19.9  # less than to forget the derivative of one of its steps
+    key = ("formula", place, name)
+    if len(section.ends) > 1:
+        return section.mutation(key, Label.WRONG_FUNCTION, cost, lambda j, _: found[j], words)
+
+    slope = section.slopes[0]
+    gated = section.graph.steps[section.ends[0]].function in GATES
+    gated = gated and bool(((slope == 0) | (slope == slope.max(initial=0))).all())
+    is_mask = name.startswith(("({v} > 0)", "({v} >= 0)")) and (gated or mask_is_given(section))
+    usual = Label.MASK_FROM_WRONG_TENSOR if is_mask else Label.WRONG_FUNCTION
+
+    def named(c):
+        wrong, right = c * found[0], section.slopes[0]
+        label, price, said = usual, cost, words
+        if not close(c, 1):
+            number = simple(c)
+            if number is None:
+                return None
+            price, said = cost + 1.5, f"{number} times {words}"
+        if np.ptp(wrong) == 0 and step.function in POWERS and not multiplies(section.graph, end):
+            label, price = Label.MISSING_FACTOR, 22.9
+            said = f"of the derivative of {section.name} only {wrong.flat[0]:.6g} is multiplied in"
+        elif not name.startswith(("sign", "({v} >")) and is_right_but_for_zeros(wrong, right):
+            label, price = Label.MASK_FORGOTTEN, 20.1
+            said = f"the mask in {section.name} is forgotten: its derivative is 0 at some elements"
+        elif section.name == "the sigmoid" and (place, name) == ("result", "1 - {v}") and close(c, 1):
+            # With y alone it is the derivative of exp that may have been meant.
+            label, price = Label.MISSING_FACTOR, min(22.9, cost - 0.1)
+            said = f"of y * (1 - y), the derivative of {section.name}, the first factor is missing"
+        elif (
+            "ReLU" in name
+            and 0 < np.count_nonzero(wrong) < wrong.size
+            and np.allclose(wrong[wrong != 0], right[wrong != 0], 1e-7)
+        ):
+            price = 18.5
+        return Mutation((), label, price, [], said, step.line, section.name, None, {"factor of it": c})
+
+    start, end = section.starts[0], section.ends[0]
+    step = section.graph.steps[end]
+    return Mutation(
+        ("section", section.starts, section.ends, section.partial, *key),
+        Label.WRONG_FUNCTION,
+        cost,
+        [Change(end, start, lambda g, _: g * found[0])],
+        words,
+        step.line,
+        section.name,
+        named,
+        {},
+        (Change(end, start, lambda g, _: -g * section.slopes[0]),),
+        section.whole,
+    )
+
+
+def multiplies(graph, k):
+    """Tell whether a step goes into a product: then a power of it is likelier wrong than missing."""
+    users = (graph.steps[j] for j in graph.live if k in graph.steps[j].references)
+    return any(step.function in (np.multiply, np.divide) for step in users)
+
+
+def formula_at_another_place(section, name, where):
+    """Yield the right formula of the result, with the value of other steps for the result."""
+    graph = section.graph
+    found = [derivative_at(graph, name, k) for k in where]
+    if where == section.ends or any(f is None for f in found):
+        return
+    formula = name.format(v="y").partition(",")[0]
+    yield section.mutation(
+        ("formula at", name, where),
+        Label.WRONG_FUNCTION,
+        24.2,
+        lambda j, _: found[j],
+        f"{formula} is taken for the derivative of {section.name}, with {described(graph, where[0])} "
+        "for y",
+    )
+
+
+def at_another_place(section, where):
+    """Yield the derivative of the right function, taken at the value of other steps."""
+    graph = section.graph
+    if where == section.starts or any(graph.steps[k].value.dtype != float for k in where):
+        return
+    found = []
+    for j, k in enumerate(where):
+        slope = slope_at(graph, section.starts[j], section.ends[j], graph.steps[k].value)
+        if slope is None or not np.isfinite(slope).all():
+            return
+        found.append(slope)
+    if all(np.array_equal(*pair) for pair in zip(found, section.slopes)):
+        return
+    own = where == section.ends
+    # Between log(1 + x**2) and its x lies no activation, but a part of the function.
+    before = where[0] < section.starts[0] and name_of(
+        graph.steps[where[0]].value, section.value(section.starts[0])
+    ) in ACTIVATIONS
+    if two_values(np.concatenate([np.ravel(s) for s in section.slopes])) is not None and not own:
+        label, what = Label.MASK_FROM_WRONG_TENSOR, "mask"
+    else:
+        label, what = Label.PRE_ACTIVATION if before else Label.WRONG_FUNCTION, "derivative"
+    yield section.mutation(
+        ("place", where),
+        label,
+        24 if own else 24.5,
+        lambda j, _: found[j],
+        f"the {what} of {section.name} is taken at {described(graph, where[0])}, and not at its operand",
+    )
+
+
+def slope_at(graph, start, end, z):
+    """Return the derivative of a section at another operand, `z`; None if it is not one chain."""
+    chain = [end]
+    while chain[-1] != start:
+        parents = {p for _, p in graph.edges(chain[-1])}
+        if len(parents) != 1:
+            return None
+        chain.append(parents.pop())
+    slope, value = np.ones(z.shape), z
+    for k in reversed(chain[:-1]):
+        step = graph.steps[k]
+        operands = [value if flows else x for x, flows in zip(step.operands, step.flowing)]
+        with np.errstate(all="ignore"):
+            try:
+                slopes = step.slopes(operands)
+                value = step.call(operands)
+            except Exception:  # outside of its domain
+                return None
+        slope = slope * sum(s for s, flows in zip(slopes, step.flowing) if flows)
+    return slope

@@ -1,0 +1,118 @@
+"""Wrong derivatives of elementwise functions: left out, of another function, under another mask."""
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.derivatives import other_functions
+from tinygrad_relu.gradcheck.diagnosis.functions import GATES, two_values
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.masks import slope_upside_down, wrong_masks
+from tinygrad_relu.gradcheck.diagnosis.mutations import BEHIND, for_one_operand
+from tinygrad_relu.gradcheck.diagnosis.numbers import close
+from tinygrad_relu.gradcheck.diagnosis.sections import sections
+
+MOST_LIVE = 80  # of a graph where each operand of each step is looked at by itself
+
+def elementwise_mutations(graph, alone=False):
+    """Yield what is written by mistake for derivatives of elementwise functions.
+
+    Parameters
+    ----------
+    graph : Graph
+    alone : bool
+        Whether for the gradient of one operand alone.
+    """
+    for section in sections(graph):
+        sides = two_values(np.concatenate([np.ravel(s) for s in section.slopes]))
+        single = len(section.ends) == 1 and len(graph.live) <= MOST_LIVE
+        for mutation in of_section(section, sides):
+            if not alone:
+                yield mutation
+            elif single and mutation.key[4] not in ("place", "formula at", "power"):
+                yield from for_one_operand(graph, mutation, BEHIND if mutation.whole else None)
+
+
+def of_section(section, sides):
+    """Yield what is written for the derivative of one section."""
+    yield from forgotten(section, sides)
+    if sides is not None:
+        yield from wrong_masks(section, sides)
+    yield from other_functions(section)
+    if len(section.ends) == 1 and section.graph.steps[section.ends[0]].function is np.where:
+        wrong = slope_upside_down(section.graph, section.starts[0], section.ends[0])
+        if wrong is not None:
+            yield section.mutation(
+                ("upside down",),
+                Label.WRONG_FUNCTION,
+                23.2,
+                lambda j, _: wrong,
+                "the condition of np.where is upside down: each branch has the derivative of the other",
+            )
+
+
+def forgotten(section, sides):
+    """Yield the derivative left out, altogether or but for its size."""
+    ones = [np.ones(s.shape) for s in section.slopes]
+    name = section.name
+    if all(np.array_equal(*pair) for pair in zip(ones, section.slopes)):
+        return
+    numbers = {float(np.ravel(s)[0]) for s in section.slopes if s.size}
+    if len(numbers) == 1 and all(np.ptp(s) <= 1e-12 * np.abs(s).max(initial=0) for s in section.slopes):
+        yield forgotten_number(section, numbers.pop(), ones)
+        return
+    gated = not section.partial and section.graph.steps[section.ends[0]].function in GATES
+    if (sides is None and not gated) or (sides is not None and sides[0] == -sides[1]):
+        yield section.mutation(
+            ("one",),
+            Label.MISSING_FACTOR,
+            20,
+            lambda j, _: ones[j],
+            f"the derivative of {name} is not multiplied in: a factor of the chain rule is missing",
+        )
+        if sides is None and all((s < 0).all() for s in section.slopes):
+            yield section.mutation(
+                ("minus one",),
+                Label.MISSING_FACTOR,
+                20.1,
+                lambda j, _: -ones[j],
+                f"of the derivative of {name} only the minus is multiplied in: a factor is missing",
+            )
+        return
+    yield section.mutation(
+        ("one",),
+        Label.MASK_FORGOTTEN,
+        19.8,
+        lambda j, _: ones[j],
+        f"the mask of {name} is forgotten: the gradient passes where it should be stopped or scaled",
+    )
+    for number, side in enumerate(sides or ()):
+        if side not in (0, 1):
+            yield section.mutation(
+                ("side", number),
+                Label.MASK_FORGOTTEN,
+                20.5,
+                lambda j, _, side=side: side * ones[j],
+                f"the mask of {name} is forgotten: every element is scaled alike",
+            )
+    if sides is not None and sides[1] > 0 and sides[0] != 0:
+        yield section.mutation(
+            ("hard",),
+            Label.WRONG_FUNCTION,
+            18,
+            lambda j, _: 1.0 * (section.slopes[j] == sides[1]),
+            f"the derivative of ReLU is taken for that of {name}: the slope of one side is lost",
+        )
+
+
+def forgotten_number(section, slope, ones):
+    """Return the mutation that leaves out a plain number: a minus, a division by N, a weight."""
+    name = section.name
+    lengths = {n for step in section.graph.steps for n in (*step.value.shape, step.value.size)}
+    if slope == -1:
+        label, cost, what = Label.CONSTANT_FACTOR, 20.8, f"the minus of {name} is forgotten"
+    elif (section.value(section.ends[0]).size == 1 and close(1 / slope, round(1 / slope))) or any(
+        abs(slope * n - 1) < 1e-9 or abs(slope - n) < 1e-9 for n in lengths if n > 2
+    ):
+        label, cost, what = Label.CONSTANT_FACTOR, 20.8, f"the factor {slope:.6g} of {name} is forgotten"
+    else:
+        label, cost, what = Label.MISSING_FACTOR, 21, f"the factor {slope:.6g} of {name} is forgotten"
+    return section.mutation(("one",), label, cost, lambda j, _: ones[j], what, factor=1 / slope)

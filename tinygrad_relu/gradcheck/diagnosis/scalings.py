@@ -1,0 +1,228 @@
+"""Terms that are a number times what they should be: dropped, counted twice, averaged, of wrong sign."""
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described
+from tinygrad_relu.gradcheck.diagnosis.numbers import close, simple
+from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS
+from tinygrad_relu.gradcheck.diagnosis.trace import Change
+
+AVERAGES = (np.mean, np.var, np.std, np.average)
+
+def scaled(link):
+    """Yield the right term times a wrong number: 0, twice, with the wrong sign, N or 1/N times."""
+    if len(link.members) == 1:
+        unit = link.exchanged(lambda k, g, _: 2 * link.right(k, g))
+        yield Mutation(
+            ("scaled", link.members, link.path),
+            Label.CONSTANT_FACTOR,
+            22,
+            unit,
+            "",
+            link.first.line,
+            link.first.name,
+            lambda c: what_scales(link, 1 + c),
+        )
+        return
+    for number in (0.0, 2.0, -1.0, 0.5, *operand_numbers(link), *lengths(link)):
+        named = what_scales(link, number)
+        changes = link.exchanged(lambda k, g, _, c=number: c * link.right(k, g))
+        yield Mutation(
+            ("times", link.members, link.path, number),
+            named.label,
+            named.cost + 0.2,
+            changes,
+            named.words,
+            link.first.line,
+            link.first.name,
+        )
+
+
+def operand_numbers(link):
+    """Return factors that are forgotten where plain numbers among the operands are."""
+    found = []
+    for x in (*link.first.arguments, *link.first.operands):
+        if isinstance(x, (int, float, np.floating)) or (isinstance(x, np.ndarray) and x.size == 1):
+            value = float(np.reshape(x, ()))
+            found += [value, 1 / value] if value not in (0, 1) else []
+    return found
+
+
+def lengths(link):
+    """Return the lengths along which a link sums or averages, and their inverses."""
+    parent, own = link.operand(link.members[0]).shape, link.first.value.shape
+    found = {n for n in (*parent, *own, int(np.prod(parent)), int(np.prod(own))) if n > 1}
+    if parent and own is not None:
+        found.add(max(1, int(np.prod(parent)) // max(1, int(np.prod(own)))))
+        found.add(max(1, int(np.prod(own)) // max(1, int(np.prod(parent)))))
+    found -= {1}
+    return [*map(float, found), *[1 / n for n in found]]
+
+
+def what_scales(link, c):
+    """Return what it means that a term is `c` times what it should be, as a mutation without changes."""
+    step = link.first
+    where = f"what goes back through {step.name} to {described(link.graph, link.parent(link.members[0]))}"
+
+    def said(label, cost, words, **details):
+        return Mutation((), label, cost, [], words, step.line, step.name, None, details)
+
+    if (
+        abs(c) < 1e-7
+        and step.references.count(link.parent(link.members[0])) == 2
+        and (step.function in (np.multiply, *PRODUCTS))
+    ):
+        return said(
+            Label.MISSING_FACTOR,
+            19,
+            f"the derivative of {step.name} of a number with itself is twice "
+            "that number: the factor 2 is missing",
+            factor=0.5,
+        )
+    if abs(c) < 1e-7:
+        return said(Label.MISSING_TERM, 19, f"{where} is missing: one term of the sum is left out")
+    if abs(c - 2) < 1e-7 and only_use(link):
+        return said(Label.CONSTANT_FACTOR, 26, f"{where} is twice what it should be", factor=c)
+    if abs(c - 2) < 1e-7:
+        return said(Label.EXTRA_TERM, 26, f"{where} is counted twice")
+    if abs(c + 1) < 1e-7:
+        label, cost, what = wrong_sign(link)
+        return said(label, cost, f"{where} {what}", factor=-1.0)
+    if step.value.size == 1 and step.function is np.divide and close(c, round(c)):
+        return said(Label.CONSTANT_FACTOR, 20.9, f"{where} is not divided by {c:.6g}", factor=c)
+    for number in operand_numbers(link):
+        if abs(c - 1 / number) < 1e-7 * abs(1 / number) or abs(c - number) < 1e-7 * abs(number):
+            return said(
+                Label.MISSING_FACTOR,
+                23,
+                f"{where} is {c:.6g} times what it should be: the factor {1 / c:.6g} is missing",
+                factor=c,
+            )
+    if halves(step, c):
+        return said(Label.MISSING_FACTOR, 23, f"{where} lacks the factor 2 of the square", factor=c)
+    found = averaging(link, c)
+    if found:
+        label = Label.CONSTANT_FACTOR if step.value.size == 1 else Label.AVERAGED
+        return said(
+            label,
+            22.8,
+            f"{where} is {simple(c, lengths(link))} times what it should be: {found}",
+            factor=c,
+        )
+    nice = simple(c, lengths(link))
+    if nice is None:
+        return said(Label.CONSTANT_FACTOR, 45, f"{where} is {c:.6g} times what it should be", factor=c)
+    return said(Label.CONSTANT_FACTOR, 27, f"{where} is {nice} times what it should be", factor=c)
+
+
+def wrong_sign(link):
+    """Return what a wrong sign of a term is: a minus that is forgotten, or a term that is taken off."""
+    k, graph = link.members[0], link.graph
+    if turns_sign(link.first, link.path):
+        return Label.CONSTANT_FACTOR, 20.3, "has the wrong sign: the minus is forgotten"
+    alone = len(link.members) == 1 and not behind_a_minus(graph, k)
+    if alone and meets_others(graph, k, link.parent(k)):
+        return Label.EXTRA_TERM, 20.4, "is taken off, where it is to be added"
+    return Label.CONSTANT_FACTOR, 20.5, "has the wrong sign"
+
+
+def turns_sign(step, path):
+    """Tell whether there is a minus in the derivative of a step by the operand at a path."""
+    return step.function is np.negative or (
+        path == (0, 1) and step.function in (np.subtract, np.divide)
+    )
+
+
+def behind_a_minus(graph, k):
+    """Tell whether what arrives at a step has come by a minus, since the last place where ways meet."""
+    while True:
+        users = [(j, slot) for j in graph.live for slot, p in graph.edges(j) if p == k]
+        if len(users) != 1:
+            return False
+        (k, slot), = users
+        if turns_sign(graph.steps[k], graph.steps[k].paths[slot]):
+            return True
+
+
+def meets_others(graph, below, k):
+    """Tell whether what goes back from one step to `k`, and on from there, is a term of one sum."""
+    while True:
+        if any(p == k for j in graph.live if j != below for _, p in graph.edges(j)):
+            return True
+        ahead = {p for _, p in graph.edges(k)}
+        if len(ahead) != 1:
+            return False
+        below, k = k, ahead.pop()
+
+
+def averaging(link, c):
+    """Return how a factor comes of a mean in the place of a sum, or the other way round, or nothing."""
+    step, parent = link.first, link.operand(link.members[0])
+    n = parent.size / max(1, step.value.size)
+    if step.function in AVERAGES and abs(c - n) < 1e-7 * n:
+        return "it is not divided by the number of elements"
+    if step.function is np.sum and abs(c * n - 1) < 1e-7 and n > 1:
+        return "it is averaged and not summed"
+    if broadcasts(link) and n < 1 and abs(c - n) < 1e-7 * n:
+        return "it is averaged over the broadcast axes and not summed"
+    return ""
+
+
+def only_use(link):
+    """Tell whether nothing else comes back to where a link goes, so that nothing is added up there."""
+    (k, *_), steps = link.members, link.graph.steps
+    return sum(steps[j].references.count(link.parent(k)) for j in link.graph.live) == 1
+
+
+def halves(step, c):
+    """Tell whether a factor is what a forgotten 2 of a square leaves."""
+    return abs(c - 0.5) < 1e-7 and step.function in (np.square, np.power, np.multiply, np.var)
+
+
+def broadcasts(link):
+    """Tell whether the operand of a link is broadcast."""
+    return link.first.elementwise and link.operand(link.members[0]).shape != link.first.value.shape
+
+
+def scaled_steps(graph):
+    """Yield all that flows back into one step times a wrong number: its result was taken for constant."""
+    for k in graph.live:
+        step = graph.steps[k]
+        if step.function is None:
+            continue
+        change = Change(k, k, lambda g, _: g)
+        yield Mutation(
+            ("step scaled", k),
+            Label.CONSTANT_FACTOR,
+            23,
+            [change],
+            "",
+            step.line,
+            step.name,
+            lambda c, k=k: what_scales_step(graph, k, 1 + c),
+        )
+
+
+def what_scales_step(graph, k, c):
+    """Return what it means that the cotangent of a step is `c` times what it should be."""
+    step = graph.steps[k]
+    where = f"the gradient of {described(graph, k)}"
+
+    def said(label, cost, words, **details):
+        return Mutation((), label, cost, [], words, step.line, step.name, None, details)
+
+    if abs(c) < 1e-7:
+        return said(
+            Label.MISSING_TERM,
+            19.5,
+            f"{where} is missing: it is treated as a constant, and it depends on the inputs, too",
+        )
+    if abs(c + 1) < 1e-7:
+        return said(Label.CONSTANT_FACTOR, 20.7, f"{where} has the wrong sign", factor=-1.0)
+    if abs(c - 2) < 1e-7:
+        return said(Label.EXTRA_TERM, 26.5, f"{where} is counted twice", factor=2.0)
+    nice = simple(c, [n for s in graph.steps for n in (*s.value.shape, s.value.size)])
+    if nice is None:
+        return said(Label.CONSTANT_FACTOR, 46, f"{where} is {c:.6g} times what it should be", factor=c)
+    return said(Label.CONSTANT_FACTOR, 25, f"{where} is {nice} times what it should be", factor=c)
