@@ -429,6 +429,35 @@ INPUTS = [rng.normal(size=(6, 3)), rng.normal(size=(6, 3)), rng.normal(size=(6, 
     ("a p n", "mask from the wrong tensor", "(dp - dn + 3.0 > 0)[:, None]", "(dp - dn > 0)[:, None]"),
 )
 
+model("correlation in loops", '''
+def forward(x, k, g):
+    N, H, W, C = x.shape
+    y = np.zeros_like(x)
+    xp = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    for i in range(3):
+        for j in range(3):
+            y += xp[:, i:i + H, j:j + W] * k[i, j]
+    return np.tanh(y).mean(axis=(1, 2)) * g
+def backward(dout, x, k, g):
+    N, H, W, C = x.shape
+    xp = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    t = np.tanh(sum(xp[:, i:i + H, j:j + W] * k[i, j] for i in range(3) for j in range(3)))
+    dp = dout * g
+    dy = dp[:, None, None] / (H * W) * (1 - t ** 2)
+    dxp, dk = np.zeros_like(xp), np.zeros_like(k)
+    for i in range(3):
+        for j in range(3):
+            dxp[:, i:i + H, j:j + W] += dy * k[i, j]
+            dk[i, j] = (dy * xp[:, i:i + H, j:j + W]).sum(axis=(0, 1, 2))
+    return dxp[:, 1:-1, 1:-1], dk, (dout * t.mean(axis=(1, 2))).sum(axis=0)
+rng = np.random.default_rng(43)
+INPUTS = [rng.normal(size=(2, 3, 4, 2)), rng.normal(size=(3, 3, 2)), rng.normal(size=2)]
+''',
+    ("x", "permuted", "dy * k[i, j]", "dy * k[j, i]"),
+    ("k", "shifted", "(dy * xp[:, i:i + H, j:j + W])", "(dy * x)"),
+    ("x k", "missing chain factor", "dp = dout * g", "dp = dout"),
+)
+
 
 @pytest.mark.parametrize("name", MODELS)
 def test_models_are_right_as_they_are(name):

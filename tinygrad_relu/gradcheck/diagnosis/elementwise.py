@@ -23,6 +23,8 @@ def elementwise_mutations(graph, alone=False):
     """
     for section in sections(graph):
         sides = two_values(np.concatenate([np.ravel(s) for s in section.slopes]))
+        if sides is not None and 0 not in sides and section.weighs:
+            sides = None  # a factor that happens to have two entries
         single = len(section.ends) == 1 and len(graph.live) <= MOST_LIVE
         for mutation in of_section(section, sides):
             if not alone:

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from tinygrad_relu.gradcheck.diagnosis.functions import name_of
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, is_square, later, values_like
 from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS, STRAIGHT, Relation, comes_from, relation
-from tinygrad_relu.gradcheck.diagnosis.step import summed_to
+from tinygrad_relu.gradcheck.diagnosis.step import summed_to, take_at
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 
@@ -65,6 +66,7 @@ def substitutes(link, path, shape):
         found += [own[::-1], later(own, own, 1), later(own, own, -1)]
         found += [own[1:] + own[:1], own[-1:] + own[:-1]]  # as x[t - 1] takes the last one for the first
         found += [own[-1:] * len(own), own[:1] * len(own)]
+        found += [tuple(turned)] if (turned := keys_turned(link.graph, own)) else []
         if link.graph.steps[own[-1]].references:  # as it is left behind by the loop
             after = [k for k in link.graph.live if same_site(link.graph, k, own[-1])]
             after = [k for k in after if link.graph.steps[k].value.shape == shape]
@@ -76,6 +78,21 @@ def substitutes(link, path, shape):
         )
         if not same_values and link.graph.steps[where[0]].value.dtype == float:
             yield where
+
+
+def keys_turned(graph, own):
+    """Return for what was taken at ``x[i, j]``, in a loop, the steps that took ``x[j, i]``, or None."""
+    steps = [graph.steps[k] for k in own]
+    if not all(step.function is take_at and is_pair(step.arguments[1]) for step in steps):
+        return None
+    at = {(step.references[0], step.arguments[1]): k for step, k in zip(steps, own)}
+    found = [at.get((step.references[0], step.arguments[1][::-1])) for step in steps]
+    return None if None in found else found
+
+
+def is_pair(key):
+    """Tell whether a key is two plain numbers."""
+    return isinstance(key, tuple) and len(key) == 2 and all(isinstance(n, (int, np.integer)) for n in key)
 
 
 def operand_from(link, path, where, turned=False):
@@ -94,7 +111,7 @@ def operand_from(link, path, where, turned=False):
     pairs = [(a, b) for a, b in zip(owns, where) if a != b]
     own, other = pairs[-1] if pairs else (owns[0], where[0])
     label, cost = how_confused(graph, link, path, own, other)
-    if len(where) > 1 and list(where) == owns[::-1]:
+    if len(where) > 1 and list(where) in (owns[::-1], keys_turned(graph, owns)):
         label, cost = Label.PERMUTED, 23.8
     yield link.mutation(
         ("operand", path, where, turned),
@@ -118,7 +135,10 @@ def how_confused(graph, link, path, own, other):
     how = relation(graph, own, other)
     if how is Relation.ACTIVATION:
         itself = link.first.elementwise and path == link.path
-        return (Label.WRONG_FUNCTION, 24) if itself else (Label.PRE_ACTIVATION, 23)
+        early, late = (graph.steps[k].value for k in sorted((own, other)))
+        if itself or name_of(early, late) in ("the square", "abs"):
+            return Label.WRONG_FUNCTION, 24
+        return Label.PRE_ACTIVATION, 23
     if how is Relation.LINEAR and link.first.elementwise:
         return Label.WRONG_FUNCTION, 23.5
     late = graph.steps[max(own, other)]

@@ -71,6 +71,12 @@ class Section:
         return not self.partial and not scaling and self.name != "log"
 
     @functools.cached_property
+    def weighs(self):
+        """Whether it ends with a product of two factors that both depend on the inputs."""
+        step = self.graph.steps[self.ends[0]]
+        return step.function in (np.multiply, np.divide) and sum(step.flowing) > 1
+
+    @functools.cached_property
     def beside_another(self):
         """Whether it begins with one term of a sum, such as a bias is added to: others do not pass."""
         (start, *_), steps = self.starts, self.graph.steps

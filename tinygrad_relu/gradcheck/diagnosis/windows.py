@@ -50,6 +50,14 @@ def moved_windows(keys, shape):
             moved = {n: [a // strides[n] for a in found[n][0]] for n in axes}
             which = " and ".join(str(n) for n in axes)
             yield f"without the stride along axis {which}", exchanged(keys, found, moved)
+    if any(len(set(starts)) > 1 for starts, _ in found.values()):
+        for place in ("first", "middle"):
+            where = {n: sorted(starts) for n, (starts, _) in found.items()}
+            still = {n: a[0 if place == "first" else len(a) // 2] for n, a in where.items()}
+            yield (
+                f"all at the place of the {place} one",
+                exchanged(keys, found, {n: [a] * len(keys) for n, a in still.items()}),
+            )
     for n, (starts, length) in found.items():
         for by in (1, -1):
             moved = [a + by for a in starts]
