@@ -5,6 +5,7 @@ import pytest
 from random_nets import Net
 
 import tinygrad_relu as tg
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.report import Verdict
 
 
@@ -90,6 +91,50 @@ def test_kinks_of_two_units_may_meet():
         lambda x: (np.maximum(x, 0) - 0.5 * np.maximum(-x, 0)).sum(), [np.array([0.0, 1.0])],
         backward=lambda x: np.where(x > 0, 1.0, np.where(x < 0, 0.5, 0.0)),
     )
+    assert report["x"].verdict is Verdict.SEVERAL_KINKS
+
+
+@pytest.mark.parametrize("a", [np.array([0.3, 0.2, 0.4]), np.array(0.3)])
+@pytest.mark.parametrize(("above", "below", "ok"), [
+    (np.greater, np.less, True),                # a slope of 0 for each kink
+    (np.greater_equal, np.less, True),
+    (np.greater, np.less_equal, True),
+    (np.greater_equal, np.less_equal, False),   # 1 + a, beyond 1 and a
+])
+def test_kinks_on_one_surface_are_one_kink(above, below, ok, a):
+    report = tg.check_gradients(
+        lambda x, a: np.maximum(x, 0) + a * np.minimum(x, 0), {"x": np.array([0.0, 1.0, -2.0]), "a": a},
+        backward=lambda d, x, a: (
+            d * (above(x, 0) + a * below(x, 0)), (d * np.minimum(x, 0)).sum(tuple(range(1 - a.ndim)))
+        ),
+    )
+    assert report.ok == ok, report
+    assert ok or report["x"].label is Label.MASK_NOT_STRICT
+
+
+@pytest.mark.parametrize(
+    ("slope", "ok"), [(-1.0, True), (0.0, True), (1.0, True), (1.2, False), (5.0, False)]
+)
+def test_kinks_on_several_surfaces_have_each_a_slope_between_their_sides(slope, ok, rng):
+    back = bent_at_zero(slope)
+    v = rng.standard_normal(4)
+    report = tg.check_gradients(
+        lambda x, w: (np.abs(x @ w) * v).sum(),
+        {"x": np.array([[0.0, 0.0, 0.0], [1.0, 2.0, -3.0]]), "w": rng.standard_normal((3, 4))},
+        backward=lambda x, w: ((back(x @ w) * v) @ w.T, x.T @ (back(x @ w) * v)),
+    )
+    assert report.ok == ok, report
+    assert ok or report["x"].label is Label.MASK_NOT_STRICT
+
+
+def test_a_slope_that_is_wrong_at_one_place_of_a_smooth_function_is_wrong():
+    x = np.array([0.0, 1.0, -2.0])
+    assert not tg.check_gradients(np.exp, [x], lambda d, x: d * np.where(x == 0, 0, np.exp(x))).ok
+
+    def branching(x):       # whose kinks no recording shows
+        return np.array([0.0 if v > 0 else v for v in x]) + np.array([v if v > 0 else 0.0 for v in x])
+
+    report = tg.check_gradients(branching, [x], lambda d, x: d * (x != 0))
     assert report["x"].verdict is Verdict.SEVERAL_KINKS
 
 

@@ -1,13 +1,16 @@
-"""How many kinks a line passes at its start, as a recording of what the function computes tells.
+"""The kinks that a line passes at its start, as a recording of what the function computes shows them.
 
 The values of a function cannot tell relu(x) - relu(-x), of which no choice of slopes at 0 is right, from
-a smooth one.  Its steps can.
+a smooth one.  Its steps can, and they show which slopes the choices at each kink make together.
 """
+
+import itertools
 
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.recording import recorded
 from tinygrad_relu.gradcheck.diagnosis.step import Reference, assign_at, same, take_at
+from tinygrad_relu.gradcheck.diagnosis.trace import Graph
 from tinygrad_relu.gradcheck.differences import first_step
 
 COMPARISONS = {np.greater, np.greater_equal, np.less, np.less_equal}
@@ -27,48 +30,151 @@ SMOOTH = {
 }
 # A kink counts as passed at the start of a line if it lies within this part of a step.
 AT_START = 1e-3
+# In so many directions kinks that lie on one surface are looked at, and how much apart they may be there.
+DIRECTIONS, APART = 4, 1e-2
+# Of so many kinks all choices are tried.
+MOST_KINKS = 6
 
 
-def kinks_passed(problem, line, eps):
-    """Return how many kinks of single elements lie where a line starts; None if that cannot be told.
+class Crossing:
+    """The kinks of single elements at the start of a line, which it leaves in at least one direction.
 
-    A kink counts if the line leaves it in at least one direction.
+    Attributes
+    ----------
+    line : Element or Direction
+    eps : float
+    steps : list of Step
+        What the function computes there.
+    outputs : list of (int or None)
+    kinks : list of (int, ndarray)
+        The numbers of bent steps, and which of their elements are on a kink; a step that bends at
+        several places, such as ``clip``, comes several times.
     """
-    if problem.own_graph or problem.traced is None:
-        return None
-    step = first_step(eps)
-    try:
-        here, *away = [recorded(problem.traced, line.values(t))[0] for t in (0.0, step, -step)]
-        bends = bends_of(here)
-        others = [bends_of(steps) for steps in away]
-    except Exception:       # the user's function, called with what it was not written for
-        return None
-    if bends is None or any(other is None or len(other) != len(bends) for other in others):
-        return None
-    count = 0
-    for distance, *shifted in zip(bends, *others):
-        if any(other.shape != distance.shape for other in shifted):
+
+    def __init__(self, problem, line, eps):
+        self.problem, self.line, self.eps = problem, line, eps
+        self.steps, self.outputs, _ = recorded(problem.traced, line.values(0.0))
+        step = first_step(eps)
+        away = [self.distances(line.values(t)) for t in (step, -step)]
+        self.kinks = []
+        for (k, here), *shifted in zip(bends_of(self.steps), *away):
+            moved = np.maximum(*(np.abs(other - here) for _, other in shifted))
+            self.kinks.append((k, (moved > 0) & (np.abs(here) <= AT_START * moved)))
+
+    @classmethod
+    def of(cls, problem, line, eps):
+        """Return the crossing at the start of a line; None if it cannot be told."""
+        if problem.own_graph or problem.traced is None:
             return None
-        moved = np.maximum(*(np.abs(other - distance) for other in shifted))
-        count += np.count_nonzero((moved > 0) & (np.abs(distance) <= AT_START * moved))
-    return count
+        try:
+            return cls(problem, line, eps)
+        except Exception:       # the user's function, called with what it was not written for
+            return None
+
+    def distances(self, values):
+        """Return for each bent step how far its elements are from their kinks, at other inputs."""
+        found = bends_of(recorded(self.problem.traced, values)[0])
+        expected = [(k, here.shape) for k, here in bends_of(self.steps)]
+        if [(k, away.shape) for k, away in found] != expected:
+            raise ValueError("other steps are taken there")
+        return found
+
+    @property
+    def count(self):
+        """How many kinks there are."""
+        return sum(np.count_nonzero(mask) for _, mask in self.kinks)
+
+    def explains(self, slopes, numerical):
+        """Tell whether choices of a slope at each kink may give slopes that are not between the sides.
+
+        Kinks on one surface are one kink for the function.  Slopes are right there between the sides,
+        and where each kink has slope 0, which is a common convention.  Kinks on several surfaces may
+        each have any slope between those of its own sides.
+
+        Parameters
+        ----------
+        slopes, numerical : ndarray
+            For each set of cotangents that along the line, by the gradient and by differences.
+        """
+        if self.count == 1:
+            return False
+        try:
+            if self.count == 0:         # unless there are some that the steps do not show
+                there = self.slope([])
+                return self.agree(slopes, there, there) or not self.agree(numerical, there, there)
+            if self.on_one_surface():
+                shut = self.slope([0.0] * self.count)
+                return self.agree(slopes, shut, shut)
+            functions = [self.steps[k].function for k, _ in self.numbered()]
+            if self.count > MOST_KINKS or not COMPARISONS.isdisjoint(functions):
+                return True
+            sides = [ONE_SIDED.get(function, (0.0, 1.0)) for function in functions]
+            corners = [self.slope(chosen) for chosen in itertools.product(*sides)]
+            return self.agree(slopes, np.min(corners, axis=0), np.max(corners, axis=0))
+        except Exception:       # a step of a kind that was not thought of
+            return True
+
+    def agree(self, slopes, low, high):
+        """Tell whether slopes lie between others, but for rounding."""
+        doubt = self.eps**0.4 * (1e-3 + np.abs(slopes) + np.abs(low) + np.abs(high))
+        return bool(((low - doubt <= slopes) & (slopes <= high + doubt)).all())
+
+    def numbered(self):
+        """Return all kinks one by one, as a step and an index."""
+        return [(k, tuple(index)) for k, mask in self.kinks for index in np.argwhere(mask).tolist()]
+
+    def on_one_surface(self):
+        """Tell whether, nearby, the distances from all kinks are in proportion."""
+        rng = np.random.default_rng(0)
+        radius = np.cbrt(self.eps)
+        rows = []
+        for _ in range(DIRECTIONS):
+            values = [x + radius * np.maximum(np.abs(x), 1.0) * rng.uniform(-1, 1, x.shape)
+                      for x in self.line.values(0.0)]
+            found = self.distances([v.astype(x.dtype) for v, x in zip(values, self.line.values(0.0))])
+            rows.append(np.concatenate([away[mask] for (_, away), (_, mask) in zip(found, self.kinks)]))
+        rows = np.array(rows)
+        lengths = np.sqrt(np.sum(rows**2, axis=0))
+        alike = np.abs(rows[:, 0] @ rows) / (lengths[0] * lengths)
+        return bool((alike >= 1 - APART**2).all())
+
+    def slope(self, chosen):
+        """Return that along the line, for each set of cotangents, with a slope chosen at each kink."""
+        live = [k for k, step in enumerate(self.steps) if step.flows]
+        graph = Graph(self.steps, list(range(len(self.line.at.point))), self.outputs, live)
+        for step in self.steps:
+            step.connect(self.steps)
+        for (k, index), slope in zip(self.numbered(), chosen):
+            self.steps[k].choose_slope(index, slope)
+        total = np.zeros(len(self.line.at.weights))
+        for position, move in self.line.moves_of().items():
+            moved = graph.push(position, move)
+            total += [
+                sum(np.sum(w * moved[k]) for w, k in zip(draw, self.outputs) if k in moved)
+                for draw in self.line.at.weights
+            ]
+        return total
+
+
+# The slopes of both sides, where they are not 0 and 1.
+ONE_SIDED = {np.abs: (-1.0, 1.0), np.fabs: (-1.0, 1.0)}
 
 
 def bends_of(steps):
-    """Return for each step that has kinks how far its elements are from them; None if one is unknown."""
+    """Return the numbers of steps that have kinks, and how far their elements are from them."""
     found = []
-    for step in steps:
+    for k, step in enumerate(steps):
         if step.function in BENT_AT_ZERO:
-            found.append(operand(steps, step, 0))
+            found.append((k, operand(steps, step, 0)))
         elif step.function in BENT_AT_TIES:
-            found.append(operand(steps, step, 0) - operand(steps, step, 1))
+            found.append((k, operand(steps, step, 0) - operand(steps, step, 1)))
         elif step.function is np.clip:
             x, *bounds = (operand(steps, step, slot) for slot in range(len(step.arguments)))
             if step.keywords or len(bounds) != 2:
-                return None
-            found += [x - bound for bound in bounds]
+                raise ValueError("limits that are not known")
+            found += [(k, x - bound) for bound in bounds]
         elif step.function not in SMOOTH:
-            return None
+            raise ValueError(f"the kinks of {step.name} are not known")
     return found
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.crossings import kinks_passed
+from tinygrad_relu.gradcheck.crossings import Crossing
 from tinygrad_relu.gradcheck.differences import careful_slope, quick_slope
 from tinygrad_relu.gradcheck.ops_used import ties_alone
 
@@ -114,7 +114,7 @@ class Inspector:
             finding.slant = Slant.RIGHT
             finding.error = np.maximum(finding.error, np.abs(finding.analytic - finding.numerical))
             return finding
-        if self.right_nearby(line, finding, mismatch) and not self.alone_or_tied(line):
+        if self.right_nearby(line, finding, mismatch) and not self.unexplained(line, finding):
             finding.slant = Slant.SEVERAL_KINKS
         elif self.right_in_double(line):
             finding.slant = Slant.RIGHT
@@ -288,12 +288,12 @@ class Inspector:
         finite = all(np.isfinite(y).all() for y in place.base)
         return Inspector(place, self.seed) if finite else None
 
-    def alone_or_tied(self, line):
-        """Tell whether no meeting of kinks explains a slope outside of both sides, right as it is nearby.
-
-        One kink alone leaves no choice but a slope between them.
-        """
-        return kinks_passed(self.at.problem, line, self.at.eps) == 1 or self.ties_counted_twice(line)
+    def unexplained(self, line, finding):
+        """Tell whether no meeting of kinks explains a slope that is outside of both sides."""
+        crossing = Crossing.of(self.at.problem, line, self.at.eps)
+        if crossing is not None and not crossing.explains(finding.analytic, finding.numerical):
+            return True
+        return self.ties_counted_twice(line)
 
     def ties_counted_twice(self, line):
         """Tell whether elements that tie for a maximum get more, or less, than one share together.

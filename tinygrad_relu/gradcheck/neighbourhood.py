@@ -89,7 +89,7 @@ class Neighbourhood:
         for x, size in zip(self.point, self.sizes):
             move = size * rng.uniform(0.5, 1.0, x.shape)
             move *= rng.choice([-1.0, 1.0], x.shape)
-            moved = (x + radius * move).astype(x.dtype)
+            moved = np.asarray(x + radius * move, x.dtype)
             moved.flags.writeable = False
             point.append(moved)
         return Neighbourhood(self.problem, point, self.cotangents, radius=radius)
@@ -183,6 +183,12 @@ class Element:
         found = np.array(found)
         return found, 32 * self.at.eps * (np.abs(found) + np.array(doubts))
 
+    def moves_of(self):
+        """Return which inputs move along the line, and how."""
+        move = np.zeros(self.at.point[self.position].shape)
+        move[self.index] = self.scale
+        return {self.position: move}
+
     def at_another(self, place):
         """Return the same line through another point."""
         return Element(place, self.position, self.index, self.scale)
@@ -201,7 +207,8 @@ class Direction:
         for position, move in self.moves.items():
             x = values[position]
             with np.errstate(over="ignore"):
-                values[position] = np.add(x, t * move, dtype=np.float64).astype(x.dtype, copy=False)
+                moved = np.add(x, t * move, dtype=np.float64)
+                values[position] = np.asarray(moved, x.dtype)
         return values
 
     def __call__(self, t):
@@ -226,6 +233,10 @@ class Direction:
             doubts.append(np.sqrt(squares))
         return np.array(found), 32 * self.at.eps * np.array(doubts)
 
+    def moves_of(self):
+        """Return which inputs move along the line, and how."""
+        return self.moves
+
     def at_another(self, place):
         """Return the same line through another point."""
         return Direction(place, self.moves)
@@ -244,7 +255,7 @@ def random_moves(at, rng, positions=None):
 def an_ulp_off(x, rng):
     """Return an array that differs from `x` by a few times its precision in each element."""
     with np.errstate(all="ignore"):
-        return (x * (1 + rng.choice([-2, -1, 1, 2], x.shape) * np.finfo(x.dtype).eps)).astype(x.dtype)
+        return np.asarray(x * (1 + rng.choice([-2, -1, 1, 2], x.shape) * np.finfo(x.dtype).eps), x.dtype)
 
 
 def length(arrays):

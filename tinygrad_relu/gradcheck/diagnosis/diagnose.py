@@ -1,15 +1,20 @@
 """`diagnose`: from a failed check to explanations."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.arrangements import arrangements
-from tinygrad_relu.gradcheck.diagnosis.evidence import Evidence, evidence_for, usable
+from tinygrad_relu.gradcheck.diagnosis.evidence import Evidence, evidence_for, usable, wrong_in
 from tinygrad_relu.gradcheck.diagnosis.factors import factors
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.numbers import close
 from tinygrad_relu.gradcheck.diagnosis.protocol import faults
 from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate, ranked
 from tinygrad_relu.gradcheck.diagnosis.synthesis import Synthesis
+
+# What is more than all costs of explanations that name a rule.
+BEHIND_THE_KINK = 100.0
 
 
 def diagnose(case):
@@ -47,13 +52,23 @@ def diagnose(case):
 
 def explained(case, open_inputs):
     """Return the candidates that explain all, and those that explain some, of the wrong inputs."""
-    evidence = telling(case, evidence_for(case), open_inputs)
+    evidence, right_beside = evidence_for(case)
+    if not any(wrong_in(evidence, k) for k in open_inputs):
+        evidence, right_beside = at_the_point(case), True
     broken = frozenset(
         k
         for k in range(len(case.names))
         if not all(usable([d.analytic[k]], [d.numerical[k].shape]) for d in case.draws)
     )
     candidates = compared(case, evidence, [k for k in open_inputs if k not in broken])
+    candidates, parts = with_synthesis(case, evidence, broken, candidates)
+    if right_beside:
+        candidates = [*map(doubted, candidates), on_a_kink(open_inputs)]
+    return candidates, parts
+
+
+def with_synthesis(case, evidence, broken, candidates):
+    """Return candidates with those that walks back give, and those that explain some of the inputs."""
     if evidence[0].graph is None:
         return candidates, []
     synthesis = Synthesis(evidence, broken)
@@ -69,10 +84,8 @@ def explained(case, open_inputs):
     return candidates + synthesis.found, synthesis.parts
 
 
-def telling(case, evidence, open_inputs):
-    """Return the evidence, or that of the point itself if nothing is wrong next to it."""
-    if any((np.abs(one.residue(k)) > one.allowed[k]).any() for one in evidence for k in open_inputs):
-        return evidence
+def at_the_point(case):
+    """Return the evidence of the point itself, for gradients that are right next to it."""
     return [
         Evidence(
             list(case.inputs),
@@ -83,6 +96,23 @@ def telling(case, evidence, open_inputs):
         )
         for draw in case.draws
     ]
+
+
+def doubted(candidate):
+    """Return a candidate for gradients that are right beside a kink: it explains them by chance."""
+    strict = candidate.label is Label.MASK_NOT_STRICT
+    return candidate if strict else replace(candidate, cost=candidate.cost + BEHIND_THE_KINK)
+
+
+def on_a_kink(open_inputs):
+    """Return the plain explanation of gradients that are right beside a kink, and wrong on it."""
+    return Candidate(
+        Label.MASK_NOT_STRICT,
+        BEHIND_THE_KINK,
+        "is wrong on a kink and right next to it: look at the masks where both sides of a comparison "
+        "are equal; one may have >= for >, or both branches be open",
+        frozenset(open_inputs),
+    )
 
 
 def filled(words, names):

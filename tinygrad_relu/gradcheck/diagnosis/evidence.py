@@ -75,6 +75,12 @@ def evidence_for(case):
 
     Where the graph of the forward can be looked at, and its gradient is the numerical one, it takes
     the place of that, being exact.
+
+    Returns
+    -------
+    evidence : list of Evidence
+    right_beside : bool
+        Whether the point is on a kink, next to which nothing is wrong.
     """
     base = []
     for draw in case.draws:
@@ -83,26 +89,32 @@ def evidence_for(case):
         base.append(
             Evidence(list(case.inputs), list(draw.cotangents), analytic, list(draw.numerical), allowed)
         )
-    graph = graph_of(case, case.inputs)
+    graph, right_beside = graph_of(case, case.inputs), False
     if graph is not None and any(map(on_kink, graph.steps)):
         # What the slope is there is a choice, and not the mistake that shows next to it.
         beside = nearby(case, graph, (0.05,))
         if shown(case, beside):
-            return beside
+            return beside, False
+        right_beside = bool(beside) and not any(wrong_in(beside, k) for k in range(len(case.wrong)))
     here = [judged(graph, one) for one in base] if graph is not None else [None]
     near = nearby(case, graph)
     if all(one is not None for one in here):
-        return here + near
-    return near if near and graph is not None else base + near
+        return here + near, right_beside
+    return near if near and graph is not None else base + near, right_beside
 
 
 def shown(case, evidence):
     """Tell whether each gradient that was found wrong is wrong in some evidence."""
     return all(
-        any((np.abs(one.residue(k)) > one.allowed[k]).any() for one in evidence)
+        wrong_in(evidence, k)
         for k, wrong in enumerate(case.wrong)
         if wrong and usable([case.draws[0].analytic[k]], [case.draws[0].numerical[k].shape])
     ) and bool(evidence)
+
+
+def wrong_in(evidence, k):
+    """Tell whether a gradient is wrong in some evidence."""
+    return any((np.abs(one.residue(k)) > one.allowed[k]).any() for one in evidence)
 
 
 def on_kink(step):

@@ -191,6 +191,16 @@ class Step:
             self._slopes = found
         return found
 
+    def choose_slope(self, index, slope):
+        """Let the derivative at one element of the result, which is on a kink, be another one.
+
+        Of two operands that tie, the second has what is left of 1.
+        """
+        shares = iter((slope, 1.0 - slope))
+        for slopes in self.slopes():
+            if slopes is not None:
+                slopes[index] = next(shares)
+
     def slope_by_differences(self, operands, slot, constant=False):
         """Return the derivative of an elementwise function that we have no rule for."""
         if not (self.flowing[slot] or constant):
