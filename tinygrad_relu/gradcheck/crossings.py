@@ -30,8 +30,9 @@ SMOOTH = {
 }
 # A kink counts as passed at the start of a line if it lies within this part of a step.
 AT_START = 1e-3
-# In so many directions kinks that lie on one surface are looked at, and how much apart they may be there.
-DIRECTIONS, APART = 4, 1e-2
+# In so many directions of each input kinks that lie on one surface are looked at, and how much apart
+# they may be there, in proportion.
+DIRECTIONS, APART = 2, 1e-2
 # Of so many kinks all choices are tried.
 MOST_KINKS = 6
 
@@ -124,19 +125,18 @@ class Crossing:
         return [(k, tuple(index)) for k, mask in self.kinks for index in np.argwhere(mask).tolist()]
 
     def on_one_surface(self):
-        """Tell whether, nearby, the distances from all kinks are in proportion."""
+        """Tell whether, nearby, the distances from all kinks are in proportion, whichever input moves."""
         rng = np.random.default_rng(0)
-        radius = np.cbrt(self.eps)
-        rows = []
-        for _ in range(DIRECTIONS):
-            values = [x + radius * np.maximum(np.abs(x), 1.0) * rng.uniform(-1, 1, x.shape)
-                      for x in self.line.values(0.0)]
-            found = self.distances([v.astype(x.dtype) for v, x in zip(values, self.line.values(0.0))])
-            rows.append(np.concatenate([away[mask] for (_, away), (_, mask) in zip(found, self.kinks)]))
-        rows = np.array(rows)
-        lengths = np.sqrt(np.sum(rows**2, axis=0))
-        alike = np.abs(rows[:, 0] @ rows) / (lengths[0] * lengths)
-        return bool((alike >= 1 - APART**2).all())
+        here, rows = self.line.values(0.0), []
+        for position in [k for k, x in enumerate(here) if x.size] * DIRECTIONS:
+            values, x = list(here), here[position]
+            move = np.cbrt(self.eps) * np.maximum(np.abs(x), 1.0) * rng.uniform(-1, 1, x.shape)
+            values[position] = np.asarray(x + move, x.dtype)
+            found = self.distances(values)
+            row = np.concatenate([away[mask] for (_, away), (_, mask) in zip(found, self.kinks)])
+            if row.any():
+                rows.append(row / row[np.abs(row).argmax()])
+        return bool(len(rows) > 0 and (np.ptp(rows, axis=0) <= APART).all())
 
     def slope(self, chosen):
         """Return that along the line, for each set of cotangents, with a slope chosen at each kink."""

@@ -85,7 +85,7 @@ class Problem:
     """
 
     own_graph = False
-    traced = None
+    traced = derivative = None
 
     def __init__(self, function, passing, values, positions):
         self.function, self.passing = function, passing

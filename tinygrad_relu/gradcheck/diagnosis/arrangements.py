@@ -62,6 +62,14 @@ def variants(shape):
                 {"axis": axis, "by": by},
                 lambda x, a=axis, b=by: shifted_out(x, b, a),
             )
+        yield (
+            Label.STALE_BUFFER,
+            13.1,
+            f"has the last entry along axis {axis} in the place of all: was one buffer filled again and "
+            "again, and never copied?",
+            {"axis": axis},
+            lambda x, a=axis: np.broadcast_to(np.take(x, [-1], a), x.shape),
+        )
     if len(axes) > 1:
         yield (
             Label.PERMUTED,

@@ -54,6 +54,8 @@ class Case:
         and not plain NumPy with a backward by hand.
     changed : sequence of str
         What the backward wrote to, of that which it was given: names of inputs, or ``"dout"``.
+    written : callable or None
+        The user's own backward, not wrapped: a wrong mask may come from an array that it has at hand.
     """
 
     names: Sequence[str]
@@ -65,6 +67,7 @@ class Case:
     traced: Callable | None = None
     own_graph: bool = False
     changed: Sequence[str] = ()
+    written: Callable | None = None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from tinygrad_relu.gradcheck.diagnosis.masks import mask_is_given
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, values_like
 from tinygrad_relu.gradcheck.diagnosis.numbers import close, simple
 from tinygrad_relu.gradcheck.diagnosis.relations import STRAIGHT
+from tinygrad_relu.gradcheck.diagnosis.step import times
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 #: Functions whose derivative is a number times a power.
@@ -107,6 +108,8 @@ def of_formula(section, place, name, found):
     cost = 23.5 + 0.1 * ("yxu".index(letter)) - 0.2 * name.startswith("sigmoid(-")
     if section.at_once and place != f"step {section.starts[0]}":
         cost = 19.9  # less than to forget the derivative of one of its steps
+    elif all((s == 1).all() for s in section.slopes):
+        cost += 1  # nobody differentiates a sum: it is the value in the formula that is a wrong one
     key = ("formula", place, name)
     if len(section.ends) > 1:
         return section.mutation(key, Label.WRONG_FUNCTION, cost, lambda j, _: found[j], words)
@@ -137,6 +140,7 @@ def of_formula(section, place, name, found):
             said = f"of y * (1 - y), the derivative of {section.name}, the first factor is missing"
         elif (
             "ReLU" in name
+            and np.ptp(right)
             and 0 < np.count_nonzero(wrong) < wrong.size
             and np.allclose(wrong[wrong != 0], right[wrong != 0], 1e-7)
         ):
@@ -155,7 +159,7 @@ def of_formula(section, place, name, found):
         section.name,
         named,
         {},
-        (Change(end, start, lambda g, _: -g * section.slopes[0]),),
+        (Change(end, start, lambda g, _: -times(g, section.slopes[0])),),
         section.whole,
     )
 
@@ -201,7 +205,7 @@ def at_another_place(section, where):
     before = where[0] < section.starts[0] and name_of(
         graph.steps[where[0]].value, section.value(section.starts[0])
     ) in ACTIVATIONS
-    if two_values(np.concatenate([np.ravel(s) for s in section.slopes])) is not None and not own:
+    if two_values(np.concatenate([np.ravel(s) for s in (*section.slopes, *found)])) and not own:
         label, what = Label.MASK_FROM_WRONG_TENSOR, "mask"
     else:
         label, what = Label.PRE_ACTIVATION if before else Label.WRONG_FUNCTION, "derivative"

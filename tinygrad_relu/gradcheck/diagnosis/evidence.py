@@ -1,9 +1,11 @@
 """`Evidence`: what the backward returned and what is right, at the point of the check and near it."""
 
+import inspect
 from dataclasses import dataclass
 
 import numpy as np
 
+from tinygrad_relu.gradcheck.diagnosis.recording import is_data
 from tinygrad_relu.gradcheck.diagnosis.step import Reference
 from tinygrad_relu.gradcheck.diagnosis.trace import Graph
 
@@ -152,9 +154,22 @@ def graph_of(case, inputs):
         return None
     count = len(case.draws[0].cotangents)
     try:
-        return Graph.of(case.traced, inputs, count)
+        graph = Graph.of(case.traced, inputs, count)
     except Exception:  # the user's function, called with what it was not written for
         return None
+    known = {name for name, _ in graph.data}
+    graph.data += [(name, x) for name, x in data_of(case.written) if name not in known]
+    return graph
+
+
+def data_of(function):
+    """Return the names and values of arrays that a function of the user's has at hand."""
+    try:
+        used = inspect.getclosurevars(inspect.unwrap(function))
+    except TypeError:  # none that is written in Python
+        return []
+    found = [*used.nonlocals.items(), *used.globals.items()]
+    return [(name, x.copy()) for name, x in found if is_data(x)]
 
 
 def nearby(case, graph, distances=(0.0, 0.05)):

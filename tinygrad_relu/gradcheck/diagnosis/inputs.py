@@ -10,6 +10,7 @@ from tinygrad_relu.gradcheck.diagnosis.mutations import (
     values_like,
 )
 from tinygrad_relu.gradcheck.diagnosis.numbers import simple
+from tinygrad_relu.gradcheck.diagnosis.relations import REORDERED
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 MOST_OTHERS = 24
@@ -126,16 +127,17 @@ def rescaled(graph, k):
 
 def returned_instead(graph, k, j):
     """Return the mutation that gives the gradient of one step for that of an input."""
+    step = graph.steps[j]
+    direct = k in step.references
     return Mutation(
         ("instead", k, j),
-        Label.PRE_ACTIVATION,
+        REORDERED.get(step.function if direct else None, Label.PRE_ACTIVATION),
         26,
         [Change(k, k, lambda g, right: right[j] - g)],
         f"what is returned is the gradient of {described(graph, j)}: the walk back stops too early, or "
-        "goes "
-        "too far",
-        graph.steps[j].line,
-        graph.steps[j].name,
+        "goes too far",
+        step.line,
+        step.name,
     )
 
 

@@ -5,7 +5,14 @@ import numpy as np
 from tinygrad_relu.gradcheck.diagnosis.functions import name_of
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, is_square, later, values_like
-from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS, STRAIGHT, Relation, comes_from, relation
+from tinygrad_relu.gradcheck.diagnosis.relations import (
+    PRODUCTS,
+    REORDERED,
+    STRAIGHT,
+    Relation,
+    comes_from,
+    relation,
+)
 from tinygrad_relu.gradcheck.diagnosis.step import summed_to, take_at
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
@@ -132,8 +139,14 @@ def how_confused(graph, link, path, own, other):
         return Label.STALE_BUFFER, 24
     if link.first.function is np.divide and {own, other} <= set(link.first.references):
         return Label.MISSING_FACTOR, 24  # of a quotient 1 is left
+    late = graph.steps[max(own, other)]
+    direct = min(own, other) in late.references
+    if direct and late.function in REORDERED:
+        return REORDERED[late.function], 23
     how = relation(graph, own, other)
     if how is Relation.ACTIVATION:
+        if direct and other < own and late.function is np.minimum:
+            return Label.MASK_FORGOTTEN, 23  # an activation is a maximum
         itself = link.first.elementwise and path == link.path
         early, late = (graph.steps[k].value for k in sorted((own, other)))
         if itself or name_of(early, late) in ("the square", "abs"):
@@ -141,8 +154,6 @@ def how_confused(graph, link, path, own, other):
         return Label.PRE_ACTIVATION, 23
     if how is Relation.LINEAR and link.first.elementwise:
         return Label.WRONG_FUNCTION, 23.5
-    late = graph.steps[max(own, other)]
-    direct = min(own, other) in late.references
     if direct and how is Relation.FACTOR and late.function in STRAIGHT:
         return Label.STALE_BUFFER, 24  # x and x + f(x): before and after an update
     multiplied = how is Relation.NORMALISED and late.function in (np.multiply, np.divide)

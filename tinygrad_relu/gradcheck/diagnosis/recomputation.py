@@ -7,7 +7,7 @@ import functools
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.conditions import masks_at_level
+from tinygrad_relu.gradcheck.diagnosis.conditions import compared_with_zero, masks_at_level
 from tinygrad_relu.gradcheck.diagnosis.functions import two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, links
@@ -196,7 +196,8 @@ def with_other_mask(graph, k):
     """Yield all that a wrong mask does: everywhere, or on the way back only."""
     step = graph.steps[k]
     users = [j for j in graph.live if k in graph.steps[j].references]
-    for number, (label, cost, words, mask) in enumerate(other_masks(step.value.astype(bool))):
+    masks = (*other_masks(step.value.astype(bool)), *masks_of_data(graph, step.value.shape))
+    for number, (label, cost, words, mask) in enumerate(masks):
         mask = mask.astype(step.value.dtype)
         if np.array_equal(mask, step.value) or not users:
             continue
@@ -260,6 +261,16 @@ def other_masks(mask):
     yield Label.MASK_FORGOTTEN, 24.3, "forgotten: all elements count", np.zeros_like(mask)
 
 
+def masks_of_data(graph, shape):
+    """Yield the masks that plain arrays at hand are, or give: label, cost, words and the mask."""
+    for name, x in graph.data:
+        if x.shape == shape and x.dtype == bool:
+            yield Label.MASK_FROM_WRONG_TENSOR, 24.4, f"taken from {name}", x
+        elif x.shape == shape:
+            for sign, mask in compared_with_zero(x):
+                yield Label.MASK_FROM_WRONG_TENSOR, 24.6, f"taken from {name} {sign} 0", mask
+
+
 # -------------------------------------------------------------------- other values of one result
 
 
@@ -286,6 +297,10 @@ def other_values(graph, k):
         if x.shape == step.value.shape and step.flowing[slot]:
             label, words = skipped(step, slot)
             yield ("skipped", slot), None, x, label, 24.9, words
+            slopes = step.slopes()[slot]
+            if np.ptp(slopes) and two_values(slopes) is None:
+                words = "its derivative stands where its result should: was the array overwritten?"
+                yield ("slopes", slot), None, slopes, Label.STALE_BUFFER, 25.2, words
     for slot, x in enumerate(step.operands):
         if step.flowing[slot] or two_values(x) is None or x.shape != step.value.shape:
             continue

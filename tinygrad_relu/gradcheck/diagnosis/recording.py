@@ -150,9 +150,7 @@ class Recording:
         """
         used = {name: frame.f_globals[name] for name in frame.f_code.co_names if name in frame.f_globals}
         for name, x in (used | frame.f_locals).items():
-            if id(x) in self.data or len(self.data) >= MOST_DATA or type(x) is not np.ndarray:
-                continue
-            if x.dtype.kind in "fiub" and 1 < x.size <= MOST_DATA_SIZE:
+            if id(x) not in self.data and len(self.data) < MOST_DATA and is_data(x):
                 # The array is kept, so that no other one gets its address.
                 self.data[id(x)] = name, x.copy(), x
 
@@ -254,9 +252,11 @@ class Recorded(np.ndarray):
 
     def __array_function__(self, function, types, arguments, keywords):
         recording = recording_of((arguments, tuple(keywords.values())))
-        if function is np.copyto:
-            arguments[0][...] = arguments[1]
+        if function in IN_PLACE:
+            IN_PLACE[function](*arguments, **keywords)
             return None
+        if function in (np.place, np.put, np.put_along_axis):
+            raise GraphError(f"diagnose: np.{function.__name__} is not recorded")
         if keywords.get("out") is not None:
             raise GraphError(f"diagnose: np.{function.__name__} with out= is not recorded")
         keywords = {name: x for name, x in keywords.items() if name != "out"}
@@ -341,6 +341,11 @@ for word in METHODS:
     setattr(Recorded, word, method(word))
 
 
+def is_data(x):
+    """Tell whether something is an array of numbers, and not too large to look at."""
+    return type(x) is np.ndarray and x.dtype.kind in "fiub" and 1 < x.size <= MOST_DATA_SIZE
+
+
 def plain(x):
     """Return the arrays of recorded ones, within lists and tuples, too; all else as it is."""
     if isinstance(x, Recorded):
@@ -412,6 +417,25 @@ def norm(x, ord=None, axis=None, keepdims=False):
 
 #: Functions that are recorded as the steps that they are made of.
 WRITTEN_OUT = {np.var: variance, np.std: deviation, np.linalg.norm: norm}
+
+
+def set_diagonal(x, value, wrap=False):
+    """Set the elements whose indices are the same along all axes."""
+    x[(np.arange(min(x.shape)),) * x.ndim] = value
+
+
+def set_where(x, mask, values):
+    """Set the elements under a mask."""
+    x[...] = np.where(mask, values, x)
+
+
+def set_all(x, values, casting="same_kind", where=True):
+    """Set all elements, or those under a mask."""
+    x[...] = values if where is True else np.where(where, values, x)
+
+
+#: Functions that change their first argument.
+IN_PLACE = {np.copyto: set_all, np.fill_diagonal: set_diagonal, np.putmask: set_where}
 
 
 def recorded_part(recording, function, arguments, keywords, part, value):

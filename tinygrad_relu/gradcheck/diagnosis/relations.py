@@ -5,6 +5,7 @@ import enum
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.functions import two_values
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 PRODUCTS = (np.matmul, np.dot, np.einsum, np.tensordot, np.inner, np.outer, np.vdot)
 
@@ -63,6 +64,10 @@ def between(graph, early, late):
 
 
 STRAIGHT = {np.add, np.subtract, np.negative}
+#: Functions that put elements elsewhere, and what it is called to forget that.
+REORDERED = {
+    np.sort: Label.PERMUTED, np.flip: Label.PERMUTED, np.rot90: Label.PERMUTED, np.roll: Label.SHIFTED,
+}
 
 
 def comes_of(graph, early, late):

@@ -5,6 +5,8 @@ from itertools import pairwise
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, links
+from tinygrad_relu.gradcheck.diagnosis.recomputation import Recomputation
+from tinygrad_relu.gradcheck.diagnosis.relations import STRAIGHT
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 # So many rounds are left out one by one; of longer loops only ends and rows.
@@ -24,9 +26,39 @@ def round_mutations(graph):
             yield from lost_rounds(graph, key, found)
             yield averaged_rounds(graph, key, found)
     yield from kept_from_round_to_round(graph)
+    yield from of_the_last_round(graph)
     for link in links(graph):
         if 1 < len(link.members) <= MOST_ROUNDS:
             yield from cut_in_time(link)
+
+
+def of_the_last_round(graph):
+    """Yield functions of a loop whose rules have, in each round, what the last one left behind."""
+    for members in graph.places():
+        step, last = graph.steps[members[0]], graph.steps[members[-1]]
+        alike = all(graph.steps[k].value.shape == last.value.shape for k in members)
+        if len(members) > 1 and alike and step.elementwise and step.function not in STRAIGHT:
+            yield from left_behind(graph, members, last)
+
+
+def left_behind(graph, members, last):
+    """Yield the rules of a group with the operands of its last step, and with its result for all."""
+    words = f"the rule of {last.name} has in each round what the last round left behind"
+    changes = [
+        Change(k, p, lambda g, _, k=k, slot=slot: last.pull(g, last.operands)[slot]
+               - graph.steps[k].pull(g)[slot])
+        for k in members for slot, p in graph.edges(k)
+    ]
+    yield Mutation(
+        ("last", members), Label.STALE_BUFFER, 23.7, changes, f"{words}: keep the values of each round",
+        last.line, last.name,
+    )
+    rules = {k: lambda g: last.pull(g, last.operands) for k in members}
+    yield Recomputation(graph, {k: lambda _: last.value for k in members}, rules).mutation(
+        ("last", members), Label.STALE_BUFFER, 23.8,
+        f"{words}, and so have all that use its result: is one array filled again and again, and not "
+        "copied?", members[0],
+    )
 
 
 def kept_from_round_to_round(graph):

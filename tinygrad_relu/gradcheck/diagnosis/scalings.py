@@ -45,7 +45,7 @@ def operand_numbers(link):
     for x in (*link.first.arguments, *link.first.operands):
         if isinstance(x, (int, float, np.floating)) or (isinstance(x, np.ndarray) and x.size == 1):
             value = float(np.reshape(x, ()))
-            found += [value, 1 / value] if value not in (0, 1) else []
+            found += [value, 1 / value] if value not in (0, 1) and np.isfinite(value) else []
     return found
 
 

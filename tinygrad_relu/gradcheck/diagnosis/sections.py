@@ -8,6 +8,7 @@ import numpy as np
 from tinygrad_relu.gradcheck.diagnosis.functions import name_of
 from tinygrad_relu.gradcheck.diagnosis.mutations import BEHIND, Mutation
 from tinygrad_relu.gradcheck.diagnosis.relations import STRAIGHT
+from tinygrad_relu.gradcheck.diagnosis.step import times
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 MOST_STEPS = 16  # of a function that is written out
@@ -40,7 +41,7 @@ class Section:
 
         def change(j):
             def extra(g, cotangents):
-                return g * (wrong(j, cotangents) - self.slopes[j])
+                return times(g, wrong(j, cotangents) - self.slopes[j])
 
             return Change(self.ends[j], self.starts[j], extra)
 

@@ -75,13 +75,18 @@ def entries(name, lost, axes):
     def entry(x, over, pick):
         return np.moveaxis(x, over, range(len(over)))[(pick,) * len(over)]
 
-    for word, pick in (("first", 0), ("last", -1)):
-        yield (
-            (word,), Label.NOT_SUMMED, 22,
-            f"the gradient of {name} is not summed over the broadcast {axes}: only the {word} entry of "
-            "it is taken",
-            lambda x, pick=pick: entry(x, lost, pick),
-        )
+    yield (
+        ("first",), Label.NOT_SUMMED, 22,
+        f"the gradient of {name} is not summed over the broadcast {axes}: only the first entry of it is "
+        "taken",
+        lambda x: entry(x, lost, 0),
+    )
+    yield (
+        ("last",), Label.STALE_BUFFER, 22,
+        f"of the gradient of {name} only the last entry along {axes} is left: does a loop set it (=) "
+        "where it has to add to it (+=)?",
+        lambda x: entry(x, lost, -1),
+    )
     for axis in lost if len(lost) > 1 else ():
         others = tuple(a for a in lost if a != axis)
         yield (

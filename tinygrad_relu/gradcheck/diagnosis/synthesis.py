@@ -223,7 +223,10 @@ class Synthesis:
         if not all(np.isfinite(x).all() for x in (*moved, *base)):
             return
         for c in self.numbers(moved, base) if mutation.free else (1.0,):
-            meaning = mutation.free(c) if mutation.free else mutation
+            try:
+                meaning = mutation.free(c) if mutation.free else mutation
+            except ArithmeticError:  # such as one over a number that is 0
+                continue
             if meaning is not None:
                 self.compare(mutation, meaning, [c * x + b for x, b in zip(moved, base)], c)
 
