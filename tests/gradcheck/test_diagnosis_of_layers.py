@@ -458,6 +458,111 @@ INPUTS = [rng.normal(size=(2, 3, 4, 2)), rng.normal(size=(3, 3, 2)), rng.normal(
     ("x k", "missing chain factor", "dp = dout * g", "dp = dout"),
 )
 
+model("recurrent net", '''
+def forward(x, h0, U, V, b):
+    h, out = h0, []
+    for t in range(4):
+        h = np.tanh(x[t] @ U + h @ V + b)
+        out.append(h)
+    return np.stack(out)
+def backward(dout, x, h0, U, V, b):
+    h, kept = h0.copy(), [h0]
+    for t in range(4):
+        h = np.tanh(x[t] @ U + h @ V + b)
+        kept.append(h)
+    dh, dU, dV, db, dx = np.zeros_like(h0), np.zeros_like(U), np.zeros_like(V), np.zeros_like(b), []
+    for t in reversed(range(4)):
+        dz = (dout[t] + dh) * (1 - kept[t + 1] ** 2)
+        dU += x[t].T @ dz
+        dV += kept[t].T @ dz
+        db += dz.sum(axis=0)
+        dx.append(dz @ U.T)
+        dh = dz @ V.T
+    return np.stack(dx[::-1]), dh, dU, dV, db
+rng = np.random.default_rng(51)
+INPUTS = [rng.normal(size=s) for s in ((4, 2, 3), (2, 5), (3, 5), (5, 5), (5,))]
+''',
+    ("x h0 U V b", "stale or overwritten buffer", "h = np.tanh(", "h[:] = np.tanh("),
+    ("x h0 U V b", "stale or overwritten buffer", "(1 - kept[t + 1] ** 2)", "(1 - h ** 2)"),
+)
+
+model("dropout beside ReLU", '''
+keep, other = (np.random.default_rng(k).random((5, 4)) < 0.6 for k in (3, 4))
+def forward(x, W, b):
+    return x * keep / 0.6 + np.maximum(x @ W + b, 0)
+def backward(dout, x, W, b):
+    active = x @ W + b > 0
+    dz = dout * active
+    dx = dout * keep / 0.6 + dz @ W.T
+    rows = np.empty_like(dx)
+    rows[:] = dx
+    return rows, x.T @ dz, dz.sum(axis=0)
+rng = np.random.default_rng(52)
+INPUTS = [rng.normal(size=(5, 4)), rng.normal(size=(4, 4)), rng.normal(size=4)]
+''',
+    ("x", "mask from the wrong tensor", "dout * keep", "dout * other"),
+    ("x W b", "mask from the wrong tensor", "x @ W + b > 0", "forward(x, W, b) > 0"),
+    ("x", "stale or overwritten buffer", "rows[:] = dx", "rows[:] = dx[-1]"),
+    ("b", "stale or overwritten buffer", "dz.sum(axis=0)", "dz[-1]"),
+    ("b", "not summed over a broadcast axis", "dz.sum(axis=0)", "dz[0]"),
+)
+
+model("known entries", '''
+rng = np.random.default_rng(53)
+ratings, seen = rng.normal(size=(5, 6)), rng.random((5, 6)) < 0.6
+def forward(U, V):
+    return 0.5 * np.sum((seen * (U @ V.T - ratings)) ** 2)
+def backward(U, V):
+    e = seen * (U @ V.T - ratings)
+    return e @ V, e.T @ U
+INPUTS = [rng.normal(size=(5, 2)), rng.normal(size=(6, 2))]
+''',
+    ("U V", "mask from the wrong tensor", "seen * (U", "(ratings > 0) * (U"),
+)
+
+model("sorted weights", '''
+def forward(x, w):
+    return np.sort(x) * w
+def backward(dout, x, w):
+    order = np.argsort(x)
+    dx = np.empty_like(x)
+    dx[order] = dout * w
+    return dx, dout * x[order]
+rng = np.random.default_rng(54)
+INPUTS = [rng.normal(size=6), rng.normal(size=6)]
+''',
+    ("x", "permuted", "dx[order]", "dx[:]"),
+    ("w", "permuted", "dout * x[order]", "dout * x"),
+)
+
+model("energy of charges", '''
+def forward(r, q):
+    d = np.sqrt(((r[:, None] - r[None]) ** 2).sum(axis=2))
+    np.fill_diagonal(d, np.inf)
+    return 0.5 * np.sum(q[:, None] * q[None] / d)
+def backward(r, q):
+    apart = r[:, None] - r[None]
+    d = np.sqrt((apart ** 2).sum(axis=2))
+    np.fill_diagonal(d, np.inf)
+    dr = -(q[:, None] * q[None] / d ** 3)[:, :, None] * apart
+    return dr.sum(axis=1), (q[None] / d).sum(axis=1)
+rng = np.random.default_rng(55)
+INPUTS = [rng.normal(size=(5, 3)), rng.normal(size=5)]
+''',
+    ("r", "missing chain factor", "d ** 3", "d ** 2"),
+)
+
+model("learned slope", '''
+def forward(x, a):
+    return np.maximum(x, 0) + a * np.minimum(x, 0)
+def backward(dout, x, a):
+    return dout * np.where(x > 0, 1, a), (dout * np.minimum(x, 0)).sum(axis=0)
+rng = np.random.default_rng(56)
+INPUTS = [rng.normal(size=(5, 4)), rng.random(4)]
+''',
+    ("a", "mask forgotten", "np.minimum(x, 0)", "x"),
+)
+
 
 @pytest.mark.parametrize("name", MODELS)
 def test_models_are_right_as_they_are(name):
