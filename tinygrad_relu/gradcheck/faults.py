@@ -16,11 +16,14 @@ class Faults:
     ----------
     of_input : dict of str to (Label, str)
         For an input what is wrong with its gradient, and a sentence.
+    changed : list of str
+        What the derivative wrote to, of that which it was given.
     nondeterministic : str
         A sentence if results differ from call to call, or nothing.
     """
 
     of_input: dict = field(default_factory=dict)
+    changed: list = field(default_factory=list)
     nondeterministic: str = ""
 
     def add(self, name, label, sentence):
@@ -87,6 +90,7 @@ def unlike_itself(problem):
 
 def blame_changes(problem, changed, faults):
     """Note which of its arguments the derivative changed."""
+    faults.changed += [name for name in changed if name not in faults.changed]
     for name in changed:
         if name == "dout":
             sentence = "backward changes dout, the cotangent that it is given: work on a copy"

@@ -41,9 +41,8 @@ def changed_inputs(case, name):
     what = " and ".join(case.changed)
     return Explanation(
         Label.INPUTS_CHANGED,
-        f"The backward writes to {what}, which it was given, so that d{name} and all that is computed "
-        "later "
-        "starts from other numbers: work on a copy.",
+        f"The backward writes to {what}, which it was given, so that all that is computed later, such as "
+        f"d{name}, starts from other numbers: work on a copy.",
         1.0,
         {"changed": list(case.changed)},
     )
