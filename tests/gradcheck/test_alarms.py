@@ -138,11 +138,23 @@ def test_a_slope_that_is_wrong_at_one_place_of_a_smooth_function_is_wrong():
     assert report["x"].verdict is Verdict.SEVERAL_KINKS
 
 
+@pytest.mark.parametrize("fast", [False, True])
+def test_a_jump_is_named(fast):
+    report = tg.check_gradients(
+        lambda x: x + np.heaviside(x, 0.0), {"x": np.array([1.0, 0.0])}, lambda d, x: d, fast=fast
+    )
+    assert report["x"].verdict is Verdict.CANNOT_TELL
+    assert "the function jumps at the value of x" in " ".join(str(report).split())
+    assert fast or "at index (1,)" in str(report)
+
+
 def test_gradgradcheck_names_the_kink():
     x = tg.tensor([1.0, 0.0], requires_grad=True)
     with pytest.raises(tg.errors.GradientError, match=r"input 0 at index \(1,\) is on a kink"):
         tg.gradgradcheck(tg.relu, x)
     assert not tg.gradgradcheck(tg.relu, x, raise_exception=False)
+    with pytest.raises(tg.errors.GradientError, match="is on a kink"):
+        tg.gradgradcheck(tg.relu, x, fast_mode=True)
     assert tg.gradgradcheck(lambda x: tg.relu(x) * x, x)     # its slope is 0 on both sides
     assert tg.gradgradcheck(tg.relu, tg.tensor([1.0, -1.0], requires_grad=True))
 

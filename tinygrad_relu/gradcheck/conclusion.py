@@ -182,6 +182,13 @@ def why_not(entry, comparison, at):
             f"when {entry.name} is shifted a little, the function {at.failure}: there is no difference "
             "to compare with; choose a point with room around it"
         )
+    jumps = [index for index, finding in comparison.findings.items() if finding.jumps]
+    if jumps or any(line.jumps for line in comparison.lines):
+        where = f" of {entry.name} at index {jumps[0]}" if jumps and jumps[0] else f" of {entry.name}"
+        return (
+            f"the function jumps at the value{where}: it has no derivative there; choose a point on one "
+            "side of the jump"
+        )
     advice = ADVICE_SINGLE if at.eps > 1e-10 else ADVICE_DOUBLE
     relative = float(np.max(at.noise / np.maximum(np.abs(sums(at)), 1e-300)))
     return (

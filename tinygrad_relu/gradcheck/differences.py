@@ -27,6 +27,8 @@ class Slope:
         Whether larger steps reach over a kink that smaller ones do not.
     steepening : ndarray or None
         The sign of a slope that grows beyond all bounds as the steps fall, else 0.
+    jumps : bool
+        Whether some function is another one on one side however small the steps are.
     """
 
     value: np.ndarray
@@ -37,6 +39,7 @@ class Slope:
     right_error: np.ndarray | None = None
     kink_nearby: bool = False
     steepening: np.ndarray | None = None
+    jumps: bool = False
 
 
 def scales(x):
@@ -128,6 +131,14 @@ class Samples:
                 sign = np.where(growing, np.sign(quotients[-1]), sign)
         return sign
 
+    def jumps(self, noise):
+        """Tell whether some function rises by as much over the smallest steps as over larger ones."""
+        found = False
+        for rises in (self.high, self.low):
+            last = np.abs(rises[-5:])
+            found |= bool((last.min(axis=0) > np.maximum(0.9 * last.max(axis=0), 100 * noise)).any())
+        return found
+
 
 def best(widths, rises, order, noise):
     """Return the extrapolated quotient that seems least wrong, its error, and which it was.
@@ -207,5 +218,5 @@ def careful_slope(line, eps, noise, wanted, own=None):
     right, right_error, _ = samples.right(noise)
     return Slope(
         value, error, left, left_error, right, right_error, samples.kink_nearby(noise),
-        samples.steepening(),
+        samples.steepening(), samples.jumps(noise),
     )

@@ -61,6 +61,7 @@ class Finding:
     right: np.ndarray | None = None
     left_error: np.ndarray | None = None
     right_error: np.ndarray | None = None
+    jumps: bool = False
 
 
 class Inspector:
@@ -161,7 +162,7 @@ class Inspector:
         between = may_have_kink(slope) & is_between(analytic, slope, rounding)
         finding = Finding(
             Slant.RIGHT, analytic, slope.value, error, slope.left, slope.right, slope.left_error,
-            slope.right_error,
+            slope.right_error, slope.jumps,
         )
         if not np.isfinite(slope.error).all() and not smooth.all():
             finding.slant = Slant.WRONG if np.isnan(analytic).any() else Slant.HIDDEN

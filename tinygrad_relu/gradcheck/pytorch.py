@@ -272,9 +272,10 @@ def check_fast(func, inputs):
     # Here, because the whole checker need not be loaded with the package.
     from tinygrad_relu.gradcheck.arguments import problem_of
     from tinygrad_relu.gradcheck.check import examined
+    from tinygrad_relu.gradcheck.report import Verdict
 
     report = examined(problem_of(func, inputs), fast=True)
-    if not report.ok:
+    if not report.ok or any(entry.verdict is Verdict.CANNOT_TELL for entry in report.inputs):
         raise Disagreement(f"gradcheck: {report}")
 
 
