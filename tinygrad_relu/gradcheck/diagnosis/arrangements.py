@@ -33,35 +33,8 @@ def variants(shape):
             turned = "is transposed" if len(shape) == 2 else f"has its axes in the order {order}"
             yield Label.TRANSPOSED, 11, turned, {"axes": list(order)}, lambda x, o=order: x.transpose(o)
     for axis in axes:
-        yield (
-            Label.PERMUTED,
-            13,
-            f"is reversed along axis {axis}",
-            {"axis": axis},
-            lambda x, a=axis: np.flip(x, a),
-        )
-        for by in range(1, min(shape[axis], 33)):
-            if 2 * by == shape[axis]:
-                words = f"has its {'entries' if by == 1 else 'halves'} along axis {axis} exchanged"
-                yield Label.PERMUTED, 12, words, {"axis": axis}, lambda x, a=axis, b=by: np.roll(x, b, a)
-                continue
-            places = by if by <= shape[axis] // 2 else by - shape[axis]
-            plural = "" if abs(places) == 1 else "s"
-            yield (
-                Label.SHIFTED,
-                12 + 0.1 * (abs(places) > 1),
-                f"is shifted by {places} place{plural} along axis {axis}",
-                {"axis": axis, "by": places},
-                lambda x, a=axis, b=by: np.roll(x, b, a),
-            )
-        for by in (1, -1):
-            yield (
-                Label.SHIFTED,
-                12.5,
-                f"is shifted by {by} place along axis {axis}, and the end is lost",
-                {"axis": axis, "by": by},
-                lambda x, a=axis, b=by: shifted_out(x, b, a),
-            )
+        yield from shifted(shape, axis)
+        yield Label.PERMUTED, 13, f"is reversed along axis {axis}", {"axis": axis}, flip_along(axis)
         yield (
             Label.STALE_BUFFER,
             13.1,
@@ -71,31 +44,44 @@ def variants(shape):
             lambda x, a=axis: np.broadcast_to(np.take(x, [-1], a), x.shape),
         )
     if len(axes) > 1:
-        yield (
-            Label.PERMUTED,
-            13.5,
-            "is flipped along its last two axes",
-            {},
-            lambda x: np.flip(x, axes[-2:]),
-        )
-        for order in ("F",):
-            yield (
-                Label.PERMUTED,
-                13.6,
-                "has its elements in the wrong order: a reshape instead of a transpose",
-                {},
-                lambda x, o=order: x.reshape(x.shape, order=o) if x.ndim else x,
-            )
-            yield (
-                Label.PERMUTED,
-                13.6,
-                "has its elements in the wrong order: a reshape instead of a transpose",
-                {},
-                lambda x: x.T.reshape(x.shape),
-            )
+        yield Label.PERMUTED, 13.5, "is flipped along its last two axes", {}, flip_along(axes[-2:])
+        words = "has its elements in the wrong order: a reshape instead of a transpose"
+        yield Label.PERMUTED, 13.6, words, {}, lambda x: x.reshape(x.shape, order="F")
+        yield Label.PERMUTED, 13.6, words, {}, lambda x: x.T.reshape(x.shape)
     for length in range(1, len(axes) + 1):
         for over in itertools.combinations(axes, length):
             yield from broadcast_back(over)
+
+
+def flip_along(axes):
+    """Return the function that reverses an array along axes."""
+    return lambda x: np.flip(x, axes)
+
+
+def shifted(shape, axis):
+    """Yield shifts along an axis, around its end or beyond."""
+    for by in range(1, min(shape[axis], 33)):
+        if 2 * by == shape[axis]:
+            words = f"has its {'entries' if by == 1 else 'halves'} along axis {axis} exchanged"
+            yield Label.PERMUTED, 12, words, {"axis": axis}, lambda x, b=by: np.roll(x, b, axis)
+            continue
+        places = by if by <= shape[axis] // 2 else by - shape[axis]
+        plural = "" if abs(places) == 1 else "s"
+        yield (
+            Label.SHIFTED,
+            12 + 0.1 * (abs(places) > 1),
+            f"is shifted by {places} place{plural} along axis {axis}",
+            {"axis": axis, "by": places},
+            lambda x, b=by: np.roll(x, b, axis),
+        )
+    for by in (1, -1):
+        yield (
+            Label.SHIFTED,
+            12.5,
+            f"is shifted by {by} place along axis {axis}, and the end is lost",
+            {"axis": axis, "by": by},
+            lambda x, b=by: shifted_out(x, b, axis),
+        )
 
 
 def broadcast_back(over):

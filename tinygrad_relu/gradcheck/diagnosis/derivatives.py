@@ -113,55 +113,47 @@ def of_formula(section, place, name, found):
     key = ("formula", place, name)
     if len(section.ends) > 1:
         return section.mutation(key, Label.WRONG_FUNCTION, cost, lambda j, _: found[j], words)
-
-    slope = section.slopes[0]
-    gated = section.graph.steps[section.ends[0]].function in GATES
-    gated = gated and bool(((slope == 0) | (slope == slope.max(initial=0))).all())
-    is_mask = name.startswith(("({v} > 0)", "({v} >= 0)")) and (gated or mask_is_given(section))
-    usual = Label.MASK_FROM_WRONG_TENSOR if is_mask else Label.WRONG_FUNCTION
-
-    def named(c):
-        wrong, right = c * found[0], section.slopes[0]
-        label, price, said = usual, cost, words
-        if not close(c, 1):
-            number = simple(c)
-            if number is None:
-                return None
-            price, said = cost + 1.5, f"{number} times {words}"
-        if np.ptp(wrong) == 0 and step.function in POWERS and not multiplies(section.graph, end):
-            label, price = Label.MISSING_FACTOR, 22.9
-            said = f"of the derivative of {section.name} only {wrong.flat[0]:.6g} is multiplied in"
-        elif not name.startswith(("sign", "({v} >")) and is_right_but_for_zeros(wrong, right):
-            label, price = Label.MASK_FORGOTTEN, 20.1
-            said = f"the mask in {section.name} is forgotten: its derivative is 0 at some elements"
-        elif section.name == "the sigmoid" and (place, name) == ("result", "1 - {v}") and close(c, 1):
-            # With y alone it is the derivative of exp that may have been meant.
-            label, price = Label.MISSING_FACTOR, min(22.9, cost - 0.1)
-            said = f"of y * (1 - y), the derivative of {section.name}, the first factor is missing"
-        elif (
-            "ReLU" in name
-            and np.ptp(right)
-            and 0 < np.count_nonzero(wrong) < wrong.size
-            and np.allclose(wrong[wrong != 0], right[wrong != 0], 1e-7)
-        ):
-            price = 18.5
-        return Mutation((), label, price, [], said, step.line, section.name, None, {"factor of it": c})
-
     start, end = section.starts[0], section.ends[0]
-    step = section.graph.steps[end]
     return Mutation(
         ("section", section.starts, section.ends, section.partial, *key),
         Label.WRONG_FUNCTION,
         cost,
         [Change(end, start, lambda g, _: g * found[0])],
         words,
-        step.line,
+        section.graph.steps[end].line,
         section.name,
-        named,
+        lambda c: times_a_number(section, (place, name), found[0], c, cost, words),
         {},
         (Change(end, start, lambda g, _: -times(g, section.slopes[0])),),
         section.whole,
     )
+
+
+def times_a_number(section, formula, found, c, cost, words):
+    """Return what it means that `c` times a formula's values stand for the derivative, or None."""
+    wrong, right, name = c * found, section.slopes[0], formula[1]
+    step = section.graph.steps[section.ends[0]]
+    gated = step.function in GATES and bool(((right == 0) | (right == right.max(initial=0))).all())
+    is_mask = name.startswith(("({v} > 0)", "({v} >= 0)")) and (gated or mask_is_given(section))
+    label = Label.MASK_FROM_WRONG_TENSOR if is_mask else Label.WRONG_FUNCTION
+    if not close(c, 1):
+        number = simple(c)
+        if number is None:
+            return None
+        cost, words = cost + 1.5, f"{number} times {words}"
+    if np.ptp(wrong) == 0 and step.function in POWERS and not multiplies(section.graph, section.ends[0]):
+        label, cost = Label.MISSING_FACTOR, 22.9
+        words = f"of the derivative of {section.name} only {wrong.flat[0]:.6g} is multiplied in"
+    elif not name.startswith(("sign", "({v} >")) and is_right_but_for_zeros(wrong, right):
+        label, cost = Label.MASK_FORGOTTEN, 20.1
+        words = f"the mask in {section.name} is forgotten: its derivative is 0 at some elements"
+    elif section.name == "the sigmoid" and formula == ("result", "1 - {v}") and close(c, 1):
+        # With y alone it is the derivative of exp that may have been meant.
+        label, cost = Label.MISSING_FACTOR, min(22.9, cost - 0.1)
+        words = f"of y * (1 - y), the derivative of {section.name}, the first factor is missing"
+    elif "ReLU" in name and np.ptp(right) and wrong.any() and is_right_but_for_zeros(right, wrong):
+        cost = 18.5
+    return Mutation((), label, cost, [], words, step.line, section.name, None, {"factor of it": c})
 
 
 def multiplies(graph, k):

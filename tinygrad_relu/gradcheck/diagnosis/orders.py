@@ -1,5 +1,7 @@
 """What goes back in the wrong order: transposed, flipped, shifted, or just reshaped."""
 
+import itertools
+
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
@@ -37,13 +39,13 @@ def arriving_at_outputs(graph):
 
 def arranged(link):
     """Yield what goes back in another order: transposed, flipped, shifted, or just reshaped."""
-    k, step = link.members[0], link.first
-    shape, times = link.operand(k).shape, step.references.count(link.parent(k))
+    first, step = link.members[0], link.first
+    shape, times = link.operand(first).shape, step.references.count(link.parent(first))
     if step.elementwise and shape == step.value.shape and len(step.references) == 1 and only_use(link):
         return
-    if times > 1 and link.slot(k) != step.references.index(link.parent(k)):
+    if times > 1 and link.slot(first) != step.references.index(link.parent(first)):
         return  # x * x sends back one sum
-    name = described(link.graph, link.parent(link.members[0]))
+    name = described(link.graph, link.parent(first))
     axes = [k for k, n in enumerate(shape) if n > 1][:4]
 
     def rest(k, g):
@@ -51,95 +53,87 @@ def arranged(link):
         slots = [s for s, p in link.graph.edges(k) if p == link.parent(k) and s != link.slot(k)]
         return sum(here.pull(g)[s] for s in slots) if times > 1 else 0
 
-    def sent(key, label, cost, arrange, words):
-        return link.mutation(
-            key,
-            label,
-            cost,
-            lambda k, g, _: arrange(link.right(k, g) + rest(k, g)) - rest(k, g),
-            f"what {link.first.name} sends back to {name} is {words}",
+    for key, label, cost, arrange, words in (
+        *exchanged_axes(link, shape, axes), *(one for a in axes for one in along(a)),
+        *(one for a in axes for one in evened_out(link, a)), *(along_all(axes) if len(axes) > 1 else ()),
+    ):
+        yield link.mutation(
+            key, label, cost,
+            lambda k, g, _, arrange=arrange: arrange(link.right(k, g) + rest(k, g)) - rest(k, g),
+            f"what {step.name} sends back to {name} is {words}",
         )
+    if len(axes) > 1:
+        yield from only_reshaped(link, shape, name)
 
-    for a in axes:
-        for b in axes:
-            if a < b and shape[a] == shape[b]:
-                undone = link.first.function in (np.transpose, np.swapaxes) and len(shape) > 2
-                yield sent(
-                    ("transposed", a, b),
-                    # Of blocks, or behind a reshape, nobody calls that a transpose any more.
-                    Label.PERMUTED if undone or len(shape) > 4 else Label.TRANSPOSED,
-                    23,
-                    lambda x, a=a, b=b: np.swapaxes(x, a, b),
-                    f"in the wrong order: its axes {a} and {b} are exchanged",
-                )
-        for by in (1, -1):
-            yield sent(
-                ("shifted", a, by),
-                Label.SHIFTED,
-                25,
-                lambda x, a=a, by=by: np.roll(x, by, a),
-                f"shifted by one place along axis {a}",
+
+def exchanged_axes(link, shape, axes):
+    """Yield exchanges of axes of the same length: key, label, cost, function and words."""
+    undone = link.first.function in (np.transpose, np.swapaxes) and len(shape) > 2
+    # Of blocks, or behind a reshape, nobody calls that a transpose any more.
+    label = Label.PERMUTED if undone or len(shape) > 4 else Label.TRANSPOSED
+    for a, b in itertools.combinations(axes, 2):
+        if shape[a] == shape[b]:
+            yield (
+                ("transposed", a, b), label, 23, lambda x, a=a, b=b: np.swapaxes(x, a, b),
+                f"in the wrong order: its axes {a} and {b} are exchanged",
             )
-            yield sent(
-                ("moved", a, by),
-                Label.SHIFTED,
-                25,
-                lambda x, a=a, by=by: moved(x, by, a),
-                f"shifted by one place along axis {a}",
+
+
+def along(axis):
+    """Yield other orders along an axis, and entries left out: key, label, cost, function and words."""
+    for by in (1, -1):
+        for key, function in (("shifted", np.roll), ("moved", moved)):
+            yield (
+                (key, axis, by), Label.SHIFTED, 25, lambda x, f=function, by=by: f(x, by, axis),
+                f"shifted by one place along axis {axis}",
             )
-        for word, entry in (("first", 0), ("last", -1)):
-            yield sent(
-                ("without", a, entry),
-                Label.MISSING_TERM,
-                24.9,
-                lambda x, a=a, entry=entry: without_entry(x, a, entry),
-                f"without its {word} entry along axis {a}: is a range one too short?",
-            )
-            yield sent(
-                ("only", a, entry),
-                Label.MISSING_TERM,
-                24.9,
-                lambda x, a=a, entry=entry: x - without_entry(x, a, entry),
-                f"there for the {word} entry along axis {a} only",
-            )
-        yield sent(
-            ("reversed", a), Label.PERMUTED, 25, lambda x, a=a: np.flip(x, a), f"reversed along axis {a}"
+    for word, entry in (("first", 0), ("last", -1)):
+        yield (
+            ("without", axis, entry), Label.MISSING_TERM, 24.9,
+            lambda x, entry=entry: without_entry(x, axis, entry),
+            f"without its {word} entry along axis {axis}: is a range one too short?",
         )
-        forgotten = weighs_for_a_sum(link)
-        yield sent(
-            ("averaged", a),
-            Label.MISSING_FACTOR if forgotten else Label.AVERAGED,
-            26,
-            lambda x, a=a: np.broadcast_to(x.mean(a, keepdims=True), x.shape),
-            f"the same along axis {a}: the other factor, its weights, is not multiplied in" if forgotten
-            else f"averaged over axis {a}",
+        yield (
+            ("only", axis, entry), Label.MISSING_TERM, 24.9,
+            lambda x, entry=entry: x - without_entry(x, axis, entry),
+            f"there for the {word} entry along axis {axis} only",
         )
-        yield sent(
-            ("summed", a),
-            Label.SUMMED,
-            26,
-            lambda x, a=a: np.broadcast_to(x.sum(a, keepdims=True), x.shape),
-            f"summed over axis {a}",
-        )
-    if len(axes) >= 2:
-        yield sent(
-            ("flipped",), Label.PERMUTED, 24.8, lambda x: np.flip(x, axes[-2:]), "flipped along its axes"
-        )
-        yield sent(
-            ("total",), Label.SUMMED, 26, lambda x: np.full(x.shape, x.sum()), "summed over all axes"
-        )
+    yield (
+        ("reversed", axis), Label.PERMUTED, 25, lambda x: np.flip(x, axis), f"reversed along axis {axis}"
+    )
+
+
+def evened_out(link, axis):
+    """Yield what is the same everywhere along an axis: key, label, cost, function and words."""
+    forgotten = weighs_for_a_sum(link)
+    yield (
+        ("averaged", axis), Label.MISSING_FACTOR if forgotten else Label.AVERAGED, 26,
+        lambda x: np.broadcast_to(x.mean(axis, keepdims=True), x.shape),
+        f"the same along axis {axis}: the other factor, its weights, is not multiplied in" if forgotten
+        else f"averaged over axis {axis}",
+    )
+    yield (
+        ("summed", axis), Label.SUMMED, 26,
+        lambda x: np.broadcast_to(x.sum(axis, keepdims=True), x.shape), f"summed over axis {axis}",
+    )
+
+
+def along_all(axes):
+    """Yield what concerns several axes: key, label, cost, function and words."""
+    yield ("flipped",), Label.PERMUTED, 24.8, lambda x: np.flip(x, axes[-2:]), "flipped along its axes"
+    yield ("total",), Label.SUMMED, 26, lambda x: np.full(x.shape, x.sum()), "summed over all axes"
+
+
+def only_reshaped(link, shape, name):
+    """Yield a reshape where axes have to be exchanged."""
     turned = link.first.value.shape != shape or link.first.function in (np.transpose, np.swapaxes)
-    if link.first.value.size == int(np.prod(shape)) and len(axes) > 1 and turned:
-        for order in "CF":
-            yield link.mutation(
-                ("reshaped", order),
-                Label.PERMUTED,
-                24,
-                lambda k, g, _, order=order: g.reshape(shape, order=order),
-                f"what goes back through {link.first.name} to {name} is only "
-                "reshaped, so that its elements end up in the wrong places: undo the change of axes "
-                "first",
-            )
+    for order in "CF" if turned and link.first.value.size == int(np.prod(shape)) else "":
+        yield link.mutation(
+            ("reshaped", order), Label.PERMUTED, 24,
+            lambda k, g, _, order=order: g.reshape(shape, order=order),
+            f"what goes back through {link.first.name} to {name} is only reshaped, so that its elements "
+            "end up in the wrong places: undo the change of axes first",
+        )
 
 
 def weighs_for_a_sum(link):

@@ -108,80 +108,30 @@ def confused_softmaxes(graph, found, axes):
 
 
 def softmax_mistakes(axes, ndim):
-    """Return wrong rules of a softmax over some axes: key, label, cost, rule and words."""
-    others = [a for a in range(ndim) if a not in axes]
-    wrong = [
-        (
-            "diagonal",
-            Label.WRONG_FUNCTION,
-            21,
-            lambda g, y: g * y * (1 - y),
-            "is taken for that of a sigmoid, y * (1 - y): the elements off the diagonal are missing",
-        ),
-        ("one", Label.MISSING_FACTOR, 20, lambda g, y: g, "is not multiplied in"),
-        (
-            "unweighted",
-            Label.MISSING_FACTOR,
-            23,
-            lambda g, y: y * (g - g.sum(axes, keepdims=True)),
-            "lacks the factor y in the sum over g * y",
-        ),
-        (
-            "mean",
-            Label.AVERAGED,
-            22,
-            lambda g, y: y * (g - (g * y).mean(axes, keepdims=True)),
-            "averages g * y where it has to be summed",
-        ),
-        (
-            "plus",
-            Label.CONSTANT_FACTOR,
-            22,
-            lambda g, y: y * (g + (g * y).sum(axes, keepdims=True)),
-            "has the wrong sign before the sum over g * y",
-        ),
-        (
-            "no factor",
-            Label.MISSING_FACTOR,
-            22,
-            lambda g, y: g - (g * y).sum(axes, keepdims=True),
-            "lacks the factor y in front",
-        ),
-        (
-            "loss",
-            Label.WRONG_FUNCTION,
-            24,
-            lambda g, y: y - g,
-            "is taken for y - g, which is that of a cross-entropy with its softmax, of labels g",
-        ),
-        ("no sum", Label.MISSING_TERM, 21, lambda g, y: y * g, "lacks the term - y * sum(g * y)"),
-        ("not summed", Label.NOT_SUMMED, 22.5, lambda g, y: y * (g - g * y), "does not sum g * y"),
-        (
-            "only sum",
-            Label.MISSING_TERM,
-            22.5,
-            lambda g, y: -y * (g * y).sum(axes, keepdims=True),
-            "lacks the term y * g",
-        ),
-    ]
-    wrong += [
-        (
-            f"axis {a}",
-            Label.SUMMED,
-            22,
-            lambda g, y, a=a: y * (g - (g * y).sum(a, keepdims=True)),
-            f"sums g * y over axis {a}, and not over {axes}",
-        )
-        for a in others
-    ]
+    """Yield wrong rules of a softmax over some axes: key, label, cost, rule and words."""
+
+    def total(x, over=axes):
+        return x.sum(over, keepdims=True)
+
+    yield ("diagonal", Label.WRONG_FUNCTION, 21, lambda g, y: g * y * (1 - y),
+           "is taken for that of a sigmoid, y * (1 - y): the elements off the diagonal are missing")
+    yield "one", Label.MISSING_FACTOR, 20, lambda g, y: g, "is not multiplied in"
+    yield ("unweighted", Label.MISSING_FACTOR, 23, lambda g, y: y * (g - total(g)),
+           "lacks the factor y in the sum over g * y")
+    yield ("mean", Label.AVERAGED, 22, lambda g, y: y * (g - (g * y).mean(axes, keepdims=True)),
+           "averages g * y where it has to be summed")
+    yield ("plus", Label.CONSTANT_FACTOR, 22, lambda g, y: y * (g + total(g * y)),
+           "has the wrong sign before the sum over g * y")
+    yield ("no factor", Label.MISSING_FACTOR, 22, lambda g, y: g - total(g * y),
+           "lacks the factor y in front")
+    yield ("loss", Label.WRONG_FUNCTION, 24, lambda g, y: y - g,
+           "is taken for y - g, which is that of a cross-entropy with its softmax, of labels g")
+    yield "no sum", Label.MISSING_TERM, 21, lambda g, y: y * g, "lacks the term - y * sum(g * y)"
+    yield "not summed", Label.NOT_SUMMED, 22.5, lambda g, y: y * (g - g * y), "does not sum g * y"
+    yield "only sum", Label.MISSING_TERM, 22.5, lambda g, y: -y * total(g * y), "lacks the term y * g"
+    for a in [a for a in range(ndim) if a not in axes]:
+        yield (f"axis {a}", Label.SUMMED, 22, lambda g, y, a=a: y * (g - total(g * y, a)),
+               f"sums g * y over axis {a}, and not over {axes}")
     if ndim > 1:
-        wrong.append(
-            (
-                "all axes",
-                Label.SUMMED,
-                22,
-                lambda g, y: y * (g - (g * y).sum()),
-                "sums g * y over all axes",
-            )
-        )
-    return wrong
+        yield ("all axes", Label.SUMMED, 22, lambda g, y: y * (g - total(g * y, None)),
+               "sums g * y over all axes")

@@ -184,9 +184,8 @@ def wrong_norms(graph, norm):
 
 
 def norm_mistakes(norm, n, r, mean, x):
-    """Return wrong rules of a norm: key, label, cost, words and rule."""
+    """Yield wrong rules of a norm: key, label, cost, words and rule."""
     over, value = norm.axes, n * norm.deviation
-
     count = int(np.prod([n.shape[a] for a in over]))
 
     def averaged(d, axes=over):
@@ -198,7 +197,7 @@ def norm_mistakes(norm, n, r, mean, x):
     def summed(d, axes=over):
         return d.sum(axes, keepdims=True)
 
-    found = [
+    yield from (
         ("constants", Label.MISSING_TERM, 19.7, "takes mean and deviation for constants, and both depend "
          "on the inputs", lambda d: r * d),
         ("sums", Label.AVERAGED, 21.9, "sums where it has to average",
@@ -227,28 +226,34 @@ def norm_mistakes(norm, n, r, mean, x):
          lambda d: r * (d - mean(d) - 2 * second(d))),
         ("not scaled at all", Label.MISSING_FACTOR, 22.3, "does not divide the two terms of mean and "
          "variance by the deviation", lambda d: r * d - mean(d) - second(d)),
-    ]
+    )
     for key, a, b in (("raw inside", x, n), ("raw outside", n, x), ("raw", x, x)):
-        found.append(
-            (key, Label.WRONG_FUNCTION, 22.1, "takes what is normalised before that for the normalised "
-             "values", lambda d, a=a, b=b: r * (d - mean(d) - b * averaged(d * a)))
+        yield (
+            key, Label.WRONG_FUNCTION, 22.1, "takes what is normalised before that for the normalised "
+            "values", lambda d, a=a, b=b: r * (d - mean(d) - b * averaged(d * a))
         )
     if count != norm.count:
-        found.append(
-            ("count", Label.CONSTANT_FACTOR, 21.9, f"divides by {count}, where the variance divides by "
-             f"{norm.count:g}", lambda d: r * (d - mean(d) - second(d) * (norm.count / count)))
+        yield (
+            "count", Label.CONSTANT_FACTOR, 21.9, f"divides by {count}, where the variance divides by "
+            f"{norm.count:g}", lambda d: r * (d - mean(d) - second(d) * (norm.count / count))
         )
+    yield from over_other_axes(norm, n, r, mean, second)
+
+
+def over_other_axes(norm, n, r, mean, second):
+    """Yield rules of a norm that average over other axes: key, label, cost, words and rule."""
+    over = norm.axes
     for length in range(1, n.ndim + 1):
         for axes in itertools.combinations(range(n.ndim), length):
             if axes != over:
-                found += [
+                yield from (
                     (("axes", axes), Label.SUMMED, 21.8, f"averages over {axes}, where it should over "
                      f"{over}", lambda d, a=axes: r * (d - mean(d, a) - second(d, a))),
                     (("sum over", axes), Label.SUMMED, 22.3, f"sums d * n over {axes}, not over {over}",
-                     lambda d, a=axes: r * (d - mean(d) - n * summed(d * n, a) / norm.count)),
+                     lambda d, a=axes:
+                     r * (d - mean(d) - n * (d * n).sum(a, keepdims=True) / norm.count)),
                     (("axes of mean", axes), Label.SUMMED, 22.4, f"takes the first mean over {axes}, not "
                      f"over {over}", lambda d, a=axes: r * (d - mean(d, a) - second(d))),
                     (("axes of variance", axes), Label.SUMMED, 22.4, f"takes the second mean over "
                      f"{axes}, not over {over}", lambda d, a=axes: r * (d - mean(d) - second(d, a))),
-                ]
-    return found
+                )
