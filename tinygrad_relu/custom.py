@@ -222,6 +222,10 @@ class Function:
     tensor(12., dtype=float64)
     """
 
+    # Answers ``diversion(function, arguments)`` in place of `apply`, unless it is None, or gives
+    # NotImplemented: as that of an op.
+    diversion = None
+
     @staticmethod
     def forward(*arguments):
         """Compute the result, or a tuple of results."""
@@ -245,6 +249,10 @@ class Function:
                 f"{cls.__name__}.apply takes arguments by position only, as PyTorch's: "
                 f"{', '.join(keywords)} was given by name"
             )
+        if Function.diversion is not None:
+            answer = Function.diversion(cls, arguments)
+            if answer is not NotImplemented:
+                return answer
         context = Context(cls, arguments)
         before = set_recording(False)
         try:

@@ -230,7 +230,9 @@ cdef class Op:
         cdef bytes many
         cdef Tensor output
         if self.diversion is not None:
-            return self.diversion(*[<object> arguments[i] for i in range(count)], *statics)
+            result = self.diversion(*[<object> arguments[i] for i in range(count)], *statics)
+            if result is not NotImplemented:
+                return result
         if count > 8:
             many = bytes(count * sizeof(void*))
             arrays = <PyObject**> <char*> many

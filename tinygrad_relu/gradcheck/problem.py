@@ -7,6 +7,8 @@ import numpy as np
 
 from tinygrad_relu.engine import Tensor, gradients
 from tinygrad_relu.errors import ArgumentError
+from tinygrad_relu.gradcheck.diagnosis.recording import plain
+from tinygrad_relu.gradcheck.diagnosis.taping import taped
 from tinygrad_relu.trees import leaves, regrown
 
 # The size from which copies of an input cost more than is done with it otherwise.
@@ -85,7 +87,7 @@ class Problem:
     """
 
     own_graph = False
-    traced = derivative = None
+    traced = taped = derivative = None
 
     def __init__(self, function, passing, values, positions):
         self.function, self.passing = function, passing
@@ -201,6 +203,10 @@ class ArrayProblem(Problem):
         for k, x in zip(self.positions, values):
             full[k] = x
         return self.passing.call(self.function, full)
+
+    def taped(self, arrays):
+        """Call the user's function with recorded arrays."""
+        return self.traced(arrays)
 
     def backward(self, values, cotangents):
         """Return what the derivative gives for each checked input, as it gives it."""
@@ -328,6 +334,11 @@ class TensorProblem(Problem):
         for k, x in zip(self.positions, values):
             full[k] = x
         return self.passing.call(self.function, full)
+
+    def taped(self, arrays):
+        """Call the user's function with recorded arrays in the place of its tensors."""
+        with self.placed([plain(x) for x in arrays]):
+            return taped(self.called, self.tensors, arrays)
 
     def backward(self, values, cotangents):
         """Return what the graph gives for each checked input; zeros where nothing arrives."""

@@ -40,8 +40,8 @@ def checked_slope(name, slope):
     return slope
 
 
-def _divert():
-    """Divert the ops if anybody asks for more than the plain ones."""
+def divert_followers():
+    """Divert the ops that follow the choice, if anybody asks for more than the plain ones."""
     for op, stand_in in FOLLOWERS.items():
         op.diversion = stand_in if _blocks > 0 or _default != 0 else None
 
@@ -50,7 +50,7 @@ def _enter(change):
     global _blocks
     with _lock:
         _blocks += change
-        _divert()
+        divert_followers()
 
 
 def get_kink_slope():
@@ -91,7 +91,7 @@ def set_kink_slope(slope):
     slope = checked_slope("set_kink_slope", slope)
     with _lock:
         _default = slope
-        _divert()
+        divert_followers()
 
 
 class kink_slope:

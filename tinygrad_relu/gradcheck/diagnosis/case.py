@@ -47,11 +47,11 @@ class Case:
         ``backward(inputs, cotangents) -> list of (ndarray or None)``: as the user's backward gives
         them; works on copies.
     traced : callable or None
-        ``traced(inputs) -> output or outputs``: the user's own forward, not wrapped, to be called
-        with tensors, so that its graph can be looked at; None where it is known not to take them.
+        ``traced(arrays) -> output or outputs``: the user's own forward, to be called with recorded
+        arrays; None where it is known not to take them.
     own_graph : bool
-        Whether `traced` is also what the analytic gradient came from (a function made of our ops),
-        and not plain NumPy with a backward by hand.
+        Whether the analytic gradient came from a function made of our ops, and not from plain NumPy
+        with a backward by hand.
     changed : sequence of str
         What the backward wrote to, of that which it was given: names of inputs, or ``"dout"``.
     written : callable or None

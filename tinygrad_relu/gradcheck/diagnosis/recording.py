@@ -22,6 +22,8 @@ MOST_ELEMENTS = 10_000_000
 MOST_DATA, MOST_DATA_SIZE = 32, 20_000
 
 OURS = str(Path(__file__).parent)
+#: Where no line of the user's is; models of the mutant bank stand for functions of theirs.
+PACKAGE, MODELS = str(Path(__file__).parents[2]), str(Path(__file__).parents[1] / "mutants")
 NUMPY = str(Path(np.__file__).parent)
 
 REDUCTIONS = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
@@ -136,7 +138,7 @@ class Recording:
         while frame is not None and frame is not self.entry:
             path = frame.f_code.co_filename
             if not path.startswith((OURS, NUMPY)):
-                if not name:
+                if not name and (not path.startswith(PACKAGE) or path.startswith(MODELS)):
                     name = f"{Path(path).name}:{frame.f_lineno}"
                     self.note_data(frame)
                 places.append((frame.f_code, frame.f_lasti))
