@@ -41,7 +41,7 @@ cdef class Op:
     cdef unsigned long long zeros       # a bit for each input whose rule is always zero
     cdef bint only_zeros                # so it is for all of them, and zeros flow back
     cdef object wider                   # answers calls with keywords that the op lacks, or None
-    cdef public object diversion        # answers calls in its place, if not None; NotImplemented: not this
+    cdef public object diversion        # answers calls in its place, if not None; or NotImplemented
 
     cdef Tensor apply(self, PyObject** arguments, Py_ssize_t count, tuple statics)
     cdef list as_arrays(self, PyObject** arrays, Py_ssize_t count)
