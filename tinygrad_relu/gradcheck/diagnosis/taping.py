@@ -11,9 +11,10 @@ import threading
 import numpy as np
 
 from tinygrad_relu.custom import Context, Function
-from tinygrad_relu.engine import Tensor, sharing
+from tinygrad_relu.engine import Op, Tensor, sharing
 from tinygrad_relu.errors import GraphError
 from tinygrad_relu.gradcheck.diagnosis.recording import one_at_a_time, plain
+from tinygrad_relu.ops import synonyms
 from tinygrad_relu.ops.kink_slope import divert_followers
 from tinygrad_relu.ops.table import TABLE
 
@@ -50,11 +51,32 @@ def squared_deviations(x, axis=None, keepdims=False):
     return np.sum(np.square(apart), axis=axis, keepdims=keepdims)
 
 
+def gate(signal, control, t0, a0, a1):
+    """Write a gate out."""
+    return np.where(control > t0, a1 * signal, a0 * signal)
+
+
+def standardize(x, eps):
+    """Write out what takes off the mean of each row, and divides by its deviation."""
+    apart = x - np.mean(x, axis=-1, keepdims=True)
+    return apart / np.sqrt(np.mean(np.square(apart), axis=-1, keepdims=True) + eps)
+
+
+def squared_distance(a, b, mean=False):
+    """Write the sum, or the mean, of the squared differences out."""
+    return np.mean(np.square(a - b)) if mean else np.sum(np.square(a - b))
+
+
+def class_losses(x, target):
+    """Write the cross-entropy of each row out."""
+    return -log_softmax(x, -1)[np.arange(len(target)), target]
+
+
 #: What NumPy calls the ops of which the kernel is no ufunc.
 OF_NUMPY = {
     "index": lambda x, key: x[key],
-    "reshape": lambda x, *shape: np.reshape(x, shape),
-    "permute": lambda x, *axes: np.transpose(x, axes),
+    "reshape": np.reshape,
+    "permute": np.transpose,
     "swapaxes": np.swapaxes,
     "broadcast_to": np.broadcast_to,
     "sum_to": summed_to,
@@ -80,7 +102,17 @@ OF_NUMPY = {
     "linear": linear,
     "linear_relu": lambda *operands: np.maximum(linear(*operands), 0.0),
     "take_along_axis": np.take_along_axis,
+    "gate": gate,
+    "standardize": standardize,
+    "squared_distance": squared_distance,
+    "class_losses": class_losses,
     "running_sum": lambda x, axis: np.cumsum(x, axis=axis),
+}
+
+#: The name in the table of each op that has another one, too.
+OTHER_NAMES = {
+    op: name for op in vars(synonyms).values() if isinstance(op, Op)
+    for name, own in TABLE.items() if own.rules is op.rules
 }
 
 
@@ -129,7 +161,7 @@ class Tape:
     def answering(self):
         """Answer all ops and functions that are called in this thread; those of others pass by."""
         with one_at_a_time:
-            before = {op: op.diversion for op in TABLE.values()}
+            before = {op: op.diversion for op in (*TABLE.values(), *OTHER_NAMES)}
             try:
                 for op, known in before.items():
                     op.diversion = self.answer(op, known)
@@ -143,7 +175,7 @@ class Tape:
 
     def answer(self, op, before):
         """Return what answers an op, where a recorded array takes part, or else what did `before`."""
-        counterpart = OF_NUMPY.get(op.name, getattr(op.kernel, "ufunc", None))
+        counterpart = OF_NUMPY.get(OTHER_NAMES.get(op, op.name), getattr(op.kernel, "ufunc", None))
 
         def call(*arguments):
             if threading.get_ident() != self.thread or not any(id(x) in self.pairs for x in arguments):
