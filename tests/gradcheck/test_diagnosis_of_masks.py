@@ -162,7 +162,7 @@ WRONG = [
     ("SOFTMAX", "ds[np.arange(5), labels] -= 1",
      "ds[np.arange(5), labels] -= 1; ds = p * (ds - (ds * p).sum(1, keepdims=True))",
      Label.WRONG_FUNCTION, "W"),
-    ("AUTOENCODER", "return X.T @ da", "return X.T @ dh", Label.PRE_ACTIVATION, "U"),
+    ("AUTOENCODER", "return X.T @ da", "return X.T @ dh", Label.MISSING_FACTOR, "U"),
     ("AUTOENCODER", "dh = r", "V = V - 2 * dV\n    dh = r", Label.STALE_BUFFER, "U c"),
     ("KINKS", "return (dw,)", "return (3 * dw,)", Label.CONSTANT_FACTOR, "w"),
     ("KINKS", "return (dw,)", "return (-dw,)", Label.CONSTANT_FACTOR, "w"),

@@ -48,6 +48,12 @@ def variants(shape):
         words = "has its elements in the wrong order: a reshape instead of a transpose"
         yield Label.PERMUTED, 13.6, words, {}, lambda x: x.reshape(x.shape, order="F")
         yield Label.PERMUTED, 13.6, words, {}, lambda x: x.T.reshape(x.shape)
+    if len(shape) == 2 and shape[0] == shape[1] > 1:
+        for words, part in (
+            ("on its diagonal", lambda x: np.diag(np.diag(x))), ("below its diagonal", np.tril),
+            ("above its diagonal", np.triu),
+        ):
+            yield Label.MISSING_TERM, 13.3, f"is there {words} only, and 0 elsewhere", {}, part
     for length in range(1, len(axes) + 1):
         for over in itertools.combinations(axes, length):
             yield from broadcast_back(over)

@@ -198,7 +198,8 @@ def slopes_of_others(link):
         lacks_log = step.function is np.power and key == "result"
         yield link.mutation(
             ("slope of other", key),
-            Label.MISSING_FACTOR if lacks_log else Label.WRONG_FUNCTION,
+            Label.MISSING_FACTOR if lacks_log
+            else Label.MASK_FROM_WRONG_TENSOR if key == "inverted" else Label.WRONG_FUNCTION,
             24.3,
             lambda _, g, c, wrong=wrong: summed_to(g * wrong, shape),
             f"{words} is taken for the derivative of {step.name} by operand {slot + 1}",

@@ -20,7 +20,7 @@ def other_conditions(graph, k):
     for key, mask, label, cost, words in conditions(graph, k, at, condition):
         for some in (slots, *([slot] for slot in slots)):
             if key == "inverted" and len(some) < len(slots):
-                label, words = Label.MASK_FROM_WRONG_TENSOR, "that of the other branch"
+                words = "that of the other branch"
                 cost = 22.8
             if key in (True, False) and len(some) == 1:
                 continue  # see `sections`
@@ -39,8 +39,7 @@ def conditions(graph, k, at, condition):
     """Yield ``(key, mask, label, cost, words)``; a mask may be a function of the cotangents."""
     shape, source = condition.shape, graph.steps[k].references[at]
     constant = not graph.steps[source].references
-    label = Label.MASK_FROM_WRONG_TENSOR if constant else Label.WRONG_FUNCTION
-    yield "inverted", ~condition, label, 23, "upside down"
+    yield "inverted", ~condition, Label.MASK_FROM_WRONG_TENSOR, 23, "upside down"
     for value in (True, False):
         words = f"forgotten: every element is taken as {'open' if value else 'shut'}"
         # Who takes the branch of all elements forgot the condition, and not a number in the other branch.

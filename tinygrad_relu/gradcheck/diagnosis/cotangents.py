@@ -1,5 +1,6 @@
 """The right rules of single links, given the gradient of another step."""
 
+from tinygrad_relu.gradcheck.diagnosis.functions import GATES
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import described
 from tinygrad_relu.gradcheck.diagnosis.relations import Relation, between
@@ -66,8 +67,12 @@ def other_cotangents_of_loop(link):
 def what_cotangent(graph, k, other):
     """Return which mistake it is to take the gradient of another step: label, cost, and in words."""
     how = between(graph, *sorted((k, other)))
-    if how is Relation.ACTIVATION:
+    if how is Relation.ACTIVATION and other < k:
         return Label.PRE_ACTIVATION, 24.5, ": it is on the wrong side of an activation"
+    if how is Relation.ACTIVATION and graph.steps[other].function in GATES:
+        return Label.MASK_FORGOTTEN, 24.5, ": the mask between them is forgotten"
+    if how is Relation.ACTIVATION:
+        return Label.MISSING_FACTOR, 24.5, ": the derivative of the activation between them is missing"
     if how is Relation.GATE and other > k:
         return Label.MASK_FORGOTTEN, 24.4, ": the mask between them is forgotten"
     if how is Relation.FACTOR and other > k:

@@ -17,11 +17,12 @@ from tinygrad_relu.gradcheck.diagnosis.masks import mask_is_given
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, values_like
 from tinygrad_relu.gradcheck.diagnosis.numbers import close, simple
 from tinygrad_relu.gradcheck.diagnosis.relations import STRAIGHT
-from tinygrad_relu.gradcheck.diagnosis.step import times
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 #: Functions whose derivative is a number times a power.
 POWERS = (np.square, np.power, np.multiply, np.sqrt, np.divide, np.reciprocal)
+#: Functions whose derivative is an activation of the operand, which may be forgotten.
+ACTIVATED = ("exp", "softplus", "sigmoid")
 
 def other_functions(section):
     """Yield derivatives of other functions, and the right one at the wrong place."""
@@ -124,8 +125,7 @@ def of_formula(section, place, name, found):
         section.name,
         lambda c: times_a_number(section, (place, name), found[0], c, cost, words),
         {},
-        (Change(end, start, lambda g, _: -times(g, section.slopes[0])),),
-        section.whole,
+        (Change(end, start, lambda g, _: -g * section.slopes[0]),),
     )
 
 
@@ -151,9 +151,26 @@ def times_a_number(section, formula, found, c, cost, words):
         # With y alone it is the derivative of exp that may have been meant.
         label, cost = Label.MISSING_FACTOR, min(22.9, cost - 0.1)
         words = f"of y * (1 - y), the derivative of {section.name}, the first factor is missing"
+    elif formula == ("result", "{v}") and is_exponent(section):
+        label = Label.MISSING_FACTOR
+        words = f"of the derivative of {section.name} by the exponent the factor log is missing"
+    elif section.name in ACTIVATED and close_to(wrong, section.value(section.starts[0])):
+        label = Label.PRE_ACTIVATION
+        words = f"what {section.name} was given stands in the place of its derivative"
     elif "ReLU" in name and np.ptp(right) and wrong.any() and is_right_but_for_zeros(right, wrong):
         cost = 18.5
     return Mutation((), label, cost, [], words, step.line, section.name, None, {"factor of it": c})
+
+
+def is_exponent(section):
+    """Tell whether a section is a power, by its exponent."""
+    step = section.graph.steps[section.ends[0]]
+    return step.function is np.power and section.starts[0] == step.references[-1]
+
+
+def close_to(a, b):
+    """Tell whether two arrays are the same but for rounding."""
+    return a.shape == b.shape and np.allclose(a, b, 1e-9, 1e-12)
 
 
 def multiplies(graph, k):

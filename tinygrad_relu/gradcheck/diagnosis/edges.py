@@ -48,7 +48,7 @@ def passed_through(link):
             label, cost = Label.MISSING_FACTOR, 21
             what = f"the derivative of {name} is not multiplied in: a factor of the chain rule is missing"
             if (slopes == -1).all():
-                label, cost, what = Label.CONSTANT_FACTOR, 20.8, f"the minus of {name} is forgotten"
+                label, cost, what = Label.WRONG_FUNCTION, 20.8, f"the minus of {name} is forgotten"
             elif sides is not None and 0 in sides:
                 label, cost, what = Label.MASK_FORGOTTEN, 20.4, f"the mask in {name} is forgotten"
             yield link.mutation(("through",), label, cost, lambda k, g, _: summed_to(g, shape), what)

@@ -6,7 +6,7 @@ from tinygrad_relu.gradcheck.diagnosis.derivatives import other_functions
 from tinygrad_relu.gradcheck.diagnosis.functions import GATES, two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.masks import slope_upside_down, wrong_masks
-from tinygrad_relu.gradcheck.diagnosis.mutations import BEHIND, for_one_operand
+from tinygrad_relu.gradcheck.diagnosis.mutations import for_one_operand
 from tinygrad_relu.gradcheck.diagnosis.numbers import close
 from tinygrad_relu.gradcheck.diagnosis.sections import sections
 
@@ -30,7 +30,7 @@ def elementwise_mutations(graph, alone=False):
             if not alone:
                 yield mutation
             elif single and mutation.key[4] not in ("place", "formula at", "power"):
-                yield from for_one_operand(graph, mutation, BEHIND if mutation.whole else None)
+                yield from for_one_operand(graph, mutation)
 
 
 def of_section(section, sides):
@@ -44,7 +44,7 @@ def of_section(section, sides):
         if wrong is not None:
             yield section.mutation(
                 ("upside down",),
-                Label.WRONG_FUNCTION,
+                Label.MASK_FROM_WRONG_TENSOR,
                 23.2,
                 lambda j, _: wrong,
                 "the condition of np.where is upside down: each branch has the derivative of the other",
@@ -110,9 +110,9 @@ def forgotten_number(section, slope, ones):
     name = section.name
     lengths = {n for step in section.graph.steps for n in (*step.value.shape, step.value.size)}
     if slope == -1:
-        label, cost, what = Label.CONSTANT_FACTOR, 20.8, f"the minus of {name} is forgotten"
+        label, cost, what = Label.WRONG_FUNCTION, 20.8, f"the minus of {name} is forgotten"
     elif (section.value(section.ends[0]).size == 1 and close(1 / slope, round(1 / slope))) or any(
-        abs(slope * n - 1) < 1e-9 or abs(slope - n) < 1e-9 for n in lengths if n > 2
+        abs(slope * n - 1) < 1e-9 for n in lengths if n > 2
     ):
         label, cost, what = Label.CONSTANT_FACTOR, 20.8, f"the factor {slope:.6g} of {name} is forgotten"
     else:

@@ -112,7 +112,7 @@ def scaling_mistakes(u, n, w, over):
            "there brackets missing?", lambda d: d - along(d) / n)
     yield ("bracket behind", Label.MISSING_FACTOR, 22.1, f"divides only one of its two terms by the "
            f"{size}: are there brackets missing?", lambda d: d / n - along(d))
-    yield ("plus", Label.CONSTANT_FACTOR, 20.4, "has the wrong sign before its second term",
+    yield ("plus", Label.WRONG_FUNCTION, 20.4, "has the wrong sign before its second term",
            lambda d: (d + along(d)) / n)
     yield ("averaged", Label.AVERAGED, 22, "averages d * u, where it has to be summed",
            lambda d: (d - w * (d * u).mean(over, keepdims=True)) / n)

@@ -11,10 +11,9 @@ LEVELS = (-1.0, -0.5, 0.1, 0.5, 1.0)  # that a mask may be taken at
 def wrong_masks(section, sides):
     """Yield masks of another tensor, or with the wrong comparison."""
     low, high = sides
-    given = mask_is_given(section)
     yield section.mutation(
         ("inverted",),
-        Label.MASK_FROM_WRONG_TENSOR if given else Label.WRONG_FUNCTION,
+        Label.MASK_FROM_WRONG_TENSOR,
         23,
         lambda j, _: low + high - section.slopes[j],
         f"the mask of {section.name} is upside down: it lets pass what it should stop (< for >)",

@@ -11,9 +11,6 @@ from tinygrad_relu.gradcheck.diagnosis.trace import Change
 # How many other values of the same shape are tried in the place of one.
 MOST_VALUES = 24
 
-#: What it is called if a derivative is left out for one of the gradients behind an activation only.
-BEHIND = {Label.MASK_FORGOTTEN: Label.PRE_ACTIVATION, Label.MISSING_FACTOR: Label.PRE_ACTIVATION}
-
 
 @dataclass(frozen=True)
 class Mutation:
@@ -39,8 +36,6 @@ class Mutation:
         Of a free one, changes that are always taken once.
     walks : int
         How many more walks than one it takes to try it.
-    whole : bool
-        Whether it concerns a whole function, from its operand to its result; see `BEHIND`.
     """
 
     key: tuple
@@ -54,7 +49,6 @@ class Mutation:
     details: dict = field(default_factory=dict)
     base: tuple = ()
     walks: int = 0
-    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,7 +116,7 @@ class Link:
         )
 
 
-def for_one_operand(graph, mutation, relabel=None):
+def for_one_operand(graph, mutation):
     """Yield a mutation that concerns one step, for the gradient of each of several operands alone.
 
     In a backward by hand the gradient of each operand is a line of its own, so that a mistake may be in
@@ -132,8 +126,6 @@ def for_one_operand(graph, mutation, relabel=None):
     ----------
     graph : Graph
     mutation : Mutation
-    relabel : dict of Label to Label, optional
-        What else a mistake is called that concerns one operand only.
     """
     if len(mutation.changes) != 1:
         return
@@ -152,7 +144,6 @@ def for_one_operand(graph, mutation, relabel=None):
 
         return Change(change.at, parent, extra)
 
-    relabel = relabel or {}
     for slot, parent in ahead:
         on_the_way = f" (on the way to {described(graph, parent)})"
 
@@ -160,7 +151,6 @@ def for_one_operand(graph, mutation, relabel=None):
             meaning = mutation.free(c)
             return meaning and replace(
                 meaning,
-                label=relabel.get(meaning.label, meaning.label),
                 cost=meaning.cost + 0.8,
                 words=meaning.words + words,
             )
@@ -169,7 +159,6 @@ def for_one_operand(graph, mutation, relabel=None):
             mutation,
             key=("for", slot, *mutation.key),
             cost=mutation.cost + 0.8,
-            label=relabel.get(mutation.label, mutation.label),
             words=mutation.words + on_the_way,
             changes=[handed_on(mutation.changes[0], slot, parent)],
             base=tuple(handed_on(c, slot, parent) for c in mutation.base),

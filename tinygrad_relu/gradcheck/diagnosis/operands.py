@@ -36,6 +36,8 @@ def other_operands(link):
             for where in substitutes(link, path, value.shape[::-1]):
                 yield from operand_from(link, path, where, True)
         yield from operand_rearranged(link, path, value)
+        if step.flowing[slot] and path != link.path:
+            yield gradient_of_operand(link, path)
     if elementwise:
         yield from powers_of_operands(link)
     if is_square(step.value) and step.function in PRODUCTS:
@@ -46,6 +48,23 @@ def other_operands(link):
             lambda k, g, _: link.right(k, np.swapaxes(g, -1, -2)),
             f"the rule of {step.name} takes the gradient that arrives transposed",
         )
+
+
+def gradient_of_operand(link, path):
+    """Return the mutation that takes the gradient of an operand in the place of its value."""
+
+    def rule(k, g, now):
+        step = link.graph.steps[k]
+        slot = step.paths.index(path)
+        values = list(step.operands)
+        values[slot] = now[step.references[slot]]
+        return step.pull(g, values)[link.slot(k)]
+
+    own = link.first.references[link.first.paths.index(path)]
+    return link.mutation(
+        ("its gradient", path), Label.STALE_BUFFER, 24.4, rule,
+        f"the rule of {link.first.name} uses the gradient of {described(link.graph, own)} in its place",
+    )
 
 
 def names_operand(link, slot):

@@ -59,8 +59,8 @@ def extrema(link):
         ("ties", Label.MASK_NOT_STRICT, 22.5, f"where elements tie, {name} sends the whole gradient to "
          "each of them: the mask is >= for >",
          lambda k, g: spread(k, g) * (link.operand(k) == spread(k, link.graph.steps[k].value))),
-        ("opposite", Label.WRONG_FUNCTION, 22.6, f"the gradient of {name} goes to the element at the "
-         "other end: the smallest for the largest", lambda k, g: spread(k, g) * opposite(k)),
+        ("opposite", Label.MASK_FROM_WRONG_TENSOR, 22.6, f"the gradient of {name} goes to the element at "
+         "the other end: the smallest for the largest", lambda k, g: spread(k, g) * opposite(k)),
         ("first", Label.WRONG_FUNCTION, 23.5, f"the gradient of {name} always goes to the first element",
          lambda k, g: first_along(spread(k, g), axis)),
         *(
@@ -70,7 +70,32 @@ def extrema(link):
         ),
     ):
         yield link.mutation((key,), label, cost, lambda k, g, _, rule=rule: rule(k, g), words)
+    if isinstance(axis, int):
+        yield from one_of_ties(link, spread, axis)
     yield from masks_of_extrema(link, spread)
+
+
+def one_of_ties(link, spread, axis):
+    """Yield the whole gradient for one element, the first where some tie: but not for the chosen one."""
+    name = link.first.name
+    chosen, other = (np.argmax, np.argmin) if link.first.function in LARGEST else (np.argmin, np.argmax)
+
+    def only(k, g, choose, by):
+        x = link.graph.steps[k].operands[0]
+        number = choose(x, axis=axis, keepdims=True) + by
+        here = np.arange(x.shape[axis]) == np.moveaxis(number, axis, -1)
+        return spread(k, g) * np.moveaxis(here, -1, axis)
+
+    for choose, by, label, cost, where in (
+        (chosen, 1, Label.SHIFTED, 23.1, "one place behind the chosen one"),
+        (chosen, -1, Label.SHIFTED, 23.1, "one place before the chosen one"),
+        (other, 0, Label.MASK_FROM_WRONG_TENSOR, 22.7, "at the other end: the smallest for the largest"),
+    ):
+        yield link.mutation(
+            ("one of ties", choose.__name__, by), label, cost,
+            lambda k, g, _, choose=choose, by=by: only(k, g, choose, by),
+            f"the gradient of {name} goes to the element {where}",
+        )
 
 
 def masks_of_extrema(link, spread):

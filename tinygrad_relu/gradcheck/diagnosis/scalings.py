@@ -82,13 +82,13 @@ def what_scales(link, c):
         )
     if abs(c) < 1e-7:
         return said(Label.MISSING_TERM, 19, f"{where} is missing: one term of the sum is left out")
-    if abs(c - 2) < 1e-7 and only_use(link):
+    if abs(c - 2) < 1e-7 and only_use(link) and step.function in (np.multiply, np.divide):
         return said(Label.CONSTANT_FACTOR, 26, f"{where} is twice what it should be", factor=c)
     if abs(c - 2) < 1e-7:
-        return said(Label.EXTRA_TERM, 26, f"{where} is counted twice")
+        return said(Label.EXTRA_TERM, 26, f"{where} is counted twice", factor=c)
     if abs(c + 1) < 1e-7:
-        label, cost, what = wrong_sign(link)
-        return said(label, cost, f"{where} {what}", factor=-1.0)
+        cost, what = wrong_sign(link)
+        return said(Label.WRONG_FUNCTION, cost, f"{where} {what}", factor=-1.0)
     if step.value.size == 1 and step.function is np.divide and close(c, round(c)):
         return said(Label.CONSTANT_FACTOR, 20.9, f"{where} is not divided by {c:.6g}", factor=c)
     for number in operand_numbers(link):
@@ -117,14 +117,10 @@ def what_scales(link, c):
 
 
 def wrong_sign(link):
-    """Return what a wrong sign of a term is: a minus that is forgotten, or a term that is taken off."""
-    k, graph = link.members[0], link.graph
+    """Return the cost of a wrong sign of a term, and words: a minus may be forgotten."""
     if turns_sign(link.first, link.path):
-        return Label.CONSTANT_FACTOR, 20.3, "has the wrong sign: the minus is forgotten"
-    alone = len(link.members) == 1 and not behind_a_minus(graph, k)
-    if alone and meets_others(graph, k, link.parent(k)):
-        return Label.EXTRA_TERM, 20.4, "is taken off, where it is to be added"
-    return Label.CONSTANT_FACTOR, 20.5, "has the wrong sign"
+        return 20.3, "has the wrong sign: the minus is forgotten"
+    return 20.5, "has the wrong sign"
 
 
 def turns_sign(step, path):
@@ -132,28 +128,6 @@ def turns_sign(step, path):
     return step.function is np.negative or (
         path == (0, 1) and step.function in (np.subtract, np.divide)
     )
-
-
-def behind_a_minus(graph, k):
-    """Tell whether what arrives at a step has come by a minus, since the last place where ways meet."""
-    while True:
-        users = [(j, slot) for j in graph.live for slot, p in graph.edges(j) if p == k]
-        if len(users) != 1:
-            return False
-        (k, slot), = users
-        if turns_sign(graph.steps[k], graph.steps[k].paths[slot]):
-            return True
-
-
-def meets_others(graph, below, k):
-    """Tell whether what goes back from one step to `k`, and on from there, is a term of one sum."""
-    while True:
-        if any(p == k for j in graph.live if j != below for _, p in graph.edges(j)):
-            return True
-        ahead = {p for _, p in graph.edges(k)}
-        if len(ahead) != 1:
-            return False
-        below, k = k, ahead.pop()
 
 
 def averaging(link, c):
@@ -219,7 +193,7 @@ def what_scales_step(graph, k, c):
             f"{where} is missing: it is treated as a constant, and it depends on the inputs, too",
         )
     if abs(c + 1) < 1e-7:
-        return said(Label.CONSTANT_FACTOR, 20.7, f"{where} has the wrong sign", factor=-1.0)
+        return said(Label.WRONG_FUNCTION, 20.7, f"{where} has the wrong sign", factor=-1.0)
     if abs(c - 2) < 1e-7:
         return said(Label.EXTRA_TERM, 26.5, f"{where} is counted twice", factor=2.0)
     nice = simple(c, [n for s in graph.steps for n in (*s.value.shape, s.value.size)])

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.functions import name_of
-from tinygrad_relu.gradcheck.diagnosis.mutations import BEHIND, Mutation
-from tinygrad_relu.gradcheck.diagnosis.relations import STRAIGHT
-from tinygrad_relu.gradcheck.diagnosis.step import times
+from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 MOST_STEPS = 16  # of a function that is written out
@@ -41,7 +39,7 @@ class Section:
 
         def change(j):
             def extra(g, cotangents):
-                return times(g, wrong(j, cotangents) - self.slopes[j])
+                return g * (wrong(j, cotangents) - self.slopes[j])
 
             return Change(self.ends[j], self.starts[j], extra)
 
@@ -50,8 +48,6 @@ class Section:
     def mutation(self, key, label, cost, wrong, words, **details):
         """Return a mutation that puts another derivative in the place of this one."""
         step = self.graph.steps[self.ends[0]]
-        if self.beside_another and step.function not in (np.multiply, np.divide):
-            label = BEHIND.get(label, label)
         return Mutation(
             ("section", self.starts, self.ends, self.partial, *key),
             label,
@@ -62,30 +58,13 @@ class Section:
             self.name,
             None,
             details,
-            whole=self.whole,
         )
-
-    @functools.cached_property
-    def whole(self):
-        """Whether it is an activation, as far as can be told."""
-        scaling = self.graph.steps[self.ends[0]].function in (np.multiply, np.divide)
-        return not self.partial and not scaling and self.name != "log"
 
     @functools.cached_property
     def weighs(self):
         """Whether it ends with a product of two factors that both depend on the inputs."""
         step = self.graph.steps[self.ends[0]]
         return step.function in (np.multiply, np.divide) and sum(step.flowing) > 1
-
-    @functools.cached_property
-    def beside_another(self):
-        """Whether it begins with one term of a sum, such as a bias is added to: others do not pass."""
-        (start, *_), steps = self.starts, self.graph.steps
-        consumers = [steps[k] for k in self.graph.live if start in steps[k].references]
-        return not self.partial and any(
-            step.function in STRAIGHT and sum(step.flowing) > 1 and step is not steps[self.ends[0]]
-            for step in consumers
-        )
 
     @functools.cached_property
     def at_once(self):

@@ -120,7 +120,7 @@ def softmax_mistakes(axes, ndim):
            "lacks the factor y in the sum over g * y")
     yield ("mean", Label.AVERAGED, 22, lambda g, y: y * (g - (g * y).mean(axes, keepdims=True)),
            "averages g * y where it has to be summed")
-    yield ("plus", Label.CONSTANT_FACTOR, 22, lambda g, y: y * (g + total(g * y)),
+    yield ("plus", Label.WRONG_FUNCTION, 22, lambda g, y: y * (g + total(g * y)),
            "has the wrong sign before the sum over g * y")
     yield ("no factor", Label.MISSING_FACTOR, 22, lambda g, y: g - total(g * y),
            "lacks the factor y in front")

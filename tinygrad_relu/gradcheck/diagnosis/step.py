@@ -45,12 +45,6 @@ ELEMENTWISE = {np.where, np.clip, np.nan_to_num, np.sinc, same}
 REARRANGING = {np.lib.stride_tricks.sliding_window_view, np.lib.stride_tricks.as_strided}
 
 
-def times(g, slope):
-    """Return ``g * slope``, and nothing where nothing arrives at an infinite slope."""
-    product = g * slope
-    return product if np.isfinite(product).all() else np.where(g == 0, 0.0, product)
-
-
 def summed_to(g, shape):
     """Return `g` summed over the axes along which something of `shape` was broadcast."""
     if g.shape == shape:
@@ -150,7 +144,7 @@ class Step:
             slopes = self.slopes(operands)
             with np.errstate(all="ignore"):
                 return [
-                    summed_to(times(g, slope), x.shape) if flows else None
+                    summed_to(g * slope, x.shape) if flows else None
                     for slope, x, flows in zip(slopes, values, self.flowing)
                 ]
         if self.function in RULES:
@@ -162,7 +156,7 @@ class Step:
         """Return how the result changes, given ``(slot, change)`` of operands."""
         if self.elementwise:
             slopes = self.slopes()
-            return sum(times(change, slopes[slot]) for slot, change in slots)
+            return sum(slopes[slot] * change for slot, change in slots)
         sizes = [np.abs(self.operands[slot]).max(initial=0) for slot, _ in slots]
         largest = max(np.abs(change).max(initial=0) for _, change in slots)
         if not largest:
@@ -193,6 +187,8 @@ class Step:
                 found = pulled(y, tensors, np.ones(self.value.shape))
             except Exception:  # a ufunc of another library
                 found = [self.slope_by_differences(wide, k) for k in range(len(wide))]
+            # A root at 0, as of a length, is guarded in the backward; nothing else is done there.
+            found = [s if s is None else np.where(np.isinf(s), 0.0, s) for s in found]
         if operands is None:
             self._slopes = found
         return found

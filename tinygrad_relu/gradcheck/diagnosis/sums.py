@@ -81,6 +81,13 @@ def entries(name, lost, axes):
         "taken",
         lambda x: entry(x, lost, 0),
     )
+    for word, place in (("first", 0), ("last", -1)) if len(lost) == 1 else ():
+        yield (
+            ("without", word), Label.MISSING_TERM, 24.2,
+            f"the gradient of {name} is summed over {axes} without its {word} entry: is a range one too "
+            "short?",
+            lambda x, place=place: np.delete(x, place, lost[0]).sum(lost, keepdims=True),
+        )
     yield (
         ("last",), Label.STALE_BUFFER, 22,
         f"of the gradient of {name} only the last entry along {axes} is left: does a loop set it (=) "

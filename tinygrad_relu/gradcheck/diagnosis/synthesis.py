@@ -15,7 +15,7 @@ from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.lengths import length_mutations
 from tinygrad_relu.gradcheck.diagnosis.losses import loss_mutations
 from tinygrad_relu.gradcheck.diagnosis.misplaced import misplaced_mutations
-from tinygrad_relu.gradcheck.diagnosis.mutations import BEHIND, Mutation
+from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation
 from tinygrad_relu.gradcheck.diagnosis.orders import order_mutations
 from tinygrad_relu.gradcheck.diagnosis.pieces import piece_mutations
 from tinygrad_relu.gradcheck.diagnosis.products import product_mutations
@@ -99,7 +99,6 @@ def for_some(mutation, meaning, inputs):
     names = " and ".join(f"input {{{k}}}" for k in sorted(inputs))
     return replace(
         meaning,
-        label=BEHIND.get(meaning.label, meaning.label) if mutation.whole else meaning.label,
         cost=meaning.cost + ALONE,
         words=f"{meaning.words} (on the way to {names} alone)",
     )

@@ -122,9 +122,9 @@ RIDGE.mutant(
     ("+ strength * w", "+ 2 * strength * w"),
 )
 RIDGE.mutant(
-    "w", Label.EXTRA_TERM, "the penalty is taken off, where it is to be added",
+    "w", Label.WRONG_FUNCTION, "the penalty is taken off, where it is to be added",
     ("+ strength * w", "- strength * w"),
-    also=[Label.MISSING_TERM],
+    also=[Label.EXTRA_TERM],
 )
 RIDGE.mutant(
     "b", Label.EXTRA_TERM, "the bias is penalised in the gradient, and is not in the loss",
