@@ -1,6 +1,7 @@
 """What is wrong with a backward apart from its numbers: seen by calling it several times."""
 
 import contextlib
+import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,12 +19,15 @@ class Faults:
         For an input what is wrong with its gradient, and a sentence.
     changed : list of str
         What the derivative wrote to, of that which it was given.
+    shared : list of (int, int)
+        Pairs of inputs whose gradients lie in the same memory.
     nondeterministic : str
         A sentence if results differ from call to call, or nothing.
     """
 
     of_input: dict = field(default_factory=dict)
     changed: list = field(default_factory=list)
+    shared: list = field(default_factory=list)
     nondeterministic: str = ""
 
     def add(self, name, label, sentence):
@@ -50,6 +54,11 @@ def observed(problem, cotangents):
         calls.append((found, [copied(g) for g in found]))
         blame_changes(problem, changed, faults)
         if again is None:
+            faults.shared = [
+                (a, b) for a, b in itertools.combinations(range(len(found)), 2)
+                if isinstance(found[a], np.ndarray) and isinstance(found[b], np.ndarray)
+                and np.may_share_memory(found[a], found[b])
+            ]
             again = [copied(g) for g in problem.observed(problem.inputs, draw)[0]]
     # A call that makes other numbers shows whether the arrays of former calls are used again.
     with contextlib.suppress(Exception):

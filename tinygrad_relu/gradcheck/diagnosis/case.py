@@ -56,6 +56,8 @@ class Case:
         What the backward wrote to, of that which it was given: names of inputs, or ``"dout"``.
     written : callable or None
         The user's own backward, not wrapped: a wrong mask may come from an array that it has at hand.
+    shared : sequence of (int, int)
+        Pairs of inputs whose gradients lie in the same memory.
     """
 
     names: Sequence[str]
@@ -68,6 +70,7 @@ class Case:
     own_graph: bool = False
     changed: Sequence[str] = ()
     written: Callable | None = None
+    shared: Sequence[tuple[int, int]] = ()
 
 
 @dataclass(frozen=True)

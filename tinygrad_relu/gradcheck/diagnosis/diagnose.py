@@ -12,6 +12,7 @@ from tinygrad_relu.gradcheck.diagnosis.numbers import close
 from tinygrad_relu.gradcheck.diagnosis.protocol import faults
 from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate, ranked
 from tinygrad_relu.gradcheck.diagnosis.synthesis import Synthesis
+from tinygrad_relu.gradcheck.diagnosis.unseen_masks import unseen_masks
 
 # What is more than all costs of explanations that name a rule.
 BEHIND_THE_KINK = 100.0
@@ -125,10 +126,19 @@ def filled(words, names):
 def compared(case, evidence, open_inputs):
     """Return candidates from comparisons of arrays; those that say the same of several inputs are one."""
     together = {}
+    for pair in case.shared:
+        if set(pair) <= set(open_inputs):
+            one, other = (case.names[k] for k in pair)
+            words = (
+                f"is wrong as one of a pair: the gradients of {one} and {other} lie in the same memory, "
+                "so that what is done to one in place is done to both: make a copy first"
+            )
+            together[pair] = Label.STALE_BUFFER, 29.5, words, {}, set(pair)
     for k in open_inputs:
         for label, cost, words, details in (
             *factors(case, evidence, k),
             *arrangements(evidence, k, case),
+            *unseen_masks(evidence, k),
         ):
             key = label, round(details["factor"], 9) if "factor" in details else words
             same = together.setdefault(key, (label, cost, words, details, set()))

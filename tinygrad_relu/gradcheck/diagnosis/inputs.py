@@ -65,7 +65,7 @@ def missing_data(graph):
     constants = [
         k
         for k, step in enumerate(graph.steps)
-        if not step.references and step.value.dtype == float and step.value.ndim
+        if not step.references and k not in graph.inputs and step.value.dtype == float and step.value.ndim
     ]
     for k in graph.live:
         step = graph.steps[k]

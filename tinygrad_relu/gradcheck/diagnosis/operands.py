@@ -180,6 +180,8 @@ def how_confused(graph, link, path, own, other):
         return (Label.MISSING_FACTOR if other < own else Label.WRONG_FUNCTION), 24
     if how in (Relation.NORMALISED, Relation.LINEAR):
         return Label.PRE_ACTIVATION, 24
+    if direct and other < own and late.function in PRODUCTS and sum(late.flowing) == 1:
+        return Label.MISSING_FACTOR, 24.1
     # Of an input the later value is rather one that it was overwritten with.
     behind = own not in graph.inputs and link.first.elementwise
     behind = behind and comes_from(graph, other, link.members[0])

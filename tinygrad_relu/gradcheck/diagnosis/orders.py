@@ -23,6 +23,8 @@ def arriving_at_outputs(graph):
     """Yield what is given to the backward, summed up or averaged before it goes back."""
     for k in {k for k in graph.outputs if k in graph.live}:
         step = graph.steps[k]
+        if graph.outputs == [k]:
+            yield from the_other_way_round(graph, k)
         axes = [a for a, n in enumerate(step.value.shape) if n > 1]
         for over in [*((a,) for a in axes), *([tuple(axes)] if len(axes) > 1 else [])]:
             for label, word, function in (
@@ -35,6 +37,29 @@ def arriving_at_outputs(graph):
                     f"{f'axis {over[0]}' if len(over) == 1 else f'axes {over}'} before it goes back",
                     step.line, step.name,
                 )
+
+
+def the_other_way_round(graph, k):
+    """Yield gradients of a sequence that is walked back through in the wrong direction."""
+    step = graph.steps[k]
+    for axis, n in enumerate(step.value.shape[:3]):
+        same = [
+            j for j in graph.inputs
+            if j in graph.live and graph.steps[j].value.shape[axis:axis + 1] == (n,)
+        ]
+        if n < 3 or not same:
+            continue
+
+        def extra(g, now, j, axis=axis):
+            found = graph.gradients([np.flip(now[k], axis)])[graph.inputs.index(j)]
+            return np.flip(found, axis) - g
+
+        yield Mutation(
+            ("direction", k, axis), Label.PERMUTED, 25.3,
+            [Change(j, j, lambda g, now, j=j, extra=extra: extra(g, now, j)) for j in same],
+            f"the walk back goes along axis {axis} in the direction of the forward, and not against it",
+            step.line, step.name, walks=2,
+        )
 
 
 def arranged(link):
@@ -172,9 +197,27 @@ def arriving(link):
                 ("shifted", a, by), Label.SHIFTED, 25.2, lambda g, a=a, by=by: np.roll(g, by, a),
                 f"shifted by one place along axis {a}",
             )
-        yield taken(
-            ("reversed", a), Label.PERMUTED, 25.2, lambda g, a=a: np.flip(g, a),
-            f"reversed along axis {a}",
+        for key, word, function in (("reversed", "reversed", np.flip), ("sorted", "sorted", np.sort)):
+            yield taken(
+                (key, a), Label.PERMUTED, 25.2, lambda g, a=a, f=function: f(g, a),
+                f"{word} along axis {a}",
+            )
+    if link.first.function is np.concatenate:
+        yield from every_other(link, name)
+
+
+def every_other(link, name):
+    """Yield for a part of what is joined every other entry, as if the parts took turns."""
+    step, (k, *_) = link.first, link.members
+    axis = step.keywords.get("axis", step.arguments[1] if len(step.arguments) > 1 else 0)
+    count, length = len(step.references), link.operand(k).shape[axis]
+    slices = [slice(None)] * step.value.ndim
+    slices[axis] = slice(link.slot(k), None, count)
+    if step.value[tuple(slices)].shape[axis] == length:
+        yield link.mutation(
+            ("every other",), Label.PERMUTED, 25.2, lambda k, g, _: g[tuple(slices)],
+            f"of the gradient that arrives at {step.name} one in {count} entries along axis {axis} is "
+            f"taken on the way to {name}, and not one piece",
         )
 
 

@@ -26,6 +26,37 @@ def product_mutations(graph):
             yield from without_operand(link)
         if step.function in (np.square, np.power) and step.paths[link.slot(link.members[0])] == (0, 0):
             yield number_of_power(link)
+    for k in graph.live:
+        yield from product_of_derivatives(graph, k)
+
+
+def product_of_derivatives(graph, k):
+    """Yield the product of the derivatives of two factors for the derivative of their product."""
+    step = graph.steps[k]
+    if step.function is not np.multiply or sum(step.flowing) != 2:
+        return
+    slopes = [slopes_before(graph, p, step.value.shape) for p in step.references]
+    for start in set(slopes[0]) & set(slopes[1]):
+        a, b = (found[start] for found in slopes)
+        u, v = step.operands
+        yield Mutation(
+            ("product of derivatives", k, start), Label.WRONG_FUNCTION, 23.6,
+            [Change(k, start, lambda g, _, wrong=a * b - a * v - b * u: g * wrong)],
+            f"the derivatives of both factors of {step.name} are multiplied: the rule is u' v + u v'",
+            step.line, step.name,
+        )
+
+
+def slopes_before(graph, end, shape):
+    """Return the derivatives of a step by all earlier ones that it is made of element by element."""
+    found = {end: np.ones(shape)}
+    for k in range(end, -1, -1):
+        step = graph.steps[k]
+        if k in found and step.elementwise:
+            for slot, p in graph.edges(k):
+                if graph.steps[p].value.shape == shape:
+                    found[p] = found.get(p, 0) + found[k] * step.slopes()[slot]
+    return found
 
 
 def without_operand(link):

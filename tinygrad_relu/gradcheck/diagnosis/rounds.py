@@ -26,10 +26,35 @@ def round_mutations(graph):
             yield from lost_rounds(graph, key, found)
             yield averaged_rounds(graph, key, found)
     yield from kept_from_round_to_round(graph)
+    yield from turned_round(graph)
     yield from of_the_last_round(graph)
     for link in links(graph):
         if 1 < len(link.members) <= MOST_ROUNDS:
             yield from cut_in_time(link)
+
+
+def turned_round(graph):
+    """Yield loops whose rules have the values of the rounds in the opposite order."""
+    groups = defaultdict(list)
+    for link in links(graph):
+        shapes = {tuple(x.shape for x in graph.steps[k].operands) for k in link.members}
+        if len(link.members) > 2 and len(shapes) == 1 and len(link.first.operands) > 0:
+            groups[len(link.members)].append(link)
+    for count, found in groups.items():
+        changes = [
+            change for link in found
+            for change in link.exchanged(
+                lambda k, g, _, link=link: graph.steps[k].pull(
+                    g, graph.steps[link.members[-1 - link.members.index(k)]].operands
+                )[link.slot(k)]
+            )
+        ]
+        yield Mutation(
+            ("turned", count), Label.PERMUTED, 24.9, changes,
+            f"the {count} rounds of the loop have each other's values, the first those of the last: does "
+            "the backward go through what was kept from its end?",
+            found[0].first.line, found[0].first.name,
+        )
 
 
 def of_the_last_round(graph):
