@@ -2,6 +2,10 @@
 
 import linecache
 
+import numpy as np
+
+from tinygrad_relu.gradcheck import check_gradients
+
 
 def defined(source, edits, file, names):
     """Return the names that a model defines, with ``old, new`` replaced in its backward.
@@ -27,3 +31,9 @@ def defined(source, edits, file, names):
     found = dict(names)
     exec(compile(source, file, "exec"), found)
     return found
+
+
+def report_on(source, edits, name):
+    """Return the report on a model of arrays, with `edits` in its backward, at its ``INPUTS``."""
+    names = defined(source, edits, f"{name}.py", {"np": np})
+    return check_gradients(names["forward"], names["INPUTS"], backward=names["backward"])

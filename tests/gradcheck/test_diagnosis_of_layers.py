@@ -4,11 +4,8 @@ Windows with strides and margins, unit lengths, weights along axes, probabilitie
 cumulative sums, largest elements, penalties, gates in loops.
 """
 
-import numpy as np
 import pytest
-from edited_models import defined
-
-from tinygrad_relu.gradcheck import check_gradients
+from edited_models import report_on
 
 CASES, MODELS = [], {}
 
@@ -16,12 +13,6 @@ CASES, MODELS = [], {}
 def model(name, source, *mistakes):
     MODELS[name] = source
     CASES.extend((name, *mistake) for mistake in mistakes)
-
-
-def checked(name, *edits):
-    names = defined(MODELS[name], edits, f"{name}.py", {"np": np})
-    return check_gradients(names["forward"], names["INPUTS"], backward=names["backward"])
-
 
 
 model("convolution with stride", '''
@@ -566,7 +557,7 @@ INPUTS = [rng.normal(size=(5, 4)), rng.random(4)]
 
 @pytest.mark.parametrize("name", MODELS)
 def test_models_are_right_as_they_are(name):
-    assert checked(name).ok
+    assert report_on(MODELS[name], (), name).ok
 
 
 @pytest.mark.parametrize(
@@ -575,7 +566,8 @@ def test_models_are_right_as_they_are(name):
 )
 @pytest.mark.filterwarnings("ignore")
 def test_the_first_label_is_the_right_one(name, wrong, label, edits):
-    said = {entry.name: entry for entry in checked(name, *edits).inputs if entry.label is not None}
+    report = report_on(MODELS[name], edits, name)
+    said = {entry.name: entry for entry in report.inputs if entry.label is not None}
     assert set(said) == set(wrong.split())
     for entry in said.values():
         assert entry.label == label, [e.claim for e in entry.explanations]

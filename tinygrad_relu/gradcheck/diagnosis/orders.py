@@ -25,6 +25,7 @@ def arriving_at_outputs(graph):
         step = graph.steps[k]
         if graph.outputs == [k]:
             yield from the_other_way_round(graph, k)
+            yield from without_a_sample(graph, k)
         axes = [a for a, n in enumerate(step.value.shape) if n > 1]
         for over in [*((a,) for a in axes), *([tuple(axes)] if len(axes) > 1 else [])]:
             for label, word, function in (
@@ -60,6 +61,27 @@ def the_other_way_round(graph, k):
             f"the walk back goes along axis {axis} in the direction of the forward, and not against it",
             step.line, step.name, walks=2,
         )
+
+
+def without_a_sample(graph, k):
+    """Yield gradients to which the first or the last entry of what is given does not contribute."""
+    step = graph.steps[k]
+    for axis, n in enumerate(step.value.shape[:2]):
+        for word, entry in (("first", 0), ("last", -1)) if n > 1 else ():
+
+            def extra(g, now, j, axis=axis, entry=entry):
+                found = graph.gradients([without_entry(now[k], axis, entry)])
+                return found[graph.inputs.index(j)] - g
+
+            for j in graph.inputs:
+                if j in graph.live:
+                    yield Mutation(
+                        ("without a sample", k, axis, entry, j), Label.MISSING_TERM, 25.4,
+                        [Change(j, j, lambda g, now, j=j, extra=extra: extra(g, now, j))],
+                        f"the {word} entry along axis {axis} of the gradient that is given does not "
+                        "count: is a range one too short?",
+                        step.line, step.name, walks=2,
+                    )
 
 
 def arranged(link):
