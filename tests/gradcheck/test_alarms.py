@@ -138,6 +138,25 @@ def test_a_slope_that_is_wrong_at_one_place_of_a_smooth_function_is_wrong():
     assert report["x"].verdict is Verdict.SEVERAL_KINKS
 
 
+@pytest.mark.parametrize(("back", "ok"), [
+    (lambda d, x, y: (d * (x >= y), d * (y > x)), True),
+    (lambda d, x, y: (d * (x > y), d * (y >= x)), True),
+    (lambda d, x, y: (d * ((x > y) + 0.5 * (x == y)), d * ((y > x) + 0.5 * (x == y))), True),
+    (lambda d, x, y: (d * (x >= y), d * (y >= x)), False),      # the whole slope, twice
+    (lambda d, x, y: (d * (x > y), d * (y > x)), False),        # and none of it
+])
+@pytest.mark.parametrize("maximum", [np.maximum, lambda x, y: np.where(x > y, x, y)])
+def test_two_inputs_that_tie_share_one_slope(back, ok, maximum):
+    x = np.array([0.0, 1.0, -2.0])
+    report = tg.check_gradients(maximum, [x, x.copy()], back)
+    assert report.ok == ok, report
+    assert ok or {entry.verdict for entry in report.inputs} == {Verdict.WRONG}
+
+
+def test_functions_of_numpy_take_a_dict_by_position():
+    assert tg.check_gradients(np.abs, {"x": np.array([1.0, -2.0])}, lambda d, x: d * np.sign(x)).ok
+
+
 @pytest.mark.parametrize("fast", [False, True])
 def test_a_jump_is_named(fast):
     report = tg.check_gradients(

@@ -102,6 +102,8 @@ def examined(problem, seed=0, fast=None):
     inspector = Inspector(at, seed)
     compare = projections.compare if fast else elements.compare
     findings = [compare(inspector, position, seed) for position in range(len(entries))]
+    if not fast:
+        elements.compare_together(inspector, findings, seed)
     report.taylor_order = taylor_order(at, seed)
     conclude(report, at, findings, faults)
     report.calls = problem.passing.calls

@@ -25,6 +25,8 @@ SMOOTH = {
     np.logaddexp, np.matmul, np.dot, np.einsum, np.tensordot, np.outer, np.sum, np.mean, np.cumsum,
     np.where, np.reshape, np.transpose, np.swapaxes, np.moveaxis, np.squeeze, np.expand_dims, np.copy,
     np.broadcast_to, np.concatenate, np.stack, np.repeat, np.tile, np.split, np.ones_like, np.zeros_like,
+    np.sinc, np.tan, np.arcsinh, np.equal, np.not_equal, np.roll, np.flip, np.prod, np.diagonal, np.trace,
+    np.inner, np.hstack, np.vstack, np.ravel, np.diag, np.tril, np.triu, np.pad,
     np.logical_and, np.logical_or, np.logical_not, np.bitwise_and, np.bitwise_or, np.invert, assign_at,
     same, take_at, None,
 }

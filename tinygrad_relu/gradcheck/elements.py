@@ -1,5 +1,7 @@
 """Comparison element by element."""
 
+import itertools
+
 import numpy as np
 
 from tinygrad_relu.gradcheck.comparison import blank
@@ -10,6 +12,8 @@ from tinygrad_relu.gradcheck.neighbourhood import Direction, Element, random_mov
 ENOUGH = 6
 # How many elements of one input are looked at closely at most.
 CLOSELY = 600
+# So many inputs on kinks are looked at two by two.
+MOST_TOGETHER = 8
 BENT = (Slant.ON_KINK, Slant.SEVERAL_KINKS)
 
 
@@ -41,6 +45,31 @@ def compare(inspector, position, seed):
         look_along(inspector, lines_of(at, position, seed), found)
     look_nearby(inspector, position, seed, found)
     return found
+
+
+def compare_together(inspector, findings, seed):
+    """Compare along directions in which inputs that are on kinks move alike, or in opposite ways.
+
+    Two elements that tie may each have any part of the slope, but no more than all of it together.
+    """
+    at = inspector.at
+    bent = [
+        k for k, found in enumerate(findings)
+        if not found.wrong and any(one.slant is Slant.ON_KINK for one in found.findings.values())
+    ]
+    rng = np.random.default_rng([seed, 6])
+    for a, b in itertools.combinations(bent[:MOST_TOGETHER], 2):
+        if at.point[a].shape != at.point[b].shape:
+            continue
+        move = np.maximum(at.sizes[a], at.sizes[b]) * rng.uniform(0.5, 1.5, at.point[a].shape)
+        for sign in (1.0, -1.0):
+            finding = inspector.judged(line := Direction(at, {a: move, b: sign * move}))
+            if finding.slant is Slant.WRONG:
+                finding = inspector.inspect(line)
+            if finding.slant is Slant.WRONG:
+                findings[a].lines.append(finding)
+                findings[b].lines.append(finding)
+                break
 
 
 def lines_of(at, position, seed):

@@ -42,7 +42,7 @@ class Passing:
         """Return what `function` returns for the inputs, passed in their way."""
         if self.tree is not None:
             return function(*leading, *regrown(self.tree, values))
-        if not self.keyed:
+        if not self.keyed or is_numpy_s(function):
             return function(*leading, *values)
         named = dict(zip(self.names, values))
         if self.fits(function, len(leading)):
@@ -65,6 +65,11 @@ class Passing:
         except TypeError:
             return False
         return True
+
+
+def is_numpy_s(function):
+    """Tell whether a function is one of NumPy's own, whose parameters have other names than inputs."""
+    return isinstance(function, np.ufunc) or str(getattr(function, "__module__", "")).startswith("numpy")
 
 
 class Problem:

@@ -193,7 +193,7 @@ def described(graph, k):
             return f"input {{{k}}}"
         same = [name for name, x in graph.data if x is step.value or np.array_equal(x, step.value)]
         return same[0] if len(same) == 1 else f"a constant array of shape {step.value.shape}"
-    return f"the result of {step.name} ({step.line})"
+    return f"the result of {step.name}" + (f" ({step.line})" if step.line else "")
 
 
 def values_like(graph, shape, members=None):

@@ -84,7 +84,7 @@ def put(case, candidate, k):
     """Return a candidate as an explanation of input `k`."""
     name = case.names[k]
     details = dict(candidate.details)
-    if not candidate.line:
+    if not candidate.op:
         claim = f"d{name} {candidate.words}"
         return Explanation(
             candidate.label,
@@ -93,8 +93,9 @@ def put(case, candidate, k):
             details,
         )
     details |= {"op": candidate.op, "line": candidate.line}
+    where = f" ({candidate.line})" if candidate.line else ""
     claim = (
-        f"d{name} is wrong because of the backward of {candidate.op} ({candidate.line}): "
+        f"d{name} is wrong because of the backward of {candidate.op}{where}: "
         f"{candidate.words}{reach(case, candidate, k)}."
     )
     return Explanation(candidate.label, claim, candidate.share, details)
