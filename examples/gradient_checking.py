@@ -226,19 +226,20 @@ def show_function():
     """Check an `autograd.Function`, and the same as a pair of plain functions."""
     tell(
         "A function of your own",
-        "An autograd.Function is checked as it is called.  This one, x * sigmoid(x), forgets that the "
-        "second factor depends on x as well.  The checker cannot look inside, and does not guess.",
+        "An autograd.Function is checked as it is called, and its forward is followed op by op.  This "
+        "one, x * sigmoid(x), forgets that the second factor depends on x as well.",
     )
     point = np.linspace(-2, 2, 5)
     report = tg.check_gradients(Swish.apply, [point])
     report.show()
     tell(
         "... and as a pair",
-        "Written with NumPy, forward and backward as two functions, its steps can be followed, and "
-        "the mistake has a name.",
+        "The same written with NumPy, as two functions.  Now two things are wrong with the backward: a "
+        "number stands in front of it, too.  No single mistake explains that, and the checker does not "
+        "guess.",
     )
     pair = tg.check_gradients(
-        lambda x: x * sigmoid(x), [point], backward=lambda dout, x: dout * sigmoid(x)
+        lambda x: x * sigmoid(x), [point], backward=lambda dout, x: 1.3 * dout * sigmoid(x)
     )
     pair.show()
     return [report, pair]

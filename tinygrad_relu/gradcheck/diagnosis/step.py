@@ -100,7 +100,10 @@ class Step:
         special = {take_at: "indexing", assign_at: "assignment", add_at: "np.add.at", same: "copy"}
         if self.function in special:
             return special[self.function]
-        return f"np.{self.function.__name__}" if self.function is not None else "input"
+        if self.function is None:
+            return "input"
+        name = self.function.__name__
+        return f"np.{name}" if hasattr(np, name) else name
 
     @property
     def elementwise(self):
