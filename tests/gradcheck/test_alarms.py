@@ -157,6 +157,15 @@ def test_functions_of_numpy_take_a_dict_by_position():
     assert tg.check_gradients(np.abs, {"x": np.array([1.0, -2.0])}, lambda d, x: d * np.sign(x)).ok
 
 
+def test_a_function_that_ends_at_the_point_is_said_to():
+    report = tg.check_gradients(
+        lambda x: np.sqrt(x).sum(), {"x": np.array([0.0, 1.0])},
+        lambda x: 0.5 / np.sqrt(np.where(x == 0, 1, x)),
+    )
+    assert report["x"].verdict is Verdict.CANNOT_TELL
+    assert "when x is shifted a little, the function returns NaN" in report["x"].remark
+
+
 @pytest.mark.parametrize("fast", [False, True])
 def test_a_jump_is_named(fast):
     report = tg.check_gradients(

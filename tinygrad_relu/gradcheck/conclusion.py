@@ -177,7 +177,7 @@ def hidden(comparison, at, total):
 
 def why_not(entry, comparison, at):
     """Return the sentence that says why nothing can be told of an input, and what to do."""
-    if at.failure is not None and not np.isfinite(comparison.doubt):
+    if at.failure is not None:
         return (
             f"when {entry.name} is shifted a little, the function {at.failure}: there is no difference "
             "to compare with; choose a point with room around it"
