@@ -273,14 +273,39 @@ def test_ties_have_shares_that_sum_to_one():
     x = np.array([2.0, 2.0, 1.0])
     largest = tg.check_gradients(np.max, [x], lambda x: np.eye(3)[x.argmax()])
     assert largest.ok and largest.inputs[0].verdict is Verdict.ON_KINK
-    assert tg.check_gradients(np.max, [x], lambda x: (x == x.max()) / 2).ok
+    assert tg.check_gradients(np.max, [x], lambda x: (x == x.max()) / (x == x.max()).sum()).ok
     assert not tg.check_gradients(np.max, [x], lambda x: (x == x.max()) * 1.0).ok
 
     def blocks(x):      # tensors cannot be sent through it
         return x.reshape(1, 3, 1).max(axis=(1, 2))
 
     assert not tg.check_gradients(blocks, [x], lambda d, x: (x == x.max()) * d).ok
-    assert tg.check_gradients(blocks, [x], lambda d, x: (x == x.max()) * d / 2).ok
+    assert tg.check_gradients(blocks, [x], lambda d, x: (x == x.max()) * d / (x == x.max()).sum()).ok
+
+
+@pytest.mark.parametrize(("function", "backward", "slope"), [
+    (lambda x: np.sum(np.abs(x)), np.sign, 0.0),
+    (lambda x: np.sum(np.clip(x, 0, 1)), lambda x: 0.5 * (x == 0) + ((x > 0) & (x < 1)), 0.5),
+])
+def test_a_kink_is_listed_where_the_slope_is_that_of_the_middle(function, backward, slope):
+    report = tg.check_gradients(function, [np.array([0.0, 0.5, -1.5])], backward)
+    (entry,) = report.inputs
+    assert report.ok and entry.verdict is Verdict.ON_KINK
+    assert [(kink.index, kink.analytic) for kink in entry.kinks] == [((0,), slope)]
+    assert "on a kink it cannot be 2" in " ".join(str(report).split())
+
+
+@pytest.mark.parametrize(("function", "backward", "label"), [
+    (lambda x: np.sum(np.abs(x)), lambda x: 0.5 * np.sign(x), Label.CONSTANT_FACTOR),
+    (lambda x: np.sum(np.abs(x)), lambda x: -np.sign(x), Label.CONSTANT_FACTOR),
+    (lambda x: np.sum(x**2) + np.sum(np.abs(x)), lambda x: 2 * x, Label.MISSING_TERM),
+    (lambda x: 0.5 * np.sum((x - 1) ** 2) + 3 * np.sum(np.abs(x)), lambda x: x - 1 + np.sign(x),
+     Label.MISSING_FACTOR),
+])
+def test_a_mistake_does_not_hide_in_the_middle_of_kinks(function, backward, label):
+    for size in (1, 2, 3):
+        (entry,) = tg.check_gradients(function, [np.zeros(size)], backward).inputs
+        assert entry.verdict is Verdict.WRONG and entry.label is label, size
 
 
 def test_a_mistake_does_not_hide_behind_kinks(rng):
@@ -372,6 +397,35 @@ def test_what_backward_must_not_do_is_seen():
 def test_gradients_that_are_none(backward, label):
     report = tg.check_gradients(np.sin, [np.array([0.5, 1.0])], backward)
     assert report.inputs[0].label is label and not report.ok
+
+
+@pytest.mark.parametrize("scalar", [False, True])
+@pytest.mark.parametrize("rounded", ["y", "dz", "dx", "x"])
+def test_digits_lost_to_float32_on_the_way_are_seen_and_named(rounded, scalar):
+    def single(name, a):
+        return a.astype(np.float32).astype(np.float64) if name == rounded else a
+
+    def layer_backward(dout, x, w, b):
+        y = single("y", np.tanh(x @ w + b))
+        dz = single("dz", dout * (1 - y * y))
+        return single("dx", dz @ w.T), single("x", x).T @ dz, dz.sum(axis=0)
+
+    def loss(x, w, b):
+        return np.sum(np.tanh(x @ w + b) ** 2)
+
+    def loss_backward(x, w, b):
+        return layer_backward(2 * np.tanh(x @ w + b), x, w, b)
+
+    rng = np.random.default_rng(0)
+    inputs = {"x": rng.normal(size=(5, 4)), "w": rng.normal(size=(4, 3)), "b": rng.normal(size=3)}
+    report = tg.check_gradients(
+        *((loss, inputs, loss_backward) if scalar else
+          (lambda x, w, b: np.tanh(x @ w + b), inputs, layer_backward))
+    )
+    spoilt = {"dx": {"x"}, "x": {"w"}}.get(rounded, {"x", "w", "b"})
+    assert {one.name for one in report.inputs if not one.ok} == spoilt
+    assert all(one.label is Label.WRONG_DTYPE for one in report.inputs if not one.ok)
+    assert " ratio 1 " in str(report)
 
 
 def test_what_is_right_without_a_gradient():

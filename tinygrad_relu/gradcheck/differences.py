@@ -25,6 +25,8 @@ class Slope:
         From one side only; None if only few steps were taken.
     kink_nearby : bool
         Whether larger steps reach over a kink that smaller ones do not.
+    bends : bool
+        Whether the sides seem to have slopes of their own; told where only few steps were taken.
     steepening : ndarray or None
         The sign of a slope that grows beyond all bounds as the steps fall, else 0.
     jumps : bool
@@ -38,6 +40,7 @@ class Slope:
     right: np.ndarray | None = None
     right_error: np.ndarray | None = None
     kink_nearby: bool = False
+    bends: bool = False
     steepening: np.ndarray | None = None
     jumps: bool = False
 
@@ -121,6 +124,15 @@ class Samples:
             vanish = (jumps[:-1] > 6 * RATIO * jumps[1:]) & (jumps[:-1] > 10 * seen[1:])
         return bool(vanish.any())
 
+    def bends(self, noise):
+        """Tell whether the slopes of the two sides differ by no less for smaller steps.
+
+        Those of a smooth function differ in proportion to the steps.
+        """
+        with np.errstate(all="ignore"):
+            apart = np.abs(self.high / self.above + self.low / self.below)
+            return bool(((apart[-1] > 0.5 * apart[0]) & (apart[-1] > 10 * noise / self.below[-1])).any())
+
     def steepening(self):
         """Return the sign of a slope that grows on and on as the steps fall, from either side, else 0."""
         sign = np.zeros(self.high.shape[1])
@@ -177,8 +189,9 @@ def contradicted(refined, rounding):
 def quick_slope(line, eps, noise, smaller=1.0):
     """Return the derivatives from two steps, four values of the function."""
     start = first_step(eps) * smaller
-    value, error, _ = Samples(line, [start, start / RATIO]).central(noise)
-    return Slope(value, error)
+    samples = Samples(line, [start, start / RATIO])
+    value, error, _ = samples.central(noise)
+    return Slope(value, error, bends=samples.bends(noise))
 
 
 def careful_slope(line, eps, noise, wanted, own=None):
@@ -217,6 +230,6 @@ def careful_slope(line, eps, noise, wanted, own=None):
     left, left_error, _ = samples.left(noise)
     right, right_error, _ = samples.right(noise)
     return Slope(
-        value, error, left, left_error, right, right_error, samples.kink_nearby(noise),
+        value, error, left, left_error, right, right_error, samples.kink_nearby(noise), False,
         samples.steepening(), samples.jumps(noise),
     )

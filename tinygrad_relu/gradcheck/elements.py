@@ -73,13 +73,17 @@ def compare_together(inspector, findings, seed):
 
 
 def lines_of(at, position, seed):
-    """Return a random direction for one input, and that in which its gradient is steepest."""
+    """Return random directions for one input, the last one along which all of its gradient adds up.
+
+    The moves are uneven, lest slopes of the same size cancel.
+    """
     rng = np.random.default_rng([seed, 2, position])
     lines = [Direction(at, random_moves(at, rng, [position]))]
     gradient = at.floating_gradient(0, position)
     if gradient is not None and np.isfinite(gradient).all():
-        signs = np.where(gradient < 0, -1.0, 1.0)
-        lines.append(Direction(at, {position: at.sizes[position] * signs}))
+        move = random_moves(at, rng, [position])[position]
+        along = np.where(gradient == 0, move, np.copysign(move, gradient))
+        lines.append(Direction(at, {position: along}))
     return lines
 
 

@@ -22,8 +22,6 @@ SHARP = 1e-4
 SMALL = 1e-3
 # How much smaller the steps are that are tried where a kink lies within the first ones.
 CLOSER = 1 / 256
-# By what cotangents are made larger, to see whether gradients are in proportion: no power of two.
-FACTOR = 1.375
 # From this precision on, that of float32, rounding may hide much.
 ROUGH = 1e-10
 # How many results are looked at one by one, where elements tie.
@@ -77,16 +75,16 @@ class Inspector:
     def __init__(self, at, seed):
         self.at, self.seed = at, seed
         self.around = {}
-        self.shaken = self.scaled = self.double = None
+        self.shaken = self.double = None
         self.single = self.ties = None
         self.typical = typical_slope(at)
         self.bent = set()       # the inputs that are known to have a kink here
 
-    def judged(self, line):
-        """Return the finding from as few differences as settle it, of this point alone."""
+    def judged(self, line, mismatch=np.inf):
+        """Return the finding from as few differences as settle it and would show a `mismatch`."""
         for smaller in (1.0, CLOSER):
             finding, settled = self.glance(line, smaller)
-            if settled:
+            if settled and (MARGIN * finding.error < mismatch).all():
                 return finding
         return self.compared(line)[0]
 
@@ -96,7 +94,7 @@ class Inspector:
         slope = quick_slope(line, self.at.eps, self.at.noise, smaller)
         off = np.abs(analytic - slope.value)
         sharp = slope.error <= self.wanted(analytic, slope.value, rounding)
-        settled = bool(((off <= MARGIN * slope.error + rounding) & sharp).all())
+        settled = bool(((off <= MARGIN * slope.error + rounding) & sharp).all()) and not slope.bends
         if settled and 0 < line.own < SMALL:
             # An element far smaller than its fellows may have a scale of its own.
             near = quick_slope(line, self.at.eps, self.at.noise, line.own)
@@ -187,27 +185,14 @@ class Inspector:
         """Return how large the errors of rounding in the gradient are, as seen nearby.
 
         There, on no kink, inputs that differ by an ulp have gradients that differ by rounding alone.
-        Here, gradients for cotangents that are larger by a factor are, but for it.
         """
-        found = np.fmax(self.unevenness(line), self.unsteadiness(line))
+        found = self.unsteadiness(line)
         for inspector in self.nearby():
             here = line.at_another(inspector.at).analytic()[0]
             for place in inspector.ulps_away():
                 with np.errstate(invalid="ignore"):
                     found = np.fmax(found, np.abs(line.at_another(place).analytic()[0] - here))
         return found
-
-    def unevenness(self, line):
-        """Return how far the slope is not in proportion to the cotangents, if it is by little."""
-        if self.at.problem.scalar:
-            return np.zeros(len(self.at.gradients))
-        if self.scaled is None:
-            self.scaled = self.at.scaled(FACTOR)
-        with np.errstate(invalid="ignore"):
-            off = line.at_another(self.scaled).analytic()[0] / FACTOR - line.analytic()[0]
-        # By much, it is a mistake.
-        much = np.maximum(1e-3 * self.typical, 1e4 * self.at.eps)
-        return np.where(np.abs(off) <= much, np.abs(off), 0.0)
 
     def unsteadiness(self, line):
         """Return how far the slope changes an ulp away from here, if it is by little, as on no kink."""
@@ -232,7 +217,7 @@ class Inspector:
         clear, known = 0, not self.bent.isdisjoint(line.moves)
         rough = self.at.eps > ROUGH
         for inspector in self.nearby():
-            finding = inspector.judged(line.at_another(inspector.at))
+            finding = inspector.judged(line.at_another(inspector.at), mismatch)
             if finding.slant is Slant.WRONG and not is_slight(finding, mismatch):
                 return False
             clear += tells(finding, here, mismatch, known)
@@ -240,10 +225,10 @@ class Inspector:
                 return True
         # The function may have become another one already there; differences tell less nearer by.
         for one in () if clear or rough else self.nearby(CLOSER_RADII):
-            if tells(one.judged(line.at_another(one.at)), here, mismatch, known):
+            if tells(one.judged(line.at_another(one.at), mismatch), here, mismatch, known):
                 return True
         for one in () if clear else self.nearby(MORE_ROUGH_RADII if rough else MORE_RADII, len(RADII)):
-            finding = one.judged(line.at_another(one.at))
+            finding = one.judged(line.at_another(one.at), mismatch)
             if finding.slant is Slant.WRONG and not is_slight(finding, mismatch):
                 return False
             if tells(finding, here, mismatch, known):
@@ -352,7 +337,8 @@ def is_slight(finding, mismatch):
     """Tell whether a gradient is off too little for a mistake that makes a `mismatch` elsewhere."""
     size = np.fmax(np.abs(finding.analytic), np.abs(finding.numerical))
     off = np.abs(finding.analytic - finding.numerical)
-    return bool((off < np.maximum(0.01 * mismatch, 1e-3 * SHARP * size)).all())
+    least = np.minimum(0.25 * mismatch, 1e-3 * SHARP * size)
+    return bool((off < np.maximum(0.01 * mismatch, least)).all())
 
 
 def tells(finding, here, mismatch, known):
@@ -367,7 +353,7 @@ def tells(finding, here, mismatch, known):
     bent = np.abs(here.right - here.left) > 0.01 * mismatch
     bent |= np.abs(here.numerical) <= MARGIN * here.error
     alive = (size >= 0.1 * np.abs(here.numerical)) | np.isinf(mismatch) | bent | known
-    close = distance_from(finding) < np.maximum(0.25 * mismatch, 0.1 * SHARP * size)
+    close = distance_from(finding) < 0.25 * mismatch
     return bool((alive & close).all())
 
 

@@ -115,12 +115,6 @@ class Neighbourhood:
             ])
         return Neighbourhood(self.problem, self.point, draws)
 
-    def scaled(self, factor):
-        """Return only the gradients here, for cotangents that are larger by a factor."""
-        draws = [[(factor * c).astype(c.dtype) for c in draw] for draw in self.cotangents]
-        found = [self.problem.backward(self.point, draw) for draw in draws]
-        return Gradients(self.point, self.scales, found, self.eps)
-
     def shaken(self, rng):
         """Return only the gradients, where inputs and cotangents are some ulps away in each element."""
         point = [an_ulp_off(x, rng) for x in self.point]

@@ -75,7 +75,7 @@ def row_of(entry):
     worst = ["", "", ""]
     if entry.worst:
         first = entry.worst[0]
-        worst = [number(first.analytic), number(first.numerical), number(first.ratio)]
+        worst = told_apart(first)
     return [clipped(entry.name, 20), clipped(shape, 14), entry.dtype.removeprefix("torch."),
             str(entry.verdict), wrong, kinks, *worst]
 
@@ -104,9 +104,10 @@ def story_of(entry, explanations, worst):
         lines += wrapped(f"{entry.name}: {entry.remark}", "    ")
     for one in entry.worst[:worst]:
         at = f"{entry.name}{list(one.index)}" if one.index else entry.name
+        analytic, numerical, ratio = told_apart(one)
         lines.append(
-            f"    {clipped(at, 24):24}  analytic {number(one.analytic):>13}  numerical "
-            f"{number(one.numerical):>13} ± {one.error:.0e}  ratio {number(one.ratio)}"
+            f"    {clipped(at, 24):24}  analytic {analytic:>13}  numerical {numerical:>13} "
+            f"± {one.error:.0e}  ratio {ratio}"
         )
     return lines + kinks_of(entry)
 
@@ -157,9 +158,17 @@ def wrapped(text, indent="    "):
     return textwrap.wrap(text, WIDTH, subsequent_indent=indent, break_long_words=False)
 
 
-def number(value):
+def told_apart(element):
+    """Return what both sides say of an element, and the ratio, in as many digits as tell them apart."""
+    sides, off = (element.analytic, element.numerical), element.ratio - 1
+    if not 0 < abs(off) < 1e-5:
+        return [number(x) for x in (*sides, element.ratio)]
+    return [*(number(x, 10) for x in sides), f"1 {'-' if off < 0 else '+'} {abs(off):.0e}"]
+
+
+def number(value, digits=6):
     """Return a number in few characters."""
-    return f"{value:.6g}"
+    return f"{value:.{digits}g}"
 
 
 def clipped(text, width):

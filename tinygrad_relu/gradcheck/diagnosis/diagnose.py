@@ -6,7 +6,7 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.arrangements import arrangements
 from tinygrad_relu.gradcheck.diagnosis.evidence import Evidence, evidence_for, usable, wrong_in
-from tinygrad_relu.gradcheck.diagnosis.factors import factors
+from tinygrad_relu.gradcheck.diagnosis.factors import factors, rounded
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.numbers import close
 from tinygrad_relu.gradcheck.diagnosis.protocol import faults
@@ -77,12 +77,14 @@ def with_synthesis(case, evidence, broken, candidates):
     for candidate in (*synthesis.found, *synthesis.parts):
         candidate.words = filled(candidate.words, case.names)
     plain = [c.details["factor"] for c in candidates if c.label is Label.CONSTANT_FACTOR]
-    for candidate in synthesis.found:
+    # What is wrong by less than a millionth has no factor that means something.
+    found = [c for c in synthesis.found if not close(c.details.get("factor", 0), 1)]
+    for candidate in found:
         factor = candidate.details.get("factor")
         if factor is not None and any(close(factor, c) for c in plain):
             # One input shows that it is a plain factor; others have terms besides.
             candidate.label, candidate.cost = Label.CONSTANT_FACTOR, 10.5
-    return candidates + synthesis.found, synthesis.parts
+    return candidates + found, synthesis.parts
 
 
 def at_the_point(case):
@@ -139,6 +141,7 @@ def compared(case, evidence, open_inputs):
             *factors(case, evidence, k),
             *arrangements(evidence, k, case),
             *unseen_masks(evidence, k),
+            *rounded(evidence, k),
         ):
             key = label, round(details["factor"], 9) if "factor" in details else words
             same = together.setdefault(key, (label, cost, words, details, set()))

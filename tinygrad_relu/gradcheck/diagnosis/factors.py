@@ -1,10 +1,13 @@
-"""Comparisons of arrays alone: what was returned is the right gradient times numbers."""
+"""Comparisons of arrays alone: what was returned is the right gradient times numbers, or rounded."""
 
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.evidence import tolerance
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.numbers import WORDS, close, simple
+
+# What an array loses where it is rounded to float32, and the sum of a few of its elements.
+SINGLE = 4 * float(np.finfo(np.float32).eps)
 
 
 def factor_between(evidence, k):
@@ -108,3 +111,17 @@ def scaled_along(one, k, others):
         c = np.where(norm > 0, (given * right).sum(others, keepdims=True) / norm, 0)
     near = np.abs(given - c * right) <= tolerance(given, c * right)
     return bool(near.all() and np.any(c))
+
+
+def rounded(evidence, k):
+    """Yield the explanation of a gradient that is off by as much as rounding to float32 makes it."""
+    for one in evidence:
+        size = np.abs(one.expected[k]).max(initial=0)
+        if one.analytic[k].dtype != np.float64 or (np.abs(one.residue(k)) > SINGLE * size).any():
+            return
+    off = max(np.abs(one.residue(k)).max(initial=0) / np.abs(one.expected[k]).max() for one in evidence)
+    words = (
+        f"is right but for {off:.0e} of its size, which is what is lost where an array is rounded to "
+        "float32: is one made with that dtype on the way?"
+    )
+    yield Label.WRONG_DTYPE, 60, words, {"off": off}
