@@ -295,6 +295,23 @@ def test_a_kink_is_listed_where_the_slope_is_that_of_the_middle(function, backwa
     assert "on a kink it cannot be 2" in " ".join(str(report).split())
 
 
+def test_elements_on_kinks_of_opposite_turns_are_each_on_a_kink():
+    def backward(x):
+        return ((x > -1) & (x < 1)).astype(float)
+
+    x = np.array([-1.0, 0, 1, 2])
+    (entry,) = tg.check_gradients(lambda x: np.clip(x, -1, 1).sum(), [x], backward).inputs
+    assert entry.verdict is Verdict.ON_KINK
+    assert [kink.index for kink in entry.kinks] == [(0,), (2,)]
+
+
+def test_a_list_of_numbers_is_a_vector_unless_there_is_a_parameter_for_each():
+    vector = tg.check_gradients(lambda x: np.sum(x**2), [1.0, 2.0, 3.0], lambda x: 2 * x)
+    assert vector.ok and vector.inputs[0].shape == (3,)
+    each = tg.check_gradients(lambda x, y: x * y, [3.0, 2.0], lambda x, y: (y, x))
+    assert each.ok and [(one.name, one.shape) for one in each.inputs] == [("x", ()), ("y", ())]
+
+
 @pytest.mark.parametrize(("function", "backward", "label"), [
     (lambda x: np.sum(np.abs(x)), lambda x: 0.5 * np.sign(x), Label.CONSTANT_FACTOR),
     (lambda x: np.sum(np.abs(x)), lambda x: -np.sign(x), Label.CONSTANT_FACTOR),

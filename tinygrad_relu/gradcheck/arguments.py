@@ -36,7 +36,7 @@ def problem_of(f, inputs, backward=None, *, names=None, wrt=None, returns_gradie
             "returns the gradients"
         )
     tree = tree_of(inputs)
-    labels, values, keyed = listed(inputs) if tree is None else (*leaf_names(tree), False)
+    labels, values, keyed = listed(f, inputs) if tree is None else (*leaf_names(tree), False)
     passing = Passing(labels, keyed, tree)
     if tree is not None and wrt is None:
         inside = [f"[{k}][" for k, value in enumerate(tree) if isinstance(value, dict)]
@@ -122,15 +122,16 @@ def tree_of(inputs):
     return None
 
 
-def listed(inputs):
+def listed(f, inputs):
     """Return names and values of the inputs, and whether they came as a dict."""
     if isinstance(inputs, dict):
         if not inputs:
             raise ArgumentError("check_gradients: inputs is empty: there is nothing to check")
         return [str(name) for name in inputs], list(inputs.values()), True
     values = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
-    if isinstance(inputs, list) and values and all(isinstance(x, (int, float)) for x in values):
-        values = [np.asarray(values)]       # one list of numbers is one input
+    numbers = isinstance(inputs, list) and values and all(isinstance(x, (int, float)) for x in values)
+    if numbers and names_of_parameters(f, len(values)) is None:
+        values = [np.asarray(values)]       # a vector
     if not values:
         raise ArgumentError("check_gradients: inputs is empty: there is nothing to check")
     return [f"input {k}" for k in range(len(values))], values, False

@@ -31,7 +31,8 @@ def check_gradients(
         arrays.
     inputs : sequence, dict, or one array or tensor
         At what to check.  A sequence is passed as ``f(*inputs)``; a dict as ``f(**inputs)`` where the
-        signature takes its keys, else as one argument.  Integers among them are passed on.
+        signature takes its keys, else as one argument.  Integers among them are passed on.  A list of
+        plain numbers is one vector, unless `f` has as many parameters.
     backward : callable, optional
         The gradient by hand: ``backward(*inputs)`` where `f` returns a number, else
         ``backward(dout, *inputs)`` (for several results `dout` is a tuple).  Returns one array, a tuple

@@ -81,7 +81,8 @@ def describe(entry, comparison, at):
 
 def describe_hidden(entry, comparison):
     """Fill in the worst elements of an input that is wrong, though none is by itself at the point."""
-    for index, finding, scale in comparison.elsewhere:
+    off = [one for one in comparison.elsewhere if one[1].slant is Slant.WRONG]
+    for index, finding, scale in off or comparison.elsewhere:
         draw = int(np.argmax(np.nan_to_num(np.abs(finding.analytic - finding.numerical))))
         entry.worst.append(WorstElement(
             index, float(finding.analytic[draw] / scale), float(finding.numerical[draw] / scale),
@@ -144,10 +145,14 @@ def verdict_of(entry, comparison, faults, at, total):
         return Verdict.WRONG
     if hidden(comparison, at, total):
         return Verdict.CANNOT_TELL
-    slants = {one.slant for one in [*comparison.findings.values(), *comparison.lines]}
-    if Slant.SEVERAL_KINKS in slants:
-        return Verdict.SEVERAL_KINKS
-    return Verdict.ON_KINK if Slant.ON_KINK in slants else Verdict.RIGHT
+    # A direction mixes the kinks of elements, each of which may have its slope between its two sides.
+    for found in (comparison.findings.values(), comparison.lines):
+        slants = {one.slant for one in found}
+        if Slant.SEVERAL_KINKS in slants:
+            return Verdict.SEVERAL_KINKS
+        if Slant.ON_KINK in slants:
+            return Verdict.ON_KINK
+    return Verdict.RIGHT
 
 
 def flat(comparison):
