@@ -92,7 +92,7 @@ class Problem:
     """
 
     own_graph = False
-    traced = taped = derivative = None
+    traced = taped = derivative = followed = None
 
     def __init__(self, function, passing, values, positions):
         self.function, self.passing = function, passing
@@ -213,6 +213,33 @@ class ArrayProblem(Problem):
         """Call the user's function with recorded arrays."""
         return self.traced(arrays)
 
+    def followed(self, arrays, cotangents):
+        """Call the user's function, and then the derivative, with recorded arrays.
+
+        Returns
+        -------
+        list
+            The gradients of the checked inputs.
+        object
+            What the function returned.
+        """
+        outputs = self.passing.call(self.function, self.arguments_with(arrays))
+        found = self.passing.call(self.derivative, self.arguments_with(arrays), *self.leading(cotangents))
+        return self.taken_apart(found), outputs
+
+    def arguments_with(self, arrays):
+        """Return all arguments with recorded arrays among them, which are passed on as they are."""
+        full = self.arguments(self.inputs)
+        for k, x in zip(self.positions, arrays):
+            full[k] = x
+        return full
+
+    def leading(self, cotangents):
+        """Return what the derivative is given in front of the inputs."""
+        if not self.takes_cotangents:
+            return []
+        return list(cotangents) if self.single else [tuple(cotangents)]
+
     def backward(self, values, cotangents):
         """Return what the derivative gives for each checked input, as it gives it."""
         return self.observed(values, cotangents)[0]
@@ -221,10 +248,7 @@ class ArrayProblem(Problem):
         """Return what the derivative gives, and the names of what it changed that it was given."""
         self.called(values)
         passed, given = self.arguments(values), [c.copy() for c in cotangents]
-        leading = []
-        if self.takes_cotangents:
-            leading = given if self.single else [tuple(given)]
-        found = self.passing.call(self.derivative, passed, *leading)
+        found = self.passing.call(self.derivative, passed, *self.leading(given))
         changed = changed_names(self.passing.names, passed, self.arguments(values))
         if len(changed_names(["dout"] * len(given), given, cotangents)):
             changed.append("dout")
@@ -280,6 +304,11 @@ class LossAndGradient(ArrayProblem):
     def traced(self, values):
         """Call the user's function as it is, such as with tensors, for its value."""
         return super().traced(values)[0]
+
+    def followed(self, arrays, cotangents):
+        """Call the user's function with recorded arrays; return the gradients and the value."""
+        found = self.passing.call(self.function, self.arguments_with(arrays))
+        return self.taken_apart(found), found[0]
 
     def taken_apart(self, found):
         """Return the gradients as a list with one entry for each checked input."""

@@ -58,6 +58,9 @@ class Case:
         The user's own backward, not wrapped: a wrong mask may come from an array that it has at hand.
     shared : sequence of (int, int)
         Pairs of inputs whose gradients lie in the same memory.
+    followed : callable or None
+        ``followed(arrays, cotangents) -> (gradients, outputs)``: the user's forward and then the
+        backward, to be called with recorded arrays.
     """
 
     names: Sequence[str]
@@ -71,6 +74,7 @@ class Case:
     changed: Sequence[str] = ()
     written: Callable | None = None
     shared: Sequence[tuple[int, int]] = ()
+    followed: Callable | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.numbers import close
 from tinygrad_relu.gradcheck.diagnosis.protocol import faults
 from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate, ranked
+from tinygrad_relu.gradcheck.diagnosis.repairs import repairs
 from tinygrad_relu.gradcheck.diagnosis.synthesis import Synthesis
 from tinygrad_relu.gradcheck.diagnosis.unseen_masks import unseen_masks
 
@@ -84,7 +85,7 @@ def with_synthesis(case, evidence, broken, candidates):
         if factor is not None and any(close(factor, c) for c in plain):
             # One input shows that it is a plain factor; others have terms besides.
             candidate.label, candidate.cost = Label.CONSTANT_FACTOR, 10.5
-    return candidates + found, synthesis.parts
+    return [*candidates, *found, *repairs(case, evidence)], synthesis.parts
 
 
 def at_the_point(case):

@@ -177,29 +177,40 @@ class Graph:
         return [found.get(k, np.zeros(self.steps[k].value.shape)) for k in self.inputs]
 
     def places(self):
-        """Yield the groups of live steps that one line of a backward stands for.
+        """Yield the groups of live steps that one line of a backward stands for."""
+        return grouped(self.steps, self.live)
 
-        Steps that the same instruction of the user's made, in a loop or in a function that is called
-        several times, are one group; each step is one by itself, too, but for those of a loop.
-        """
-        seen = set()
-        groups = defaultdict(list)
-        for k in self.live:
-            if self.steps[k].references:
-                groups[self.steps[k].site, self.steps[k].function].append(k)
-                groups[self.steps[k].site[:1], self.steps[k].function].append(k)
-        looped = {
-            k
-            for (site, _), members in groups.items()
-            if len(site) != 1 or self.steps[members[0]].site == site
-            for k in members
-            if len(members) > 2
-        }
-        alone = [(k,) for k in self.live if self.steps[k].references and k not in looped]
-        for members in [*map(tuple, groups.values()), *alone]:
-            if members not in seen:
-                seen.add(members)
-                yield members
+
+def grouped(steps, live):
+    """Yield the groups of steps that one instruction of the user's stands for.
+
+    Steps that the same instruction made, in a loop or in a function that is called several times, are
+    one group; each step is one by itself, too, but for those of a loop.
+
+    Parameters
+    ----------
+    steps : list of Step
+    live : list of int
+        Those that are looked at.
+    """
+    seen = set()
+    groups = defaultdict(list)
+    for k in live:
+        if steps[k].references:
+            groups[steps[k].site, steps[k].function].append(k)
+            groups[steps[k].site[:1], steps[k].function].append(k)
+    looped = {
+        k
+        for (site, _), members in groups.items()
+        if len(site) != 1 or steps[members[0]].site == site
+        for k in members
+        if len(members) > 2
+    }
+    alone = [(k,) for k in live if steps[k].references and k not in looped]
+    for members in [*map(tuple, groups.values()), *alone]:
+        if members not in seen:
+            seen.add(members)
+            yield members
 
 
 def computed_once(steps, outputs, inputs):

@@ -1,0 +1,198 @@
+"""Look for what makes a backward right: its own steps are run again, with one place written otherwise.
+
+Where `synthesis` starts from the right walk back and makes it wrong, this starts from what the user wrote
+and makes it right, so that it finds mistakes that nobody thought of, and names the line of the backward.
+"""
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
+from tinygrad_relu.gradcheck.diagnosis.rewrites import plainly, rewrites
+from tinygrad_relu.gradcheck.diagnosis.written import Written
+
+# What all may cost, in seconds as estimated beforehand.
+BUDGET = 4.0
+LOOK_COST, STEP_COST, ELEMENT_COST = 1.5e-5, 8e-6, 4e-9
+FAILURES = (ValueError, ArithmeticError, IndexError, TypeError, AttributeError, KeyError)
+
+
+def repairs(case, evidence):
+    """Return candidates: the places of the backward that can be rewritten so that it is right.
+
+    Parameters
+    ----------
+    case : Case
+    evidence : list of Evidence
+        All of them with graphs.
+    """
+    if case.followed is None:
+        return []
+    try:
+        written = [Written(case, one) for one in evidence]
+    except Exception:  # the user's functions, called with what they were not written for
+        return []
+    first = written[0]
+    written = [w for w in written if same_steps(w, first)]
+    return Repair(written).search()
+
+
+def same_steps(a, b):
+    """Tell whether two recordings are of the same steps."""
+    return len(a.steps) == len(b.steps) and all(
+        x.function is y.function and x.value.shape == y.value.shape for x, y in zip(a.steps, b.steps)
+    )
+
+
+class Repair:
+    """The search.
+
+    Parameters
+    ----------
+    written : list of Written
+        The same steps, at several points and for several cotangents.
+    """
+
+    def __init__(self, written):
+        self.written, self.first = written, written[0]
+        one = self.first.one
+        self.wrong = [
+            k for k, number in enumerate(self.first.outputs)
+            if number is not None and (np.abs(one.residue(k)) > one.allowed[k]).any()
+        ]
+        self.probes = [probe for k in self.wrong for probe in self.probes_of(k)]
+        self.found = []
+
+    def probes_of(self, k):
+        """Return how steps move a wrong gradient along random directions, and by how much it is wrong."""
+        rng, found = np.random.default_rng(k), []
+        one = self.first.one
+        for _ in range(2):
+            direction = rng.standard_normal(one.expected[k].shape)
+            moves = self.first.sensitivities(k, direction)
+            found.append((moves, float(np.sum(direction * one.residue(k)))))
+        return found
+
+    def search(self):
+        """Return what serves, as candidates."""
+        left = BUDGET
+        for place in self.first.places:
+            size = sum(self.first.steps[k].value.size for k in place)
+            walk = STEP_COST * len(self.first.after(frozenset(place))) + ELEMENT_COST * size
+            straight = self.is_straight(place)
+            left -= 2 * walk
+            for rewrite in rewrites(self.first, place):
+                left -= LOOK_COST if straight else walk
+                if left < 0:
+                    return self.found
+                if not straight and rewrite.free:
+                    continue
+                if not straight or self.promising(place, rewrite):
+                    self.consider(place, rewrite)
+        return self.found
+
+    def is_straight(self, place):
+        """Tell whether one look at a place shows what the gradients become: they are linear in it."""
+        return all(self.first.is_straight(k) for k in place) and not any(
+            set(self.first.after(frozenset([k]))) & set(place) != {k} for k in place
+        )
+
+    def shifts(self, place, rewrite):
+        """Return by how much a rewrite moves each step of a place, or None where it makes no sense."""
+        found = []
+        for k in place:
+            step = self.first.steps[k]
+            try:
+                with np.errstate(all="ignore"):
+                    value = np.asarray(rewrite.rule(self.first, k, step.operands))
+            except FAILURES:
+                return None
+            if value.shape != step.value.shape or value.dtype.kind not in "fb":
+                return None
+            found.append(value - step.value)
+        return found
+
+    def promising(self, place, rewrite):
+        """Tell whether a rewrite may put some gradient right, as far as a look at its place shows."""
+        shifts = self.shifts(place, rewrite)
+        if shifts is None or not all(np.isfinite(x).all() for x in shifts):
+            return False
+        pairs = [
+            (sum(float(np.sum(moves[k] * x)) for k, x in zip(place, shifts) if k in moves), -residue)
+            for moves, residue in self.probes
+        ]
+        for (a, r), (b, s) in zip(pairs[::2], pairs[1::2]):
+            if rewrite.free and a and b and abs(r / a - s / b) <= 1e-4 * max(abs(r / a), abs(s / b)):
+                return True
+            if not rewrite.free and abs(a - r) <= 1e-4 * abs(r) and abs(b - s) <= 1e-4 * abs(s):
+                return True
+        return False
+
+    def consider(self, place, rewrite):
+        """Keep a rewrite if it puts a gradient right, at all points."""
+        for c in self.numbers(place, rewrite) if rewrite.free else (1.0,):
+            def rule(w, k, x, c=c):
+                value = plainly(w, k, x)
+                return value + c * (rewrite.rule(w, k, x) - value)
+
+            self.compare(place, rewrite.means, c, rule if rewrite.free else rewrite.rule)
+
+    def numbers(self, place, rewrite):
+        """Return how often what a rewrite adds has to be taken, for some gradient to be right."""
+        outputs = self.outputs(self.first, place, rewrite.rule)
+        found = []
+        for k in self.wrong if outputs is not None else ():
+            one = self.first.one
+            moved = outputs[k] - one.analytic[k]
+            size = float(np.sum(moved * moved))
+            if size > 0 and np.isfinite(size):
+                c = -float(np.sum(moved * one.residue(k))) / size
+                if c and all(abs(c - other) > 1e-6 * abs(c) for other in found):
+                    found.append(c)
+        return found[:4]
+
+    def outputs(self, w, place, rule):
+        """Return the gradients with another rule, or None where it makes no sense."""
+        try:
+            found = w.rerun({k: (lambda x, k=k: rule(w, k, x)) for k in place})
+        except FAILURES:
+            return None
+        for k, x in enumerate(found):
+            if x is not None and x.shape != w.one.expected[k].shape:
+                return None
+        return found
+
+    def compare(self, place, means, c, rule):
+        """Keep a rule if the gradients are right with it, and it means something."""
+        mended, contradicted = set(self.wrong), 0
+        for number, w in enumerate(self.written):
+            outputs = self.outputs(w, place, rule)
+            if outputs is None:
+                return
+            right = {k for k, x in enumerate(outputs) if x is not None and self.is_right(w, k, x)}
+            mended &= right
+            if not mended:
+                return
+            if number == 0:
+                moved = [
+                    k for k, x in enumerate(outputs)
+                    if x is not None and (np.abs(x - w.one.analytic[k]) > w.one.allowed[k]).any()
+                ]
+                contradicted = len(set(moved) - right)
+        meaning = means(c)
+        if meaning is None:
+            return
+        label, cost, words = meaning
+        step = self.first.steps[place[0]]
+        self.found.append(
+            Candidate(
+                label, cost, f"is wrong because of {step.line}, in the backward: with {words} it is right",
+                frozenset(mended), contradicted, details={"backward": step.line},
+            )
+        )
+
+    def is_right(self, w, k, x):
+        """Tell whether a gradient is right."""
+        expected = w.one.expected[k]
+        apart = np.abs(x - expected)
+        return bool((apart <= w.one.allowed[k] + 4e-9 * np.abs(expected).max(initial=0)).all())

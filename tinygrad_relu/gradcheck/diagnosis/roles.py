@@ -1,0 +1,91 @@
+"""What the values of a backward are, in the words of the forward, and what it means to confuse them."""
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.functions import two_values
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.mutations import described
+from tinygrad_relu.gradcheck.diagnosis.relations import Relation, relation
+
+COMPARISONS = (np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal)
+
+
+def called_so(written, row):
+    """Return what to call something at hand: ``"the result of np.tanh (net.py:7)"``."""
+    kind, number, *rest = row[-1]
+    graph = written.one.graph
+    if kind == "forward":
+        return described(graph, number)
+    if kind == "cotangent":
+        return f"the gradient of {described(graph, number)}"
+    if kind == "part":
+        return f"what goes back through {graph.steps[number].name} ({graph.steps[number].line})"
+    if kind == "slope":
+        section = written.sections[number]
+        return f"the derivative of {section.name} ({graph.steps[section.ends[0]].line})"
+    if kind == "own":
+        return f"what {written.steps[number].line} computes"
+    return number
+
+
+def missing_factor(written, row, cost, words):
+    """Return which mistake it is to leave out a factor, its cost, and words."""
+    kind, value = row[0][0], written.pool[row[0]]
+    label, more = Label.MISSING_FACTOR, 50.8 if kind in ("forward", "data", "own", "slope") else 51.4
+    sides = two_values(value) if value.dtype.kind == "f" else (0, 1)
+    if sides is not None and 0 in sides and (kind == "slope" or set(sides) == {0, 1}):
+        label, more = Label.MASK_FORGOTTEN, 24.2
+    return label, cost + more, f"{words} {called_so(written, row)}"
+
+
+def confused(written, step, k, row):
+    """Return which mistake it is to take the value of step `k` for another one, its cost, and words.
+
+    None where it says nothing: what is wrong already by then is no gradient of anything.
+    """
+    found = how_confused(written, step, k, row)
+    return found and (*found, f"{called_so(written, row)} for an operand")
+
+
+def how_confused(written, step, k, row):
+    """Return the label and the cost of taking the value of step `k` for another one, or None."""
+    value, other = written.steps[k].value, written.pool[row[-1]]
+    if step.function in COMPARISONS:
+        return Label.MASK_FROM_WRONG_TENSOR, 21.0
+    if value.dtype.kind == "b":
+        return Label.MASK_FROM_WRONG_TENSOR, 50.5
+    own, kind = written.role(k), row[-1][0]
+    graph = written.one.graph
+    if kind in ("cotangent", "part") and (own is None or own[0] != "cotangent"):
+        return None
+    if own is None:
+        return Label.WRONG_FUNCTION, 51.5
+    if own[0] == kind == "cotangent":
+        return passed_over(written, own[1], row[-1][1])
+    if kind == "part":
+        return None
+    if own[0] == kind == "forward":
+        a, b = own[1], row[-1][1]
+        if graph.steps[a].site == graph.steps[b].site and graph.steps[a].references:
+            return Label.STALE_BUFFER, 50.8
+        if relation(graph, a, b) is Relation.ACTIVATION:
+            return Label.PRE_ACTIVATION, 50.8
+        if two_values(value) is not None and two_values(other) is not None:
+            return Label.MASK_FROM_WRONG_TENSOR, 50.8
+        return Label.WRONG_FUNCTION, 51.0
+    return Label.WRONG_FUNCTION, 51.2
+
+
+def passed_over(written, given, meant):
+    """Return which mistake it is to use the gradient of one step for that of another."""
+    graph = written.one.graph
+    if meant < given and relation(graph, meant, given) is Relation.ACTIVATION:
+        for section in written.sections:
+            if section.starts[0] == meant and section.ends[0] == given:
+                sides = two_values(section.slopes[0])
+                if sides is not None and 0 in sides:
+                    return Label.MASK_FORGOTTEN, 50.6
+        return Label.MISSING_FACTOR, 50.7
+    if graph.steps[given].site == graph.steps[meant].site and graph.steps[given].references:
+        return Label.STALE_BUFFER, 50.9
+    return Label.STALE_BUFFER, 51.3

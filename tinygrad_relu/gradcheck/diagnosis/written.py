@@ -1,0 +1,227 @@
+"""`Written`: the recorded steps of the user's backward, which can be run again with some of them changed."""
+
+import functools
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.recording import recorded
+from tinygrad_relu.gradcheck.diagnosis.sections import sections
+from tinygrad_relu.gradcheck.diagnosis.trace import grouped
+
+# More steps than this are not repaired.
+MOST_STEPS = 4000
+
+
+class Written:
+    """What a backward computes, step by step, at one point and for one set of cotangents.
+
+    Parameters
+    ----------
+    case : Case
+    one : Evidence
+        Whose gradients it has to give, or `ValueError` is raised: what was not recorded as it was
+        meant tells nothing.
+
+    Attributes
+    ----------
+    steps : list of Step
+    outputs : list of (int or None)
+        The step of each gradient; None where it depends on nothing that was recorded.
+    own : list of int
+        The steps that lead to gradients, and are not those of the forward.
+    """
+
+    def __init__(self, case, one):
+        count, seen = len(one.inputs), []
+
+        def gradients(arrays):
+            found, outputs = case.followed(arrays[:count], arrays[count:])
+            seen.append(found)
+            outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+            return [*found, *outputs]
+
+        self.one = one
+        self.steps, found, self.data = recorded(gradients, [*one.inputs, *one.cotangents])
+        self.outputs, forward = found[:count], found[count:]
+        for step in self.steps:
+            step.connect(self.steps)
+        for number, given, allowed in zip(self.outputs, one.analytic, one.allowed):
+            if number is not None:
+                value = self.steps[number].value
+                if value.shape != given.shape or (np.abs(value - given) > allowed).any():
+                    raise ValueError("the backward does another thing with recorded arrays")
+        theirs = self.before(forward)
+        self.own = [k for k in self.before(self.outputs) if k not in theirs and self.steps[k].references]
+        if len(self.own) > MOST_STEPS:
+            raise ValueError("the backward has too many steps to repair")
+        self._after, self._rows = {}, {}
+
+    def before(self, numbers):
+        """Return the steps that some steps depend on, and these, in order."""
+        reached = {k for k in numbers if k is not None}
+        for k in range(len(self.steps) - 1, -1, -1):
+            if k in reached:
+                reached.update(self.steps[k].references)
+        return sorted(reached)
+
+    def after(self, numbers):
+        """Return the steps on the way from some steps to the gradients, with these, in order."""
+        if numbers not in self._after:
+            reached, on_the_way = set(numbers), set(self.own)
+            for k in self.own:
+                if any(p in reached for p in self.steps[k].references):
+                    reached.add(k)
+            self._after[numbers] = sorted(reached & on_the_way)
+        return self._after[numbers]
+
+    def rerun(self, rules):
+        """Return the gradients with other rules.
+
+        Parameters
+        ----------
+        rules : dict of int to callable
+            ``rules[k](operands) -> ndarray`` for the steps that are computed otherwise.
+
+        Returns
+        -------
+        list of (ndarray or None)
+        """
+        new = {}
+        with np.errstate(all="ignore"):
+            for k in self.after(frozenset(rules)):
+                step = self.steps[k]
+                operands = [new[p] if p in new else self.steps[p].value for p in step.references]
+                new[k] = np.asarray(rules[k](operands) if k in rules else step.call(operands))
+        return [None if k is None else new.get(k, self.steps[k].value) for k in self.outputs]
+
+    def sensitivities(self, k, direction):
+        """Return by how much a gradient moves along a direction, for each step that may be moved."""
+        found = {self.outputs[k]: direction}
+        with np.errstate(all="ignore"):
+            for j in reversed(self.before([self.outputs[k]])):
+                step = self.steps[j]
+                if j not in found or not step.references or not any(step.flowing):
+                    continue
+                for slot, part in enumerate(step.pull(found[j])):
+                    if part is not None:
+                        p = step.references[slot]
+                        found[p] = found[p] + part if p in found else part
+        return found
+
+    @functools.cached_property
+    def places(self):
+        """list of tuple of int: The steps that one instruction of the backward stands for, last first."""
+        return list(grouped(self.steps, self.own))[::-1]
+
+    def is_straight(self, k):
+        """Tell whether the gradients are linear in the value of a step."""
+        value = self.steps[k].value
+        if value.dtype.kind != "f":
+            return False
+        rng = np.random.default_rng(k)
+        size = np.abs(value).max(initial=0) or 1.0
+        shift = size * rng.uniform(0.2, 0.6, value.shape)
+        try:
+            once, twice = (self.rerun({k: lambda _, c=c: value + c * shift}) for c in (1.0, 2.0))
+        except (ValueError, ArithmeticError, IndexError, TypeError):
+            return False
+        for number, a, b in zip(self.outputs, once, twice):
+            if number is not None:
+                base = self.steps[number].value
+                scale = np.abs(b - base).max(initial=0)
+                if not (np.abs(b - 2 * a + base) <= 1e-7 * scale).all():
+                    return False
+        return True
+
+    @functools.cached_property
+    def pool(self):
+        """dict of tuple to ndarray: What might stand in the backward.
+
+        Values, right cotangents and derivatives of the forward, and what the backward computes itself;
+        the same key is the same thing at other inputs.
+        """
+        found = {}
+        graph = self.one.graph
+        for k, step in enumerate(graph.steps):
+            found["forward", k] = step.value
+        for k in graph.live:
+            found["cotangent", k] = self.one.right[k]
+            step = graph.steps[k]
+            if step.references:
+                parts = step.pull(self.one.right[k])
+                for slot, _ in graph.edges(k):
+                    found["part", k, slot] = parts[slot]
+        for number, section in enumerate(self.sections):
+            for place, slope in enumerate(section.slopes):
+                found["slope", number, place] = slope
+        for name, x in (*graph.data, *self.data):
+            found["data", name] = x
+        for k in self.own:
+            found["own", k] = self.steps[k].value
+        return {key: x for key, x in found.items() if x.size and x.dtype.kind in "fb"}
+
+    @functools.cached_property
+    def sections(self):
+        """list of Section: The elementwise functions of the forward."""
+        return list(sections(self.one.graph))
+
+    @functools.cached_property
+    def alike(self):
+        """dict of tuple to int: A number for each thing in the pool, the same for equal values."""
+        numbers = {}
+        return {
+            key: numbers.setdefault((x.shape, x.tobytes()), len(numbers)) for key, x in self.pool.items()
+        }
+
+    @functools.cache
+    def role(self, k):
+        """Return as what the value of a step is known in the forward: a key of the pool, or None."""
+        value = self.steps[k].value
+        allowed = 1e-9 * np.abs(value).max(initial=0) + 1e-12 if value.dtype.kind == "f" else 0
+        for key, x in self.pool.items():
+            if key[0] in ("forward", "cotangent", "slope") and x.shape == value.shape:
+                if x.dtype == value.dtype and (x == value if not allowed else np.abs(x - value) <= allowed).all():
+                    return key
+        return None
+
+    def rows(self, count):
+        """Return what might stand in a place of `count` rounds, each value once: a key for each round."""
+        if count not in self._rows:
+            found, seen = [], set()
+            for row in self.all_rows(count):
+                if all(key in self.pool for key in row):
+                    mark = tuple(self.alike[key] for key in row)
+                    if mark not in seen:
+                        seen.add(mark)
+                        found.append(row)
+            self._rows[count] = found
+        return self._rows[count]
+
+    def all_rows(self, count):
+        """Return what might stand in a place of `count` rounds: a key for each round."""
+        if count == 1:
+            return [(key,) for key in self.pool]
+        graph = self.one.graph
+        found = [(key,) * count for key in self.pool if key[0] in ("data", "forward")]
+        for group in graph.places():
+            if len(group) == count:
+                for kind in ("forward", "cotangent"):
+                    row = tuple((kind, k) for k in group)
+                    found += [row, row[::-1]]
+                for slot, _ in graph.edges(group[0]):
+                    row = tuple(("part", k, slot) for k in group)
+                    found += [row, row[::-1]]
+                    row = tuple(
+                        ("forward", graph.steps[k].references[slot]) for k in group
+                        if slot < len(graph.steps[k].references)
+                    )
+                    found += [row, row[::-1]] if len(row) == count else []
+        for number, section in enumerate(self.sections):
+            if len(section.slopes) == count:
+                row = tuple(("slope", number, place) for place in range(count))
+                found += [row, row[::-1]]
+        for group in self.places:
+            if len(group) == count:
+                row = tuple(("own", k) for k in group)
+                found += [row, row[1:] + row[-1:], row[:1] + row[:-1]]
+        return found
