@@ -15,6 +15,8 @@ from tinygrad_relu.gradcheck.diagnosis.repairs import repairs
 from tinygrad_relu.gradcheck.diagnosis.synthesis import Synthesis
 from tinygrad_relu.gradcheck.diagnosis.unseen_masks import unseen_masks
 
+# What costs less is not doubted: a plain factor, an arrangement, a term that is left out.
+CERTAIN = 19.4
 # What is more than all costs of explanations that name a rule.
 BEHIND_THE_KINK = 100.0
 
@@ -85,7 +87,9 @@ def with_synthesis(case, evidence, broken, candidates):
         if factor is not None and any(close(factor, c) for c in plain):
             # One input shows that it is a plain factor; others have terms besides.
             candidate.label, candidate.cost = Label.CONSTANT_FACTOR, 10.5
-    return [*candidates, *found, *repairs(case, evidence)], synthesis.parts
+    known = {k for c in (*candidates, *found) if c.cost < CERTAIN for k in c.inputs}
+    mended = [] if known >= set(synthesis.wrong) else repairs(case, evidence)
+    return [*candidates, *found, *mended], synthesis.parts
 
 
 def at_the_point(case):

@@ -114,7 +114,8 @@ def forgotten_number(section, slope, ones):
     elif (section.value(section.ends[0]).size == 1 and close(1 / slope, round(1 / slope))) or any(
         abs(slope * n - 1) < 1e-9 for n in lengths if n > 2
     ):
-        label, cost, what = Label.CONSTANT_FACTOR, 20.8, f"the factor {slope:.6g} of {name} is forgotten"
+        # Of one term alone: a gradient that is off as a whole is told of as a plain factor.
+        label, cost, what = Label.AVERAGED, 20.8, f"the factor {slope:.6g} of {name} is forgotten"
     else:
         label, cost, what = Label.MISSING_FACTOR, 21, f"the factor {slope:.6g} of {name} is forgotten"
     return section.mutation(("one",), label, cost, lambda j, _: ones[j], what, factor=1 / slope)

@@ -83,6 +83,8 @@ KNOWN = {
     "tanh": np.tanh,
     "exp": np.exp,
     "softplus": lambda z: np.logaddexp(z, 0),
+    "softplus of the opposite": lambda z: np.logaddexp(-z, 0),
+    "the logarithm of the sigmoid": lambda z: -np.logaddexp(-z, 0),
     "SiLU": lambda z: z * sigmoid(z),
     "GELU": lambda z: z * normal(z),
     "GELU by tanh": lambda z: z * (0.5 + 0.5 * np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3))),

@@ -127,6 +127,13 @@ def mask_of(section, kind, where, t, strict, sides):
             (section.value(k)[w != s] == t).all() for k, w, s in zip(where, found, section.slopes)
         )
         label = Label.MASK_NOT_STRICT if at_ties else Label.MASK_FROM_WRONG_TENSOR
+        wider = all(((w == high) | (s != high)).all() for w, s in zip(found, section.slopes))
+        if wider and not at_ties and t in thresholds_of(graph, section.ends[0]):
+            return section.mutation(
+                ("mask", kind, where, t, strict), Label.MASK_FORGOTTEN, 22.5, wrong,
+                f"of the two limits of {section.name} only the one at {t:g} has a mask: the other one is "
+                "forgotten",
+            )
     words = (
         f"the mask of {section.name} is taken with {sign} {t:g}, and is another one"
         if own

@@ -173,13 +173,19 @@ def how_confused(graph, link, path, own, other):
         return Label.PRE_ACTIVATION, 23
     if how is Relation.LINEAR and link.first.elementwise:
         return Label.WRONG_FUNCTION, 23.5
-    if direct and how is Relation.FACTOR and late.function in STRAIGHT:
-        return Label.STALE_BUFFER, 24  # x and x + f(x): before and after an update
+    if direct and how in (Relation.FACTOR, Relation.LINEAR) and late.function in STRAIGHT:
+        beside = [p for p in late.references if p != min(own, other)]
+        if all(graph.steps[p].flows and not comes_from(graph, p, min(own, other)) for p in beside):
+            return Label.MISSING_TERM, 24  # the noise of a draw, the other branch
+        if how is Relation.FACTOR:
+            return Label.STALE_BUFFER, 24  # x and x + f(x): before and after an update
     multiplied = how is Relation.NORMALISED and late.function in (np.multiply, np.divide)
     if direct and (how is Relation.FACTOR or multiplied):
         return (Label.MISSING_FACTOR if other < own else Label.WRONG_FUNCTION), 24
     if how in (Relation.NORMALISED, Relation.LINEAR):
         return Label.PRE_ACTIVATION, 24
+    if how is Relation.FACTOR and other < own and late.function in (np.multiply, np.divide):
+        return Label.MISSING_FACTOR, 24.1
     if direct and other < own and late.function in PRODUCTS and sum(late.flowing) == 1:
         return Label.MISSING_FACTOR, 24.1
     # Of an input the later value is rather one that it was overwritten with.

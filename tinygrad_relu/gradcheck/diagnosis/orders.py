@@ -117,7 +117,8 @@ def exchanged_axes(link, shape, axes):
     """Yield exchanges of axes of the same length: key, label, cost, function and words."""
     undone = link.first.function in (np.transpose, np.swapaxes) and len(shape) > 2
     # Of blocks, or behind a reshape, nobody calls that a transpose any more.
-    label = Label.PERMUTED if undone or len(shape) > 4 else Label.TRANSPOSED
+    blocks = len(shape) > 4 and not link.first.elementwise
+    label = Label.PERMUTED if undone or blocks else Label.TRANSPOSED
     for a, b in itertools.combinations(axes, 2):
         if shape[a] == shape[b]:
             yield (

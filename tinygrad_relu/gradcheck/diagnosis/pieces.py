@@ -75,9 +75,12 @@ def joined_otherwise(graph, k):
             Change(k, step.references[s], lambda g, _, s=s, o=o: step.pull(g)[o] - step.pull(g)[s])
             for s, o in zip(slots, order) if s != o
         ]
+        turned = list(order) in (slots[1:] + slots[:1], slots[-1:] + slots[:-1]) and len(slots) > 2
+        rounds = len({graph.steps[step.references[s]].site for s in slots}) == 1
         if changes:
             yield Mutation(
-                ("joined otherwise", k, order), Label.PERMUTED, 24.1, changes,
+                ("joined otherwise", k, order), Label.SHIFTED if turned and rounds else Label.PERMUTED,
+                24.1, changes,
                 f"the pieces that {step.name} puts together get each other's gradient (in the order "
                 f"{', '.join(str(slots.index(o) + 1) for o in order)})",
                 step.line, step.name,

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from tinygrad_relu.gradcheck.diagnosis.case import Explanation
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
+#: The cost from which an explanation is only told where there is none that costs less.
+BEHIND = 50.0
 MOST_READINGS = 2
 MOST_PARTS = 3
 
@@ -50,7 +52,7 @@ class Candidate:
     @property
     def rank(self):
         """What to sort by."""
-        return self.contradicts - len(self.inputs), self.cost
+        return self.cost >= BEHIND, self.contradicts - len(self.inputs), self.cost
 
 
 def ranked(case, candidates, parts, k):

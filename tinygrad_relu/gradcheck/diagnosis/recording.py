@@ -248,6 +248,8 @@ class Recorded(np.ndarray):
         if not isinstance(target, Recorded):
             raise GraphError("diagnose: an array that was not recorded is changed in place")
         number = result.up_to_date()
+        if number is not None:
+            recording.steps[number].in_place = True
         plain(target)[...] = plain(result)
         target.changed(number)
         return target

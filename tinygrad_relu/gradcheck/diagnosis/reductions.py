@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
-from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, links
+from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, links, values_like
 from tinygrad_relu.gradcheck.diagnosis.sections import sections_before
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
@@ -109,7 +109,12 @@ def masks_of_extrema(link, spread):
         for axes in itertools.combinations(range(x.ndim), length)
     ]
     masks = [(f"the {'largest' if largest else 'smallest'} along axes {axes}", m) for axes, m in masks]
-    masks.append(("those above 0", x > 0))
+    masks += [("those above 0", x > 0), ("what is largest in size", chosen_of(step, np.abs(x)))]
+    masks += [
+        (f"where {described(link.graph, k)} is {'largest' if largest else 'smallest'}",
+         chosen_of(step, link.graph.steps[k].value))
+        for k, in values_like(link.graph, x.shape)
+    ]
     for words, mask in masks:
         if len(link.members) == 1 and mask.any() and not np.array_equal(mask, x == own):
             yield link.mutation(
@@ -117,6 +122,12 @@ def masks_of_extrema(link, spread):
                 lambda k, g, _, mask=mask: spread(k, g) * mask,
                 f"the gradient of {step.name} goes to {words}, and not to what was chosen",
             )
+
+
+def chosen_of(step, x):
+    """Return which elements of another array the reduction of a step would choose."""
+    choose = np.max if step.function in LARGEST else np.min
+    return x == choose(x, axis=axis_of(step), keepdims=True)
 
 
 def first_along(x, axis):

@@ -8,13 +8,12 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
-from tinygrad_relu.gradcheck.diagnosis.rewrites import plainly, rewrites
-from tinygrad_relu.gradcheck.diagnosis.written import Written
+from tinygrad_relu.gradcheck.diagnosis.rewrites import plainly, rewrites_by_values, small_rewrites
+from tinygrad_relu.gradcheck.diagnosis.written import FAILURES, Written
 
 # What all may cost, in seconds as estimated beforehand.
-BUDGET = 4.0
-LOOK_COST, STEP_COST, ELEMENT_COST = 1.5e-5, 8e-6, 4e-9
-FAILURES = (ValueError, ArithmeticError, IndexError, TypeError, AttributeError, KeyError)
+BUDGET = 3.0
+LOOK_COST, STEP_COST, ELEMENT_COST = 3e-5, 1.5e-5, 4e-9
 
 
 def repairs(case, evidence):
@@ -74,28 +73,23 @@ class Repair:
         return found
 
     def search(self):
-        """Return what serves, as candidates."""
+        """Return what serves, as candidates: what is small is tried at all places first."""
         left = BUDGET
-        for place in self.first.places:
-            size = sum(self.first.steps[k].value.size for k in place)
-            walk = STEP_COST * len(self.first.after(frozenset(place))) + ELEMENT_COST * size
-            straight = self.is_straight(place)
-            left -= 2 * walk
-            for rewrite in rewrites(self.first, place):
-                left -= LOOK_COST if straight else walk
-                if left < 0:
-                    return self.found
-                if not straight and rewrite.free:
-                    continue
-                if not straight or self.promising(place, rewrite):
-                    self.consider(place, rewrite)
+        for ways in (small_rewrites, rewrites_by_values):
+            for place in self.first.places:
+                size = sum(self.first.steps[k].value.size for k in place)
+                walk = STEP_COST * len(self.first.after(frozenset(place))) + ELEMENT_COST * size
+                straight = self.first.is_straight(place)
+                left -= 2 * walk
+                for rewrite in ways(self.first, place):
+                    left -= LOOK_COST * len(place) if straight else walk
+                    if left < 0:
+                        return self.found
+                    if not straight and rewrite.free:
+                        continue
+                    if not straight or self.promising(place, rewrite):
+                        self.consider(place, rewrite)
         return self.found
-
-    def is_straight(self, place):
-        """Tell whether one look at a place shows what the gradients become: they are linear in it."""
-        return all(self.first.is_straight(k) for k in place) and not any(
-            set(self.first.after(frozenset([k]))) & set(place) != {k} for k in place
-        )
 
     def shifts(self, place, rewrite):
         """Return by how much a rewrite moves each step of a place, or None where it makes no sense."""
@@ -107,15 +101,19 @@ class Repair:
                     value = np.asarray(rewrite.rule(self.first, k, step.operands))
             except FAILURES:
                 return None
-            if value.shape != step.value.shape or value.dtype.kind not in "fb":
+            if value.dtype.kind not in "fb":
                 return None
-            found.append(value - step.value)
+            found.append(value - step.value if value.shape == step.value.shape else None)
         return found
 
     def promising(self, place, rewrite):
         """Tell whether a rewrite may put some gradient right, as far as a look at its place shows."""
         shifts = self.shifts(place, rewrite)
-        if shifts is None or not all(np.isfinite(x).all() for x in shifts):
+        if shifts is None:
+            return False
+        if any(x is None for x in shifts):
+            return True  # of another shape, which may be what is needed
+        if not all(np.isfinite(x).all() for x in shifts):
             return False
         pairs = [
             (sum(float(np.sum(moves[k] * x)) for k, x in zip(place, shifts) if k in moves), -residue)

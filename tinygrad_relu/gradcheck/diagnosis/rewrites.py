@@ -11,8 +11,9 @@ import numpy as np
 from tinygrad_relu.gradcheck.diagnosis.functions import two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.numbers import simple
+from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
 from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS
-from tinygrad_relu.gradcheck.diagnosis.roles import called_so, confused, missing_factor
+from tinygrad_relu.gradcheck.diagnosis.roles import called_so, confused, decides, missing_factor
 from tinygrad_relu.gradcheck.diagnosis.step import Reference, add_at, assign_at, take_at
 
 
@@ -41,11 +42,9 @@ class Rewrite:
         return cls(lambda _: (label, cost, words), rule)
 
 
-#: The cost of what is only told where nothing else explains a gradient.
-BEHIND = 50.0
-
 ADDITIVE, MULTIPLICATIVE = (np.add, np.subtract), (np.multiply, np.divide, np.matmul)
 COMPARISONS = (np.greater, np.greater_equal, np.less, np.less_equal)
+REDUCTIONS = (np.sum, np.mean, np.max, np.min)
 AVERAGES = {np.sum: np.mean, np.mean: np.sum}
 
 #: What is written for what: function written, function meant, what is wrong.
@@ -106,8 +105,8 @@ OF_ONE_VALUE = [
 ]
 
 
-def rewrites(written, place):
-    """Yield the ways in which one place of a backward may be meant.
+def small_rewrites(written, place):
+    """Yield the ways in which one place of a backward may be meant, with nothing else put there.
 
     Parameters
     ----------
@@ -116,15 +115,25 @@ def rewrites(written, place):
     """
     step = written.steps[place[0]]
     yield from of_function(written, place)
-    yield from of_numbers(step)
-    yield from of_axes(step)
+    yield from of_numbers(written, place)
+    yield from of_axes(written, step)
     yield from of_key(step)
     yield from of_addition(written, place)
+    yield from minus_removed(written, place)
     for path in step.paths:
         yield from of_operand(written, place, path)
     if step.value.dtype.kind == "f":
-        yield from of_value(written, place)
+        yield from of_result(written, place)
         yield from rearranged(step.value, lambda rule: lambda w, k, x: rule(plainly(w, k, x)), "its result")
+
+
+def rewrites_by_values(written, place):
+    """Yield the place with one of the values that are at hand put in, or multiplied in, or added."""
+    step = written.steps[place[0]]
+    for path in step.paths:
+        yield from other_operand(written, place, path)
+    if step.value.dtype.kind == "f":
+        yield from with_a_value(written, place)
 
 
 def plainly(written, k, operands):
@@ -168,12 +177,18 @@ def of_function(written, place):
     if step.function in PRODUCTS or step.function in (np.subtract, np.divide):
         label = Label.TRANSPOSED if step.function in PRODUCTS else Label.WRONG_FUNCTION
         # Where it is not all that has the other sign, it is this that was exchanged.
-        sure = step.function is np.subtract and not written.is_straight(place[0])
+        sure = step.function is np.subtract and not written.is_straight(place)
         if len(step.arguments) == 2:
             yield Rewrite.of(
                 label, 19.5 if sure else BEHIND + 0.2, f"{word(step.function)} with its operands exchanged",
                 lambda w, k, x: called(w.steps[k], x, arguments=w.steps[k].arguments[::-1]),
             )
+
+
+def minus_removed(written, place):
+    """Yield a place that takes the negative of something without its minus, where that is no plain sign."""
+    if written.steps[place[0]].function is np.negative and not written.is_straight(place):
+        yield Rewrite.of(Label.WRONG_FUNCTION, 19.5, "no minus", lambda w, k, x: x[0])
 
 
 def word(function):
@@ -182,8 +197,33 @@ def word(function):
     return special.get(function) or f"np.{function.__name__}"
 
 
-def of_numbers(step):
+def number_means(written, place, label, words, rule):
+    """Return what it means that a number has to be added, or has not."""
+
+    def means(_):
+        step = written.steps[place[-1]]
+        value = np.asarray(rule(written, place[-1], step.operands))
+        if is_gradient(written, value):
+            return label, 19.5, words
+        return Label.WRONG_FUNCTION, BEHIND + 0.5, words
+
+    return means
+
+
+def is_gradient(written, value):
+    """Tell whether a value is, but for a number, the right gradient of something in the forward."""
+    for key, x in written.pool.items():
+        if key[0] == "cotangent" and x.shape == value.shape and x.size:
+            largest = np.unravel_index(np.argmax(np.abs(x)), x.shape)
+            c = value[largest] / x[largest] if x[largest] else 0.0
+            if c and (np.abs(value - c * x) <= 1e-9 * np.abs(value).max(initial=0)).all():
+                return True
+    return False
+
+
+def of_numbers(written, place):
     """Yield the place with another number among its arguments."""
+    step = written.steps[place[0]]
     for position, number in enumerate(step.arguments):
         if isinstance(number, bool) or not isinstance(number, (int, float, np.floating)):
             continue
@@ -198,20 +238,24 @@ def of_numbers(step):
                     Label.MASK_FROM_WRONG_TENSOR if step.function in COMPARISONS
                     else Label.CONSTANT_FACTOR if step.function in MULTIPLICATIVE
                     else Label.SHIFTED if step.function is np.roll
-                    else Label.EXTRA_TERM if step.function in ADDITIVE and other == 0
                     else Label.WRONG_FUNCTION
                 )
-                cost = 19.5 if label is Label.EXTRA_TERM else BEHIND + 0.5
-                yield Rewrite.of(label, cost, f"{other:.6g} in the place of {number:.6g}", rule)
+                words = f"{other:.6g} in the place of {number:.6g}"
+                if step.function in ADDITIVE and other == 0:
+                    yield Rewrite(number_means(written, place, Label.EXTRA_TERM, words, rule), rule)
+                else:
+                    yield Rewrite.of(label, BEHIND + 0.5, words, rule)
 
 
-def of_axes(step):
+def of_axes(written, step):
     """Yield a sum over other axes, or of all."""
     if "axis" not in step.keywords and step.function not in (np.sum, np.mean, np.max, np.min, np.cumsum):
         return
     own = step.keywords.get("axis")
     dimensions = step.operands[0].ndim
-    label = Label.MASK_FROM_WRONG_TENSOR if step.function in (np.max, np.min) else Label.SUMMED
+    label = Label.SUMMED if step.function not in (np.max, np.min) else (
+        Label.MASK_FROM_WRONG_TENSOR if decides(written, step) else Label.WRONG_FUNCTION
+    )
     for axis in (None, *range(dimensions), *((a, b) for a in range(dimensions) for b in range(a))):
         if axis != own and not (isinstance(own, int) and own + dimensions == axis):
             yield Rewrite.of(
@@ -315,11 +359,8 @@ def slice_from_the_other_end(s):
 # --------------------------------------------------------------------------------- operands
 
 
-def of_operand(written, place, path):
-    """Yield the place with another value for one operand."""
-    step = written.steps[place[0]]
-    slot = step.paths.index(path)
-    own = step.operands[slot]
+def operand_changer(path):
+    """Return what makes a rule of a function of one operand: ``change(written, k, x)``."""
 
     def with_operand(change):
         def rule(w, k, operands):
@@ -330,6 +371,16 @@ def of_operand(written, place, path):
 
         return rule
 
+    return with_operand
+
+
+def of_operand(written, place, path):
+    """Yield the place with one operand changed, or left out."""
+    step = written.steps[place[0]]
+    slot = step.paths.index(path)
+    own = step.operands[slot]
+
+    with_operand = operand_changer(path)
     if own.dtype.kind == "f":
         for label, cost, words, function in OF_ONE_VALUE:
             yield Rewrite.of(
@@ -354,6 +405,14 @@ def of_operand(written, place, path):
         yield Rewrite.of(
             label, BEHIND + 0.6, "one of the factors left out", with_operand(lambda w, k, x: np.ones_like(x))
         )
+
+
+def other_operand(written, place, path):
+    """Yield the place with a value at hand for one operand, or multiplied into it."""
+    step = written.steps[place[0]]
+    slot = step.paths.index(path)
+    own = step.operands[slot]
+    with_operand = operand_changer(path)
     if step.function in ADDITIVE or len(users(written, step.references[slot])) > 1:
         for row, value in at_hand(written, place, step.value.shape if step.elementwise else own.shape):
             if value.dtype.kind in "fb":
@@ -362,17 +421,24 @@ def of_operand(written, place, path):
                     with_operand(lambda w, k, x, row=row: x * taken(w, k, place, row)),
                 )
     turned = own.ndim == 2 and step.function in PRODUCTS
-    for shape in (own.shape, own.shape[::-1])[: 1 + turned]:
+    shapes = {own.shape, own.shape[::-1]} if turned else {own.shape}
+    if step.function in REDUCTIONS:
+        shapes |= {written.pool[row[0]].shape for row in written.rows(len(place))}
+    for shape in sorted(shapes):
         for row, value in at_hand(written, place, shape):
             if value.shape != shape or (value.dtype.kind == "b") != (own.dtype.kind == "b"):
                 continue
             yield Rewrite(
                 lambda _, row=row: confused(written, step, step.references[slot], row),
                 with_operand(
-                    lambda w, k, x, row=row: taken(w, k, place, row).T
-                    if taken(w, k, place, row).shape != x.shape else taken(w, k, place, row)
+                    lambda w, k, x, row=row: as_operand(taken(w, k, place, row), x.shape)
                 ),
             )
+
+
+def as_operand(value, shape):
+    """Return a value in the place of one of a shape, transposed where only that fits."""
+    return value.T if value.shape != shape and value.shape[::-1] == shape else value
 
 
 def superfluous(written, step, slot):
@@ -425,11 +491,31 @@ def taken(w, k, place, row):
 # ----------------------------------------------------------------------------- the result of a place
 
 
-def of_value(written, place):
-    """Yield the place with its result scaled, or with a factor or a term more."""
+def of_result(written, place):
+    """Yield the place with its result scaled, or summed."""
     step = written.steps[place[0]]
     shape = step.value.shape
     yield Rewrite(lambda c: scaled(written, step, c), lambda w, k, x: 2 * plainly(w, k, x), free=True)
+    for one in (1.0, -1.0):
+        def rule(w, k, x, one=one):
+            return plainly(w, k, x) + one
+
+        yield Rewrite(number_means(written, place, Label.MISSING_TERM, f"{one:+g} in it", rule), rule)
+    for axis in range(len(shape)):
+        if shape[axis] > 1:
+            yield Rewrite.of(
+                Label.NOT_SUMMED, BEHIND + 1.2, f"its result summed over axis {axis}",
+                lambda w, k, x, axis=axis: as_wide(np.sum, plainly(w, k, x), axis),
+            )
+            yield Rewrite.of(
+                Label.NOT_SUMMED, BEHIND + 1.3, f"its result averaged over axis {axis}",
+                lambda w, k, x, axis=axis: as_wide(np.mean, plainly(w, k, x), axis),
+            )
+
+
+def with_a_value(written, place):
+    """Yield the place with a factor or a term more."""
+    shape = written.steps[place[0]].value.shape
     for row, value in at_hand(written, place, shape):
         yield Rewrite(
             lambda _, row=row: missing_factor(written, row, 0.0, "its result times"),
@@ -445,20 +531,6 @@ def of_value(written, place):
                 lambda c, row=row: term(c, called_so(written, row)),
                 lambda w, k, x, row=row: plainly(w, k, x) + taken(w, k, place, row),
                 free=True,
-            )
-    for one in (1.0, -1.0):
-        yield Rewrite.of(
-            Label.MISSING_TERM, 19.5, f"{one:+g} in it", lambda w, k, x, one=one: plainly(w, k, x) + one
-        )
-    for axis in range(len(shape)):
-        if shape[axis] > 1:
-            yield Rewrite.of(
-                Label.NOT_SUMMED, BEHIND + 1.2, f"its result summed over axis {axis}",
-                lambda w, k, x, axis=axis: as_wide(np.sum, plainly(w, k, x), axis),
-            )
-            yield Rewrite.of(
-                Label.NOT_SUMMED, BEHIND + 1.3, f"its result averaged over axis {axis}",
-                lambda w, k, x, axis=axis: as_wide(np.mean, plainly(w, k, x), axis),
             )
 
 

@@ -34,7 +34,7 @@ def missing_factor(written, row, cost, words):
     label, more = Label.MISSING_FACTOR, 50.8 if kind in ("forward", "data", "own", "slope") else 51.4
     sides = two_values(value) if value.dtype.kind == "f" else (0, 1)
     if sides is not None and 0 in sides and (kind == "slope" or set(sides) == {0, 1}):
-        label, more = Label.MASK_FORGOTTEN, 24.2
+        label, more = Label.MASK_FORGOTTEN, 24.2 if kind == "data" else 24.6
     return label, cost + more, f"{words} {called_so(written, row)}"
 
 
@@ -51,14 +51,19 @@ def how_confused(written, step, k, row):
     """Return the label and the cost of taking the value of step `k` for another one, or None."""
     value, other = written.steps[k].value, written.pool[row[-1]]
     if step.function in COMPARISONS:
-        return Label.MASK_FROM_WRONG_TENSOR, 21.0
+        return Label.MASK_FROM_WRONG_TENSOR, 23.0
+    if decides(written, step):
+        return Label.MASK_FROM_WRONG_TENSOR, 50.4
     if value.dtype.kind == "b":
-        return Label.MASK_FROM_WRONG_TENSOR, 50.5
+        return (Label.MASK_NOT_STRICT if at_ties(written, value != other) else Label.MASK_FROM_WRONG_TENSOR), 50.5
     own, kind = written.role(k), row[-1][0]
     graph = written.one.graph
     if kind in ("cotangent", "part") and (own is None or own[0] != "cotangent"):
         return None
     if own is None:
+        producer = written.steps[k]
+        if producer.in_place and any(written.role(p) == row[-1] for p in producer.references):
+            return Label.STALE_BUFFER, 50.4
         return Label.WRONG_FUNCTION, 51.5
     if own[0] == kind == "cotangent":
         return passed_over(written, own[1], row[-1][1])
@@ -74,6 +79,21 @@ def how_confused(written, step, k, row):
             return Label.MASK_FROM_WRONG_TENSOR, 50.8
         return Label.WRONG_FUNCTION, 51.0
     return Label.WRONG_FUNCTION, 51.2
+
+
+def decides(written, step):
+    """Tell whether the value of a step is only compared with something."""
+    takers = [one for k, one in enumerate(written.steps) if any(written.steps[p] is step for p in one.references)]
+    return bool(takers) and all(one.function in COMPARISONS for one in takers)
+
+
+def at_ties(written, differ):
+    """Tell whether two masks differ only where elements of some data at hand are equal."""
+    for key, x in written.pool.items():
+        if key[0] == "data" and x.ndim == 1 and differ.shape == x.shape * 2:
+            if not (differ & (x[:, None] != x)).any():
+                return True
+    return False
 
 
 def passed_over(written, given, meant):

@@ -79,6 +79,8 @@ class Step:
         A copy of the result.
     flows : bool
         Whether a gradient goes through it.
+    in_place : bool
+        Whether its result was written over one of its operands.
     line : str
         Such as ``"net.py:12"``.
     site : tuple
@@ -89,7 +91,7 @@ class Step:
         self.function, self.arguments, self.keywords = function, arguments, keywords
         self.references, self.value, self.part = references, value, part
         self.line, self.site = line, site
-        self.flows = False
+        self.flows = self.in_place = False
         self.operands, self.flowing = [], []
         self.paths = list(paths_to_references((arguments, keywords)))
         self._slopes = self._tape = None

@@ -11,6 +11,9 @@ from tinygrad_relu.gradcheck.diagnosis.trace import grouped
 # More steps than this are not repaired.
 MOST_STEPS = 4000
 
+#: What rules raise that make no sense where they are tried.
+FAILURES = (ValueError, ArithmeticError, IndexError, TypeError, AttributeError, KeyError)
+
 
 class Written:
     """What a backward computes, step by step, at one point and for one set of cotangents.
@@ -54,7 +57,7 @@ class Written:
         self.own = [k for k in self.before(self.outputs) if k not in theirs and self.steps[k].references]
         if len(self.own) > MOST_STEPS:
             raise ValueError("the backward has too many steps to repair")
-        self._after, self._rows = {}, {}
+        self._after, self._rows, self._straight, self._roles = {}, {}, {}, {}
 
     def before(self, numbers):
         """Return the steps that some steps depend on, and these, in order."""
@@ -113,17 +116,28 @@ class Written:
         """list of tuple of int: The steps that one instruction of the backward stands for, last first."""
         return list(grouped(self.steps, self.own))[::-1]
 
-    def is_straight(self, k):
-        """Tell whether the gradients are linear in the value of a step."""
-        value = self.steps[k].value
-        if value.dtype.kind != "f":
+    def is_straight(self, place):
+        """Tell whether the gradients are linear in the values of the steps of a place."""
+        if place not in self._straight:
+            self._straight[place] = self.found_straight(place)
+        return self._straight[place]
+
+    def found_straight(self, place):
+        """Try whether the gradients are linear in the values of the steps of a place."""
+        if any(self.steps[k].value.dtype.kind != "f" for k in place):
             return False
-        rng = np.random.default_rng(k)
-        size = np.abs(value).max(initial=0) or 1.0
-        shift = size * rng.uniform(0.2, 0.6, value.shape)
+        rng = np.random.default_rng(place[0])
+        moved = {}
+        for k in place:
+            value = self.steps[k].value
+            moved[k] = (np.abs(value).max(initial=0) or 1.0) * rng.uniform(0.2, 0.6, value.shape)
+
+        def gradients(c):
+            return self.rerun({k: lambda x, k=k: self.steps[k].call(x) + c * moved[k] for k in place})
+
         try:
-            once, twice = (self.rerun({k: lambda _, c=c: value + c * shift}) for c in (1.0, 2.0))
-        except (ValueError, ArithmeticError, IndexError, TypeError):
+            once, twice = gradients(1.0), gradients(2.0)
+        except FAILURES:
             return False
         for number, a, b in zip(self.outputs, once, twice):
             if number is not None:
@@ -173,9 +187,14 @@ class Written:
             key: numbers.setdefault((x.shape, x.tobytes()), len(numbers)) for key, x in self.pool.items()
         }
 
-    @functools.cache
     def role(self, k):
         """Return as what the value of a step is known in the forward: a key of the pool, or None."""
+        if k not in self._roles:
+            self._roles[k] = self.found_role(k)
+        return self._roles[k]
+
+    def found_role(self, k):
+        """Look for a value of the forward that is that of a step."""
         value = self.steps[k].value
         allowed = 1e-9 * np.abs(value).max(initial=0) + 1e-12 if value.dtype.kind == "f" else 0
         for key, x in self.pool.items():
