@@ -165,7 +165,7 @@ def times_a_number(section, formula, found, c, cost, words):
 def is_exponent(section):
     """Tell whether a section is a power, by its exponent."""
     step = section.graph.steps[section.ends[0]]
-    return step.function is np.power and section.starts[0] == step.references[-1]
+    return step.function is np.power and step.references[1:] == [section.starts[0]]
 
 
 def close_to(a, b):

@@ -63,9 +63,10 @@ def forgotten(section, sides):
         return
     gated = not section.partial and section.graph.steps[section.ends[0]].function in GATES
     if (sides is None and not gated) or (sides is not None and sides[0] == -sides[1]):
+        signs = sides is not None and section.graph.steps[section.ends[0]].function is np.where
         yield section.mutation(
             ("one",),
-            Label.MISSING_FACTOR,
+            Label.WRONG_FUNCTION if signs else Label.MISSING_FACTOR,
             20,
             lambda j, _: ones[j],
             f"the derivative of {name} is not multiplied in: a factor of the chain rule is missing",
@@ -79,13 +80,14 @@ def forgotten(section, sides):
                 f"of the derivative of {name} only the minus is multiplied in: a factor is missing",
             )
         return
-    yield section.mutation(
-        ("one",),
-        Label.MASK_FORGOTTEN,
-        19.8,
-        lambda j, _: ones[j],
-        f"the mask of {name} is forgotten: the gradient passes where it should be stopped or scaled",
-    )
+    if sides is None or max(sides) > 0:  # else it would lack the minus, too
+        yield section.mutation(
+            ("one",),
+            Label.MASK_FORGOTTEN,
+            19.8,
+            lambda j, _: ones[j],
+            f"the mask of {name} is forgotten: the gradient passes where it should be stopped or scaled",
+        )
     for number, side in enumerate(sides or ()):
         if side not in (0, 1):
             yield section.mutation(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.functions import name_of
+from tinygrad_relu.gradcheck.diagnosis.functions import ACTIVATIONS, name_of
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, is_square, later, values_like
 from tinygrad_relu.gradcheck.diagnosis.relations import (
@@ -173,6 +173,9 @@ def how_confused(graph, link, path, own, other):
         return Label.PRE_ACTIVATION, 23
     if how is Relation.LINEAR and link.first.elementwise:
         return Label.WRONG_FUNCTION, 23.5
+    pair = sorted((own, other))
+    if name_of(*(graph.steps[k].value for k in pair)) in ACTIVATIONS - {"ReLU"} and how is not Relation.ACTIVATION:
+        return Label.PRE_ACTIVATION, 23  # written out as a product, as x times its sigmoid
     if direct and how in (Relation.FACTOR, Relation.LINEAR) and late.function in STRAIGHT:
         beside = [p for p in late.references if p != min(own, other)]
         if all(graph.steps[p].flows and not comes_from(graph, p, min(own, other)) for p in beside):

@@ -62,7 +62,8 @@ CONVERSION = ["array", "asarray", "asanyarray", "ascontiguousarray"]
 class Recording:
     """The steps of one call, in order; of the inputs, first, only the values."""
 
-    def __init__(self):
+    def __init__(self, creations=False):
+        self.creations = creations
         self.steps, self.leaked, self.constants = [], [], {}
         self.busy, self.elements = False, 0
         self.strays, self.caller = {}, None
@@ -115,6 +116,16 @@ class Recording:
             del self.constants[id(array)]
             return self.constant(array)
         return number
+
+    def created(self, value):
+        """Return a recorded array for one that the user's function makes in order to fill it."""
+        number = None
+        if self.creations:
+            leaf = Step(None, (), {}, [], value.copy(), None, *self.site())
+            leaf.flows = True
+            self.steps.append(leaf)
+            number = len(self.steps) - 1
+        return self.wrap(value, number)
 
     def dot_of(self, left, value):
         """Return the step that ``left.dot(x)`` is, for the latest recorded `x` that gives `value`."""
@@ -222,6 +233,8 @@ class Recorded(np.ndarray):
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, where=True, **keywords):
         recording = recording_of(inputs) or recording_of(out or ())
+        if method == "reduce" and ufunc is np.logaddexp and out is None and where is True:
+            return log_sum_exp(*inputs, **{"axis": 0, **keywords})
         if method == "reduce":
             function = REDUCTIONS.get(ufunc)
             keywords = {"axis": 0, **{k: v for k, v in keywords.items() if v is not None or k == "axis"}}
@@ -259,7 +272,7 @@ class Recorded(np.ndarray):
         if function in IN_PLACE:
             IN_PLACE[function](*arguments, **keywords)
             return None
-        if function in (np.place, np.put, np.put_along_axis):
+        if function in (np.place, np.put):
             raise GraphError(f"diagnose: np.{function.__name__} is not recorded")
         if keywords.get("out") is not None:
             raise GraphError(f"diagnose: np.{function.__name__} with out= is not recorded")
@@ -419,6 +432,13 @@ def norm(x, ord=None, axis=None, keepdims=False):
     return np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims))
 
 
+def log_sum_exp(x, axis=None, keepdims=False, **keywords):
+    """Write the logarithm of a sum of exponentials out."""
+    largest = np.max(x, axis=axis, keepdims=True)
+    shifted = np.log(np.sum(np.exp(x - largest), axis=axis, keepdims=True)) + largest
+    return shifted if keepdims else shifted.reshape(np.sum(plain(x), axis=axis).shape)
+
+
 def quotient(x, y, **keywords):
     """Write ``x / (1 + exp(-z))`` out as `x` times a sigmoid, as is usual; None for any other."""
     if keywords or not isinstance(x, Recorded) or not isinstance(y, Recorded):
@@ -452,8 +472,18 @@ def set_all(x, values, casting="same_kind", where=True):
     x[...] = values if where is True else np.where(where, values, x)
 
 
+def set_along_axis(x, indices, values, axis):
+    """Set one element for each index along an axis."""
+    key = list(np.ogrid[tuple(map(slice, np.shape(indices)))])
+    key[axis] = indices
+    x[tuple(key)] = values
+
+
 #: Functions that change their first argument.
-IN_PLACE = {np.copyto: set_all, np.fill_diagonal: set_diagonal, np.putmask: set_where}
+IN_PLACE = {
+    np.copyto: set_all, np.fill_diagonal: set_diagonal, np.putmask: set_where,
+    np.put_along_axis: set_along_axis,
+}
 
 
 def recorded_part(recording, function, arguments, keywords, part, value):
@@ -500,7 +530,7 @@ def creation_recorded(recording):
                 return original(*arguments, **keywords)
             with recording.inside():
                 value = original(*plain(arguments), **keywords)
-            return recording.wrap(value, None) if value.dtype.kind == "f" else value
+            return recording.created(value) if value.dtype.kind == "f" else value
 
         return create
 
@@ -540,8 +570,16 @@ def creation_recorded(recording):
 one_at_a_time = threading.RLock()
 
 
-def recorded(function, inputs):
+def recorded(function, inputs, creations=False):
     """Call ``function(inputs)`` and return the recording, the numbers of inputs and of outputs.
+
+    Parameters
+    ----------
+    function : callable
+    inputs : list of ndarray
+    creations : bool
+        Whether arrays that the function makes, by ``np.zeros`` and its like, are steps, too, so that what
+        is done with them is recorded before anything that depends on the inputs is put in.
 
     Returns
     -------
@@ -552,7 +590,7 @@ def recorded(function, inputs):
     data : list of (str, ndarray)
         Plain arrays that the function had at hand, and what it calls them.
     """
-    recording = Recording()
+    recording = Recording(creations)
     arrays = []
     for x in inputs:
         leaf = Step(None, (), {}, [], np.array(x, np.float64), None, "", ())

@@ -99,35 +99,42 @@ def one_of_ties(link, spread, axis):
 
 
 def masks_of_extrema(link, spread):
-    """Yield the gradient of a largest element under the mask of those of other groups."""
-    step = link.first
-    largest = step.function in LARGEST
-    x, own = step.operands[0], spread(link.members[0], step.value)
-    masks = [
-        (axes, x == (np.max if largest else np.min)(x, axis=axes, keepdims=True))
-        for length in range(1, x.ndim + 1)
-        for axes in itertools.combinations(range(x.ndim), length)
+    """Yield the gradient of a largest element under the mask of other ones."""
+    graph, step = link.graph, link.first
+    word = "largest" if step.function in LARGEST else "smallest"
+    dimensions = range(step.operands[0].ndim)
+    choices = [
+        (f"the {word} along axes {axes}", lambda k, axes=axes: extreme(graph.steps[k], axes=axes))
+        for length in range(1, len(dimensions) + 1)
+        for axes in itertools.combinations(dimensions, length)
     ]
-    masks = [(f"the {'largest' if largest else 'smallest'} along axes {axes}", m) for axes, m in masks]
-    masks += [("those above 0", x > 0), ("what is largest in size", chosen_of(step, np.abs(x)))]
-    masks += [
-        (f"where {described(link.graph, k)} is {'largest' if largest else 'smallest'}",
-         chosen_of(step, link.graph.steps[k].value))
-        for k, in values_like(link.graph, x.shape)
+    choices += [
+        ("those above 0", lambda k: graph.steps[k].operands[0] > 0),
+        (f"what is {word} in size", lambda k: extreme(graph.steps[k], np.abs(graph.steps[k].operands[0]))),
     ]
-    for words, mask in masks:
-        if len(link.members) == 1 and mask.any() and not np.array_equal(mask, x == own):
+    choices += [
+        (f"where {described(graph, others[0])} is {word}",
+         lambda k, others=others: extreme(
+             graph.steps[k], graph.steps[others[link.members.index(k)]].value
+         ))
+        for others in values_like(graph, step.operands[0].shape, link.members)
+    ]
+    for words, mask in choices:
+        masks = [mask(k) for k in link.members]
+        same = all(np.array_equal(m, extreme(graph.steps[k])) for k, m in zip(link.members, masks))
+        if not same and all(m.any() for m in masks):
             yield link.mutation(
                 ("mask of", words), Label.MASK_FROM_WRONG_TENSOR, 22.7,
-                lambda k, g, _, mask=mask: spread(k, g) * mask,
+                lambda k, g, _, mask=mask: spread(k, g) * mask(k),
                 f"the gradient of {step.name} goes to {words}, and not to what was chosen",
             )
 
 
-def chosen_of(step, x):
-    """Return which elements of another array the reduction of a step would choose."""
+def extreme(step, x=None, axes=()):
+    """Return which elements are largest, or smallest, along some axes; those of the step by default."""
+    x = step.operands[0] if x is None else x
     choose = np.max if step.function in LARGEST else np.min
-    return x == choose(x, axis=axis_of(step), keepdims=True)
+    return x == choose(x, axis=axes or axis_of(step), keepdims=True)
 
 
 def first_along(x, axis):

@@ -8,11 +8,11 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
-from tinygrad_relu.gradcheck.diagnosis.rewrites import plainly, rewrites_by_values, small_rewrites
+from tinygrad_relu.gradcheck.diagnosis.rewrites import of_axes, plainly, rewrites_by_values, small_rewrites
 from tinygrad_relu.gradcheck.diagnosis.written import FAILURES, Written
 
 # What all may cost, in seconds as estimated beforehand.
-BUDGET = 3.0
+BUDGET = 8.0
 LOOK_COST, STEP_COST, ELEMENT_COST = 3e-5, 1.5e-5, 4e-9
 
 
@@ -75,8 +75,8 @@ class Repair:
     def search(self):
         """Return what serves, as candidates: what is small is tried at all places first."""
         left = BUDGET
-        for ways in (small_rewrites, rewrites_by_values):
-            for place in self.first.places:
+        for ways in (small_rewrites, rewrites_by_values, of_axes):
+            for place in self.first.twins if ways is of_axes else self.first.places:
                 size = sum(self.first.steps[k].value.size for k in place)
                 walk = STEP_COST * len(self.first.after(frozenset(place))) + ELEMENT_COST * size
                 straight = self.first.is_straight(place)

@@ -3,6 +3,7 @@
 What is wrong is what a rewrite takes back: a sum in the place of a mean says that it is averaged.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -116,7 +117,9 @@ def small_rewrites(written, place):
     step = written.steps[place[0]]
     yield from of_function(written, place)
     yield from of_numbers(written, place)
-    yield from of_axes(written, step)
+    yield from of_axes(written, place)
+    yield from of_einsum(written, place)
+    yield from of_arrangement(written, place)
     yield from of_key(step)
     yield from of_addition(written, place)
     yield from minus_removed(written, place)
@@ -166,7 +169,7 @@ def of_function(written, place):
     for there, meant, label in EXCHANGES:
         if step.function is there:
             yield Rewrite.of(
-                label, BEHIND, f"{word(meant)} in the place of {word(there)}",
+                label, 22.0 if label is Label.AVERAGED else BEHIND, f"{word(meant)} in the place of {word(there)}",
                 lambda w, k, x, meant=meant: called(w.steps[k], x, meant),
             )
     if step.function is np.where and len(step.arguments) == 3:
@@ -247,23 +250,40 @@ def of_numbers(written, place):
                     yield Rewrite.of(label, BEHIND + 0.5, words, rule)
 
 
-def of_axes(written, step):
+def of_axes(written, place):
     """Yield a sum over other axes, or of all."""
-    if "axis" not in step.keywords and step.function not in (np.sum, np.mean, np.max, np.min, np.cumsum):
+    step = written.steps[place[0]]
+    if step.function not in (*REDUCTIONS, np.cumsum):
         return
-    own = step.keywords.get("axis")
-    dimensions = step.operands[0].ndim
+    own, kept = axis_of(step), step.keywords.get("keepdims", False)
     label = Label.SUMMED if step.function not in (np.max, np.min) else (
         Label.MASK_FROM_WRONG_TENSOR if decides(written, step) else Label.WRONG_FUNCTION
     )
-    for axis in (None, *range(dimensions), *((a, b) for a in range(dimensions) for b in range(a))):
-        if axis != own and not (isinstance(own, int) and own + dimensions == axis):
-            yield Rewrite.of(
-                label, BEHIND + 0.1, f"axis={axis} in the place of axis={own}",
-                lambda w, k, x, axis=axis: called(
-                    w.steps[k], x, keywords={**w.steps[k].keywords, "axis": axis}
-                ),
-            )
+    dimensions = step.operands[0].ndim
+    choices = [c for n in range(1, dimensions + 1) for c in itertools.combinations(range(dimensions), n)]
+    for axis in choices if step.function is not np.cumsum else range(dimensions):
+        for keepdims in (kept, not kept) if step.function is not np.cumsum else (None,):
+            if normalised(axis, dimensions) != normalised(own, dimensions):
+                changed = {"axis": axis} if keepdims is None else {"axis": axis, "keepdims": keepdims}
+                yield Rewrite.of(
+                    label, BEHIND + 0.1 + 0.1 * (keepdims is not kept), f"axis={axis} in the place of axis={own}",
+                    lambda w, k, x, changed=changed: called(
+                        w.steps[k], x, arguments=w.steps[k].arguments[:1],
+                        keywords={**w.steps[k].keywords, **changed},
+                    ),
+                )
+
+
+def axis_of(step):
+    """Return the axis, or the axes, that a step reduces, as they were given; None is all of them."""
+    return step.keywords.get("axis", step.arguments[1] if len(step.arguments) > 1 else None)
+
+
+def normalised(axis, dimensions):
+    """Return axes as a set of numbers that are not negative."""
+    if axis is None:
+        return set(range(dimensions))
+    return {a % dimensions for a in (axis if isinstance(axis, tuple) else (axis,))} if dimensions else set()
 
 
 def of_key(step):
@@ -307,6 +327,72 @@ def added(written, k):
         if taken_from.function is take_at and taken_from.references[0] == step.references[0]:
             return total.operands[1 - slot] if len(total.operands) == 2 else None
     return None
+
+
+def of_einsum(written, place):
+    """Yield an einsum with another letter, or with an operand more."""
+    step = written.steps[place[0]]
+    if step.function is not np.einsum or not isinstance(step.arguments[0], str):
+        return
+    subscripts = step.arguments[0].replace(" ", "")
+    if "->" not in subscripts or "." in subscripts:
+        return
+
+    def rule_of(subscripts, row=None):
+        def rule(w, k, x):
+            more = [] if row is None else [taken(w, k, place, row)]
+            return np.einsum(subscripts, *x, *more)
+
+        return rule
+
+    given, result = subscripts.split("->")
+    letters = sorted(set(given) - {","})
+    for position, letter in enumerate(given):
+        for other in letters if letter != "," else ():
+            if other != letter:
+                changed = f"{given[:position]}{other}{given[position + 1:]}->{result}"
+                yield Rewrite.of(Label.SUMMED, BEHIND + 0.3, f"{changed!r} as subscripts", rule_of(changed))
+    for order in itertools.permutations(result) if len(result) < 5 else ():
+        if "".join(order) != result:
+            changed = f"{given}->{''.join(order)}"
+            yield Rewrite.of(Label.TRANSPOSED, BEHIND + 0.4, f"{changed!r} as subscripts", rule_of(changed))
+    sizes = dict(zip(given.replace(",", ""), (n for x in step.operands for n in x.shape)))
+    for row in written.rows(len(place)):
+        value = written.pool[row[0]]
+        if row[0][0] == "forward" and 1 <= value.ndim <= 3:
+            for choice in itertools.product(*([c for c in letters if sizes[c] == n] for n in value.shape)):
+                changed = f"{given},{''.join(choice)}->{result}"
+                if len(set(choice)) == len(choice):
+                    yield Rewrite.of(
+                        Label.MISSING_FACTOR, BEHIND + 0.5,
+                        f"{called_so(written, row)} as an operand more ({changed!r})", rule_of(changed, row),
+                    )
+
+
+def of_arrangement(written, place):
+    """Yield other orders of axes where a step changes the shape, or exchanges axes."""
+    step = written.steps[place[0]]
+    if step.function in (np.transpose, np.swapaxes, np.moveaxis) and step.value.ndim <= 5:
+        for order in itertools.permutations(range(step.value.ndim)):
+            label = Label.TRANSPOSED if step.value.ndim < 3 else Label.PERMUTED
+            yield Rewrite.of(
+                label, BEHIND + 0.7, f"axes in the order {order}", lambda w, k, x, o=order: x[0].transpose(o)
+            )
+    if step.function is not np.reshape:
+        return
+    before, after = step.operands[0].ndim, step.value.ndim
+    for order in itertools.permutations(range(before)) if 2 <= before <= 4 else ():
+        yield Rewrite.of(
+            Label.PERMUTED, BEHIND + 0.8, f"axes in the order {order} before the reshape",
+            lambda w, k, x, o=order: x[0].transpose(o).reshape(w.steps[k].value.shape),
+        )
+    for order in itertools.permutations(range(after)) if 2 <= after <= 4 else ():
+        yield Rewrite.of(
+            Label.PERMUTED, BEHIND + 0.8, f"axes in another order behind the reshape, as in {order}",
+            lambda w, k, x, o=order: x[0].reshape(
+                [w.steps[k].value.shape[a] for a in o]
+            ).transpose(np.argsort(o)),
+        )
 
 
 def with_key(step, operands, change):
@@ -504,6 +590,10 @@ def of_result(written, place):
     for axis in range(len(shape)):
         if shape[axis] > 1:
             yield Rewrite.of(
+                Label.MISSING_FACTOR, BEHIND + 1.1, f"its result over its sum along axis {axis}",
+                lambda w, k, x, axis=axis: over_sum(plainly(w, k, x), axis),
+            )
+            yield Rewrite.of(
                 Label.NOT_SUMMED, BEHIND + 1.2, f"its result summed over axis {axis}",
                 lambda w, k, x, axis=axis: as_wide(np.sum, plainly(w, k, x), axis),
             )
@@ -532,6 +622,11 @@ def with_a_value(written, place):
                 lambda w, k, x, row=row: plainly(w, k, x) + taken(w, k, place, row),
                 free=True,
             )
+
+
+def over_sum(x, axis):
+    """Return an array over its sum along an axis."""
+    return x / x.sum(axis=axis, keepdims=True)
 
 
 def as_wide(function, x, axis):

@@ -34,7 +34,7 @@ def missing_factor(written, row, cost, words):
     label, more = Label.MISSING_FACTOR, 50.8 if kind in ("forward", "data", "own", "slope") else 51.4
     sides = two_values(value) if value.dtype.kind == "f" else (0, 1)
     if sides is not None and 0 in sides and (kind == "slope" or set(sides) == {0, 1}):
-        label, more = Label.MASK_FORGOTTEN, 24.2 if kind == "data" else 24.6
+        label, more = Label.MASK_FORGOTTEN, 24.2 if kind == "data" else 25.5
     return label, cost + more, f"{words} {called_so(written, row)}"
 
 
@@ -64,6 +64,8 @@ def how_confused(written, step, k, row):
         producer = written.steps[k]
         if producer.in_place and any(written.role(p) == row[-1] for p in producer.references):
             return Label.STALE_BUFFER, 50.4
+        if producer.function is np.where:
+            return Label.MASK_FROM_WRONG_TENSOR, 51.4
         return Label.WRONG_FUNCTION, 51.5
     if own[0] == kind == "cotangent":
         return passed_over(written, own[1], row[-1][1])

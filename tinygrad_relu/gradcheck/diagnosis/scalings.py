@@ -199,4 +199,15 @@ def what_scales_step(graph, k, c):
     nice = simple(c, [n for s in graph.steps for n in (*s.value.shape, s.value.size)])
     if nice is None:
         return said(Label.CONSTANT_FACTOR, 46, f"{where} is {c:.6g} times what it should be", factor=c)
-    return said(Label.CONSTANT_FACTOR, 25, f"{where} is {nice} times what it should be", factor=c)
+    # Of one term alone: a gradient that is off as a whole is told of as a plain factor.
+    lengthy = close(c, round(c)) and c > 2 or close(1 / c, round(1 / c)) and 0 < c < 0.5
+    label = Label.AVERAGED if lengthy and next_to_a_sum(graph, k) else Label.CONSTANT_FACTOR
+    return said(label, 25, f"{where} is {nice} times what it should be", factor=c)
+
+
+def next_to_a_sum(graph, k):
+    """Tell whether a step is a sum or a mean, or the operand of one."""
+    return any(
+        graph.steps[j].function in (np.sum, *AVERAGES)
+        for j in (k, *(j for j in graph.live if k in graph.steps[j].references))
+    )

@@ -44,7 +44,9 @@ class Written:
             return [*found, *outputs]
 
         self.one = one
-        self.steps, found, self.data = recorded(gradients, [*one.inputs, *one.cotangents])
+        self.steps, found, self.data = recorded(
+            gradients, [*one.inputs, *one.cotangents], creations=True
+        )
         self.outputs, forward = found[:count], found[count:]
         for step in self.steps:
             step.connect(self.steps)
@@ -122,9 +124,23 @@ class Written:
             self._straight[place] = self.found_straight(place)
         return self._straight[place]
 
+    def is_chained(self, place):
+        """Tell whether what one step of a place gives changes what a later one is given."""
+        reached, members = set(), set(place)
+        for k in self.after(frozenset(place)):
+            if any(p in reached for p in self.steps[k].references):
+                if k in members:
+                    return True
+                reached.add(k)
+            elif k in members:
+                reached.add(k)
+        return False
+
     def found_straight(self, place):
         """Try whether the gradients are linear in the values of the steps of a place."""
         if any(self.steps[k].value.dtype.kind != "f" for k in place):
+            return False
+        if self.is_chained(place):
             return False
         rng = np.random.default_rng(place[0])
         moved = {}
@@ -146,6 +162,19 @@ class Written:
                 if not (np.abs(b - 2 * a + base) <= 1e-7 * scale).all():
                     return False
         return True
+
+    @functools.cached_property
+    def twins(self):
+        """list of tuple of int: The steps that call one function with the same settings, at several places.
+
+        Who is wrong about an axis is so in each of the sums along it.
+        """
+        found = {}
+        for k in self.own:
+            step = self.steps[k]
+            settings = str((step.arguments[1:], step.keywords))
+            found.setdefault((step.function, step.operands[0].ndim, settings), []).append(k)
+        return [tuple(members) for members in found.values() if len(members) > 1]
 
     @functools.cached_property
     def pool(self):
