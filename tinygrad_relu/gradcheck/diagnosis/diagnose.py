@@ -10,7 +10,7 @@ from tinygrad_relu.gradcheck.diagnosis.factors import factors, rounded
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.numbers import close
 from tinygrad_relu.gradcheck.diagnosis.protocol import faults
-from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate, ranked
+from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND, Candidate, ranked
 from tinygrad_relu.gradcheck.diagnosis.repairs import repairs
 from tinygrad_relu.gradcheck.diagnosis.synthesis import Synthesis
 from tinygrad_relu.gradcheck.diagnosis.unseen_masks import unseen_masks
@@ -87,9 +87,15 @@ def with_synthesis(case, evidence, broken, candidates):
         if factor is not None and any(close(factor, c) for c in plain):
             # One input shows that it is a plain factor; others have terms besides.
             candidate.label, candidate.cost = Label.CONSTANT_FACTOR, 10.5
-    known = {k for c in (*candidates, *found) if c.cost < CERTAIN for k in c.inputs}
-    mended = [] if known >= set(synthesis.wrong) else repairs(case, evidence)
-    return [*candidates, *found, *mended], synthesis.parts
+    candidates, wrong = [*candidates, *found], set(synthesis.wrong)
+    if not wrong <= inputs_of(candidates, CERTAIN):
+        candidates += repairs(case, evidence, explained=wrong <= inputs_of(candidates, BEHIND))
+    return candidates, synthesis.parts
+
+
+def inputs_of(candidates, cost):
+    """Return the inputs that are explained at less than a cost."""
+    return {k for candidate in candidates if candidate.cost < cost for k in candidate.inputs}
 
 
 def at_the_point(case):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.functions import ACTIVATIONS, name_of
+from tinygrad_relu.gradcheck.diagnosis.functions import name_of
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, is_square, later, values_like
 from tinygrad_relu.gradcheck.diagnosis.relations import (
@@ -173,9 +173,8 @@ def how_confused(graph, link, path, own, other):
         return Label.PRE_ACTIVATION, 23
     if how is Relation.LINEAR and link.first.elementwise:
         return Label.WRONG_FUNCTION, 23.5
-    pair = sorted((own, other))
-    if name_of(*(graph.steps[k].value for k in pair)) in ACTIVATIONS - {"ReLU"} and how is not Relation.ACTIVATION:
-        return Label.PRE_ACTIVATION, 23  # written out as a product, as x times its sigmoid
+    if direct and late.function is np.multiply and weighs_itself(graph, late, min(own, other)):
+        return Label.PRE_ACTIVATION, 23  # as x times its sigmoid
     if direct and how in (Relation.FACTOR, Relation.LINEAR) and late.function in STRAIGHT:
         beside = [p for p in late.references if p != min(own, other)]
         if all(graph.steps[p].flows and not comes_from(graph, p, min(own, other)) for p in beside):
@@ -197,6 +196,16 @@ def how_confused(graph, link, path, own, other):
     if behind or other in link.first.references or graph.steps[other].function is None:
         return Label.WRONG_FUNCTION, 24.2
     return Label.STALE_BUFFER, 25
+
+
+def weighs_itself(graph, product, k):
+    """Tell whether a product is that of step `k` and of a function of it."""
+    shape = graph.steps[k].value.shape
+    others = [p for p in product.references if p != k]
+    return bool(others) and all(
+        graph.steps[p].value.shape == shape and graph.steps[p].flows and comes_from(graph, p, k)
+        for p in others
+    )
 
 
 def same_site(graph, a, b):

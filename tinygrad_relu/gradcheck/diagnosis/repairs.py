@@ -8,15 +8,16 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
+from tinygrad_relu.gradcheck.diagnosis.roles import COMPARISONS
 from tinygrad_relu.gradcheck.diagnosis.rewrites import of_axes, plainly, rewrites_by_values, small_rewrites
 from tinygrad_relu.gradcheck.diagnosis.written import FAILURES, Written
 
 # What all may cost, in seconds as estimated beforehand.
-BUDGET = 8.0
+BUDGET, BUDGET_IF_EXPLAINED = 16.0, 3.0
 LOOK_COST, STEP_COST, ELEMENT_COST = 3e-5, 1.5e-5, 4e-9
 
 
-def repairs(case, evidence):
+def repairs(case, evidence, explained=False):
     """Return candidates: the places of the backward that can be rewritten so that it is right.
 
     Parameters
@@ -24,6 +25,8 @@ def repairs(case, evidence):
     case : Case
     evidence : list of Evidence
         All of them with graphs.
+    explained : bool
+        Whether all that is wrong is explained already, so that less is to be spent.
     """
     if case.followed is None:
         return []
@@ -33,7 +36,7 @@ def repairs(case, evidence):
         return []
     first = written[0]
     written = [w for w in written if same_steps(w, first)]
-    return Repair(written).search()
+    return Repair(written).search(BUDGET_IF_EXPLAINED if explained else BUDGET)
 
 
 def same_steps(a, b):
@@ -72,24 +75,41 @@ class Repair:
             found.append((moves, float(np.sum(direction * one.residue(k)))))
         return found
 
-    def search(self):
+    def search(self, left):
         """Return what serves, as candidates: what is small is tried at all places first."""
-        left = BUDGET
-        for ways in (small_rewrites, rewrites_by_values, of_axes):
+        for ways in (small_rewrites, of_axes, rewrites_by_values):
             for place in self.first.twins if ways is of_axes else self.first.places:
+                if not self.may_be_wrong(place):
+                    continue
                 size = sum(self.first.steps[k].value.size for k in place)
                 walk = STEP_COST * len(self.first.after(frozenset(place))) + ELEMENT_COST * size
-                straight = self.first.is_straight(place)
+                straight, tried = self.first.is_straight(place), set()
                 left -= 2 * walk
                 for rewrite in ways(self.first, place):
-                    left -= LOOK_COST * len(place) if straight else walk
+                    shifts = self.shifts(place, rewrite)
+                    left -= LOOK_COST * len(place)
                     if left < 0:
                         return self.found
-                    if not straight and rewrite.free:
+                    if shifts is None or (rewrite.free and not straight):
                         continue
-                    if not straight or self.promising(place, rewrite):
+                    if straight and all(x is not None for x in shifts):
+                        if self.promising(place, shifts, rewrite.free):
+                            self.consider(place, rewrite)
+                        continue
+                    mark = tuple(None if x is None else x.tobytes() for x in shifts)
+                    if mark not in tried or None in mark:
+                        tried.add(mark)
+                        left -= walk
                         self.consider(place, rewrite)
         return self.found
+
+    def may_be_wrong(self, place):
+        """Tell whether a wrong gradient depends on a place; and no right one that would not be right then."""
+        reached = set(self.first.after(frozenset(place)))
+        wrong = any(self.first.outputs[k] in reached for k in self.wrong)
+        right = any(n in reached for k, n in enumerate(self.first.outputs) if k not in self.wrong)
+        compares = self.first.steps[place[0]].function in COMPARISONS
+        return wrong and (not right or compares or self.first.is_straight(place))
 
     def shifts(self, place, rewrite):
         """Return by how much a rewrite moves each step of a place, or None where it makes no sense."""
@@ -103,16 +123,12 @@ class Repair:
                 return None
             if value.dtype.kind not in "fb":
                 return None
-            found.append(value - step.value if value.shape == step.value.shape else None)
+            same = value.shape == step.value.shape
+            found.append(np.subtract(value, step.value, dtype=np.float64) if same else None)
         return found
 
-    def promising(self, place, rewrite):
+    def promising(self, place, shifts, free):
         """Tell whether a rewrite may put some gradient right, as far as a look at its place shows."""
-        shifts = self.shifts(place, rewrite)
-        if shifts is None:
-            return False
-        if any(x is None for x in shifts):
-            return True  # of another shape, which may be what is needed
         if not all(np.isfinite(x).all() for x in shifts):
             return False
         pairs = [
@@ -120,9 +136,9 @@ class Repair:
             for moves, residue in self.probes
         ]
         for (a, r), (b, s) in zip(pairs[::2], pairs[1::2]):
-            if rewrite.free and a and b and abs(r / a - s / b) <= 1e-4 * max(abs(r / a), abs(s / b)):
+            if free and a and b and abs(r / a - s / b) <= 1e-4 * max(abs(r / a), abs(s / b)):
                 return True
-            if not rewrite.free and abs(a - r) <= 1e-4 * abs(r) and abs(b - s) <= 1e-4 * abs(s):
+            if not free and abs(a - r) <= 1e-4 * abs(r) and abs(b - s) <= 1e-4 * abs(s):
                 return True
         return False
 

@@ -14,7 +14,7 @@ from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.numbers import simple
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
 from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS
-from tinygrad_relu.gradcheck.diagnosis.roles import called_so, confused, decides, missing_factor
+from tinygrad_relu.gradcheck.diagnosis.roles import at_ties, called_so, confused, decides, missing_factor
 from tinygrad_relu.gradcheck.diagnosis.step import Reference, add_at, assign_at, take_at
 
 
@@ -141,23 +141,7 @@ def rewrites_by_values(written, place):
 
 def plainly(written, k, operands):
     """Return the value of a step as it is written."""
-    return written.steps[k].call(operands)
-
-
-def called(step, operands, function=None, arguments=None, keywords=None):
-    """Return what a step would give with another function, other arguments or other keywords."""
-    arguments = step.arguments if arguments is None else arguments
-    keywords = step.keywords if keywords is None else keywords
-
-    def filled(x):
-        if isinstance(x, Reference):
-            return operands[x.slot]
-        return type(x)(map(filled, x)) if type(x) in (list, tuple) else x
-
-    value = (function or step.function)(
-        *filled(arguments), **{name: filled(x) for name, x in keywords.items()}
-    )
-    return value if step.part is None else value[step.part]
+    return written.steps[k].called(operands)
 
 
 # ------------------------------------------------------------------------ what a place is made of
@@ -170,12 +154,12 @@ def of_function(written, place):
         if step.function is there:
             yield Rewrite.of(
                 label, 22.0 if label is Label.AVERAGED else BEHIND, f"{word(meant)} in the place of {word(there)}",
-                lambda w, k, x, meant=meant: called(w.steps[k], x, meant),
+                lambda w, k, x, meant=meant: w.steps[k].called(x, meant),
             )
     if step.function is np.where and len(step.arguments) == 3:
         yield Rewrite.of(
             Label.MASK_FROM_WRONG_TENSOR, BEHIND, "np.where with its branches exchanged",
-            lambda w, k, x: called(w.steps[k], x, arguments=[w.steps[k].arguments[n] for n in (0, 2, 1)]),
+            lambda w, k, x: w.steps[k].called(x, arguments=[w.steps[k].arguments[n] for n in (0, 2, 1)]),
         )
     if step.function in PRODUCTS or step.function in (np.subtract, np.divide):
         label = Label.TRANSPOSED if step.function in PRODUCTS else Label.WRONG_FUNCTION
@@ -184,7 +168,7 @@ def of_function(written, place):
         if len(step.arguments) == 2:
             yield Rewrite.of(
                 label, 19.5 if sure else BEHIND + 0.2, f"{word(step.function)} with its operands exchanged",
-                lambda w, k, x: called(w.steps[k], x, arguments=w.steps[k].arguments[::-1]),
+                lambda w, k, x: w.steps[k].called(x, arguments=w.steps[k].arguments[::-1]),
             )
 
 
@@ -235,7 +219,7 @@ def of_numbers(written, place):
                 def rule(w, k, x, position=position, other=other):
                     arguments = list(w.steps[k].arguments)
                     arguments[position] = other
-                    return called(w.steps[k], x, arguments=arguments)
+                    return w.steps[k].called(x, arguments=arguments)
 
                 label = (
                     Label.MASK_FROM_WRONG_TENSOR if step.function in COMPARISONS
@@ -267,8 +251,8 @@ def of_axes(written, place):
                 changed = {"axis": axis} if keepdims is None else {"axis": axis, "keepdims": keepdims}
                 yield Rewrite.of(
                     label, BEHIND + 0.1 + 0.1 * (keepdims is not kept), f"axis={axis} in the place of axis={own}",
-                    lambda w, k, x, changed=changed: called(
-                        w.steps[k], x, arguments=w.steps[k].arguments[:1],
+                    lambda w, k, x, changed=changed: w.steps[k].called(
+                        x, arguments=w.steps[k].arguments[:1],
                         keywords={**w.steps[k].keywords, **changed},
                     ),
                 )
@@ -401,7 +385,7 @@ def with_key(step, operands, change):
     parts = change(key if isinstance(key, tuple) else (key,))
     arguments = list(step.arguments)
     arguments[1] = parts if isinstance(key, tuple) else parts[0]
-    return called(step, operands, arguments=arguments)
+    return step.called(operands, arguments=arguments)
 
 
 def replaced(parts, position, other):
@@ -453,7 +437,7 @@ def operand_changer(path):
             operands = list(operands)
             slot = w.steps[k].paths.index(path)
             operands[slot] = change(w, k, operands[slot])
-            return w.steps[k].call(operands)
+            return w.steps[k].called(operands)
 
         return rule
 
@@ -608,7 +592,8 @@ def with_a_value(written, place):
     shape = written.steps[place[0]].value.shape
     for row, value in at_hand(written, place, shape):
         yield Rewrite(
-            lambda _, row=row: missing_factor(written, row, 0.0, "its result times"),
+            lambda _, row=row: other_mask(written, place, row)
+            or missing_factor(written, row, 0.0, "its result times"),
             lambda w, k, x, row=row: plainly(w, k, x) * taken(w, k, place, row),
         )
         if value.dtype.kind == "f" and row[0][0] != "cotangent":
@@ -627,6 +612,17 @@ def with_a_value(written, place):
 def over_sum(x, axis):
     """Return an array over its sum along an axis."""
     return x / x.sum(axis=axis, keepdims=True)
+
+
+def other_mask(written, place, row):
+    """Return what it means that a mask is needed where there is a wider one already, or None."""
+    mask = written.pool[row[0]]
+    for x in written.steps[place[0]].operands:
+        if x.shape == mask.shape and is_mask(x) and is_mask(mask) and not (mask.astype(bool) & (x == 0)).any():
+            differ = (x != 0) != mask.astype(bool)
+            label = Label.MASK_NOT_STRICT if at_ties(written, differ) else Label.MASK_FROM_WRONG_TENSOR
+            return label, 24.2, f"the mask {called_so(written, row)}"
+    return None
 
 
 def as_wide(function, x, axis):

@@ -122,16 +122,21 @@ class Step:
 
     def call(self, operands):
         """Call the function with other operands."""
+        with np.errstate(all="ignore"):
+            return self.called(operands)
+
+    def called(self, operands, function=None, arguments=None, keywords=None):
+        """Return what the step would give: with other operands, another function, other settings."""
 
         def filled(x):
             if isinstance(x, Reference):
                 return operands[x.slot]
             return type(x)(map(filled, x)) if type(x) in (list, tuple) else x
 
-        with np.errstate(all="ignore"):
-            value = self.function(
-                *filled(self.arguments), **{k: filled(x) for k, x in self.keywords.items()}
-            )
+        value = (function or self.function)(
+            *filled(self.arguments if arguments is None else arguments),
+            **{k: filled(x) for k, x in (self.keywords if keywords is None else keywords).items()},
+        )
         return value if self.part is None else value[self.part]
 
     def pull(self, g, operands=None):

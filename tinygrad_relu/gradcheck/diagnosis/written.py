@@ -96,7 +96,7 @@ class Written:
             for k in self.after(frozenset(rules)):
                 step = self.steps[k]
                 operands = [new[p] if p in new else self.steps[p].value for p in step.references]
-                new[k] = np.asarray(rules[k](operands) if k in rules else step.call(operands))
+                new[k] = np.asarray(rules[k](operands) if k in rules else step.called(operands))
         return [None if k is None else new.get(k, self.steps[k].value) for k in self.outputs]
 
     def sensitivities(self, k, direction):
