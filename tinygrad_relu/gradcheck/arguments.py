@@ -12,7 +12,9 @@ from tinygrad_relu.gradcheck.problem import (
     LossAndGradient,
     Passing,
     TensorProblem,
+    beside_the_loss,
     leaf_names,
+    of_name,
 )
 from tinygrad_relu.trees import leaves
 
@@ -76,7 +78,9 @@ def recorded_problem(f, passing, values, wrt, returns_gradients):
         if settled:
             raise
         if gives_gradients(f, passing, arrays, positions):
-            return LossAndGradient(f, passing, arrays, positions)
+            problem = LossAndGradient(f, passing, arrays, positions)
+            problem.note("Checked: the gradients that the function returns beside its loss.")
+            return problem
         foreign = not isinstance(error, TensorError) and isinstance(error, NOT_FOR_TENSORS)
         if not foreign and not isinstance(error, GraphError):
             raise
@@ -85,32 +89,51 @@ def recorded_problem(f, passing, values, wrt, returns_gradients):
             f"{error}.  If it is made for NumPy arrays, pass its gradient as backward=, or "
             "returns_gradients=True if it returns a loss and its gradients"
         ) from error
-    if not settled and not problem.scalar and gives_gradients(f, passing, arrays, positions):
-        # Taken for two results, the gradients by hand would not be looked at.
+    if not settled and not problem.scalar and may_give_gradients(f, passing, arrays, positions):
+        # Taken for further results, the gradients by hand would not be looked at.
         raise ArgumentError(
-            "check_gradients: the function returns a number, and what may be its gradient or a second "
-            "result: pass returns_gradients=True if it is the gradient, else returns_gradients=False"
+            "check_gradients: the function returns a number, and what may be its gradients or further "
+            "results: pass returns_gradients=True if they are its gradients, else "
+            "returns_gradients=False, which checks the gradient that is recorded from the function"
         )
+    problem.note("Checked: the gradient that was recorded from the function.")
     return problem
+
+
+def number_and_rest(f, passing, arrays):
+    """Return the number that a function of arrays returns and a list of what is beside it, or None."""
+    try:
+        found = passing.call(f, [x.copy() if isinstance(x, np.ndarray) else x for x in arrays])
+    except Exception:
+        return None
+    if not isinstance(found, (tuple, list)) or len(found) < 2 or np.shape(found[0]) != ():
+        return None
+    return (found[0], list(found[1:])) if isinstance(found[0], (float, np.floating, np.ndarray)) else None
 
 
 def gives_gradients(f, passing, arrays, positions):
     """Tell whether a function of arrays returns a number and its gradients, without doubt."""
-    try:
-        found = passing.call(f, [x.copy() if isinstance(x, np.ndarray) else x for x in arrays])
-    except Exception:
+    found = number_and_rest(f, passing, arrays)
+    if found is None:
         return False
-    if not isinstance(found, (tuple, list)) or len(found) != 2 or np.ndim(found[0]) != 0:
-        return False
-    loss, gradients = found
-    if not isinstance(loss, (float, np.floating, np.ndarray)):
-        return False
+    gradients = beside_the_loss(found[1])
     if isinstance(gradients, dict):
-        return (passing.keyed or passing.tree is not None) and len(gradients) > 0
+        return all(of_name(gradients, passing.names[k]) is not None for k in positions) or (
+            (passing.keyed or passing.tree is not None) and len(gradients) > 0
+        )
     if isinstance(gradients, (list, tuple)):
         return len(gradients) in (len(arrays), len(positions))
     shape = np.shape(arrays[positions[0]])
     return len(positions) == 1 and isinstance(gradients, np.ndarray) and gradients.shape == shape
+
+
+def may_give_gradients(f, passing, arrays, positions):
+    """Tell whether what a function of arrays returns beside a number may be gradients of inputs."""
+    if gives_gradients(f, passing, arrays, positions):
+        return True
+    found = number_and_rest(f, passing, arrays)
+    shapes = [x.shape for x in arrays if is_floating(x)]
+    return found is not None and any(np.shape(part) in shapes for part in found[1])
 
 
 def tree_of(inputs):

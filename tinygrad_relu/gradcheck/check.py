@@ -42,7 +42,8 @@ def check_gradients(
     wrt : str or sequence of str, optional
         Which of the inputs to check; all floating ones by default.
     returns_gradients : bool, optional
-        Whether `f` itself returns a pair, the loss and the gradients.  Found out by default.
+        Whether `f` itself returns its loss and the gradients, ``(loss, (dw, db))`` or ``(loss, dw,
+        db)``.  By default that is found out, and asked for where it is in doubt.
     seed : int, default 0
         Of cotangents and random directions.  The same seed gives the same report.
     fast : bool, optional

@@ -250,7 +250,7 @@ class ArrayProblem(Problem):
         raise ArgumentError(
             f"check_gradients: backward returned a {type(found).__name__}, and there are "
             f"{len(self.names)} inputs to check ({', '.join(self.names)}): return a tuple or a dict "
-            "with the gradient of each"
+            "with the gradient of each, or name with wrt= the one that it is of"
         )
 
 
@@ -264,7 +264,7 @@ class LossAndGradient(ArrayProblem):
     def results(self, values, note_changes=False):
         """Return the value at `values`."""
         found = self.called(values, note_changes)
-        if not isinstance(found, (tuple, list)) or len(found) != 2:
+        if not isinstance(found, (tuple, list)) or len(found) < 2:
             raise ArgumentError(
                 f"check_gradients: the function returned a {type(found).__name__}: with "
                 "returns_gradients=True it has to return a pair, the loss and its gradients"
@@ -283,7 +283,7 @@ class LossAndGradient(ArrayProblem):
 
     def taken_apart(self, found):
         """Return the gradients as a list with one entry for each checked input."""
-        return super().taken_apart(found[1])
+        return super().taken_apart(beside_the_loss(found[1:]))
 
 
 class TensorProblem(Problem):
@@ -392,6 +392,11 @@ def leaf_names(tree):
     short = [name.partition(".")[2] if name[:1].isdecimal() and "." in name else name for name in full]
     short = [f"input {name}" if name.isdecimal() else name for name in short]
     return (short if len(set(short)) == len(short) else full), [leaf for _, leaf in pairs]
+
+
+def beside_the_loss(rest):
+    """Return the gradients that a function returns behind its loss, as one: ``(loss, dw, db)`` has two."""
+    return rest[0] if len(rest) == 1 else tuple(rest)
 
 
 def of_name(found, name):
