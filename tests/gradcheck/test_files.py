@@ -1,6 +1,7 @@
 """``python -m tinygrad_relu check``: pairs of functions in a file, their inputs, and the exit status."""
 
 import json
+import textwrap
 
 import pytest
 
@@ -131,3 +132,96 @@ def test_backwards_with_a_cache_and_slopes_are_checked(lesson, capsys):
         assert main(["check", lesson(CACHED.format(factor=factor, power=power))]) == 1
     text = capsys.readouterr().out
     assert text.count("Gradients are right") == 2 and text.count("WRONG for 1 of") == 2
+
+
+# Forwards that return something for their backward, and backwards that take it under any name.
+KEPT = {
+    "the input": """
+        def f_forward(x: (3, 4)): return np.maximum(0, x), x
+        def f_backward(dout, x): return dout * (x > 0) * FACTOR
+    """,
+    "a mask": """
+        def f_forward(x: (3, 4)): return np.maximum(0, x), x > 0
+        def f_backward(dout, mask): return dout * mask * FACTOR
+    """,
+    "a mask of floats": """
+        MASK = 2.0 * (np.random.default_rng(0).random((3, 4)) > 0.5)
+        def f_forward(x: (3, 4)): return x * MASK, MASK
+        def f_backward(dout, mask): return dout * mask * FACTOR
+    """,
+    "the result": """
+        def f_forward(x: (3, 4)): return (np.tanh(x),) * 2
+        def f_backward(dout, y): return dout * (1 - y * y) * FACTOR
+    """,
+    "a tuple": """
+        def f_forward(x: (3, 4)): return np.tanh(x), (np.tanh(x),)
+        def f_backward(dout, c): return dout * (1 - c[0] ** 2) * FACTOR
+    """,
+    "two arrays": """
+        def f_forward(x: (3, 4), w: (4,)): return x @ w, x, w
+        def f_backward(dout, a, b): return np.outer(dout, b) * FACTOR, a.T @ dout
+    """,
+    "of a number": """
+        def f_forward(p: (3,), t: (3,)): return 0.5 * np.sum((p - t) ** 2), p - t
+        def f_backward(difference): return FACTOR * difference, -difference
+    """,
+    "of a number, with dout": """
+        def f_forward(x: (3,)): return 0.5 * np.sum(x * x), x
+        def f_backward(dout, cache): return dout * cache * FACTOR
+    """,
+    "not needed": """
+        def f_forward(x: (3, 4)): return np.log(np.exp(x).sum()), np.exp(x)
+        def f_backward(dout, x): return FACTOR * dout * np.exp(x) / np.exp(x).sum()
+    """,
+    "results, with cotangents": """
+        def f(x: (3, 4)): return x.sum(0), (x * x).sum(1)
+        def f_backward(douts, x): return FACTOR * (douts[0] + 2 * x * douts[1][:, None])
+    """,
+}
+
+# Backwards whose parameters have other names than those of the forward.
+RENAMED = {
+    "slopes": """
+        def f(x: (5,)): return 1 / (1 + np.exp(-x))
+        def f_prime(z): return f(z) * (1 - f(z)) * FACTOR
+    """,
+    "slopes, with a setting": """
+        def f(x: (5,), alpha=0.1): return np.where(x > 0, x, alpha * x)
+        def f_prime(z, alpha=0.1): return np.where(z > 0, 1, alpha) * FACTOR
+    """,
+    "slopes of the result": """
+        def f(x: (5,)): return np.tanh(x)
+        def f_derivative(y): return (1 - y * y) * FACTOR
+    """,
+    "the result": """
+        def f(x: (5,)): return np.exp(x) / np.exp(x).sum()
+        def f_backward(dout, s): return s * (dout - (dout * s).sum()) * FACTOR
+    """,
+    "dout and the input": """
+        def f(x: (5,), k=3.0): return x**k
+        def f_backward(dout, z): return dout * 3 * z**2 * FACTOR
+    """,
+    "another order of INPUTS": """
+        INPUTS = {"f": {"x": np.ones(2), "W": np.eye(2) + 1}}
+        def f(W, x): return W @ x
+        def f_backward(dout, W, x): return np.outer(dout, x) * FACTOR, W.T @ dout
+    """,
+    "the first of two": """
+        def f(y: (5,), t: (5,)): return np.mean((y - t) ** 2)
+        def f_backward(y, t): return 2 * (y - t) / y.size * FACTOR
+    """,
+}
+
+
+@pytest.mark.parametrize("text", [*KEPT.values(), *RENAMED.values()], ids=[*KEPT, *RENAMED])
+def test_how_a_backward_is_called_is_found_out(lesson, text, capsys):
+    for factor, status in [(1, 0), (1.001, 1)]:
+        path = lesson(f"import numpy as np\nFACTOR = {factor}\n{textwrap.dedent(text)}")
+        assert main(["check", path]) == status, capsys.readouterr()
+    assert "WRONG for 1 of" in capsys.readouterr().out
+
+
+def test_that_a_backward_was_given_the_result_is_said(lesson, capsys):
+    text = textwrap.dedent(RENAMED["slopes of the result"])
+    assert main(["check", lesson(f"import numpy as np\nFACTOR = 1\n{text}")]) == 0
+    assert "f_derivative was given the result of f as y" in capsys.readouterr().out

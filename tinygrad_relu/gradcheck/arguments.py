@@ -37,9 +37,8 @@ def problem_of(f, inputs, backward=None, *, names=None, wrt=None, returns_gradie
             f"check_gradients: backward is of type {type(backward).__name__}: pass a function, which "
             "returns the gradients"
         )
-    tree = tree_of(inputs)
-    labels, values, keyed = listed(f, inputs) if tree is None else (*leaf_names(tree), False)
-    passing = Passing(labels, keyed, tree)
+    passing, values = passing_of(f, inputs)
+    labels, keyed, tree = passing.names, passing.keyed, passing.tree
     if tree is not None and wrt is None:
         inside = [f"[{k}][" for k, value in enumerate(tree) if isinstance(value, dict)]
         wrt = [
@@ -65,6 +64,13 @@ def problem_of(f, inputs, backward=None, *, names=None, wrt=None, returns_gradie
             return LossAndGradient(f, passing, values, positions)
         return ArrayProblem(f, backward, passing, values, positions)
     return recorded_problem(f, passing, values, wrt, returns_gradients)
+
+
+def passing_of(f, inputs):
+    """Return how the inputs reach a function, and their values as a list."""
+    tree = tree_of(inputs)
+    labels, values, keyed = listed(f, inputs) if tree is None else (*leaf_names(tree), False)
+    return Passing(labels, keyed, tree), values
 
 
 def recorded_problem(f, passing, values, wrt, returns_gradients):

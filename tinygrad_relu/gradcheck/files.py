@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_relu.errors import ArgumentError
 from tinygrad_relu.gradcheck import printed
 from tinygrad_relu.gradcheck.check import check_gradients
-from tinygrad_relu.gradcheck.conventions import brought_to_form
+from tinygrad_relu.gradcheck.conventions import brought_to_form, together
 
 SUFFIXES = ("_backward", "_grad", "_gradient", "_prime", "_derivative")
 # A function called `name` plus this is the partner of the same names.
@@ -97,14 +97,15 @@ def check_pair(space, name, backward, seed, fast, json):
     """Check one function, print what was found, and return its exit status."""
     title = f"{name} and {backward}" if backward else name
     try:
-        forward, inputs = space[name], inputs_for(space, name)
-        derivative = space.get(backward)
-        if backward:
-            forward, derivative, inputs = brought_to_form(forward, derivative, inputs)
-        report = check_gradients(
-            forward, inputs, derivative, returns_gradients=None if backward else True, seed=seed,
-            fast=fast,
+        function, inputs = space[name], inputs_for(space, name)
+        exercise = brought_to_form(function, space[backward], inputs) if backward else together(
+            function, inputs
         )
+        report = check_gradients(
+            exercise.forward, exercise.inputs, exercise.backward, wrt=exercise.wrt,
+            returns_gradients=None if backward else True, seed=seed, fast=fast,
+        )
+        report.notes += exercise.remarks
     except Exception as error:
         place = f" ({place_of(error)})" if place_of(error) else ""
         print(f"{title}: cannot be checked: {type(error).__name__}: {error}{place}\n", file=sys.stderr)
@@ -147,10 +148,10 @@ def inputs_for(space, name):
 
 def by_parameters(function, given):
     """Return the inputs as a dict, from `given`, defaults and annotations, or None if one is missing."""
-    found = {}
+    found, rng = {}, np.random.default_rng(0)
     for name, parameter in inspect.signature(function).parameters.items():
         for value in (given.get(name), parameter.default, parameter.annotation):
-            value = drawn(value)
+            value = drawn(value, rng)
             if value is not None:
                 found[name] = value
                 break
@@ -159,14 +160,14 @@ def by_parameters(function, given):
     return found
 
 
-def drawn(value):
+def drawn(value, rng):
     """Return an array for a value, or random numbers for a shape; None for what is neither."""
     if isinstance(value, (bool, type(None), type)):
         return None
     if isinstance(value, (np.ndarray, float, int, list)):
         return value if isinstance(value, (float, int)) else np.asarray(value)
     if isinstance(value, tuple) and all(isinstance(k, int) for k in value):
-        return np.random.default_rng(0).standard_normal(value)
+        return rng.standard_normal(value)
     return None
 
 

@@ -395,7 +395,7 @@ def leaf_names(tree):
 
 
 def beside_the_loss(rest):
-    """Return the gradients that a function returns behind its loss, as one: ``(loss, dw, db)`` has two."""
+    """Return the gradients that stand behind a loss, such as both of ``(loss, dw, db)``, as one."""
     return rest[0] if len(rest) == 1 else tuple(rest)
 
 
