@@ -82,6 +82,11 @@ def test_a_wrong_gradient_gives_status_one_and_is_named(lesson, capsys):
         ("import nothing_of_that_name\n", "ModuleNotFoundError"),
         ("def f(\n", "SyntaxError"),
         ("def f(x):\n    return x\ndef f_backward(d, x):\n    return d\n", "write a function f_inputs()"),
+        ("raise SystemExit(3)\n", "ends the program while it is read (SystemExit: 3, lesson.py:1)"),
+        ("INPUTS = {'x': 1.5}\ndef f(x):\n    raise SystemExit(3)\ndef f_grad(d, x):\n    return d\n",
+         "cannot be checked: SystemExit: 3 (lesson.py:3)"),
+        ("INPUTS = {'x': [1, 2], 'n': 3}\ndef f(x, n):\n    return x\ndef f_grad(d, x, n):\n    return d\n",
+         "no input is an array of floats (x is int64, n is int)"),
         ("INPUTS = {'x': 1.5}\ndef f(x):\n    return 1 / 0\ndef f_grad(d, x):\n    return d\n",
          "ZeroDivisionError: division by zero (lesson.py:3)"),
     ],
@@ -225,3 +230,62 @@ def test_that_a_backward_was_given_the_result_is_said(lesson, capsys):
     text = textwrap.dedent(RENAMED["slopes of the result"])
     assert main(["check", lesson(f"import numpy as np\nFACTOR = 1\n{text}")]) == 0
     assert "f_derivative was given the result of f as y" in capsys.readouterr().out
+
+
+def test_a_forward_is_named_by_what_it_shares_with_its_backward(lesson, capsys):
+    path = lesson(CACHED.format(factor=1, power=3))
+    for name in ("norm", "norm_forward", "norm_backward"):
+        assert main(["check", f"{path}:{name}"]) == 0
+    assert main(["check", f"{path}:tanh_inputs"]) == 2
+    said = capsys.readouterr().err
+    assert "no gradient of tanh_inputs" in said and "write tanh_inputs_backward" in said
+
+
+def test_imported_functions_are_checked_where_they_are_named(lesson, tmp_path, capsys):
+    (tmp_path / "layers_of_lesson.py").write_text(
+        "def square(x=2.0):\n    return x * x\n\ndef square_backward(x):\n    return 2.0 * x\n"
+    )
+    path = lesson("from layers_of_lesson import square, square_backward\n")
+    assert main(["check", path]) == 2
+    assert f"name one of them: {path}:square" in capsys.readouterr().err
+    assert main(["check", f"{path}:square"]) == 0
+
+
+def test_a_folder_is_called_one(tmp_path, capsys):
+    assert main(["check", str(tmp_path)]) == 2
+    assert "is a folder" in capsys.readouterr().err
+
+
+LOSSES = '''
+import numpy as np
+
+def softmax_loss(z: (3, 4), t=np.array([0, 1, 1])):
+    p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+    loss = -np.log(p[np.arange(3), t]).mean()
+    p[np.arange(3), t] -= 1
+    dz = p / 3
+    return loss, {factor} * dz
+
+def hinge_loss(W: (4, 2), X: (3, 4), push=0.1):
+    scores = np.maximum(X @ W + push, 0)
+    dW = X.T @ (scores > 0)
+    return scores.sum(), dW
+
+def with_probabilities(z: (3, 4)):
+    p = np.exp(z) / np.exp(z).sum()
+    return -np.log(p[0, 0]), p
+
+def train(steps=10**9):
+    grads = [1.0 for _ in range(steps)]
+    return 0.0, grads
+'''
+
+
+def test_losses_that_return_their_gradients_are_found_under_any_name(lesson, capsys):
+    assert main(["check", lesson(LOSSES.format(factor=1))]) == 0
+    text = capsys.readouterr().out
+    assert text.count("Gradients are right") == 2 and "X (float64 of shape (3, 4)) was passed on" in text
+    path = lesson(LOSSES.format(factor=1.001))
+    assert main(["check", path]) == main(["check", f"{path}:softmax_loss"]) == 1
+    assert main(["check", f"{path}:with_probabilities"]) == 2
+    assert "loss_and_grad" in capsys.readouterr().err

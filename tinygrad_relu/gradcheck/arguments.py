@@ -203,6 +203,8 @@ def chosen(values, names, wrt):
         floating = [k for k in floating if names[k] in asked]
     if not floating:
         for name, value in zip(names, values):
+            if isinstance(value, int):
+                continue
             if not hasattr(value, "dtype") or value.dtype.kind == "O":
                 kind = "an array of objects" if hasattr(value, "dtype") else f"a {type(value).__name__}"
                 raise ArgumentError(

@@ -5,8 +5,10 @@ beside its result, a slope for each element of the only input, and either of the
 result instead of the input.  Which one it is shows when the forward is called once.
 """
 
+import ast
 import functools
 import inspect
+import textwrap
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +82,35 @@ def together(function, inputs):
     several = isinstance(found, (tuple, list)) and len(found) > 1
     gradients = beside_the_loss(found[1:]) if several else None
     return Exercise(function, None, inputs, names_of(function, passing, values, gradients))
+
+
+def returns_gradients(function):
+    """Tell from the text of a function whether it returns something, and behind it its own gradients.
+
+    It has an input that has to be given, and names what it returns second ``dW`` for a parameter ``W``,
+    ``grads`` or the like, or makes it by calling a function that is called so.
+    """
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError):
+        return False
+    own = list(inspect.signature(function).parameters)
+    if not parameters_of(function):
+        return False
+
+    def of_gradients(expression):
+        names = [node.id for node in ast.walk(expression) if isinstance(node, ast.Name)]
+        return any(
+            name in [f"d{one}" for one in own] + [f"d_{one}" for one in own]
+            or any(word in name.lower() for word in ("grad", "backward"))
+            for name in names if name not in own
+        )
+
+    pairs = [
+        node.value.elts for node in ast.walk(tree)
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple) and len(node.value.elts) > 1
+    ]
+    return any(not of_gradients(first) and all(map(of_gradients, rest)) for first, *rest in pairs)
 
 
 def in_order_of_parameters(function, inputs):
