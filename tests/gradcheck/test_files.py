@@ -85,7 +85,7 @@ def test_a_wrong_gradient_gives_status_one_and_is_named(lesson, capsys):
         ("raise SystemExit(3)\n", "ends the program while it is read (SystemExit: 3, lesson.py:1)"),
         ("INPUTS = {'x': 1.5}\ndef f(x):\n    raise SystemExit(3)\ndef f_grad(d, x):\n    return d\n",
          "cannot be checked: SystemExit: 3 (lesson.py:3)"),
-        ("INPUTS = {'x': [1, 2], 'n': 3}\ndef f(x, n):\n    return x\ndef f_grad(d, x, n):\n    return d\n",
+        ("INPUTS = {'x': [1, 2], 'n': 3}\ndef f(x, n):\n    return x\nf_grad = lambda d, x, n: d\n",
          "no input is an array of floats (x is int64, n is int)"),
         ("INPUTS = {'x': 1.5}\ndef f(x):\n    return 1 / 0\ndef f_grad(d, x):\n    return d\n",
          "ZeroDivisionError: division by zero (lesson.py:3)"),

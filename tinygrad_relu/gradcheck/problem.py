@@ -236,6 +236,8 @@ class ArrayProblem(Problem):
         if isinstance(found, dict):
             found = dict(zip(*leaf_names(found)))
             return [of_name(found, name) for name in self.names]
+        if self.passing.tree is not None and isinstance(found, (tuple, list)):
+            found = [leaf for _, leaf in leaves(found)]
         if isinstance(found, (tuple, list)) and not is_nested_number(found, self.inputs):
             if len(found) == len(names):
                 return [found[k] for k in self.positions]
@@ -387,7 +389,8 @@ def changed_names(names, passed, originals):
 def leaf_names(tree):
     """Return the names of the leaves of a tree, ``layer.W`` for what is in a dict in a dict, and them."""
     pairs = leaves(tree)
-    full = [".".join(part.strip("'") for part in path[1:-1].split("][")) for path, _ in pairs]
+    inner = [path.removeprefix("[").removesuffix("]").replace("].", "][") for path, _ in pairs]
+    full = [".".join(part.strip("'") for part in path.split("][")) for path in inner]
     # Positions of arguments say nothing where the rest of a name is enough.
     short = [name.partition(".")[2] if name[:1].isdecimal() and "." in name else name for name in full]
     short = [f"input {name}" if name.isdecimal() else name for name in short]
