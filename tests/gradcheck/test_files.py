@@ -232,6 +232,37 @@ def test_that_a_backward_was_given_the_result_is_said(lesson, capsys):
     assert "f_derivative was given the result of f as y" in capsys.readouterr().out
 
 
+ODD = '''
+import numpy as np
+
+def affine(x: (3, 4), w: (4, 2), b: (2,)):
+    return x @ w + b
+
+def affine_backward(dout, x, w, b):
+    return dout @ w.T, x.T @ dout
+
+def cube(x: (3,)):
+    return x**3
+
+def cube_backward(*given):
+    return given[0] * 3 * given[1] ** 2
+
+def tanh(x: (3,)):
+    return np.tanh(x)
+
+def tanh_prime(z):
+    return 1 - z**2
+'''
+
+
+def test_how_a_backward_is_called_is_not_guessed_too_far(lesson, capsys):
+    path = lesson(ODD)
+    assert main(["check", f"{path}:affine"]) == main(["check", f"{path}:cube"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "fewer gradients than inputs, 2 for 3: taken for those of x, w." in said
+    assert main(["check", f"{path}:tanh"]) == 1      # z is no result: the tanh was forgotten
+
+
 def test_a_forward_is_named_by_what_it_shares_with_its_backward(lesson, capsys):
     path = lesson(CACHED.format(factor=1, power=3))
     for name in ("norm", "norm_forward", "norm_backward"):

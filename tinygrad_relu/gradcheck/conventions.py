@@ -9,15 +9,16 @@ import ast
 import functools
 import inspect
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tinygrad_relu.gradcheck.arguments import is_floating, names_of_parameters, passing_of
 from tinygrad_relu.gradcheck.problem import beside_the_loss
 
-# How names of cotangents begin.
+# How names of cotangents begin, and those of inputs.
 COTANGENTS = ("d", "grad", "upstream")
+INPUTS = ("x", "z", "in", "pre")
 
 
 @dataclass
@@ -70,8 +71,7 @@ def brought_to_form(forward, backward, inputs):
         if pair.beside and not pair.has_several_results():
             pair = Pair(pair.first(), backward, *passing_of(forward, inputs))
         exercise = pair.of_the_inputs(inputs)
-    exercise.wrt = pair.inputs_with_gradients(exercise.backward)
-    return exercise
+    return pair.with_names(exercise)
 
 
 def together(function, inputs):
@@ -81,7 +81,8 @@ def together(function, inputs):
     found = passing.call(function, copies(values))
     several = isinstance(found, (tuple, list)) and len(found) > 1
     gradients = beside_the_loss(found[1:]) if several else None
-    return Exercise(function, None, inputs, names_of(function, passing, values, gradients))
+    names, remarks = names_of(function, passing, values, gradients)
+    return Exercise(function, None, inputs, names, remarks)
 
 
 def returns_gradients(function):
@@ -126,6 +127,7 @@ def parameters_of(function):
     return [
         name for name, parameter in inspect.signature(function).parameters.items()
         if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     ]
 
 
@@ -245,6 +247,7 @@ class Pair:
         return (
             x is not None and not self.scalar and not self.beside and np.shape(self.result) == x.shape
             and len(self.taken) == leading + 1 and self.taken[leading] not in self.own
+            and not self.taken[leading].lower().startswith(INPUTS)
         )
 
     def choice(self, leading):
@@ -256,19 +259,23 @@ class Pair:
             Makes of the inputs, by position and by keyword, those that are handed to the backward.
         """
         behind = self.taken[leading:]
-        if len(self.taken) < leading or any(name in self.own for name in self.taken[:leading]):
+        parameters = inspect.signature(self.backward).parameters
+        takes_any = any(one.kind == one.VAR_POSITIONAL for one in parameters.values())
+        if any(name in self.own for name in self.taken[:leading]):
+            return None
+        if len(self.taken) < leading and not takes_any:
             return None
         names, needed = self.passing.names, parameters_of(self.forward)
         if not self.by_keyword:
             counts = [count for count in (len(names), len(needed)) if count == len(behind)]
             return (lambda given, named: (given[:counts[0]], {})) if counts else None
-        known = list(inspect.signature(self.backward).parameters)[leading:]
+        known = list(parameters)[leading:]
         shared = [name for name in names if name in known]
         if shared and set(behind) <= set(shared):
             return lambda given, named: ((), {name: named[name] for name in shared})
         in_order = [name for name in self.own if name in names]
         for chosen in (in_order, [name for name in in_order if name in needed]):
-            if len(chosen) == len(behind):
+            if len(chosen) == len(behind) or takes_any:
                 return lambda given, named: ([named[name] for name in chosen], {})
         return None
 
@@ -318,38 +325,45 @@ class Pair:
             return np.inf
         return off if np.isfinite(off) else np.inf
 
-    def inputs_with_gradients(self, gradients):
-        """Return the names of the inputs that a backward gives gradients of, or None if of all."""
-        dout = [] if self.scalar and self.passing.fits(gradients) else [np.ones_like(self.result)]
+    def with_names(self, exercise):
+        """Return an exercise with the names of those inputs that its backward gives gradients of."""
+        alone = self.scalar and self.passing.fits(exercise.backward)
+        dout = [] if alone else [np.ones_like(self.result)]
         try:
-            found = self.passing.call(gradients, copies(self.values), *dout)
+            found = self.passing.call(exercise.backward, copies(self.values), *dout)
         except Exception:       # check_gradients says what is wrong
-            return None
-        return names_of(self.forward, self.passing, self.values, found)
+            return exercise
+        names, remarks = names_of(self.forward, self.passing, self.values, found)
+        return replace(exercise, wrt=names, remarks=exercise.remarks + remarks)
 
 
 def names_of(function, passing, values, gradients):
-    """Return the names of the inputs that there are gradients of, or None if of all, or in doubt.
+    """Return the names of the inputs that there are gradients of, and a tuple of remarks.
 
-    They are all that are no numbers with a default, or, if their shapes tell nothing else, the first.
+    They are all that are no numbers with a default, or, if shapes do not contradict, the first.  None
+    stands for all inputs, and for doubt.
     """
     if passing.tree is not None or gradients is None or isinstance(gradients, dict):
-        return None
+        return None, ()
     names = passing.names
     if not passing.keyed:
         names = names_of_parameters(function, len(values)) or names
     parts = list(gradients) if isinstance(gradients, (tuple, list)) else [gradients]
     floating = [k for k, x in enumerate(values) if is_floating(x) or isinstance(x, float)]
     if len(parts) in (len(values), len(floating)):
-        return None
+        return None, ()
     given = parameters_of(function)
     needed = [k for k in floating if names[k] in given or isinstance(values[k], np.ndarray)]
     first = floating[:len(parts)]
     if len(parts) == len(needed):
-        return [names[k] for k in needed]
+        return [names[k] for k in needed], ()
     if [np.shape(part) for part in parts] == [np.shape(values[k]) for k in first]:
-        return [names[k] for k in first]
-    return None
+        taken = ", ".join(names[k] for k in first)
+        return [names[k] for k in first], (
+            f"There are fewer gradients than inputs, {len(parts)} for {len(floating)}: taken for those "
+            f"of {taken}.",
+        )
+    return None, ()
 
 
 def is_result(found):
