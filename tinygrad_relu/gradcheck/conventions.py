@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tinygrad_relu.gradcheck.arguments import is_floating, names_of_parameters, passing_of
-from tinygrad_relu.gradcheck.problem import beside_the_loss
+from tinygrad_relu.gradcheck.problem import beside_the_loss, of_name
 
 # How names of cotangents begin, and those of inputs.
 COTANGENTS = ("d", "grad", "upstream")
@@ -340,30 +340,43 @@ class Pair:
 def names_of(function, passing, values, gradients):
     """Return the names of the inputs that there are gradients of, and a tuple of remarks.
 
-    They are all that are no numbers with a default, or, if shapes do not contradict, the first.  None
-    stands for all inputs, and for doubt.
+    None stands for all inputs, and for doubt.
     """
-    if passing.tree is not None or gradients is None or isinstance(gradients, dict):
+    if passing.tree is not None or gradients is None:
         return None, ()
     names = passing.names
     if not passing.keyed:
         names = names_of_parameters(function, len(values)) or names
-    parts = list(gradients) if isinstance(gradients, (tuple, list)) else [gradients]
     floating = [k for k, x in enumerate(values) if is_floating(x) or isinstance(x, float)]
-    if len(parts) in (len(values), len(floating)):
-        return None, ()
     given = parameters_of(function)
     needed = [k for k in floating if names[k] in given or isinstance(values[k], np.ndarray)]
-    first = floating[:len(parts)]
+    if isinstance(gradients, dict):
+        found = [k for k in floating if of_name(gradients, names[k]) is not None]
+    else:
+        parts = list(gradients) if isinstance(gradients, (tuple, list)) else [gradients]
+        found = those_of(parts, values, floating, needed)
+    if not found or found == floating:
+        return None, ()
+    of_these = [names[k] for k in found]
+    if found == needed:
+        return of_these, ()
+    return of_these, (
+        f"There are fewer gradients than inputs, {len(found)} for {len(floating)}: taken for those of "
+        f"{', '.join(of_these)}.",
+    )
+
+
+def those_of(parts, values, floating, needed):
+    """Return the positions of the inputs that so many gradients are of, or none if there is doubt.
+
+    They are all, or all that are no numbers with a default, or, if shapes do not contradict, the first.
+    """
+    if len(parts) in (len(values), len(floating)):
+        return floating
     if len(parts) == len(needed):
-        return [names[k] for k in needed], ()
-    if [np.shape(part) for part in parts] == [np.shape(values[k]) for k in first]:
-        taken = ", ".join(names[k] for k in first)
-        return [names[k] for k in first], (
-            f"There are fewer gradients than inputs, {len(parts)} for {len(floating)}: taken for those "
-            f"of {taken}.",
-        )
-    return None, ()
+        return needed
+    first = floating[:len(parts)]
+    return first if [np.shape(part) for part in parts] == [np.shape(values[k]) for k in first] else []
 
 
 def is_result(found):
