@@ -167,3 +167,33 @@ def test_second_order_of_functions_with_several_inputs_and_linear_ones(rng):
     assert tg.gradgradcheck(lambda a, b: (a @ b).tanh(), [x, w])
     assert tg.gradgradcheck(lambda a: a * 3, x)
     assert tg.gradgradcheck(lambda a, b: (a * b, a.exp()), [x, w])
+
+
+@pytest.mark.parametrize("check", [tg.gradcheck, tg.gradgradcheck])
+@pytest.mark.parametrize("fast_mode", [False, True])
+def test_a_function_that_changes_its_input_is_named_and_the_input_is_kept(check, fast_mode):
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+
+    def changing(x):
+        x.detach().numpy()[0] += 1
+        return (x * x).sum()
+
+    with pytest.raises(GradientError, match="the function changes its input 0 where it lies"):
+        check(changing, x, fast_mode=fast_mode)
+    assert x.tolist() == [1, 2]
+
+
+def test_what_is_below_the_tolerance_is_seen_without_one():
+    class Lost(tg.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1e-7
+
+        @staticmethod
+        def backward(ctx, g):
+            return 0 * g
+
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    assert tg.gradcheck(Lost.apply, x)      # as in PyTorch
+    assert not tg.gradcheck(Lost.apply, x, atol=0, raise_exception=False)
+    assert not tg.check_gradients(Lost.apply, [x]).ok

@@ -73,6 +73,8 @@ def test_what_cannot_be_looked_at():
         tg.kink_sensitivity(w.sum(), [w])
     with pytest.raises(tg.errors.ArgumentError, match="one element"):
         tg.kink_sensitivity(lambda: w * 2, [w])
+    with pytest.raises(tg.errors.ArgumentError, match="one element that is not recorded"):
+        tg.kink_sensitivity(lambda: tg.tensor(3.0))
     with pytest.raises(tg.errors.ArgumentError, match="requires_grad=True"):
         tg.kink_sensitivity(lambda: w.sum(), [tg.zeros(2)])
     shifts = iter(range(100))

@@ -1,6 +1,7 @@
 """What a user passes to `check_gradients`, made a problem to check."""
 
 import inspect
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -12,7 +13,9 @@ from tinygrad_relu.gradcheck.problem import (
     LossAndGradient,
     Passing,
     TensorProblem,
+    beside_the_loss,
     leaf_names,
+    of_name,
 )
 from tinygrad_relu.trees import leaves
 
@@ -35,26 +38,21 @@ def problem_of(f, inputs, backward=None, *, names=None, wrt=None, returns_gradie
             f"check_gradients: backward is of type {type(backward).__name__}: pass a function, which "
             "returns the gradients"
         )
-    tree = tree_of(inputs)
-    labels, values, keyed = listed(f, inputs) if tree is None else (*leaf_names(tree), False)
-    passing = Passing(labels, keyed, tree)
+    passing, values = passing_of(f, inputs)
+    labels, keyed, tree = passing.names, passing.keyed, passing.tree
     if tree is not None and wrt is None:
-        inside = [f"[{k}][" for k, value in enumerate(tree) if isinstance(value, dict)]
+        inside = [k for k, value in enumerate(tree) if isinstance(value, dict)]
+        inside = inside or [k for k, value in enumerate(tree) if isinstance(value, (list, tuple))]
+        starts = tuple(f"[{k}]{mark}" for k in inside for mark in "[.")
         wrt = [
             name for name, (path, value) in zip(labels, leaves(tree))
-            if path.startswith(tuple(inside)) and (is_floating(value) or isinstance(value, float))
+            if path.startswith(starts) and (is_floating(value) or isinstance(value, float))
         ]
     if names is not None:
-        if len(names) != len(labels) or not all(isinstance(name, str) for name in names):
-            raise ArgumentError(
-                f"check_gradients: names has {len(names)} entries for {len(labels)} inputs: give one "
-                "string for each"
-            )
-        if keyed:
-            raise ArgumentError("check_gradients: the keys of inputs are the names: leave names out")
-        passing.names = list(names)
+        passing.names = given_names(names, len(labels), keyed)
     elif not keyed and tree is None:
         passing.names = names_of_parameters(f, len(values)) or labels
+    refuse_other_arrays(passing.names, values)
     if backward is not None or returns_gradients:
         values = [x.detach().numpy() if isinstance(x, Tensor) else x for x in values]
         values = [np.asarray(x) if isinstance(x, (float, np.generic)) else x for x in values]
@@ -63,6 +61,42 @@ def problem_of(f, inputs, backward=None, *, names=None, wrt=None, returns_gradie
             return LossAndGradient(f, passing, values, positions)
         return ArrayProblem(f, backward, passing, values, positions)
     return recorded_problem(f, passing, values, wrt, returns_gradients)
+
+
+def passing_of(f, inputs):
+    """Return how the inputs reach a function, and their values as a list."""
+    tree = tree_of(inputs)
+    labels, values, keyed = listed(f, inputs) if tree is None else (*leaf_names(tree), False)
+    return Passing(labels, keyed, tree), values
+
+
+def given_names(names, count, keyed):
+    """Return the names that the user gives to inputs as a list, or raise."""
+    names = list(names) if isinstance(names, Iterable) and not isinstance(names, str) else [names]
+    if len(names) != count or not all(isinstance(name, str) for name in names):
+        raise ArgumentError(
+            f"check_gradients: names is {names}, {len(names)} entries for {count} inputs: give one "
+            "string for each"
+        )
+    if keyed:
+        raise ArgumentError("check_gradients: the keys of inputs are the names: leave names out")
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ArgumentError(
+            f"check_gradients: names has {twice!r} twice: give each input a name of its own"
+        )
+    return names
+
+
+def refuse_other_arrays(names, values):
+    """Raise for an array that is more than its numbers, such as a masked one: that would be lost."""
+    for name, value in zip(names, values):
+        if isinstance(value, np.ndarray) and type(value) not in (np.ndarray, np.memmap):
+            raise ArgumentError(
+                f"check_gradients: {name} is a {type(value).__name__}, which computes in another way "
+                "than the plain arrays that functions are given here: pass np.array(...) of it, and what "
+                f"{name} has beside its numbers, such as a mask, as an input of its own"
+            )
 
 
 def recorded_problem(f, passing, values, wrt, returns_gradients):
@@ -76,7 +110,9 @@ def recorded_problem(f, passing, values, wrt, returns_gradients):
         if settled:
             raise
         if gives_gradients(f, passing, arrays, positions):
-            return LossAndGradient(f, passing, arrays, positions)
+            problem = LossAndGradient(f, passing, arrays, positions)
+            problem.note("Checked: the gradients that the function returns beside its loss.")
+            return problem
         foreign = not isinstance(error, TensorError) and isinstance(error, NOT_FOR_TENSORS)
         if not foreign and not isinstance(error, GraphError):
             raise
@@ -85,41 +121,70 @@ def recorded_problem(f, passing, values, wrt, returns_gradients):
             f"{error}.  If it is made for NumPy arrays, pass its gradient as backward=, or "
             "returns_gradients=True if it returns a loss and its gradients"
         ) from error
-    if not settled and not problem.scalar and gives_gradients(f, passing, arrays, positions):
-        # Taken for two results, the gradients by hand would not be looked at.
+    if not settled and not problem.scalar and may_give_gradients(f, passing, arrays, positions):
+        # Taken for further results, the gradients by hand would not be looked at.
         raise ArgumentError(
-            "check_gradients: the function returns a number, and what may be its gradient or a second "
-            "result: pass returns_gradients=True if it is the gradient, else returns_gradients=False"
+            "check_gradients: the function returns a number, and what may be its gradients or further "
+            "results: pass returns_gradients=True if they are its gradients, else "
+            "returns_gradients=False, which checks the gradient that is recorded from the function"
         )
+    problem.note("Checked: the gradient that was recorded from the function.")
     return problem
+
+
+def number_and_rest(f, passing, arrays):
+    """Return the number that a function of arrays returns and a list of what is beside it, or None."""
+    try:
+        found = passing.call(f, [x.copy() if isinstance(x, np.ndarray) else x for x in arrays])
+    except Exception:
+        return None
+    if not isinstance(found, (tuple, list)) or len(found) < 2 or np.shape(found[0]) != ():
+        return None
+    return (found[0], list(found[1:])) if isinstance(found[0], (float, np.floating, np.ndarray)) else None
 
 
 def gives_gradients(f, passing, arrays, positions):
     """Tell whether a function of arrays returns a number and its gradients, without doubt."""
-    try:
-        found = passing.call(f, [x.copy() if isinstance(x, np.ndarray) else x for x in arrays])
-    except Exception:
+    found = number_and_rest(f, passing, arrays)
+    if found is None:
         return False
-    if not isinstance(found, (tuple, list)) or len(found) != 2 or np.ndim(found[0]) != 0:
-        return False
-    loss, gradients = found
-    if not isinstance(loss, (float, np.floating, np.ndarray)):
-        return False
+    gradients = beside_the_loss(found[1])
     if isinstance(gradients, dict):
-        return (passing.keyed or passing.tree is not None) and len(gradients) > 0
+        return all(of_name(gradients, passing.names[k]) is not None for k in positions) or (
+            (passing.keyed or passing.tree is not None) and len(gradients) > 0
+        )
     if isinstance(gradients, (list, tuple)):
         return len(gradients) in (len(arrays), len(positions))
     shape = np.shape(arrays[positions[0]])
     return len(positions) == 1 and isinstance(gradients, np.ndarray) and gradients.shape == shape
 
 
+def may_give_gradients(f, passing, arrays, positions):
+    """Tell whether what a function of arrays returns beside a number may be gradients of inputs."""
+    if gives_gradients(f, passing, arrays, positions):
+        return True
+    found = number_and_rest(f, passing, arrays)
+    shapes = [x.shape for x in arrays if is_floating(x)]
+    return found is not None and any(np.shape(part) in shapes for part in found[1])
+
+
 def tree_of(inputs):
-    """Return the arguments as a list if dicts are among them, or in the only dict, else None."""
-    if isinstance(inputs, (list, tuple)) and any(isinstance(value, dict) for value in inputs):
-        return list(inputs)
+    """Return the arguments as a list if they are to be taken apart, else None."""
+    if isinstance(inputs, (list, tuple)):
+        # Lists of arrays are data to pass on, unless there is nothing else to check.
+        whole = any(isinstance(value, dict) for value in inputs) or (
+            any(is_made_of_arrays(value) for value in inputs)
+            and not any(is_floating(value) or isinstance(value, float) for value in inputs)
+        )
+        return list(inputs) if whole else None
     if isinstance(inputs, dict) and any(isinstance(value, dict) for value in inputs.values()):
         return [inputs]
     return None
+
+
+def is_made_of_arrays(value):
+    """Tell whether an argument is a list or tuple with arrays to check in it."""
+    return isinstance(value, (list, tuple)) and any(is_floating(leaf) for _, leaf in leaves(value))
 
 
 def listed(f, inputs):
@@ -165,6 +230,11 @@ def chosen(values, names, wrt):
             )
     floating = [k for k, value in enumerate(values) if is_floating(value)]
     if wrt is not None:
+        if not isinstance(wrt, Iterable):
+            raise ArgumentError(
+                f"check_gradients: wrt is {wrt!r}: pass the name of an input, or several of "
+                f"{', '.join(names)}"
+            )
         asked = [wrt] if isinstance(wrt, str) else list(wrt)
         for name in asked:
             if name not in names:
@@ -174,12 +244,10 @@ def chosen(values, names, wrt):
         floating = [k for k in floating if names[k] in asked]
     if not floating:
         for name, value in zip(names, values):
+            if isinstance(value, int):
+                continue
             if not hasattr(value, "dtype") or value.dtype.kind == "O":
-                kind = "an array of objects" if hasattr(value, "dtype") else f"a {type(value).__name__}"
-                raise ArgumentError(
-                    f"check_gradients: {name} is {kind}: pass an array of floats, such as "
-                    f"np.asarray({name}, float)"
-                )
+                raise ArgumentError(f"check_gradients: {name} is {what_to_pass_for(name, value)}")
         kinds = ", ".join(
             f"{name} is {getattr(value, 'dtype', type(value).__name__)}"
             for name, value in zip(names, values)
@@ -189,6 +257,20 @@ def chosen(values, names, wrt):
             "convert what is to be checked, such as by x.astype(float)"
         )
     return floating
+
+
+def what_to_pass_for(name, value):
+    """Return what an input is that is no array of numbers, and what to pass instead of it."""
+    kind = "an array of objects" if hasattr(value, "dtype") else f"a {type(value).__name__}"
+    called = name if name.isidentifier() else "x"
+    advice = f"pass an array of floats, such as np.asarray({called}, float)"
+    try:
+        numbers = np.asarray(value, float)
+    except (TypeError, ValueError):
+        numbers = None
+    if numbers is None or is_made_of_arrays(value):
+        advice = "pass the arrays that it is made of, as inputs of their own or in a dict or a list"
+    return f"{kind}: {advice}"
 
 
 def as_tensors(values, names, wrt):

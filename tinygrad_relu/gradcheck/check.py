@@ -3,7 +3,7 @@
 import numpy as np
 
 from tinygrad_relu.engine import checked_signature
-from tinygrad_relu.errors import GradientError
+from tinygrad_relu.errors import ArgumentError, GradientError
 from tinygrad_relu.gradcheck import elements, projections
 from tinygrad_relu.gradcheck.arguments import problem_of
 from tinygrad_relu.gradcheck.conclusion import conclude
@@ -31,8 +31,10 @@ def check_gradients(
         arrays.
     inputs : sequence, dict, or one array or tensor
         At what to check.  A sequence is passed as ``f(*inputs)``; a dict as ``f(**inputs)`` where the
-        signature takes its keys, else as one argument.  Integers among them are passed on.  A list of
-        plain numbers is one vector, unless `f` has as many parameters.
+        signature takes its keys, else as one argument.  Integers among them are passed on, and lists
+        of arrays, unless there is nothing else to check.  A list of plain numbers is one vector,
+        unless `f` has as many parameters.  Masked arrays and matrices are refused: compute with plain
+        ones.
     backward : callable, optional
         The gradient by hand: ``backward(*inputs)`` where `f` returns a number, else
         ``backward(dout, *inputs)`` (for several results `dout` is a tuple).  Returns one array, a tuple
@@ -42,9 +44,10 @@ def check_gradients(
     wrt : str or sequence of str, optional
         Which of the inputs to check; all floating ones by default.
     returns_gradients : bool, optional
-        Whether `f` itself returns a pair, the loss and the gradients.  Found out by default.
+        Whether `f` itself returns its loss and the gradients, ``(loss, (dw, db))`` or ``(loss, dw,
+        db)``.  By default that is found out, and asked for where it is in doubt.
     seed : int, default 0
-        Of cotangents and random directions.  The same seed gives the same report.
+        From 0 up: of cotangents and random directions.  The same seed gives the same report.
     fast : bool, optional
         Compare random directions instead of each element.  By default, from 3000 elements on.
     raise_exception : bool, default False
@@ -73,12 +76,15 @@ def check_gradients(
     problem = problem_of(
         f, inputs, backward, names=names, wrt=wrt, returns_gradients=returns_gradients
     )
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ArgumentError(f"check_gradients: seed is {seed!r}: pass a whole number from 0 up")
     report = examined(problem, seed, fast)
     if raise_exception and not report.ok:
         raise GradientError(f"check_gradients:\n{report}")
     return report
 
 
+@np.errstate(all="ignore")      # values beyond what a dtype can hold are looked at as such
 def examined(problem, seed=0, fast=None):
     """Return the report on a problem."""
     size = sum(x.size for x in problem.inputs)

@@ -1,4 +1,4 @@
-"""Checks every function of a file that has its gradient beside it, as ``name`` and ``name_backward``."""
+"""Checks every function of a file that has its gradient beside it, or returns it behind its loss."""
 
 import inspect
 import runpy
@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_relu.errors import ArgumentError
 from tinygrad_relu.gradcheck import printed
 from tinygrad_relu.gradcheck.check import check_gradients
-from tinygrad_relu.gradcheck.conventions import brought_to_form
+from tinygrad_relu.gradcheck.conventions import brought_to_form, returns_gradients, together
 
 SUFFIXES = ("_backward", "_grad", "_gradient", "_prime", "_derivative")
 # A function called `name` plus this is the partner of the same names.
@@ -40,7 +40,7 @@ def run(target, seed=0, fast=None, json=False):
     try:
         path, wanted = split_target(target)
         space = loaded(path)
-        pairs = pairs_of(space, wanted)
+        pairs = pairs_of(functions_of(space, imported=wanted is not None), wanted)
         if not pairs:
             raise ArgumentError(advice(path, space, wanted))
     except Exception as error:
@@ -58,6 +58,8 @@ def split_target(target):
     if ":" in target and not Path(target).exists():
         target, _, name = target.rpartition(":")
     path = Path(target)
+    if path.is_dir():
+        raise ArgumentError(f"{target} is a folder: name a file in it")
     if not path.is_file():
         raise ArgumentError(f"there is no file {target}")
     return path, name or None
@@ -69,17 +71,26 @@ def loaded(path):
     sys.path.insert(0, folder)
     try:
         return runpy.run_path(str(path), run_name="checked_file")
+    except SystemExit as error:
+        raise ArgumentError(
+            f"{path} ends the program while it is read (SystemExit: {error}, {place_of(error)}): put "
+            'what is not to run here under if __name__ == "__main__":'
+        ) from None
     finally:
         if folder in sys.path:
             sys.path.remove(folder)
 
 
-def pairs_of(space, wanted):
-    """Return a list of ``(name, backward)``; backward is None for functions that return both."""
-    functions = {
+def functions_of(space, imported):
+    """Return the functions of a file by name: its own, and if so asked those that it imports."""
+    return {
         name: value for name, value in space.items()
-        if inspect.isfunction(value) and value.__module__ == "checked_file"
+        if inspect.isfunction(value) and (imported or value.__module__ == "checked_file")
     }
+
+
+def pairs_of(functions, wanted):
+    """Return a list of ``(name, backward)``; backward is None for functions that return both."""
     found = []
     for name in functions:
         stem = name.removesuffix(FORWARD)
@@ -88,8 +99,14 @@ def pairs_of(space, wanted):
             found.append((name, partner))
         elif name.endswith(TOGETHER):
             found.append((name, None))
+    paired = {name for pair in found for name in pair}
+    found += [
+        (name, None) for name, function in functions.items()
+        if name not in paired and wanted in (name, None) and returns_gradients(function)
+    ]
     if wanted is not None:
-        found = [pair for pair in found if wanted in pair]
+        named = [pair for pair in found if wanted in pair]
+        found = named or [pair for pair in found if pair[0] == wanted + FORWARD]
     return found
 
 
@@ -97,15 +114,16 @@ def check_pair(space, name, backward, seed, fast, json):
     """Check one function, print what was found, and return its exit status."""
     title = f"{name} and {backward}" if backward else name
     try:
-        forward, inputs = space[name], inputs_for(space, name)
-        derivative = space.get(backward)
-        if backward:
-            forward, derivative, inputs = brought_to_form(forward, derivative, inputs)
-        report = check_gradients(
-            forward, inputs, derivative, returns_gradients=None if backward else True, seed=seed,
-            fast=fast,
+        function, inputs = space[name], inputs_for(space, name)
+        exercise = brought_to_form(function, space[backward], inputs) if backward else together(
+            function, inputs
         )
-    except Exception as error:
+        report = check_gradients(
+            exercise.forward, exercise.inputs, exercise.backward, wrt=exercise.wrt,
+            returns_gradients=None if backward else True, seed=seed, fast=fast,
+        )
+        report.notes += exercise.remarks
+    except (Exception, SystemExit) as error:
         place = f" ({place_of(error)})" if place_of(error) else ""
         print(f"{title}: cannot be checked: {type(error).__name__}: {error}{place}\n", file=sys.stderr)
         return NOTHING
@@ -147,10 +165,10 @@ def inputs_for(space, name):
 
 def by_parameters(function, given):
     """Return the inputs as a dict, from `given`, defaults and annotations, or None if one is missing."""
-    found = {}
+    found, rng = {}, np.random.default_rng(0)
     for name, parameter in inspect.signature(function).parameters.items():
         for value in (given.get(name), parameter.default, parameter.annotation):
-            value = drawn(value)
+            value = drawn(value, rng)
             if value is not None:
                 found[name] = value
                 break
@@ -159,14 +177,14 @@ def by_parameters(function, given):
     return found
 
 
-def drawn(value):
+def drawn(value, rng):
     """Return an array for a value, or random numbers for a shape; None for what is neither."""
     if isinstance(value, (bool, type(None), type)):
         return None
     if isinstance(value, (np.ndarray, float, int, list)):
         return value if isinstance(value, (float, int)) else np.asarray(value)
     if isinstance(value, tuple) and all(isinstance(k, int) for k in value):
-        return np.random.default_rng(0).standard_normal(value)
+        return rng.standard_normal(value)
     return None
 
 
@@ -179,9 +197,19 @@ def advice(path, space, wanted):
     """Return what to do with a file in which there is nothing to check."""
     functions = [name for name, value in space.items() if inspect.isfunction(value)]
     has = f"it has {', '.join(functions[:8])}" if functions else "it has no functions"
+    if wanted is not None and wanted not in functions:
+        return f"{path} has no function {wanted} ({has})"
     if wanted is not None:
+        stem = wanted.removesuffix(FORWARD)
         return (
-            f"{path} has no function {wanted} with a gradient beside it ({has}): write {wanted}_backward"
+            f"{path} has no gradient of {wanted} ({has}): write {stem}_backward, or let {wanted} return "
+            "its gradients behind its loss, and call it loss_and_grad"
+        )
+    imported = pairs_of(functions_of(space, imported=True), None)
+    if imported:
+        return (
+            f"{path} has no function of its own with its gradient beside it: check the file that it "
+            f"imports them from, or name one of them: {path}:{imported[0][0]}"
         )
     return (
         f"{path} has no function with its gradient beside it ({has}): the gradient of f (or f_forward) "

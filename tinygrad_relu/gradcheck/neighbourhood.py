@@ -270,7 +270,7 @@ def usual(gradient):
 def as_gradient(found, shape):
     """Return what a derivative gave as a float64 array of `shape`, or None where it cannot be one."""
     try:
-        found = np.asarray(found, np.float64)
+        found = np.asarray(np.real(found), np.float64)      # that it is complex, `faults` tells
     except (TypeError, ValueError):
         return None
     return found if found.shape == shape else None

@@ -260,6 +260,8 @@ class ArrayProblem(Problem):
         if isinstance(found, dict):
             found = dict(zip(*leaf_names(found)))
             return [of_name(found, name) for name in self.names]
+        if self.passing.tree is not None and isinstance(found, (tuple, list)):
+            found = [leaf for _, leaf in leaves(found)]
         if isinstance(found, (tuple, list)) and not is_nested_number(found, self.inputs):
             if len(found) == len(names):
                 return [found[k] for k in self.positions]
@@ -274,7 +276,7 @@ class ArrayProblem(Problem):
         raise ArgumentError(
             f"check_gradients: backward returned a {type(found).__name__}, and there are "
             f"{len(self.names)} inputs to check ({', '.join(self.names)}): return a tuple or a dict "
-            "with the gradient of each"
+            "with the gradient of each, or name with wrt= the one that it is of"
         )
 
 
@@ -288,7 +290,7 @@ class LossAndGradient(ArrayProblem):
     def results(self, values, note_changes=False):
         """Return the value at `values`."""
         found = self.called(values, note_changes)
-        if not isinstance(found, (tuple, list)) or len(found) != 2:
+        if not isinstance(found, (tuple, list)) or len(found) < 2:
             raise ArgumentError(
                 f"check_gradients: the function returned a {type(found).__name__}: with "
                 "returns_gradients=True it has to return a pair, the loss and its gradients"
@@ -312,7 +314,7 @@ class LossAndGradient(ArrayProblem):
 
     def taken_apart(self, found):
         """Return the gradients as a list with one entry for each checked input."""
-        return super().taken_apart(found[1])
+        return super().taken_apart(beside_the_loss(found[1:]))
 
 
 class TensorProblem(Problem):
@@ -416,11 +418,17 @@ def changed_names(names, passed, originals):
 def leaf_names(tree):
     """Return the names of the leaves of a tree, ``layer.W`` for what is in a dict in a dict, and them."""
     pairs = leaves(tree)
-    full = [".".join(part.strip("'") for part in path[1:-1].split("][")) for path, _ in pairs]
+    inner = [path.removeprefix("[").removesuffix("]").replace("].", "][") for path, _ in pairs]
+    full = [".".join(part.strip("'") for part in path.split("][")) for path in inner]
     # Positions of arguments say nothing where the rest of a name is enough.
     short = [name.partition(".")[2] if name[:1].isdecimal() and "." in name else name for name in full]
     short = [f"input {name}" if name.isdecimal() else name for name in short]
     return (short if len(set(short)) == len(short) else full), [leaf for _, leaf in pairs]
+
+
+def beside_the_loss(rest):
+    """Return the gradients that stand behind a loss, such as both of ``(loss, dw, db)``, as one."""
+    return rest[0] if len(rest) == 1 else tuple(rest)
 
 
 def of_name(found, name):

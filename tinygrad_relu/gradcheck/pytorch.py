@@ -1,5 +1,7 @@
 """PyTorch's `gradcheck` and `gradgradcheck`: each derivative against a difference, within a tolerance."""
 
+import contextlib
+
 import numpy as np
 
 from tinygrad_relu.engine import Tensor, checked_signature, gradients
@@ -43,7 +45,9 @@ def gradcheck(
         where that disagrees.
     atol, rtol : float, optional
         Analytic and numerical derivative agree if they differ by at most ``atol + rtol *
-        |numerical|``.  By default both are 1e-6 in float64, and 2e-2 in float32.
+        |numerical|``.  By default both are 1e-6 in float64, and 2e-2 in float32.  So, as in PyTorch,
+        any derivative smaller than `atol` is right where the true one is as small: zero for 1e-7,
+        say.  Pass ``atol=0``, or use `check_gradients`, which has no tolerance, to tell them apart.
     raise_exception : bool, default True
         Raise where a derivative is wrong, instead of returning False.
     nondet_tol : float, default 0
@@ -88,16 +92,18 @@ def gradcheck(
     inputs = listed(inputs)
     checked = checked_positions("gradcheck", inputs)
     try:
-        outputs = outputs_of(func, inputs)
-        require_same(outputs, outputs_of(func, inputs), nondet_tol)
-        if fast_mode:
-            check_fast(func, inputs)
-            return True
-        try:
-            check_each(func, inputs, checked, outputs, (eps, atol, rtol))
-        except Disagreement:
-            if (eps, atol, rtol) != (None, None, None) or not right_but_for_kinks(func, inputs):
-                raise
+        with kept(inputs) as changed:
+            outputs = outputs_of(func, inputs)
+            require_unchanged(changed())
+            require_same(outputs, outputs_of(func, inputs), nondet_tol)
+            if fast_mode:
+                check_fast(func, inputs)
+                return True
+            try:
+                check_each(func, inputs, checked, outputs, (eps, atol, rtol))
+            except Disagreement:
+                if (eps, atol, rtol) != (None, None, None) or not right_but_for_kinks(func, inputs):
+                    raise
     except GradientError:
         if raise_exception:
             raise
@@ -114,10 +120,13 @@ def gradgradcheck(
 ):
     """Check the second derivatives of `func`: `gradcheck` of its recorded gradient.
 
+    To have them compared without a tolerance, give `check_gradients` a function that returns the
+    gradient, such as by ``tg.autograd.grad(y, x, create_graph=True)``.
+
     Parameters
     ----------
     func, inputs, eps, atol, rtol, raise_exception, nondet_tol, fast_mode
-        As for `gradcheck`.
+        As for `gradcheck`; so wrong second derivatives below `atol` are taken for right ones, too.
     grad_outputs : Tensor or sequence of Tensor, optional
         The weights of the outputs, checked as further inputs.  Drawn with a fixed seed by default.
     check_undefined_grad, check_grad_dtypes, check_batched_grad, masked
@@ -143,7 +152,8 @@ def gradgradcheck(
     })
     inputs = listed(inputs)
     checked = checked_positions("gradgradcheck", inputs)
-    outputs = [y for y in outputs_of(func, inputs) if y.requires_grad]
+    with kept(inputs):
+        outputs = [y for y in outputs_of(func, inputs) if y.requires_grad]
     if grad_outputs is None:
         rng = np.random.default_rng(0)
         grad_outputs = [
@@ -227,6 +237,34 @@ def checked_positions(name, inputs):
             f"{name}: no input requires a gradient: make those to check with requires_grad=True"
         )
     return checked
+
+
+@contextlib.contextmanager
+def kept(inputs):
+    """See that tensors are afterwards bit for bit what they were.
+
+    Yields a function that returns the positions of those that differ from that now.
+    """
+    memory = {k: x.detach().numpy() for k, x in enumerate(inputs) if isinstance(x, Tensor)}
+    before = {k: array.copy() for k, array in memory.items()}
+
+    def changed():
+        return [k for k, array in memory.items() if array.tobytes() != before[k].tobytes()]
+
+    try:
+        yield changed
+    finally:
+        for k in changed():
+            memory[k][...] = before[k]
+
+
+def require_unchanged(changed):
+    """Raise if a call of the function changed some of its inputs."""
+    if changed:
+        raise GradientError(
+            f"gradcheck: the function changes its input {changed[0]} where it lies, and so is another "
+            "one when it is called again: let it work on a copy, such as x.clone()"
+        )
 
 
 def require_same(first, second, tolerance):

@@ -70,7 +70,7 @@ class Kink:
     kind: str
 
 
-@dataclass
+@dataclass(eq=False)
 class InputReport:
     """What became of one input.
 
@@ -113,8 +113,11 @@ class InputReport:
         """bool: Whether nothing wrong was found."""
         return self.verdict not in (Verdict.WRONG, Verdict.NOT_DETERMINISTIC)
 
+    def __eq__(self, other):
+        return isinstance(other, InputReport) and input_as_dict(self) == input_as_dict(other)
 
-@dataclass
+
+@dataclass(eq=False)
 class GradientReport:
     """What `check_gradients` found.  It is true where the gradients are right.
 
@@ -157,6 +160,9 @@ class GradientReport:
 
     def __bool__(self):
         return self.ok
+
+    def __eq__(self, other):
+        return isinstance(other, GradientReport) and self.to_dict() == other.to_dict()
 
     def __getitem__(self, name):
         for entry in self.inputs:

@@ -227,6 +227,8 @@ class _Trial:
             value = self.loss()
         if not isinstance(value, Tensor) or value.numel() != 1 or not value.requires_grad:
             what = f"shape {value.shape}" if isinstance(value, Tensor) else f"type {type(value).__name__}"
+            if isinstance(value, Tensor) and value.numel() == 1:
+                what = "one element that is not recorded, since nothing in it requires a gradient"
             raise ArgumentError(
                 f"kink_sensitivity: the loss returned a value of {what}: it returns a recorded tensor of "
                 "one element"
