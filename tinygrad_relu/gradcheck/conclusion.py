@@ -103,9 +103,10 @@ def describe_hidden(entry, comparison):
                 float(comparison.error[place]), place[0],
             ))
     if entry.worst:
-        entry.remark = (
-            "along a random direction the gradient is wrong, while each element agrees within the error "
-            "of its difference."
+        bent = any(one.slant is Slant.ON_KINK for one in comparison.findings.values())
+        entry.remark = "along a random direction the gradient is wrong, while each element " + (
+            "that is on a kink may have any slope between its two sides: not all of them may at once."
+            if bent else "agrees within the error of its difference."
         )
 
 
