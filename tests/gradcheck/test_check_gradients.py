@@ -528,27 +528,6 @@ def test_results_that_are_not_finite():
         tg.check_gradients(np.log, [np.array([-1.0, 1.0])], lambda d, x: d / x)
 
 
-# ------------------------------------------------------------------------------- the fast mode
-
-def test_fast_mode_finds_one_element_among_many():
-    rng = np.random.default_rng(1)
-    x = rng.standard_normal((60, 100))
-
-    def backward(x, change=True):
-        g = np.cos(x)
-        g[17, 33] *= 1.5 if change else 1
-        return g
-
-    def f(x):
-        return np.sin(x).sum()
-
-    assert tg.check_gradients(f, [x], lambda x: backward(x, False)).fast
-    assert tg.check_gradients(f, [x], lambda x: backward(x, False)).ok
-    report = tg.check_gradients(f, [x], backward)
-    assert report.inputs[0].worst[0].index == (17, 33)
-    assert report.inputs[0].worst[0].ratio == pytest.approx(1.5, abs=1e-3)
-
-
 # ------------------------------------------------------------------------------------ the report
 
 def test_reports_are_the_same_for_a_seed(inputs):

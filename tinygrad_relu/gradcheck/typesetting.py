@@ -61,7 +61,8 @@ def some_of(names, most=NAMES_SHOWN):
 
 def nameless(text, name):
     """Return a sentence about an input, or its gradient, without its name."""
-    return re.sub(rf"(?<!\w)(d?){re.escape(name)}(?!\w)", r"\1·", text)
+    article = name == "a"       # which stands in most sentences
+    return re.sub(rf"(?<!\w)({'d' if article else 'd?'}){re.escape(name)}(?!\w)", r"\1·", text)
 
 
 def sides_of(element):
