@@ -576,18 +576,6 @@ def test_json_and_html_tell_the_same(inputs):
     assert "<b>&" not in odd._repr_html_() and "&lt;b&gt;&amp;" in odd._repr_html_()
 
 
-def test_the_picture_has_a_map_for_each_input(inputs):
-    pytest.importorskip("matplotlib")
-    wrong = spoiled(affine_backward, 1, lambda g: g * np.array([1.0, 1.5]))
-    report = tg.check_gradients(affine, inputs, backward=wrong)
-    figure = report.plot()
-    maps = [axis for axis in figure.axes if axis.images]
-    assert [axis.get_title() for axis in maps] == ["x: right", f"w: {report['w'].label}", "b: right"]
-    assert figure._suptitle.get_text() == "wrong: w"
-    shown = np.asarray(maps[1].images[0].get_array())
-    assert (shown[:, 1] > 0.1).all() and (shown[:, 0] < 1e-5).all()
-
-
 def test_raising_has_the_same_text(inputs):
     wrong = spoiled(affine_backward, 1, lambda g: g * 1.1)
     report = tg.check_gradients(affine, inputs, backward=wrong)

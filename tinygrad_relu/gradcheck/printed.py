@@ -76,14 +76,14 @@ def table_of(report, width, colour):
     return lines + wrapped(rest, width)
 
 
-def rows_shown(report):
-    """Return the inputs that a table has room for, in their order, and a line on the others.
+def rows_shown(report, most=ROWS_SHOWN):
+    """Return the inputs that there is room for, in their order, and a line on the others.
 
     Those of which more is to be said than that they are right go first.
     """
     first = sorted(range(len(report.inputs)), key=lambda k: report.inputs[k].verdict == "right")
-    shown = [report.inputs[k] for k in sorted(first[:ROWS_SHOWN])]
-    others = Counter(str(report.inputs[k].verdict) for k in first[ROWS_SHOWN:])
+    shown = [report.inputs[k] for k in sorted(first[:most])]
+    others = Counter(str(report.inputs[k].verdict) for k in first[most:])
     counts = "; ".join(f"{count} {verdict}" for verdict, count in others.items())
     return shown, f"and {others.total()} more: {counts}" if others else ""
 
