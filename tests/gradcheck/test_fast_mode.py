@@ -76,3 +76,12 @@ def test_gradients_that_only_rounding_spoils_are_named(fast):
     assert "right in float64" in note and note.startswith("x along" if fast else "x[")
     report = tg.check_gradients(lambda x: 0.5 * np.sum(x * x), [x], lambda x: x * 2, fast=fast)
     assert not report.ok and not report.notes
+
+
+def test_one_zero_among_many_has_no_factor():
+    def change(found):
+        found["b"][3] = 0.0
+
+    function, parameters = net(change=change)
+    report = tg.check_gradients(function, [parameters])
+    assert report["b"].label is Label.UNEXPLAINED and report["b"].worst[0].index == (3,)

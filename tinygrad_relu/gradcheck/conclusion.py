@@ -315,5 +315,5 @@ def ratios_of(comparison):
     with np.errstate(all="ignore"):
         clear = np.isfinite(analytic) & (np.abs(numerical) > 4 * MARGIN * error)
         ratios = (analytic / numerical)[clear]
-        doubts = np.abs(ratios) * (MARGIN * error / np.abs(numerical))[clear] + ALIKE * np.abs(ratios)
-    return ratios, doubts
+        doubts = np.abs(ratios) * (MARGIN * error / np.abs(numerical))[clear]
+    return ratios, doubts + ALIKE * np.maximum(np.abs(ratios), ALIKE)
