@@ -102,3 +102,15 @@ def test_text_is_as_wide_as_the_terminal_within_bounds(monkeypatch):
         monkeypatch.setenv("COLUMNS", str(columns))
         assert width_of(Terminal()) == width
         assert width_of(None) == WIDEST       # what is no terminal
+
+
+def test_elements_that_agree_are_not_among_the_worst():
+    def loss(x):
+        return np.abs(x[0] + x[1]) + x[2]
+
+    def backward(x):
+        return np.array([0.5, -0.5, 1.0])       # each is between the sides, and both together are not
+
+    report = tg.check_gradients(loss, {"x": np.array([0.0, 0.0, 1.0])}, backward)
+    assert not report.ok and (2,) not in [one.index for one in report["x"].worst]
+    assert "nan" not in str(report) and "not all of them may at once" in str(report)

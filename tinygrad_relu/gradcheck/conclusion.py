@@ -122,7 +122,7 @@ def describe_hidden(entry, comparison):
         excess = np.abs(comparison.analytic - comparison.numerical) / comparison.error
     for flat in np.argsort(np.nan_to_num(excess), axis=None)[::-1][:3]:
         place = tuple(int(k) for k in np.unravel_index(flat, excess.shape))
-        if np.isfinite(comparison.error[place]):
+        if np.isfinite(comparison.error[place]) and excess[place] > 0:
             entry.worst.append(WorstElement(
                 place[1:], float(comparison.analytic[place]), float(comparison.numerical[place]),
                 float(comparison.error[place]), place[0],
