@@ -528,27 +528,6 @@ def test_results_that_are_not_finite():
         tg.check_gradients(np.log, [np.array([-1.0, 1.0])], lambda d, x: d / x)
 
 
-# ------------------------------------------------------------------------------- the fast mode
-
-def test_fast_mode_finds_one_element_among_many():
-    rng = np.random.default_rng(1)
-    x = rng.standard_normal((60, 100))
-
-    def backward(x, change=True):
-        g = np.cos(x)
-        g[17, 33] *= 1.5 if change else 1
-        return g
-
-    def f(x):
-        return np.sin(x).sum()
-
-    assert tg.check_gradients(f, [x], lambda x: backward(x, False)).fast
-    assert tg.check_gradients(f, [x], lambda x: backward(x, False)).ok
-    report = tg.check_gradients(f, [x], backward)
-    assert report.inputs[0].worst[0].index == (17, 33)
-    assert report.inputs[0].worst[0].ratio == pytest.approx(1.5, abs=1e-3)
-
-
 # ------------------------------------------------------------------------------------ the report
 
 def test_reports_are_the_same_for_a_seed(inputs):
@@ -595,18 +574,6 @@ def test_json_and_html_tell_the_same(inputs):
     assert page.startswith("<div>") and "WRONG for 1 of 3" in page and "not finite" in page
     odd = tg.check_gradients(np.sin, [np.ones(1)], lambda d, x: d * np.cos(x), names=["<b>&"])
     assert "<b>&" not in odd._repr_html_() and "&lt;b&gt;&amp;" in odd._repr_html_()
-
-
-def test_the_picture_has_a_map_for_each_input(inputs):
-    pytest.importorskip("matplotlib")
-    wrong = spoiled(affine_backward, 1, lambda g: g * np.array([1.0, 1.5]))
-    report = tg.check_gradients(affine, inputs, backward=wrong)
-    figure = report.plot()
-    maps = [axis for axis in figure.axes if axis.images]
-    assert [axis.get_title() for axis in maps] == ["x: right", f"w: {report['w'].label}", "b: right"]
-    assert figure._suptitle.get_text() == "wrong: w"
-    shown = np.asarray(maps[1].images[0].get_array())
-    assert (shown[:, 1] > 0.1).all() and (shown[:, 0] < 1e-5).all()
 
 
 def test_raising_has_the_same_text(inputs):

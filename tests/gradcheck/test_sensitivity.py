@@ -81,3 +81,15 @@ def test_what_cannot_be_looked_at():
     with pytest.raises(tg.errors.GradientError, match="other kinks"):
         tg.kink_sensitivity(lambda: tg.relu(w + next(shifts)).sum(), [w])
     assert tg.relu.diversion is None
+
+
+def test_the_text_fits():
+    w = tg.tensor([0.0, 1.0], requires_grad=True)
+    name = "parameter_of_a_layer_whose_name_is_long_" * 3
+    found = tg.kink_sensitivity(
+        lambda w: tg.relu(w).sum() + tg.relu(w).sum() + sum(tg.relu(k * w).sum() for k in range(1, 40)),
+        {name: w},
+    )
+    lines = str(found).splitlines()
+    assert max(map(len, lines)) <= 100 and lines[-1] == "  and 17 more"
+    assert "inputs are 0)" in lines[-3] and "tg.relu(k * w)" in lines[-2] and "37 others" in str(found)

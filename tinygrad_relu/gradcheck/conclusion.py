@@ -6,10 +6,13 @@ from tinygrad_relu.gradcheck import diagnosis
 from tinygrad_relu.gradcheck.diagnosis import Case, Draw, Explanation, Label
 from tinygrad_relu.gradcheck.kinks import MARGIN, Slant, has_kink
 from tinygrad_relu.gradcheck.report import Kink, Verdict, WorstElement
+from tinygrad_relu.gradcheck.typesetting import some_of
 
 WORST_KEPT = 10
 # Slopes smaller than this part of those of all inputs count as zero, in units of the precision.
 NEGLIGIBLE = 1e3
+# Ratios that differ by no more than this part are one factor.
+ALIKE = 5e-5
 KINDS = {Slant.ON_KINK: "on", Slant.NEAR_KINK: "near", Slant.SEVERAL_KINKS: "several"}
 ADVICE_SINGLE = "check in float64: pass inputs of that dtype"
 ADVICE_DOUBLE = "take a large constant off the result, or check at a point where the function is steeper"
@@ -23,12 +26,33 @@ def conclude(report, at, comparisons, faults):
         entry.verdict = verdict_of(entry, comparison, faults, at, total)
         if entry.verdict is Verdict.CANNOT_TELL:
             entry.remark = why_not(entry, comparison, at)
+    report.notes += rounded(report, comparisons)
     wrong = [entry for entry in report.inputs if entry.verdict is Verdict.WRONG]
     if wrong:
         found = explained(report, at, comparisons, faults)
         for entry in wrong:
             entry.explanations = found[entry.name]
             entry.label = entry.explanations[0].label
+
+
+def rounded(report, comparisons):
+    """Return a sentence that names the gradients that only rounding spoils, if there are some."""
+    places = []
+    for entry, comparison in zip(report.inputs, comparisons):
+        if entry.ok:
+            places += [
+                f"{entry.name}{list(index)}" if index else entry.name
+                for index, finding in comparison.findings.items() if finding.rounded
+            ]
+            if any(line.rounded for line in comparison.lines):
+                places.append(f"{entry.name} along a random direction")
+    if not places:
+        return []
+    verb = "is" if len(places) == 1 else "are"
+    return [
+        f"{some_of(places)} {verb} off in the dtype given and right in float64: rounding spoils "
+        f"{'it' if len(places) == 1 else 'them'}, and no formula is wrong."
+    ]
 
 
 def describe(entry, comparison, at):
@@ -89,23 +113,25 @@ def describe_hidden(entry, comparison):
             float(finding.error[draw] / scale), draw,
         ))
     if entry.worst:
-        entry.remark = (
-            "the point is on a kink, which hides the mistake: the numbers are those of a point nearby."
-        )
+        found = [*comparison.findings.values(), *comparison.lines]
+        bent = any(one.slant in (Slant.ON_KINK, Slant.SEVERAL_KINKS) for one in found)
+        hidden = "the point is on a kink, which hides" if bent else "at the point itself rounding hides"
+        entry.remark = f"{hidden} the mistake: the numbers are those of a point nearby."
         return
     with np.errstate(all="ignore"):
         excess = np.abs(comparison.analytic - comparison.numerical) / comparison.error
     for flat in np.argsort(np.nan_to_num(excess), axis=None)[::-1][:3]:
         place = tuple(int(k) for k in np.unravel_index(flat, excess.shape))
-        if np.isfinite(comparison.error[place]):
+        if np.isfinite(comparison.error[place]) and excess[place] > 0:
             entry.worst.append(WorstElement(
                 place[1:], float(comparison.analytic[place]), float(comparison.numerical[place]),
                 float(comparison.error[place]), place[0],
             ))
     if entry.worst:
-        entry.remark = (
-            "along a random direction the gradient is wrong, while each element agrees within the error "
-            "of its difference."
+        bent = any(one.slant is Slant.ON_KINK for one in comparison.findings.values())
+        entry.remark = "along a random direction the gradient is wrong, while each element " + (
+            "that is on a kink may have any slope between its two sides: not all of them may at once."
+            if bent else "agrees within the error of its difference."
         )
 
 
@@ -261,20 +287,34 @@ def case_of(at, comparisons, wrong, faults):
 
 
 def simple_explanation(entry, comparison):
-    """Return what can be said from the elements that were compared: one factor for all, or nothing."""
-    seen = np.isfinite(comparison.error) & np.isfinite(comparison.analytic)
-    seen &= np.abs(comparison.numerical) > 10 * comparison.error
-    with np.errstate(all="ignore"):
-        ratios = (comparison.analytic / comparison.numerical)[seen]
-    if ratios.size and not comparison.analytic[np.isfinite(comparison.analytic)].any():
+    """Return what can be said from what was compared: zeros, one factor for all, or nothing."""
+    finite = comparison.analytic[np.isfinite(comparison.analytic)]
+    ratios, doubts = ratios_of(comparison)
+    if ratios.size and not finite.any():
         return Explanation(Label.ZEROS, f"the gradient of {entry.name} is zero, and should not be.", 1.0)
-    if ratios.size > 1 and np.ptp(ratios) <= 1e-4 * abs(ratios).max() and abs(ratios[0] - 1) > 1e-4:
-        factor = float(np.median(ratios))
-        return Explanation(
-            Label.CONSTANT_FACTOR,
-            f"the gradient of {entry.name} is {factor:.6g} times what it should be, at all elements that "
-            "were compared.", 1.0, {"factor": factor},
-        )
+    if ratios.size > 1:
+        factor, doubt = np.average(ratios, weights=doubts**-2.0), doubts.min()
+        same = (np.abs(ratios - factor) <= doubts + doubt).all()
+        if same and doubt <= 0.02 * abs(factor) and abs(factor - 1) > 2 * doubt:
+            words = f"{factor:.6g}" if doubt <= 2 * ALIKE * abs(factor) else f"about {factor:.3g}"
+            return Explanation(
+                Label.CONSTANT_FACTOR,
+                f"the gradient of {entry.name} is {words} times what it should be, wherever it was "
+                "compared.", 1.0, {"factor": float(factor)},
+            )
     return Explanation(
         Label.UNEXPLAINED, "look at the elements below, and at the rule they come from.", 0.0
     )
+
+
+def ratios_of(comparison):
+    """Return gradients by differences, of elements and directions, and how far the ratios may be off."""
+    seen = np.isfinite(comparison.error) & np.isfinite(comparison.analytic)
+    sides = [(comparison.analytic[seen], comparison.numerical[seen], comparison.error[seen])]
+    sides += [(one.analytic, one.numerical, one.error) for one in comparison.lines]
+    analytic, numerical, error = (np.concatenate([side[k] for side in sides]) for k in range(3))
+    with np.errstate(all="ignore"):
+        clear = np.isfinite(analytic) & (np.abs(numerical) > 4 * MARGIN * error)
+        ratios = (analytic / numerical)[clear]
+        doubts = np.abs(ratios) * (MARGIN * error / np.abs(numerical))[clear]
+    return ratios, doubts + ALIKE * np.maximum(np.abs(ratios), ALIKE)

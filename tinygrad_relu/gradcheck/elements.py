@@ -104,9 +104,11 @@ def look_nearby(inspector, position, seed, found):
     slants = {one.slant for one in found.lines}
     if found.wrong or Slant.SEVERAL_KINKS in slants:
         return
-    if not slants | {one.slant for one in found.findings.values()} & set(BENT):
-        return
     at = inspector.at
+    bent = (slants | {one.slant for one in found.findings.values()}) & set(BENT)
+    # Where rounding hides much, points nearby are further witnesses along a direction.
+    if not bent and not (slants and at.eps > ROUGH):
+        return
     for line in lines_of(at, position, seed)[-1:]:
         wrong = inspector.wrong_nearby(line)
         if wrong:

@@ -31,6 +31,8 @@ RADII = (1e-2, 1e-2, 1e-4, 1e-4)
 ROUGH_RADII = (5e-2, 5e-2, 1e-2, 1e-2)
 # The same where the function has become another one there.
 CLOSER_RADII = (1e-6, 1e-8, 1e-6, 1e-8)
+# At so many of them a gradient has to be wrong that passes here.
+ENOUGH_NEARBY = 2
 # More of them where all these show nothing, as where each has fallen on the side on which a unit is off.
 MORE_RADII = (1e-2, 1e-4) * 3
 MORE_ROUGH_RADII = (5e-2, 1e-2) * 3
@@ -49,7 +51,10 @@ class Slant(enum.Enum):
 
 @dataclass
 class Finding:
-    """The comparison along one line; arrays have one entry for each set of cotangents."""
+    """The comparison along one line; arrays have one entry for each set of cotangents.
+
+    `rounded` says that the gradient is off in a less precise dtype, and right in float64.
+    """
 
     slant: Slant
     analytic: np.ndarray
@@ -60,6 +65,7 @@ class Finding:
     left_error: np.ndarray | None = None
     right_error: np.ndarray | None = None
     jumps: bool = False
+    rounded: bool = False
 
 
 class Inspector:
@@ -116,7 +122,7 @@ class Inspector:
         if self.right_nearby(line, finding, mismatch) and not self.unexplained(line, finding):
             finding.slant = Slant.SEVERAL_KINKS
         elif self.right_in_double(line):
-            finding.slant = Slant.RIGHT
+            finding.slant, finding.rounded = Slant.RIGHT, True
             finding.error = np.maximum(finding.error, np.abs(finding.analytic - finding.numerical))
         return finding
 
@@ -134,12 +140,7 @@ class Inspector:
                 return False
             self.double = Inspector(place, self.seed)
         there = self.double.inspect(line.at_another(self.double.at))
-        if there.slant in (Slant.WRONG, Slant.HIDDEN) or self.double.at.eps > ROUGH:
-            return False
-        self.at.problem.note(
-            "Some gradients are off in the dtype given and right in float64: rounding spoils them."
-        )
-        return True
+        return there.slant not in (Slant.WRONG, Slant.HIDDEN) and self.double.at.eps <= ROUGH
 
     def compared(self, line):
         """Return the finding from differences at this point, and by how much the slope may be off."""
@@ -249,9 +250,12 @@ class Inspector:
             size = np.fmax(np.abs(finding.analytic), np.abs(finding.numerical))
             material = np.maximum(2 * SHARP * size, 1e-6 * self.typical)
             worse = (off > np.maximum(allowed + 8 * self.roughness(line), material)).any()
-            if worse and not one.right_in_double(line.at_another(one.at)):
+            # What is wrong in float64, too, at one point, is no rounding at another.
+            if worse and (wrong or not one.right_in_double(line.at_another(one.at))):
                 wrong.append(one)
-        return wrong if len(wrong) > 1 else []
+            if len(wrong) == ENOUGH_NEARBY:
+                return wrong
+        return []
 
     def nearby(self, radii=None, first=0):
         """Yield inspectors of points nearby, those at which the function is finite; each is made once.

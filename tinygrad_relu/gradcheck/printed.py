@@ -1,13 +1,19 @@
-"""Reports as text: a table that fits a screen, and below it the story of each input that is wrong."""
+"""Reports as text: a headline, a table that fits a screen, and what is known of the inputs."""
 
 import os
 import sys
-import textwrap
+from collections import Counter
 
-WIDTH = 92
-KINKS_SHOWN = 3
-WORST_SHOWN = 3
-EXPLANATIONS_SHOWN = 3
+from tinygrad_relu.gradcheck.stories import stories_of
+from tinygrad_relu.gradcheck.typesetting import clipped, sides_of, told_apart_names, width_of, wrapped
+
+ROWS_SHOWN = 24
+NAMES_IN_HEADLINE = 6
+HEAD = ("input", "shape", "dtype", "verdict", "wrong", "kinks", "analytic", "numerical", "ratio")
+NAME, SHAPE, DTYPE, VERDICT, _, _, ANALYTIC, NUMERICAL, _ = range(len(HEAD))
+SHORTEST_NAME = 12
+# What a narrow screen does without, the first to go first.
+DISPENSABLE = ({DTYPE}, {ANALYTIC, NUMERICAL}, {SHAPE})
 # ANSI colours of verdicts; everything else is plain.
 COLOURS = {"right": "32", "right, on a kink": "32", "kinks meet": "33", "cannot tell": "33",
            "nothing to check": "2", "not deterministic": "31", "wrong": "1;31"}
@@ -17,18 +23,19 @@ def show(report, file=None):
     """Print a report, in colour where `file` is a terminal that has not asked for none."""
     file = sys.stdout if file is None else file
     terminal = getattr(file, "isatty", lambda: False)() and not os.environ.get("NO_COLOR")
-    print(text_of(report, colour=terminal), file=file)
+    print(text_of(report, width_of(file), colour=terminal), file=file)
 
 
-def text_of(report, colour=False):
-    """Return a report as text."""
-    lines = [headline(report), ""]
-    lines += table_of(report, colour)
-    for told in stories_of(report):
+def text_of(report, width=None, colour=False):
+    """Return a report as text, as wide as standard output by default."""
+    width = width_of(sys.stdout) if width is None else width
+    lines = [*wrapped(headline(report), width), ""]
+    lines += table_of(report, width, colour)
+    for told in stories_of(report, width):
         lines += ["", *told]
     remarks = [*report.notes, *taylor_remark(report)]
     if remarks:
-        lines += ["", *(line for remark in remarks for line in wrapped(remark))]
+        lines += ["", *(line for remark in remarks for line in wrapped(remark, width))]
     return "\n".join(lines)
 
 
@@ -39,8 +46,9 @@ def headline(report):
     if any(x.verdict == "not deterministic" for x in report.inputs):
         return "Gradients cannot be checked: the function is not deterministic"
     if wrong:
-        names = ", ".join(x.name for x in wrong[:6]) + (", ..." if len(wrong) > 6 else "")
-        return f"Gradients are WRONG for {len(wrong)} of {total} inputs, compared {how}: {names}"
+        names = ", ".join(x.name for x in wrong[:NAMES_IN_HEADLINE])
+        more = ", ..." if len(wrong) > NAMES_IN_HEADLINE else ""
+        return f"Gradients are WRONG for {len(wrong)} of {total} inputs, compared {how}: {names}{more}"
     if not report.ok:
         return "Gradients cannot be checked here: nothing can be told from differences at this point"
     hidden = sum(x.verdict == "cannot tell" for x in report.inputs)
@@ -48,20 +56,51 @@ def headline(report):
     return f"Gradients are right, compared {how}{rest}"
 
 
-def table_of(report, colour):
+def table_of(report, width, colour):
     """Return the table of the inputs: name, shape, verdict, the worst relative error, kinks."""
-    head = ["input", "shape", "dtype", "verdict", "wrong", "kinks", "analytic", "numerical", "ratio"]
-    rows = [row_of(entry) for entry in report.inputs]
-    widths = [max(len(row[k]) for row in [head, *rows]) for k in range(len(head))]
-    kept = [k for k in range(len(head)) if k < 4 or any(row[k] for row in rows)]
-    lines = ["  ".join(head[k].ljust(widths[k]) for k in kept).rstrip()]
-    lines.append("-" * min(WIDTH, sum(widths[k] for k in kept) + 2 * (len(kept) - 1)))
-    for entry, row in zip(report.inputs, rows):
+    shown, rest = rows_shown(report)
+    rows = [row_of(entry) for entry in shown]
+    kept = columns_kept(rows, width)
+    room = width - sum(width_of_column(rows, k) + 2 for k in kept[1:])
+    names = told_apart_names([row[NAME] for row in rows], max(SHORTEST_NAME, room))
+    rows = [[name, *row[1:]] for name, row in zip(names, rows)]
+    widths = [width_of_column(rows, k) for k in range(len(HEAD))]
+    lines = ["  ".join(HEAD[k].ljust(widths[k]) for k in kept).rstrip()]
+    lines.append("-" * (sum(widths[k] for k in kept) + 2 * (len(kept) - 1)))
+    for entry, row in zip(shown, rows):
         cells = [row[k].ljust(widths[k]) for k in kept]
         if colour:
-            cells[3] = f"\x1b[{COLOURS[str(entry.verdict)]}m{cells[3]}\x1b[0m"
+            verdict = kept.index(VERDICT)
+            cells[verdict] = f"\x1b[{COLOURS[str(entry.verdict)]}m{cells[verdict]}\x1b[0m"
         lines.append("  ".join(cells).rstrip())
-    return lines
+    return lines + wrapped(rest, width)
+
+
+def rows_shown(report, most=ROWS_SHOWN):
+    """Return the inputs that there is room for, in their order, and a line on the others.
+
+    Those of which more is to be said than that they are right go first.
+    """
+    first = sorted(range(len(report.inputs)), key=lambda k: report.inputs[k].verdict == "right")
+    shown = [report.inputs[k] for k in sorted(first[:most])]
+    others = Counter(str(report.inputs[k].verdict) for k in first[most:])
+    counts = "; ".join(f"{count} {verdict}" for verdict, count in others.items())
+    return shown, f"and {others.total()} more: {counts}" if others else ""
+
+
+def columns_kept(rows, width):
+    """Return the columns that have something in them, as far as they fit."""
+    kept = [k for k in range(len(HEAD)) if k <= VERDICT or any(row[k] for row in rows)]
+    for columns in DISPENSABLE:
+        if sum(width_of_column(rows, k) for k in kept) + 2 * (len(kept) - 1) <= width:
+            break
+        kept = [k for k in kept if k not in columns]
+    return kept
+
+
+def width_of_column(rows, k):
+    """Return how wide a column of the table is."""
+    return max(len(row[k]) for row in [HEAD, *rows])
 
 
 def row_of(entry):
@@ -72,69 +111,9 @@ def row_of(entry):
     if entry.wrong_count:
         whole = entry.compared == entry.size
         wrong = f"{entry.wrong_count} of {entry.compared}{'' if whole else ' seen'}"
-    worst = ["", "", ""]
-    if entry.worst:
-        first = entry.worst[0]
-        worst = told_apart(first)
-    return [clipped(entry.name, 20), clipped(shape, 14), entry.dtype.removeprefix("torch."),
-            str(entry.verdict), wrong, kinks, *worst]
-
-
-def stories_of(report):
-    """Yield for each input the lines that tell what is known of it, if any.
-
-    Several inputs are mostly wrong for one reason, so only the first has further explanations.
-    """
-    first = True
-    for entry in report.inputs:
-        told = story_of(entry, *((EXPLANATIONS_SHOWN, WORST_SHOWN) if first else (1, 1)))
-        first = first and not entry.explanations
-        if told:
-            yield told
-
-
-def story_of(entry, explanations, worst):
-    """Return the lines that tell what is known of one input, with so many explanations and elements."""
-    lines = []
-    for rank, one in enumerate(entry.explanations[:explanations]):
-        share = f"  [{one.share:.0%} of the difference]" if 0 < one.share < 0.995 else ""
-        lead = f"{entry.name}: {one.label}." if rank == 0 else "    or:"
-        lines += wrapped(f"{lead} {one.claim}{share}", "    " if rank == 0 else "        ")
-    if entry.remark:
-        lines += wrapped(f"{entry.name}: {entry.remark}", "    ")
-    for one in entry.worst[:worst]:
-        at = f"{entry.name}{list(one.index)}" if one.index else entry.name
-        analytic, numerical, ratio = told_apart(one)
-        lines.append(
-            f"    {clipped(at, 24):24}  analytic {analytic:>13}  numerical {numerical:>13} "
-            f"± {one.error:.0e}  ratio {ratio}"
-        )
-    return lines + kinks_of(entry)
-
-
-def kinks_of(entry):
-    """Return the lines that list the kinks of one input."""
-    what = {
-        "on": "on a kink: any slope between the two sides is right",
-        "near": "a kink is nearby: smaller steps were taken",
-        "several": "several kinks meet: no choice of one slope at the kink is right there; nearby the "
-                   "gradient is right",
-    }
-    lines = []
-    for kind, words in what.items():
-        found = [one for one in entry.kinks if one.kind == kind]
-        if not found:
-            continue
-        lines += wrapped(f"{entry.name}: {len(found)} x {words}.", "    ")
-        for one in found[:KINKS_SHOWN]:
-            at = f"{entry.name}{list(one.index)}" if one.index else "a random direction"
-            lines.append(
-                f"    {clipped(at, 24):24}  slope {number(one.analytic):>13}  left "
-                f"{number(one.left):>13}  right {number(one.right):>13}"
-            )
-        if len(found) > KINKS_SHOWN:
-            lines.append(f"    and {len(found) - KINKS_SHOWN} more")
-    return lines
+    worst = sides_of(entry.worst[0]) if entry.worst else ["", "", ""]
+    return [entry.name, clipped(shape, 14), entry.dtype.removeprefix("torch."), str(entry.verdict), wrong,
+            kinks, *worst]
 
 
 def taylor_remark(report):
@@ -151,26 +130,3 @@ def taylor_remark(report):
         f"Taylor: the remainder along a random direction falls like the step to the power {order:.2f} "
         f"({what})."
     ]
-
-
-def wrapped(text, indent="    "):
-    """Return a paragraph as lines that fit."""
-    return textwrap.wrap(text, WIDTH, subsequent_indent=indent, break_long_words=False)
-
-
-def told_apart(element):
-    """Return what both sides say of an element, and the ratio, in as many digits as tell them apart."""
-    sides, off = (element.analytic, element.numerical), element.ratio - 1
-    if not 0 < abs(off) < 1e-5:
-        return [number(x) for x in (*sides, element.ratio)]
-    return [*(number(x, 10) for x in sides), f"1 {'-' if off < 0 else '+'} {abs(off):.0e}"]
-
-
-def number(value, digits=6):
-    """Return a number in few characters."""
-    return f"{value:.{digits}g}"
-
-
-def clipped(text, width):
-    """Return a text that is no longer than `width`."""
-    return text if len(text) <= width else text[: width - 1] + "…"

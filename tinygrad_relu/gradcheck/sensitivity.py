@@ -2,16 +2,28 @@
 
 import inspect
 import os
+import sys
 from dataclasses import dataclass
 
 import numpy as np
 
 from tinygrad_relu.engine import Tensor, checked_signature, gradients, recording
 from tinygrad_relu.errors import ArgumentError, GradientError
+from tinygrad_relu.gradcheck.typesetting import (
+    WIDEST,
+    clipped,
+    some_of,
+    told_apart_names,
+    width_of,
+    wrapped,
+)
 from tinygrad_relu.ops.kink_slope import observed_kinks
 
 # A gradient is a polynomial in the slope; s (1 - s), as of relu(relu(x)) - relu(x), is 0 at both ends.
 SLOPES = (0.0, 0.5, 1.0)
+# Of a text: so many of the kinks, and names of so many characters.
+KINKS_SHOWN, LONGEST_NAME = 24, 32
+MARGIN = 5      # left of a kink: its number
 
 
 @dataclass(frozen=True)
@@ -31,8 +43,17 @@ class Kink:
     size: int
 
     def __str__(self):
+        return "\n".join(self.told(WIDEST))
+
+    def told(self, width):
+        """Return the place and the count of zeros as lines: two if the source does not fit into one."""
         file, comma, rest = self.place.partition(", line ")
-        return f"{os.path.basename(file)}{comma}{rest}  ({self.zeros} of {self.size} inputs are 0)"
+        where, colon, source = f"{os.path.basename(file)}{comma}{rest}".partition(": ")
+        count = f"({self.zeros} of {self.size} inputs are 0)"
+        line = f"{where}{colon}{source}  {count}"
+        if len(line) <= width:
+            return [line]
+        return [clipped(f"{where}  {count}", width), clipped(source, width)]
 
 
 @dataclass(frozen=True)
@@ -88,22 +109,29 @@ class KinkSensitivity:
         return not any(p.elements or p.through for p in self.parameters)
 
     def __str__(self):
+        width = width_of(sys.stdout)
         if not self.kinks:
             return "No relu was given a zero: no gradient depends on its slope there."
         depend = [p for p in self.parameters if p.elements or p.through]
-        lines = [
+        lines = wrapped(
             f"{len(depend)} of {len(self.parameters)} gradients depend on the slope of relu at 0 "
-            "(slopes 0, 0.5 and 1 tried)"
-        ]
-        width = max([len(p.name) for p in depend], default=0)
-        for p in depend:
-            through = ", ".join(f"kink {k}: {change:.3g}" for k, change in p.through)
-            lines.append(
-                f"  {p.name:<{width}}  {p.elements} of {p.spread.size} elements, by up to "
-                f"{p.largest:.3g}  (through {through or 'several kinks together'})"
+            "(slopes 0, 0.5 and 1 tried)", width,
+        )
+        names = told_apart_names([p.name for p in depend], LONGEST_NAME)
+        room = max(map(len, names), default=0)
+        for name, p in zip(names, depend):
+            through = some_of([f"kink {k}: {change:.3g}" for k, change in p.through])
+            lines += wrapped(
+                f"  {name:<{room}}  {p.elements} of {p.spread.size} elements, by up to {p.largest:.3g}  "
+                f"(through {through or 'several kinks together'})", width,
             )
         lines.append("kinks:")
-        lines += [f"  {number}  {kink}" for number, kink in enumerate(self.kinks)]
+        shown = self.kinks[:KINKS_SHOWN]
+        for number, kink in enumerate(shown):
+            first, *rest = kink.told(width - MARGIN)
+            lines += [f"  {number:<2} {first}", *(f"{'':{MARGIN}}{line}" for line in rest)]
+        if len(self.kinks) > KINKS_SHOWN:
+            lines.append(f"  and {len(self.kinks) - KINKS_SHOWN} more")
         return "\n".join(lines)
 
 

@@ -20,6 +20,9 @@ from tinygrad_relu.gradcheck.diagnosis.labels import Label
 BEHIND = 50.0
 MOST_READINGS = 2
 MOST_PARTS = 3
+MOST_SPOILT = 6
+# What follows in a claim is another one for each input that the same mistake spoils.
+SPOILS = "; it spoils "
 
 
 @dataclass
@@ -106,10 +109,12 @@ def put(case, candidate, k):
 def reach(case, candidate, k):
     """Return which other gradients a mistake spoils, and which are right."""
     spoilt = [f"d{case.names[j]}" for j in sorted(candidate.inputs) if j != k]
+    if len(spoilt) > MOST_SPOILT + 1:
+        spoilt = [*spoilt[:MOST_SPOILT], f"{len(spoilt) - MOST_SPOILT} others"]
     right = [f"d{name}" for name, wrong in zip(case.names, case.wrong) if not wrong]
     words = ""
     if spoilt:
-        words += f"; it spoils {joined(spoilt)}, too"
+        words += f"{SPOILS}{joined(spoilt)}, too"
     if right and len(right) <= 6:
         words += f"; {joined(right)} {'is' if len(right) == 1 else 'are'} right"
     return words

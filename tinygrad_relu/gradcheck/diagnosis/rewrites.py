@@ -125,6 +125,8 @@ def small_rewrites(written, place):
     yield from minus_removed(written, place)
     for path in step.paths:
         yield from of_operand(written, place, path)
+        if step.function in COMPARISONS:
+            yield from other_operand(written, place, path)
     if step.value.dtype.kind == "f":
         yield from of_result(written, place)
         yield from rearranged(step.value, lambda rule: lambda w, k, x: rule(plainly(w, k, x)), "its result")
@@ -617,7 +619,8 @@ def over_sum(x, axis):
 def other_mask(written, place, row):
     """Return what it means that a mask is needed where there is a wider one already, or None."""
     mask = written.pool[row[0]]
-    for x in written.steps[place[0]].operands:
+    step = written.steps[place[0]]
+    for x in (*step.operands, *(x for x in step.arguments if isinstance(x, np.ndarray))):
         if x.shape == mask.shape and is_mask(x) and is_mask(mask) and not (mask.astype(bool) & (x == 0)).any():
             differ = (x != 0) != mask.astype(bool)
             label = Label.MASK_NOT_STRICT if at_ties(written, differ) else Label.MASK_FROM_WRONG_TENSOR

@@ -174,9 +174,11 @@ def run(names, path=None, seed=0):
     """
     missing = [name for name in names if not CHECKERS[name].is_installed()]
     present = [name for name in names if name not in missing]
+    print(f"{len(mutants.MUTANTS)} wrong backwards of {len(mutants.MODELS)} models, and the correct ones")
+    if any(CHECKERS[name].explains for name in present):
+        print("Ours explains what it finds, which takes about four minutes.", flush=True)
     with progress(sum(len(exercises(name)) for name in present), sys.stderr) as advance:
         scores = [score(name, seed, advance) for name in present]
-    print(f"{len(mutants.MUTANTS)} wrong backwards of {len(mutants.MODELS)} models, and the correct ones")
     print(table(scores, missing))
     if path is not None:
         content = {"seed": seed, "scores": [{**asdict(one), "caught": one.caught} for one in scores],
