@@ -14,7 +14,7 @@ from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.numbers import simple
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
 from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS
-from tinygrad_relu.gradcheck.diagnosis.roles import at_ties, called_so, confused, decides, missing_factor
+from tinygrad_relu.gradcheck.diagnosis.roles import at_ties, called_so, confused, decides, kind_of, missing_factor
 from tinygrad_relu.gradcheck.diagnosis.step import Reference, add_at, assign_at, take_at
 
 
@@ -524,7 +524,7 @@ def superfluous(written, step, slot):
                 size = np.abs(right).max(initial=0)
                 c = np.abs(value).max(initial=0) / size if size else 0
                 if (np.abs(np.abs(value) - c * np.abs(right)) <= 1e-7 * c * size).all():
-                    return Label.STALE_BUFFER, 23.0
+                    return Label.STALE_BUFFER, 24.6
     return Label.EXTRA_TERM, 23.0
 
 
@@ -619,6 +619,8 @@ def over_sum(x, axis):
 def other_mask(written, place, row):
     """Return what it means that a mask is needed where there is a wider one already, or None."""
     mask = written.pool[row[0]]
+    if kind_of(written, row) != "data":
+        return None
     step = written.steps[place[0]]
     for x in (*step.operands, *(x for x in step.arguments if isinstance(x, np.ndarray))):
         if x.shape == mask.shape and is_mask(x) and is_mask(mask) and not (mask.astype(bool) & (x == 0)).any():

@@ -28,12 +28,17 @@ def called_so(written, row):
     return number
 
 
+def kind_of(written, row):
+    """Return the kind of something at hand; what the forward takes as given is data, too."""
+    kind, number, *_ = row[0]
+    graph = written.one.graph
+    constant = kind == "forward" and not graph.steps[number].references and number not in graph.inputs
+    return "data" if constant else kind
+
+
 def missing_factor(written, row, cost, words):
     """Return which mistake it is to leave out a factor, its cost, and words."""
-    kind, value = row[0][0], written.pool[row[0]]
-    steps, inputs = written.one.graph.steps, written.one.graph.inputs
-    if kind == "forward" and not steps[row[0][1]].references and row[0][1] not in inputs:
-        kind = "data"
+    kind, value = kind_of(written, row), written.pool[row[0]]
     label, more = Label.MISSING_FACTOR, 50.8 if kind in ("forward", "data", "own", "slope") else 51.4
     sides = two_values(value) if value.dtype.kind == "f" else (0, 1)
     if sides is not None and 0 in sides and (kind == "slope" or set(sides) == {0, 1}):
