@@ -72,16 +72,17 @@ def compare_together(inspector, findings, seed):
                 break
 
 
-def lines_of(at, position, seed):
+def lines_of(at, position, seed, sizes=None):
     """Return random directions for one input, the last one along which all of its gradient adds up.
 
-    The moves are uneven, lest slopes of the same size cancel.
+    The moves are uneven, lest slopes of the same size cancel, and in proportion to `sizes`, by default
+    those of the elements.
     """
     rng = np.random.default_rng([seed, 2, position])
-    lines = [Direction(at, random_moves(at, rng, [position]))]
+    lines = [Direction(at, random_moves(at, rng, [position], sizes))]
     gradient = at.floating_gradient(0, position)
     if gradient is not None and np.isfinite(gradient).all():
-        move = random_moves(at, rng, [position])[position]
+        move = random_moves(at, rng, [position], sizes)[position]
         along = np.where(gradient == 0, move, np.copysign(move, gradient))
         lines.append(Direction(at, {position: along}))
     return lines
@@ -107,8 +108,9 @@ def look_nearby(inspector, position, seed, found):
     if not slants | {one.slant for one in found.findings.values()} & set(BENT):
         return
     at = inspector.at
-    for line in lines_of(at, position, seed)[-1:]:
-        wrong = inspector.wrong_nearby(line)
+    rounded = at.sizes_but_for_rounding()
+    for sizes in [None] if rounded is None else [None, rounded]:
+        wrong = inspector.wrong_nearby(lines_of(at, position, seed, sizes)[-1], sizes)
         if wrong:
             there = wrong[0]
             size = np.abs(there.at.floating_gradient(0, position) * at.scales[position]).ravel()

@@ -12,6 +12,7 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.crossings import Crossing
 from tinygrad_relu.gradcheck.differences import careful_slope, quick_slope
+from tinygrad_relu.gradcheck.noise import hidden_by_stairs
 from tinygrad_relu.gradcheck.ops_used import ties_alone
 
 # How often the estimated error a slope may be off; the estimate is one of the order of magnitude.
@@ -26,7 +27,8 @@ CLOSER = 1 / 256
 ROUGH = 1e-10
 # How many results are looked at one by one, where elements tie.
 SINGLE_RESULTS = 16
-# How far the points nearby are away that are looked at, as far as they are needed.
+# How far the points nearby are away that are looked at, as far as they are needed.  Of two in a row one
+# lies opposite to the other, so that together they show both sides of each kink.
 RADII = (1e-2, 1e-2, 1e-4, 1e-4)
 ROUGH_RADII = (5e-2, 5e-2, 1e-2, 1e-2)
 # The same where the function has become another one there.
@@ -154,7 +156,9 @@ class Inspector:
         with np.errstate(invalid="ignore"):
             smooth = np.abs(analytic - slope.value) <= allowed
         flat = (slope.value == 0) & (slope.left == 0) & (slope.right == 0)
-        smooth |= flat & (np.abs(analytic) <= 256 * self.at.eps * line.count)
+        faint = flat & (analytic != 0) & (np.abs(analytic) <= 256 * self.at.eps * line.count)
+        if faint.any():
+            smooth |= faint & hidden_by_stairs(line, analytic)
         smooth |= np.isinf(analytic) & (np.sign(analytic) == slope.steepening)
         kink = has_kink(slope)
         between = may_have_kink(slope) & is_between(analytic, slope, rounding)
@@ -235,13 +239,14 @@ class Inspector:
                 return True
         return clear > 0
 
-    def wrong_nearby(self, line):
+    def wrong_nearby(self, line, sizes=None):
         """Return the inspectors of points nearby if the gradient is wrong at two of them, else none.
 
-        A factor that is off a little may hide between the two sides of a kink; nearby it cannot.
+        A factor that is off a little may hide between the two sides of a kink; nearby it cannot.  The
+        elements of these points are moved in proportion to `sizes`, by default those of their own.
         """
         wrong = []
-        for one in self.nearby():
+        for one in self.nearby(sizes=sizes):
             if one.judged(line.at_another(one.at)).slant is not Slant.WRONG:
                 continue
             finding, allowed = one.compared(line.at_another(one.at))
@@ -253,22 +258,26 @@ class Inspector:
                 wrong.append(one)
         return wrong if len(wrong) > 1 else []
 
-    def nearby(self, radii=None, first=0):
+    def nearby(self, radii=None, first=0, sizes=None):
         """Yield inspectors of points nearby, those at which the function is finite; each is made once.
 
-        The number of a point, from `first` on, says in which direction it lies.
+        The number of a point, from `first` on, says in which direction it lies: odd ones opposite.
         """
         radii = (RADII if self.at.eps < ROUGH else ROUGH_RADII) if radii is None else radii
         for number, radius in enumerate(radii, first):
-            if (number, radius) not in self.around:
-                self.around[number, radius] = self.away(number, radius)
-            if self.around[number, radius] is not None:
-                yield self.around[number, radius]
+            key = number, radius, sizes is None
+            if key not in self.around:
+                self.around[key] = self.away(number, radius, sizes)
+            if self.around[key] is not None:
+                yield self.around[key]
 
-    def away(self, number, radius):
+    def away(self, number, radius, sizes):
         """Return an inspector of a random point `radius` away, or None where nothing is finite."""
+        pair, opposite = divmod(number, 2)
         try:
-            place = self.at.shifted(np.random.default_rng([self.seed, 1, number]), radius)
+            place = self.at.shifted(
+                np.random.default_rng([self.seed, 1, pair]), radius, -1.0 if opposite else 1.0, sizes
+            )
         except Exception:
             return None
         finite = all(np.isfinite(y).all() for y in place.base)

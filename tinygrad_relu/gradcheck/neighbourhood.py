@@ -6,6 +6,9 @@ from tinygrad_relu.errors import GradientError
 from tinygrad_relu.gradcheck.differences import scales
 from tinygrad_relu.gradcheck.noise import noise_along
 
+# Elements of this part of their scale, in units of the precision, are 0 but for rounding.
+ROUNDED = 64
+
 
 class Neighbourhood:
     """A point at which gradients are compared with differences.
@@ -83,12 +86,32 @@ class Neighbourhood:
         """Return a gradient as float64 of the shape of its input, or None where it is none."""
         return as_gradient(self.gradients[draw][position], self.point[position].shape)
 
-    def shifted(self, rng, radius):
-        """Return a point nearby, no element of which is where it is here."""
+    def sizes_but_for_rounding(self):
+        """Return the sizes, and the scale where an element may be 0 but for rounding, as 0.3 - 3 * 0.1 is.
+
+        None if there is no such element.
+        """
+        with np.errstate(under="ignore"):
+            rounded = [
+                (x != 0) & (np.abs(x) <= ROUNDED * np.finfo(x.dtype).eps * s)
+                for x, s in zip(self.point, self.scales)
+            ]
+        if not any(where.any() for where in rounded):
+            return None
+        return [
+            np.where(where, scale, size)
+            for where, scale, size in zip(rounded, self.scales, self.sizes)
+        ]
+
+    def shifted(self, rng, radius, sign=1.0, sizes=None):
+        """Return a point nearby, no element of which is where it is here; with -1, the opposite one.
+
+        Elements move in proportion to `sizes`, by default those of their own.
+        """
         point = []
-        for x, size in zip(self.point, self.sizes):
+        for x, size in zip(self.point, self.sizes if sizes is None else sizes):
             move = size * rng.uniform(0.5, 1.0, x.shape)
-            move *= rng.choice([-1.0, 1.0], x.shape)
+            move *= sign * rng.choice([-1.0, 1.0], x.shape)
             moved = np.asarray(x + radius * move, x.dtype)
             moved.flags.writeable = False
             point.append(moved)
@@ -236,11 +259,12 @@ class Direction:
         return Direction(place, self.moves)
 
 
-def random_moves(at, rng, positions=None):
+def random_moves(at, rng, positions=None, sizes=None):
     """Return a random direction: for each input how its elements move, in proportion to their size."""
+    sizes = at.sizes if sizes is None else sizes
     positions = range(len(at.point)) if positions is None else positions
     return {
-        k: at.sizes[k] * rng.uniform(0.5, 1.5, at.point[k].shape)
+        k: sizes[k] * rng.uniform(0.5, 1.5, at.point[k].shape)
         * (2.0 * rng.integers(0, 2, at.point[k].shape) - 1.0)
         for k in positions if at.point[k].size
     }
