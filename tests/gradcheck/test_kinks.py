@@ -1,4 +1,4 @@
-"""Wrong gradients that a kink, or an element that is nearly 0, once hid, and right ones at the same places."""
+"""Wrong gradients that a kink, or an element nearly 0, once hid, and right ones at the same places."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_both_sides_of_a_kink_are_looked_at(seed):
         assert tg.check_gradients(f, [x], back, seed=seed).ok == ok
 
 
-@pytest.mark.parametrize("nearly_zero", [0.3 - 3 * 0.1, 1e-15, -1e-12, 1e-8])
+@pytest.mark.parametrize("nearly_zero", [0.3 - 3 * 0.1, 1e-15, -1e-12, -1e-8])
 def test_a_kink_that_is_missed_by_rounding_hides_nothing(nearly_zero):
     x = np.array([nearly_zero, 1.0])
     assert tg.check_gradients(relu, [x], lambda d, x: d * (x > 0)).ok

@@ -87,7 +87,7 @@ class Neighbourhood:
         return as_gradient(self.gradients[draw][position], self.point[position].shape)
 
     def sizes_but_for_rounding(self):
-        """Return the sizes, and the scale where an element may be 0 but for rounding, as 0.3 - 3 * 0.1 is.
+        """Return the sizes, and the scale where an element is 0 but for rounding, as 0.3 - 3 * 0.1 may be.
 
         None if there is no such element.
         """
