@@ -35,3 +35,24 @@ def test_a_kink_that_is_missed_by_rounding_hides_nothing(nearly_zero):
 def test_the_flat_side_of_a_kink_is_flat_at_every_scale(x):
     assert tg.check_gradients(relu, [x], lambda d, x: d * (x > 0)).ok
     assert not tg.check_gradients(relu, [x], lambda d, x: 2 * d).ok
+
+
+@pytest.mark.parametrize("size", [1000, 3100])      # element by element, and along directions
+@pytest.mark.parametrize(("slope", "ok"), [(0.0, True), (1.0, True), (10.0, False), (-1.0, False)])
+def test_many_elements_on_kinks_are_each_looked_at(size, slope, ok, rng):
+    x = rng.standard_normal(size)
+    x[::10] = 0
+    assert tg.check_gradients(relu, [x], lambda d, x: d * np.where(x == 0, slope, x > 0)).ok == ok
+
+
+@pytest.mark.parametrize("size", [400, 4000])
+@pytest.mark.parametrize("shared", [True, False])
+def test_ties_of_many_windows_share_one_slope_each(size, shared, rng):
+    x = rng.standard_normal((size // 4, 4))
+    x[::7, :2] = 3.0
+
+    def backward(d, x):
+        largest = x == x.max(1, keepdims=True)
+        return d[:, None] * largest / (largest.sum(1, keepdims=True) if shared else 1)
+
+    assert tg.check_gradients(lambda x: x.max(1), [x], backward).ok == shared

@@ -43,6 +43,8 @@ def compare(inspector, position, seed):
     if (kinked or at.eps > ROUGH) and found.findings and not found.wrong:
         # Each slope may lie between its sides, or within its error, and all of them together not.
         look_along(inspector, lines_of(at, position, seed), found)
+    if kinked:
+        look_at_ties(inspector, position, seed, found)
     look_nearby(inspector, position, seed, found)
     return found
 
@@ -98,6 +100,19 @@ def look_along(inspector, lines, found):
         if finding.slant is Slant.WRONG:
             return line
     return None
+
+
+def look_at_ties(inspector, position, seed, found):
+    """Compare along a line on which all elements grow, so that shares in ties add up."""
+    if found.wrong:
+        return
+    at = inspector.at
+    moves = random_moves(at, np.random.default_rng([seed, 8, position]), [position])
+    line = Direction(at, {position: np.abs(moves[position])})
+    if inspector.ties_counted_twice(line):
+        finding = inspector.compared(line)[0]
+        finding.slant = Slant.WRONG
+        found.lines.append(finding)
 
 
 def look_nearby(inspector, position, seed, found):

@@ -300,9 +300,9 @@ class Inspector:
         if not self.only_ties():
             return False
         if self.at.problem.scalar:
-            return True
+            return self.compared(line)[0].slant is Slant.WRONG
         if self.single is None:
-            self.single = Inspector(self.at.one_by_one(SINGLE_RESULTS), self.seed)
+            self.single = Inspector(self.at.one_by_one(SINGLE_RESULTS, line), self.seed)
         return self.single.compared(line.at_another(self.single.at))[0].slant is Slant.WRONG
 
     def only_ties(self):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tinygrad_relu.errors import GradientError
-from tinygrad_relu.gradcheck.differences import scales
+from tinygrad_relu.gradcheck.differences import first_step, scales
 from tinygrad_relu.gradcheck.noise import noise_along
 
 # Elements of this part of their scale, in units of the precision, are 0 but for rounding.
@@ -87,7 +87,7 @@ class Neighbourhood:
         return as_gradient(self.gradients[draw][position], self.point[position].shape)
 
     def sizes_but_for_rounding(self):
-        """Return the sizes, and the scale where an element is 0 but for rounding, as 0.3 - 3 * 0.1 may be.
+        """Return the sizes, and the scale of an element that is 0 but for rounding, as 0.3 - 3 * 0.1 is.
 
         None if there is no such element.
         """
@@ -125,11 +125,19 @@ class Neighbourhood:
             radius=self.radius,
         )
 
-    def one_by_one(self, count):
-        """Return the same neighbourhood for single results: so many sets of cotangents, all 0 but one."""
+    def one_by_one(self, count, line):
+        """Return the same neighbourhood for single results: so many sets of cotangents, all 0 but one.
+
+        They are those of the results that bend most along a line.
+        """
         total = sum(y.size for y in self.base)
-        draws = []
-        for place in np.unique(np.linspace(0, total - 1, count).astype(int)):
+        draws, step = [], first_step(self.eps)
+        above, below = (self.problem.forward(line.values(t)) for t in (step, -step))
+        with np.errstate(all="ignore"):
+            bends = np.concatenate([
+                np.abs((a - y) + (b - y)).ravel() for a, b, y in zip(above, below, self.base)
+            ])
+        for place in np.sort(np.argsort(-np.nan_to_num(bends), kind="stable")[:count]):
             flat = np.zeros(total)
             flat[place] = 1.0
             parts = np.split(flat, np.cumsum([y.size for y in self.base])[:-1])
