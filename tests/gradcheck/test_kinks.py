@@ -56,3 +56,47 @@ def test_ties_of_many_windows_share_one_slope_each(size, shared, rng):
         return d[:, None] * largest / (largest.sum(1, keepdims=True) if shared else 1)
 
     assert tg.check_gradients(lambda x: x.max(1), [x], backward).ok == shared
+
+
+def at_zero(slope):
+    """The gradient of the sum of the lengths of rows, with a choice at 0."""
+    def backward(d, rows):
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        return d[:, None] * np.where(lengths == 0, slope, rows / np.where(lengths == 0, 1, lengths))
+    return backward
+
+
+@pytest.mark.parametrize(("slope", "ok"), [(0.0, True), (0.57, True), (0.6, False), (1.0, False)])
+@pytest.mark.parametrize("length", [
+    lambda rows: np.linalg.norm(rows, axis=1), lambda rows: np.sqrt((rows**2).sum(1)),
+])
+@pytest.mark.parametrize("summed", [True, False])
+def test_slopes_of_a_length_at_zero_lie_in_a_ball(length, slope, ok, summed, rng):
+    rows = rng.standard_normal((4, 3))
+    rows[1:3] = 0      # slopes of 0.6 make a vector that is longer than 1
+    if summed:
+        report = tg.check_gradients(
+            lambda rows: length(rows).sum(), [rows], lambda rows: at_zero(slope)(np.ones(4), rows)
+        )
+    else:
+        report = tg.check_gradients(length, [rows], at_zero(slope))
+    assert report.ok == ok, report
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_units_of_opposite_signs_that_meet_are_no_length(seed):
+    rng = np.random.default_rng(seed)
+    first, last = tg.tensor(rng.standard_normal((4, 8))), tg.tensor(rng.standard_normal((8, 1)))
+    x = tg.tensor(np.vstack([np.zeros(4), rng.standard_normal((2, 4))]), requires_grad=True)
+    assert tg.check_gradients(lambda x: (tg.relu(x @ first) @ last).sum(), [x]).ok
+
+
+@pytest.mark.parametrize(("extra", "ok"), [(0.0, True), (5.0, False)])
+def test_where_a_function_ends_its_one_side_has_the_slope(extra, ok):
+    x = np.array([0.0, 1.0])
+    slope = lambda x: 1.5 * np.sqrt(x) + extra * (x == 0)
+    assert tg.check_gradients(lambda x: x**1.5, [x], lambda d, x: d * slope(x)).ok == ok
+    # A convention of ReLU is one there, too.
+    assert tg.check_gradients(
+        lambda x: x**1.5 + relu(x), [x], lambda d, x: d * (slope(x) + (x > 0))
+    ).ok == ok

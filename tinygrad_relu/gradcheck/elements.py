@@ -45,6 +45,7 @@ def compare(inspector, position, seed):
         look_along(inspector, lines_of(at, position, seed), found)
     if kinked:
         look_at_ties(inspector, position, seed, found)
+        look_at_cones(inspector, position, found)
     look_nearby(inspector, position, seed, found)
     return found
 
@@ -112,6 +113,24 @@ def look_at_ties(inspector, position, seed, found):
     if inspector.ties_counted_twice(line):
         finding = inspector.compared(line)[0]
         finding.slant = Slant.WRONG
+        found.lines.append(finding)
+
+
+def look_at_cones(inspector, position, found):
+    """Compare where all elements on kinks move as the gradient does, which a length at 0 allows least."""
+    at = inspector.at
+    slants = {index: one.slant for index, one in found.findings.items() if one.slant in BENT}
+    gradient = at.floating_gradient(0, position)
+    if found.wrong or len(slants) < 2 or Slant.SEVERAL_KINKS in slants.values() or gradient is None:
+        return
+    move = np.zeros(gradient.shape)
+    for index in slants:
+        move[index] = gradient[index]
+    if not move.any():
+        return
+    move *= max(at.scales[position][index] for index in slants) / np.abs(move).max()
+    finding = inspector.beyond_a_cone(Direction(at, {position: move}))
+    if finding is not None:
         found.lines.append(finding)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinygrad_relu.gradcheck.cones import is_beyond, turns_one_way
 from tinygrad_relu.gradcheck.crossings import Crossing
 from tinygrad_relu.gradcheck.differences import careful_slope, quick_slope
 from tinygrad_relu.gradcheck.noise import hidden_by_stairs
@@ -286,9 +287,37 @@ class Inspector:
     def unexplained(self, line, finding):
         """Tell whether no meeting of kinks explains a slope that is outside of both sides."""
         crossing = Crossing.of(self.at.problem, line, self.at.eps)
-        if crossing is not None and not crossing.explains(finding.analytic, finding.numerical):
+        one_sided = not np.isfinite([finding.left_error, finding.right_error]).all()
+        if crossing is not None and not crossing.explains(
+            finding.analytic, finding.numerical, one_sided
+        ):
             return True
         return self.ties_counted_twice(line)
+
+    def beyond_a_cone(self, line):
+        """Return the finding of a slope beyond all of a kink of many elements, or None.
+
+        That is one where the function turns one way only, so that no kinks of opposite turns meet.
+        """
+        crossing = Crossing.of(self.at.problem, line, self.at.eps)
+        if crossing is not None and crossing.count:
+            return None
+        rng = np.random.default_rng([self.seed, 9])
+        for inspector in (self,) if self.at.problem.scalar else (self, self.of_single_results(line)):
+            here = line.at_another(inspector.at)
+            finding = inspector.compared(here)[0]
+            beyond = is_beyond(finding) if finding.slant is Slant.WRONG else np.zeros(1, bool)
+            if not beyond.any():
+                continue
+            if (beyond & turns_one_way(here, self.at.eps, inspector.at.noise, rng)).any():
+                return finding
+        return None
+
+    def of_single_results(self, line):
+        """Return the inspector of single results, those that bend most along the first line."""
+        if self.single is None:
+            self.single = Inspector(self.at.one_by_one(SINGLE_RESULTS, line), self.seed)
+        return self.single
 
     def ties_counted_twice(self, line):
         """Tell whether elements that tie for a maximum get more, or less, than one share together.
@@ -301,9 +330,8 @@ class Inspector:
             return False
         if self.at.problem.scalar:
             return self.compared(line)[0].slant is Slant.WRONG
-        if self.single is None:
-            self.single = Inspector(self.at.one_by_one(SINGLE_RESULTS, line), self.seed)
-        return self.single.compared(line.at_another(self.single.at))[0].slant is Slant.WRONG
+        single = self.of_single_results(line)
+        return single.compared(line.at_another(single.at))[0].slant is Slant.WRONG
 
     def only_ties(self):
         """Tell whether the function has maxima of several elements, but no kinks of single ones."""

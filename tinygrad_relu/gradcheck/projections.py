@@ -3,7 +3,14 @@
 import numpy as np
 
 from tinygrad_relu.gradcheck.comparison import blank
-from tinygrad_relu.gradcheck.elements import BENT, lines_of, look_along, look_at_ties, look_nearby
+from tinygrad_relu.gradcheck.elements import (
+    BENT,
+    lines_of,
+    look_along,
+    look_at_cones,
+    look_at_ties,
+    look_nearby,
+)
 from tinygrad_relu.gradcheck.kinks import Slant
 from tinygrad_relu.gradcheck.neighbourhood import Direction, Element, random_moves
 
@@ -35,6 +42,7 @@ def compare(inspector, position, seed):
     elif any(finding.slant in BENT for finding in found.lines):
         look_at_kinks(inspector, position, found, np.random.default_rng([seed, 7, position]))
         look_at_ties(inspector, position, seed, found)
+        look_at_cones(inspector, position, found)
     look_nearby(inspector, position, seed, found)
     return found
 
