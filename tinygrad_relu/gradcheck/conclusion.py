@@ -8,8 +8,9 @@ from tinygrad_relu.gradcheck.kinks import MARGIN, Slant, has_kink
 from tinygrad_relu.gradcheck.report import Kink, Verdict, WorstElement
 
 WORST_KEPT = 10
-# Slopes smaller than this part of those of all inputs count as zero, in units of the precision.
-NEGLIGIBLE = 1e3
+# Slopes smaller than this part of those of all inputs count as zero, in units of the precision; where
+# differences show none, those below the root of the precision do.
+NEGLIGIBLE = 32
 KINDS = {Slant.ON_KINK: "on", Slant.NEAR_KINK: "near", Slant.SEVERAL_KINKS: "several"}
 ADVICE_SINGLE = "check in float64: pass inputs of that dtype"
 ADVICE_DOUBLE = "take a large constant off the result, or check at a point where the function is steeper"
@@ -170,9 +171,12 @@ def hidden(comparison, at, total):
         finite = [np.isfinite(x.error).all() for x in [*comparison.findings.values(), *comparison.lines]]
         return not any(finite) and not np.isfinite(comparison.error).any()
     doubt, signal = MARGIN * np.sqrt(comparison.doubt), np.sqrt(comparison.signal)
-    if signal <= NEGLIGIBLE * at.eps * np.sqrt(total) or not np.nan_to_num(comparison.analytic).any():
+    whole = np.sqrt(total)
+    nothing = signal <= NEGLIGIBLE * at.eps * whole
+    nothing |= signal <= np.sqrt(at.eps) * whole and flat(comparison)
+    if nothing or not np.nan_to_num(comparison.analytic).any():
         # Nothing arrives there, and differences see nothing: how much could they see?
-        return bool(doubt > 0.1 * np.sqrt(total) + 1e-2 * np.max(at.noise) / at.eps)
+        return bool(doubt > 0.1 * whole + 1e-2 * np.max(at.noise) / at.eps)
     lines = [
         (np.fmax(np.abs(x.analytic), np.abs(x.numerical)) > 4 * MARGIN * x.error).any()
         for x in comparison.lines

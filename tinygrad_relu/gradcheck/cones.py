@@ -14,6 +14,8 @@ from tinygrad_relu.gradcheck.neighbourhood import Direction
 PLANES, DIRECTIONS = 3, 128
 # A turn of this part of the largest one is none, and a slope this much beyond all is.
 NO_TURN, BEYOND = 1e-4, 1e-2
+# How small the errors have to be, in proportion to the turns, for these to show anything.
+SHOWN = 1e-2
 
 
 def turns_one_way(line, eps, noise, rng):
@@ -43,6 +45,9 @@ def turns_one_way(line, eps, noise, rng):
         turns = np.roll(slopes, 1, axis=0) + np.roll(slopes, -1, axis=0)
         turns -= 2 * np.cos(2 * np.pi / DIRECTIONS) * slopes
         least = NO_TURN * np.abs(turns).max(axis=0) + 4 * doubt
+        shown = least <= SHOWN * np.abs(turns).max(axis=0)
+        convex &= shown
+        concave &= shown
         convex &= (turns > -least).all(axis=0) & (turns > least).any(axis=0)
         concave &= (turns < least).all(axis=0) & (turns < -least).any(axis=0)
     return convex | concave

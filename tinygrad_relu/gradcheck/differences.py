@@ -31,6 +31,8 @@ class Slope:
         The sign of a slope that grows beyond all bounds as the steps fall, else 0.
     jumps : bool
         Whether some function is another one on one side however small the steps are.
+    widened : bool
+        Whether steps larger than the scale were taken.
     """
 
     value: np.ndarray
@@ -43,6 +45,7 @@ class Slope:
     bends: bool = False
     steepening: np.ndarray | None = None
     jumps: bool = False
+    widened: bool = False
 
 
 def scales(x):
@@ -231,5 +234,5 @@ def careful_slope(line, eps, noise, wanted, own=None):
     right, right_error, _ = samples.right(noise)
     return Slope(
         value, error, left, left_error, right, right_error, samples.kink_nearby(noise), False,
-        samples.steepening(), samples.jumps(noise),
+        samples.steepening(), samples.jumps(noise), samples.steps[0] > 1.0,
     )

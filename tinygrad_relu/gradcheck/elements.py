@@ -136,13 +136,13 @@ def look_at_cones(inspector, position, found):
 
 def look_nearby(inspector, position, seed, found):
     """Look for mistakes at points nearby where a gradient may pass only because of a kink here."""
-    slants = {one.slant for one in found.lines}
-    if found.wrong or Slant.SEVERAL_KINKS in slants:
-        return
-    if not slants | {one.slant for one in found.findings.values()} & set(BENT):
+    if found.wrong or any(one.slant is Slant.SEVERAL_KINKS for one in found.lines):
         return
     at = inspector.at
     rounded = at.sizes_but_for_rounding()
+    suspect = BENT if rounded is None else (*BENT, Slant.NEAR_KINK)
+    if not found.lines and not any(one.slant in suspect for one in found.findings.values()):
+        return
     for sizes in [None] if rounded is None else [None, rounded]:
         wrong = inspector.wrong_nearby(lines_of(at, position, seed, sizes)[-1], sizes)
         if wrong:

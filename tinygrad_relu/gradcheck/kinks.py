@@ -20,6 +20,8 @@ from tinygrad_relu.gradcheck.ops_used import ties_alone
 MARGIN = 4.0
 # An error of this part of the slope would be seen, which is what a derivative has to be known to.
 SHARP = 1e-4
+# Of each element that is no rounding of others an error of this part has to show at a glance.
+CLEAR = 1e-2
 # An element of this part of what is usual in its array may change on a scale of its own.
 SMALL = 1e-3
 # How much smaller the steps are that are tried where a kink lies within the first ones.
@@ -81,6 +83,9 @@ class Inspector:
         self.shaken = self.double = None
         self.single = self.ties = None
         self.typical = typical_slope(at)
+        # Slopes that may be rounding of larger ones, and how sharp others are to be seen.
+        self.negligible = 32 * at.eps * self.typical if at.eps < ROUGH else 1e-3 * self.typical
+        self.part_wanted = SHARP if at.eps < ROUGH else 0.02
         self.bent = set()       # the inputs that are known to have a kink here
 
     def judged(self, line, mismatch=np.inf):
@@ -97,6 +102,7 @@ class Inspector:
         slope = quick_slope(line, self.at.eps, self.at.noise, smaller)
         off = np.abs(analytic - slope.value)
         sharp = slope.error <= self.wanted(analytic, slope.value, rounding)
+        sharp &= (slope.error <= CLEAR * np.abs(analytic)) | (np.abs(analytic) <= self.negligible)
         settled = bool(((off <= MARGIN * slope.error + rounding) & sharp).all()) and not slope.bends
         if settled and 0 < line.own < SMALL:
             # An element far smaller than its fellows may have a scale of its own.
@@ -147,12 +153,17 @@ class Inspector:
     def compared(self, line):
         """Return the finding from differences at this point, and by how much the slope may be off."""
         analytic, rounding = line.analytic()
-        enough = np.nan_to_num(np.fmax(0.02 * np.abs(analytic), 1e-3 * self.typical), posinf=0.0)
+        enough = np.fmax(self.part_wanted * np.abs(analytic), self.negligible)
+        enough = np.nan_to_num(enough, posinf=0.0)
         own = line.own if 0 < line.own < SMALL else None
-        slope = careful_slope(line, self.at.eps, self.at.noise, enough, own)
+        noise = self.at.noise_along(line)
+        slope = careful_slope(line, self.at.eps, noise, enough, own)
         slope = one_sided_at_an_edge(slope)
-        # A slope that changes the function by less than its rounding, over the whole scale, is none.
-        error = slope.error + np.sqrt(line.count) * self.at.noise
+        # A slope that changes the function by less than its rounding, over the whole scale, is none,
+        # unless larger steps show it: what they show as flat may be so only on the whole.
+        with np.errstate(invalid="ignore"):
+            shown = slope.widened & (np.abs(slope.value) > 10 * slope.error)
+        error = slope.error + np.where(shown, 0.0, np.sqrt(line.count) * noise)
         allowed = MARGIN * error + rounding
         with np.errstate(invalid="ignore"):
             smooth = np.abs(analytic - slope.value) <= allowed
@@ -161,6 +172,10 @@ class Inspector:
         if faint.any():
             smooth |= faint & hidden_by_stairs(line, analytic)
         smooth |= np.isinf(analytic) & (np.sign(analytic) == slope.steepening)
+        # Where the function does not move, as with a bias that is normalized away, a gradient is what
+        # rounding leaves of larger terms that cancel.
+        still = np.abs(slope.value) <= MARGIN * error
+        smooth |= still & (np.abs(analytic) <= np.sqrt(self.at.eps) * self.typical)
         kink = has_kink(slope)
         between = may_have_kink(slope) & is_between(analytic, slope, rounding)
         finding = Finding(

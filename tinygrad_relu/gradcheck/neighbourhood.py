@@ -4,8 +4,10 @@ import numpy as np
 
 from tinygrad_relu.errors import GradientError
 from tinygrad_relu.gradcheck.differences import first_step, scales
-from tinygrad_relu.gradcheck.noise import noise_along
+from tinygrad_relu.gradcheck.noise import SPACING, noise_along, scatter, spaced
 
+# A step in which each result changes that does so along a line at all.
+LARGE_STEP = 0.1
 # Elements of this part of their scale, in units of the precision, are 0 but for rounding.
 ROUNDED = 64
 
@@ -50,7 +52,7 @@ class Neighbourhood:
         self.eps = max(float(np.finfo(dtype).eps) for dtype in [*dtypes, np.float64])
         self.scales = [scales(x) for x in point]
         self.sizes = [np.where(x == 0, s, np.abs(x)) for x, s in zip(point, self.scales)]
-        self.failure = None
+        self.failure = self.noise_of_each = None
         self.noise = self.estimated_noise(max(float(np.finfo(y.dtype).eps) for y in results))
 
     def rises(self, values):
@@ -81,6 +83,38 @@ class Neighbourhood:
         rng = np.random.default_rng(0)
         seen = noise_along(Direction(self, random_moves(self, rng)), self.eps)
         return np.maximum(least, seen)
+
+    def noise_along(self, line):
+        """Return the noise of those results alone that change along a line, as far as it can be told."""
+        if self.problem.scalar or line.count > 1:
+            return self.noise
+        if self.noise_of_each is None:
+            self.noise_of_each = self.estimated_noise_of_each()
+        changed = np.zeros(self.noise_of_each.shape, bool)
+        for step in (first_step(self.eps), LARGE_STEP):
+            for t in (step, -step):
+                try:
+                    changed |= flattened(self.problem.forward(line.values(t))) != flattened(self.base)
+                except Exception:
+                    return self.noise
+        if not changed.any():
+            return self.noise
+        with np.errstate(all="ignore"):
+            own = [length([(flattened(draw) * self.noise_of_each)[changed]]) for draw in self.weights]
+        return np.fmin(self.noise, np.where(np.isfinite(own), own, np.inf))
+
+    def estimated_noise_of_each(self):
+        """Return the noise of each result, infinite where rounding hides all changes close by."""
+        move = Direction(self, random_moves(self, np.random.default_rng(0)))
+        rounding = 0.5 * self.eps * np.abs(flattened(self.base))
+        try:
+            values = spaced(
+                lambda t: (t, flattened(self.problem.forward(move.values(t)))), 0.0, SPACING * self.eps
+            )
+            seen = scatter(values - values[0])
+        except Exception:
+            return np.full(rounding.shape, np.inf)
+        return np.where((values == values[0]).all(axis=0), np.inf, np.maximum(rounding, seen))
 
     def floating_gradient(self, draw, position):
         """Return a gradient as float64 of the shape of its input, or None where it is none."""
@@ -290,6 +324,11 @@ def length(arrays):
     if largest == 0.0 or not np.isfinite(largest):
         return largest
     return largest * float(np.sqrt(sum(np.sum(np.square(x / largest)) for x in arrays)))
+
+
+def flattened(arrays):
+    """Return several arrays as one vector."""
+    return np.concatenate([y.ravel() for y in arrays])
 
 
 def usual(gradient):

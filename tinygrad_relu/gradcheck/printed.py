@@ -41,11 +41,14 @@ def headline(report):
     if wrong:
         names = ", ".join(x.name for x in wrong[:6]) + (", ..." if len(wrong) > 6 else "")
         return f"Gradients are WRONG for {len(wrong)} of {total} inputs, compared {how}: {names}"
-    if not report.ok:
+    hidden = [x.name for x in report.inputs if x.verdict == "cannot tell"]
+    if len(hidden) == total:
         return "Gradients cannot be checked here: nothing can be told from differences at this point"
-    hidden = sum(x.verdict == "cannot tell" for x in report.inputs)
-    rest = f", {hidden} of {total} cannot be told" if hidden else ""
-    return f"Gradients are right, compared {how}{rest}"
+    if hidden:
+        names = ", ".join(hidden[:6]) + (", ..." if len(hidden) > 6 else "")
+        found = f"Nothing wrong was found, compared {how}"
+        return f"{found}, but {len(hidden)} of {total} cannot be told: {names}"
+    return f"Gradients are right, compared {how}"
 
 
 def table_of(report, colour):
