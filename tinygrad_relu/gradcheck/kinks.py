@@ -28,6 +28,12 @@ SMALL = 1e-3
 CLOSER = 1 / 256
 # From this precision on, that of float32, rounding may hide much.
 ROUGH = 1e-10
+# Noise of so many units of the precision may be stairs of the function's own.
+COARSE = 1e3
+STAIRS = (
+    "The function moves in stairs, as np.round does: it does not change over small steps, and does over "
+    "larger ones.  Its derivative is 0 wherever it has one."
+)
 # How many results are looked at one by one, where elements tie.
 SINGLE_RESULTS = 16
 # How far the points nearby are away that are looked at, as far as they are needed.  Of two in a row one
@@ -176,6 +182,8 @@ class Inspector:
         # rounding leaves of larger terms that cancel.
         still = np.abs(slope.value) <= MARGIN * error
         smooth |= still & (np.abs(analytic) <= np.sqrt(self.at.eps) * self.typical)
+        # A function in stairs too high for those of rounding numbers near 1 has a slope of 0, too.
+        smooth |= slope.still & (analytic == 0) & (noise > COARSE * self.at.eps)
         kink = has_kink(slope)
         between = may_have_kink(slope) & is_between(analytic, slope, rounding)
         finding = Finding(
@@ -186,6 +194,8 @@ class Inspector:
             finding.slant = Slant.WRONG if np.isnan(analytic).any() else Slant.HIDDEN
         elif not (smooth | between).all():
             finding.slant = Slant.WRONG
+            if (slope.still & slope.moves & ~smooth).any():
+                self.at.problem.note(STAIRS)
         elif (kink & between).any():
             finding.slant = Slant.ON_KINK
             self.bent.update(line.moves)

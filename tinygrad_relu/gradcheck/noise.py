@@ -8,9 +8,9 @@ SPACING = 64        # of the points whose values are compared, in units of the p
 # How much farther apart they are taken where all values are the same, and how far at most.
 WIDER, WIDEST = 64.0, 1e-2
 HALVINGS = 24
-# A part of what a function changes by over the whole scale that no stair of rounding is as high as, as a
-# power of the precision.
-STAIR = 0.5
+# Stairs higher than this part of what a function changes by over the whole scale, or than the root of the
+# precision, are no rounding, unless they are as high as those of numbers near 1, in its units.
+STAIR, NEAR_ONE = 1e-4, 4.0
 # In so wide steps a function that is flat around 0 is looked at for where it changes.
 WIDE = 0.1 * 4.0 ** np.arange(10)
 
@@ -77,7 +77,7 @@ def half_a_stair(line, start, spacing, eps, constant):
     if found.any():
         # Stairs that are a large part of the way are no rounding, but how the function was made.
         whole = np.nanmax(np.abs([line(t)[1] for t in (-2.0, -1.0, 0.0, 1.0, 2.0)]), axis=0)
-        found[found > eps**STAIR * whole] = 0.0
+        found[(found > max(STAIR, np.sqrt(eps)) * whole) & (found > NEAR_ONE * eps)] = 0.0
     return found
 
 
