@@ -167,3 +167,12 @@ def test_second_order_of_functions_with_several_inputs_and_linear_ones(rng):
     assert tg.gradgradcheck(lambda a, b: (a @ b).tanh(), [x, w])
     assert tg.gradgradcheck(lambda a: a * 3, x)
     assert tg.gradgradcheck(lambda a, b: (a * b, a.exp()), [x, w])
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_an_infinite_slope_where_the_function_ends_is_right(fast):
+    x = tg.tensor([0.0, 1.0], requires_grad=True)
+    assert tg.gradcheck(lambda x: tg.sqrt(x).sum(), x, fast_mode=fast)
+    assert not tg.gradcheck(
+        lambda x: tg.sqrt(x).sum() + tg.sqrt(x.detach()).sum(), x, fast_mode=fast, raise_exception=False
+    )

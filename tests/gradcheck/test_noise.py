@@ -92,3 +92,14 @@ def test_a_kink_however_near(away):
 def test_a_function_that_turns_many_times_within_its_scale(factor, ok):
     x = np.array([1.0, 2.0, -3.0]) * 1e8
     assert tg.check_gradients(np.sin, [x], lambda d, x: factor * d * np.cos(x)).ok == ok
+
+
+def test_the_line_on_taylor_does_not_contradict_the_verdict():
+    hidden = tg.check_gradients(
+        lambda x: np.sum(x**2) + 1e14, [np.array([1.0, 0.5, 0.3])], lambda x: 2.002 * x
+    )
+    assert "linear" not in str(hidden)
+    near = tg.check_gradients(
+        lambda x: np.maximum(x - 1, 0).sum(), [1 + np.array([1e-8, -1e-8, 1.0])], lambda x: (x > 1) * 1.0
+    )
+    assert near.ok and "near a kink it cannot be 2" in " ".join(str(near).split())

@@ -194,7 +194,8 @@ class Inspector:
             finding.slant = Slant.WRONG if np.isnan(analytic).any() else Slant.HIDDEN
         elif not (smooth | between).all():
             finding.slant = Slant.WRONG
-            if (slope.still & slope.moves & ~smooth).any():
+            flat = slope.still & (np.abs(slope.value) <= MARGIN * slope.error)
+            if (flat & slope.moves & ~smooth).any():
                 self.at.problem.note(STAIRS)
         elif (kink & between).any():
             finding.slant = Slant.ON_KINK
