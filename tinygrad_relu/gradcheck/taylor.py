@@ -12,8 +12,8 @@ def taylor_order(at, seed):
     """Return the order of ``f(x + h v) - f(x) - h g.v`` in h, along one random direction of all inputs.
 
     It needs no tolerance: 2 for a right gradient, 1 for a wrong one.  Remainders that do not stand out
-    from rounding tell nothing; if none does, and the slope stands out far, the function is linear there, and
-    the order infinite.
+    from rounding tell nothing; if none does, and the slope stands out far, the function is linear there,
+    and the order infinite.
 
     Returns
     -------
