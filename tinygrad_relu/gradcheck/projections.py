@@ -18,7 +18,7 @@ from tinygrad_relu.gradcheck.neighbourhood import Direction, Element, random_mov
 # at random.  So many that are wrong are enough to see whether they are off by one factor.
 LARGEST, RANDOM, ENOUGH = 4, 4, 3
 # In so many directions the elements are looked for that a direction with kinks disagrees by.
-SEARCHES = 4
+SEARCHES = 2
 
 
 def compare(inspector, position, seed):
