@@ -194,8 +194,8 @@ def show_single_precision():
         "be seen in it: the report says that, and what to do, and not that all is well.",
     )
     hidden = tg.check_gradients(
-        lambda x: np.float32(1e6) + np.float32(1e-3) * x.sum(), [np.ones(3, np.float32)],
-        backward=lambda x: np.full_like(x, 1e-3),
+        lambda x: np.float32(1e6) + np.float32(1e-3) * np.sin(x).sum(), [np.ones(3, np.float32)],
+        backward=lambda x: np.float32(1e-3) * np.cos(x),
     )
     hidden.show()
     return [report, hidden]

@@ -210,10 +210,16 @@ def test_float32_is_judged_by_what_it_shows():
     x = np.array([1.0, 2.0], np.float32)
     grow = np.float32(1e7)
     report = tg.check_gradients(
-        lambda x: grow + x.sum() * np.float32(1e-3), [x], lambda x: np.full(2, 5e-3, np.float32)
+        lambda x: grow + np.sin(x).sum() * np.float32(1e-3), [x], lambda x: np.float32(5e-3) * np.cos(x)
     )
     assert report["x"].verdict is Verdict.CANNOT_TELL and "float64" in report["x"].remark
     assert not report.ok and "nothing can be told" in str(report)
+    for factor, ok in [(1, True), (5, False)]:      # a straight function shows its slope far away
+        straight = tg.check_gradients(
+            lambda x: grow + x.sum() * np.float32(1e-3), [x],
+            lambda x, factor=factor: np.full(2, factor * 1e-3, np.float32),
+        )
+        assert straight.ok == ok
     exact = tg.check_gradients(np.sin, [x], lambda d, x: d * np.cos(x))
     assert exact["input 0"].verdict is Verdict.RIGHT
     assert not tg.check_gradients(np.sin, [x], lambda d, x: d * np.cos(x) * np.float32(1.001)).ok

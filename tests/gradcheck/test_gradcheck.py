@@ -197,3 +197,12 @@ def test_what_is_below_the_tolerance_is_seen_without_one():
     assert tg.gradcheck(Lost.apply, x)      # as in PyTorch
     assert not tg.gradcheck(Lost.apply, x, atol=0, raise_exception=False)
     assert not tg.check_gradients(Lost.apply, [x]).ok
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_an_infinite_slope_where_the_function_ends_is_right(fast):
+    x = tg.tensor([0.0, 1.0], requires_grad=True)
+    assert tg.gradcheck(lambda x: tg.sqrt(x).sum(), x, fast_mode=fast)
+    assert not tg.gradcheck(
+        lambda x: tg.sqrt(x).sum() + tg.sqrt(x.detach()).sum(), x, fast_mode=fast, raise_exception=False
+    )

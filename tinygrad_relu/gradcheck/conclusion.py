@@ -9,8 +9,9 @@ from tinygrad_relu.gradcheck.report import Kink, Verdict, WorstElement
 from tinygrad_relu.gradcheck.typesetting import some_of
 
 WORST_KEPT = 10
-# Slopes smaller than this part of those of all inputs count as zero, in units of the precision.
-NEGLIGIBLE = 1e3
+# Slopes smaller than this part of those of all inputs count as zero, in units of the precision; where
+# differences show none, those below the root of the precision do.
+NEGLIGIBLE = 32
 # Ratios that differ by no more than this part are one factor.
 ALIKE = 5e-5
 KINDS = {Slant.ON_KINK: "on", Slant.NEAR_KINK: "near", Slant.SEVERAL_KINKS: "several"}
@@ -196,9 +197,12 @@ def hidden(comparison, at, total):
         finite = [np.isfinite(x.error).all() for x in [*comparison.findings.values(), *comparison.lines]]
         return not any(finite) and not np.isfinite(comparison.error).any()
     doubt, signal = MARGIN * np.sqrt(comparison.doubt), np.sqrt(comparison.signal)
-    if signal <= NEGLIGIBLE * at.eps * np.sqrt(total) or not np.nan_to_num(comparison.analytic).any():
+    whole = np.sqrt(total)
+    nothing = signal <= NEGLIGIBLE * at.eps * whole
+    nothing |= signal <= np.sqrt(at.eps) * whole and flat(comparison)
+    if nothing or not np.nan_to_num(comparison.analytic).any():
         # Nothing arrives there, and differences see nothing: how much could they see?
-        return bool(doubt > 0.1 * np.sqrt(total) + 1e-2 * np.max(at.noise) / at.eps)
+        return bool(doubt > 0.1 * whole + 1e-2 * np.max(at.noise) / at.eps)
     lines = [
         (np.fmax(np.abs(x.analytic), np.abs(x.numerical)) > 4 * MARGIN * x.error).any()
         for x in comparison.lines

@@ -87,7 +87,7 @@ class Crossing:
         """How many kinks there are."""
         return sum(np.count_nonzero(mask) for _, mask in self.kinks)
 
-    def explains(self, slopes, numerical):
+    def explains(self, slopes, numerical, one_sided=False):
         """Tell whether choices of a slope at each kink may give slopes that are not between the sides.
 
         Kinks on one surface are one kink for the function.  Slopes are right there between the sides,
@@ -98,14 +98,16 @@ class Crossing:
         ----------
         slopes, numerical : ndarray
             For each set of cotangents that along the line, by the gradient and by differences.
+        one_sided : bool
+            Whether the function ends at the point, so that differences show one side only.
         """
-        if self.count == 1:
+        if self.count == 1 and not one_sided:
             return False
         try:
             if self.count == 0:         # unless there are some that the steps do not show
                 there = self.slope([])
                 return self.agree(slopes, there, there) or not self.agree(numerical, there, there)
-            if self.on_one_surface():
+            if self.count > 1 and self.on_one_surface():
                 shut = self.slope([0.0] * self.count)
                 return self.agree(slopes, shut, shut)
             functions = [self.steps[k].function for k, _ in self.numbered()]
@@ -175,9 +177,18 @@ def bends_of(steps):
             if step.keywords or len(bounds) != 2:
                 raise ValueError("limits that are not known")
             found += [(k, x - bound) for bound in bounds]
-        elif step.function not in SMOOTH:
+        elif step.function not in SMOOTH and not is_smooth_root(steps, step):
             raise ValueError(f"the kinks of {step.name} are not known")
     return found
+
+
+def is_smooth_root(steps, step):
+    """Tell whether a step is a power that has a slope everywhere: a root has none at 0."""
+    if step.function is np.sqrt:
+        return bool((operand(steps, step, 0) != 0).all())
+    if step.function is not np.power:
+        return False
+    return bool(((operand(steps, step, 0) != 0) | (operand(steps, step, 1) > 1)).all())
 
 
 def operand(steps, step, slot):

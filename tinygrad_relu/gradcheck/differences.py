@@ -11,6 +11,8 @@ import numpy as np
 RATIO = 4.0     # of one step to the next smaller one
 # How often the ladder is made longer where its best step is at an end.
 EXTENSIONS = 3
+# How many times the error of rounding at the smallest step an error is that is none of rounding.
+BLIND = 30.0
 
 
 @dataclass
@@ -31,6 +33,10 @@ class Slope:
         The sign of a slope that grows beyond all bounds as the steps fall, else 0.
     jumps : bool
         Whether some function is another one on one side however small the steps are.
+    widened : bool
+        Whether steps larger than the scale were taken.
+    still, moves : ndarray of bool or None
+        Whether nothing changes over the smallest steps, and whether something does over the scale.
     """
 
     value: np.ndarray
@@ -43,6 +49,9 @@ class Slope:
     bends: bool = False
     steepening: np.ndarray | None = None
     jumps: bool = False
+    widened: bool = False
+    still: np.ndarray | None = None
+    moves: np.ndarray | None = None
 
 
 def scales(x):
@@ -220,9 +229,11 @@ def careful_slope(line, eps, noise, wanted, own=None):
         poor = error > wanted
         last = len(samples.steps) - 2
         lost = not np.isfinite(error).all()     # not finite on one side: is there room nearer by?
-        if not lost and (poor & (chosen == 0)).any() and samples.steps[0] < 1e12:
+        # Worse than rounding makes the smallest step: all steps so far are too large for the function.
+        blind = poor & (error > BLIND * noise / samples.steps[-1])
+        if not lost and not blind.any() and (poor & (chosen == 0)).any() and samples.steps[0] < 1e12:
             samples.take(samples.steps[0] * RATIO ** np.arange(1.0, 7.0))
-        elif (lost or (poor & (chosen == last)).any()) and samples.steps[-1] > 1e-16:
+        elif (lost or (poor & (blind | (chosen == last))).any()) and samples.steps[-1] > 1e-16:
             samples.take(samples.steps[-1] / RATIO ** np.arange(1.0, 5.0))
         else:
             break
@@ -231,5 +242,7 @@ def careful_slope(line, eps, noise, wanted, own=None):
     right, right_error, _ = samples.right(noise)
     return Slope(
         value, error, left, left_error, right, right_error, samples.kink_nearby(noise), False,
-        samples.steepening(), samples.jumps(noise),
+        samples.steepening(), samples.jumps(noise), samples.steps[0] > 1.0,
+        (np.abs(samples.high[-3:]) + np.abs(samples.low[-3:]) == 0).all(axis=0),
+        (np.abs(samples.high[:2]) * np.abs(samples.low[:2]) > 0).any(axis=0),
     )

@@ -43,6 +43,9 @@ def compare(inspector, position, seed):
     if (kinked or at.eps > ROUGH) and found.findings and not found.wrong:
         # Each slope may lie between its sides, or within its error, and all of them together not.
         look_along(inspector, lines_of(at, position, seed), found)
+    if kinked:
+        look_at_ties(inspector, position, seed, found)
+        look_at_cones(inspector, position, found)
     look_nearby(inspector, position, seed, found)
     return found
 
@@ -72,16 +75,17 @@ def compare_together(inspector, findings, seed):
                 break
 
 
-def lines_of(at, position, seed):
+def lines_of(at, position, seed, sizes=None):
     """Return random directions for one input, the last one along which all of its gradient adds up.
 
-    The moves are uneven, lest slopes of the same size cancel.
+    The moves are uneven, lest slopes of the same size cancel, and in proportion to `sizes`, by default
+    those of the elements.
     """
     rng = np.random.default_rng([seed, 2, position])
-    lines = [Direction(at, random_moves(at, rng, [position]))]
+    lines = [Direction(at, random_moves(at, rng, [position], sizes))]
     gradient = at.floating_gradient(0, position)
     if gradient is not None and np.isfinite(gradient).all():
-        move = random_moves(at, rng, [position])[position]
+        move = random_moves(at, rng, [position], sizes)[position]
         along = np.where(gradient == 0, move, np.copysign(move, gradient))
         lines.append(Direction(at, {position: along}))
     return lines
@@ -99,18 +103,51 @@ def look_along(inspector, lines, found):
     return None
 
 
+def look_at_ties(inspector, position, seed, found):
+    """Compare along a line on which all elements grow, so that shares in ties add up."""
+    if found.wrong:
+        return
+    at = inspector.at
+    moves = random_moves(at, np.random.default_rng([seed, 8, position]), [position])
+    line = Direction(at, {position: np.abs(moves[position])})
+    if inspector.ties_counted_twice(line):
+        finding = inspector.compared(line)[0]
+        finding.slant = Slant.WRONG
+        found.lines.append(finding)
+
+
+def look_at_cones(inspector, position, found):
+    """Compare where all elements on kinks move as the gradient does, which a length at 0 allows least."""
+    at = inspector.at
+    slants = {index: one.slant for index, one in found.findings.items() if one.slant in BENT}
+    gradient = at.floating_gradient(0, position)
+    if found.wrong or len(slants) < 2 or Slant.SEVERAL_KINKS in slants.values() or gradient is None:
+        return
+    move = np.zeros(gradient.shape)
+    for index in slants:
+        move[index] = gradient[index]
+    if not move.any():
+        return
+    move *= max(at.scales[position][index] for index in slants) / np.abs(move).max()
+    finding = inspector.beyond_a_cone(Direction(at, {position: move}))
+    if finding is not None:
+        found.lines.append(finding)
+
+
 def look_nearby(inspector, position, seed, found):
     """Look for mistakes at points nearby where a gradient may pass only because of a kink here."""
     slants = {one.slant for one in found.lines}
     if found.wrong or Slant.SEVERAL_KINKS in slants:
         return
     at = inspector.at
-    bent = (slants | {one.slant for one in found.findings.values()}) & set(BENT)
+    rounded = at.sizes_but_for_rounding()
+    suspect = {*BENT} if rounded is None else {*BENT, Slant.NEAR_KINK}
+    bent = (slants | {one.slant for one in found.findings.values()}) & suspect
     # Where rounding hides much, points nearby are further witnesses along a direction.
     if not bent and not (slants and at.eps > ROUGH):
         return
-    for line in lines_of(at, position, seed)[-1:]:
-        wrong = inspector.wrong_nearby(line)
+    for sizes in [None] if rounded is None else [None, rounded]:
+        wrong = inspector.wrong_nearby(lines_of(at, position, seed, sizes)[-1], sizes)
         if wrong:
             there = wrong[0]
             size = np.abs(there.at.floating_gradient(0, position) * at.scales[position]).ravel()

@@ -10,23 +10,34 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinygrad_relu.gradcheck.cones import is_beyond, turns_one_way
 from tinygrad_relu.gradcheck.crossings import Crossing
 from tinygrad_relu.gradcheck.differences import careful_slope, quick_slope
+from tinygrad_relu.gradcheck.noise import hidden_by_stairs
 from tinygrad_relu.gradcheck.ops_used import ties_alone
 
 # How often the estimated error a slope may be off; the estimate is one of the order of magnitude.
 MARGIN = 4.0
 # An error of this part of the slope would be seen, which is what a derivative has to be known to.
 SHARP = 1e-4
+# Of each element that is no rounding of others an error of this part has to show at a glance.
+CLEAR = 1e-2
 # An element of this part of what is usual in its array may change on a scale of its own.
 SMALL = 1e-3
 # How much smaller the steps are that are tried where a kink lies within the first ones.
 CLOSER = 1 / 256
 # From this precision on, that of float32, rounding may hide much.
 ROUGH = 1e-10
+# Noise of so many units of the precision may be stairs of the function's own.
+COARSE = 1e3
+STAIRS = (
+    "The function moves in stairs, as np.round does: it does not change over small steps, and does over "
+    "larger ones.  Its derivative is 0 wherever it has one."
+)
 # How many results are looked at one by one, where elements tie.
 SINGLE_RESULTS = 16
-# How far the points nearby are away that are looked at, as far as they are needed.
+# How far the points nearby are away that are looked at, as far as they are needed.  Of two in a row one
+# lies opposite to the other, so that together they show both sides of each kink.
 RADII = (1e-2, 1e-2, 1e-4, 1e-4)
 ROUGH_RADII = (5e-2, 5e-2, 1e-2, 1e-2)
 # The same where the function has become another one there.
@@ -84,6 +95,9 @@ class Inspector:
         self.shaken = self.double = None
         self.single = self.ties = None
         self.typical = typical_slope(at)
+        # Slopes that may be rounding of larger ones, and how sharp others are to be seen.
+        self.negligible = 32 * at.eps * self.typical if at.eps < ROUGH else 1e-3 * self.typical
+        self.part_wanted = SHARP if at.eps < ROUGH else 0.02
         self.bent = set()       # the inputs that are known to have a kink here
 
     def judged(self, line, mismatch=np.inf):
@@ -100,6 +114,7 @@ class Inspector:
         slope = quick_slope(line, self.at.eps, self.at.noise, smaller)
         off = np.abs(analytic - slope.value)
         sharp = slope.error <= self.wanted(analytic, slope.value, rounding)
+        sharp &= (slope.error <= CLEAR * np.abs(analytic)) | (np.abs(analytic) <= self.negligible)
         settled = bool(((off <= MARGIN * slope.error + rounding) & sharp).all()) and not slope.bends
         if settled and 0 < line.own < SMALL:
             # An element far smaller than its fellows may have a scale of its own.
@@ -145,18 +160,31 @@ class Inspector:
     def compared(self, line):
         """Return the finding from differences at this point, and by how much the slope may be off."""
         analytic, rounding = line.analytic()
-        enough = np.nan_to_num(np.fmax(0.02 * np.abs(analytic), 1e-3 * self.typical), posinf=0.0)
+        enough = np.fmax(self.part_wanted * np.abs(analytic), self.negligible)
+        enough = np.nan_to_num(enough, posinf=0.0)
         own = line.own if 0 < line.own < SMALL else None
-        slope = careful_slope(line, self.at.eps, self.at.noise, enough, own)
+        noise = self.at.noise_along(line)
+        slope = careful_slope(line, self.at.eps, noise, enough, own)
         slope = one_sided_at_an_edge(slope)
-        # A slope that changes the function by less than its rounding, over the whole scale, is none.
-        error = slope.error + np.sqrt(line.count) * self.at.noise
+        # A slope that changes the function by less than its rounding, over the whole scale, is none,
+        # unless larger steps show it: what they show as flat may be so only on the whole.
+        with np.errstate(invalid="ignore"):
+            shown = slope.widened & (np.abs(slope.value) > 10 * slope.error)
+        error = slope.error + np.where(shown, 0.0, np.sqrt(line.count) * noise)
         allowed = MARGIN * error + rounding
         with np.errstate(invalid="ignore"):
             smooth = np.abs(analytic - slope.value) <= allowed
         flat = (slope.value == 0) & (slope.left == 0) & (slope.right == 0)
-        smooth |= flat & (np.abs(analytic) <= 256 * self.at.eps * line.count)
+        faint = flat & (analytic != 0) & (np.abs(analytic) <= 256 * self.at.eps * line.count)
+        if faint.any():
+            smooth |= faint & hidden_by_stairs(line, analytic)
         smooth |= np.isinf(analytic) & (np.sign(analytic) == slope.steepening)
+        # Where the function does not move, as with a bias that is normalized away, a gradient is what
+        # rounding leaves of larger terms that cancel.
+        still = np.abs(slope.value) <= MARGIN * error
+        smooth |= still & (np.abs(analytic) <= np.sqrt(self.at.eps) * self.typical)
+        # A function in stairs too high for those of rounding numbers near 1 has a slope of 0, too.
+        smooth |= slope.still & (analytic == 0) & (noise > COARSE * self.at.eps)
         kink = has_kink(slope)
         between = may_have_kink(slope) & is_between(analytic, slope, rounding)
         finding = Finding(
@@ -167,6 +195,9 @@ class Inspector:
             finding.slant = Slant.WRONG if np.isnan(analytic).any() else Slant.HIDDEN
         elif not (smooth | between).all():
             finding.slant = Slant.WRONG
+            flat = slope.still & (np.abs(slope.value) <= MARGIN * slope.error)
+            if (flat & slope.moves & ~smooth).any():
+                self.at.problem.note(STAIRS)
         elif (kink & between).any():
             finding.slant = Slant.ON_KINK
             self.bent.update(line.moves)
@@ -236,13 +267,14 @@ class Inspector:
                 return True
         return clear > 0
 
-    def wrong_nearby(self, line):
+    def wrong_nearby(self, line, sizes=None):
         """Return the inspectors of points nearby if the gradient is wrong at two of them, else none.
 
-        A factor that is off a little may hide between the two sides of a kink; nearby it cannot.
+        A factor that is off a little may hide between the two sides of a kink; nearby it cannot.  The
+        elements of these points are moved in proportion to `sizes`, by default those of their own.
         """
         wrong = []
-        for one in self.nearby():
+        for one in self.nearby(sizes=sizes):
             if one.judged(line.at_another(one.at)).slant is not Slant.WRONG:
                 continue
             finding, allowed = one.compared(line.at_another(one.at))
@@ -257,22 +289,26 @@ class Inspector:
                 return wrong
         return []
 
-    def nearby(self, radii=None, first=0):
+    def nearby(self, radii=None, first=0, sizes=None):
         """Yield inspectors of points nearby, those at which the function is finite; each is made once.
 
-        The number of a point, from `first` on, says in which direction it lies.
+        The number of a point, from `first` on, says in which direction it lies: odd ones opposite.
         """
         radii = (RADII if self.at.eps < ROUGH else ROUGH_RADII) if radii is None else radii
         for number, radius in enumerate(radii, first):
-            if (number, radius) not in self.around:
-                self.around[number, radius] = self.away(number, radius)
-            if self.around[number, radius] is not None:
-                yield self.around[number, radius]
+            key = number, radius, sizes is None
+            if key not in self.around:
+                self.around[key] = self.away(number, radius, sizes)
+            if self.around[key] is not None:
+                yield self.around[key]
 
-    def away(self, number, radius):
+    def away(self, number, radius, sizes):
         """Return an inspector of a random point `radius` away, or None where nothing is finite."""
+        pair, opposite = divmod(number, 2)
         try:
-            place = self.at.shifted(np.random.default_rng([self.seed, 1, number]), radius)
+            place = self.at.shifted(
+                np.random.default_rng([self.seed, 1, pair]), radius, -1.0 if opposite else 1.0, sizes
+            )
         except Exception:
             return None
         finite = all(np.isfinite(y).all() for y in place.base)
@@ -281,9 +317,37 @@ class Inspector:
     def unexplained(self, line, finding):
         """Tell whether no meeting of kinks explains a slope that is outside of both sides."""
         crossing = Crossing.of(self.at.problem, line, self.at.eps)
-        if crossing is not None and not crossing.explains(finding.analytic, finding.numerical):
+        one_sided = not np.isfinite([finding.left_error, finding.right_error]).all()
+        if crossing is not None and not crossing.explains(
+            finding.analytic, finding.numerical, one_sided
+        ):
             return True
         return self.ties_counted_twice(line)
+
+    def beyond_a_cone(self, line):
+        """Return the finding of a slope beyond all of a kink of many elements, or None.
+
+        That is one where the function turns one way only, so that no kinks of opposite turns meet.
+        """
+        crossing = Crossing.of(self.at.problem, line, self.at.eps)
+        if crossing is not None and crossing.count:
+            return None
+        rng = np.random.default_rng([self.seed, 9])
+        for inspector in (self,) if self.at.problem.scalar else (self, self.of_single_results(line)):
+            here = line.at_another(inspector.at)
+            finding = inspector.compared(here)[0]
+            beyond = is_beyond(finding) if finding.slant is Slant.WRONG else np.zeros(1, bool)
+            if not beyond.any():
+                continue
+            if (beyond & turns_one_way(here, self.at.eps, inspector.at.noise, rng)).any():
+                return finding
+        return None
+
+    def of_single_results(self, line):
+        """Return the inspector of single results, those that bend most along the first line."""
+        if self.single is None:
+            self.single = Inspector(self.at.one_by_one(SINGLE_RESULTS, line), self.seed)
+        return self.single
 
     def ties_counted_twice(self, line):
         """Tell whether elements that tie for a maximum get more, or less, than one share together.
@@ -295,10 +359,9 @@ class Inspector:
         if not self.only_ties():
             return False
         if self.at.problem.scalar:
-            return True
-        if self.single is None:
-            self.single = Inspector(self.at.one_by_one(SINGLE_RESULTS), self.seed)
-        return self.single.compared(line.at_another(self.single.at))[0].slant is Slant.WRONG
+            return self.compared(line)[0].slant is Slant.WRONG
+        single = self.of_single_results(line)
+        return single.compared(line.at_another(single.at))[0].slant is Slant.WRONG
 
     def only_ties(self):
         """Tell whether the function has maxima of several elements, but no kinks of single ones."""

@@ -3,8 +3,13 @@
 import numpy as np
 
 from tinygrad_relu.errors import GradientError
-from tinygrad_relu.gradcheck.differences import scales
-from tinygrad_relu.gradcheck.noise import noise_along
+from tinygrad_relu.gradcheck.differences import first_step, scales
+from tinygrad_relu.gradcheck.noise import SPACING, noise_along, scatter, spaced
+
+# A step in which each result changes that does so along a line at all.
+LARGE_STEP = 0.1
+# Elements of this part of their scale, in units of the precision, are 0 but for rounding.
+ROUNDED = 64
 
 
 class Neighbourhood:
@@ -47,7 +52,7 @@ class Neighbourhood:
         self.eps = max(float(np.finfo(dtype).eps) for dtype in [*dtypes, np.float64])
         self.scales = [scales(x) for x in point]
         self.sizes = [np.where(x == 0, s, np.abs(x)) for x, s in zip(point, self.scales)]
-        self.failure = None
+        self.failure = self.noise_of_each = None
         self.noise = self.estimated_noise(max(float(np.finfo(y.dtype).eps) for y in results))
 
     def rises(self, values):
@@ -79,16 +84,68 @@ class Neighbourhood:
         seen = noise_along(Direction(self, random_moves(self, rng)), self.eps)
         return np.maximum(least, seen)
 
+    def noise_along(self, line):
+        """Return the noise of those results alone that change along a line, as far as it can be told."""
+        if self.problem.scalar or line.count > 1:
+            return self.noise
+        if self.noise_of_each is None:
+            self.noise_of_each = self.estimated_noise_of_each()
+        changed = np.zeros(self.noise_of_each.shape, bool)
+        for step in (first_step(self.eps), LARGE_STEP):
+            for t in (step, -step):
+                try:
+                    changed |= flattened(self.problem.forward(line.values(t))) != flattened(self.base)
+                except Exception:
+                    return self.noise
+        if not changed.any():
+            return self.noise
+        with np.errstate(all="ignore"):
+            own = [length([(flattened(draw) * self.noise_of_each)[changed]]) for draw in self.weights]
+        return np.fmin(self.noise, np.where(np.isfinite(own), own, np.inf))
+
+    def estimated_noise_of_each(self):
+        """Return the noise of each result, infinite where rounding hides all changes close by."""
+        move = Direction(self, random_moves(self, np.random.default_rng(0)))
+        rounding = 0.5 * self.eps * np.abs(flattened(self.base))
+        try:
+            values = spaced(
+                lambda t: (t, flattened(self.problem.forward(move.values(t)))), 0.0, SPACING * self.eps
+            )
+            seen = scatter(values - values[0])
+        except Exception:
+            return np.full(rounding.shape, np.inf)
+        return np.where((values == values[0]).all(axis=0), np.inf, np.maximum(rounding, seen))
+
     def floating_gradient(self, draw, position):
         """Return a gradient as float64 of the shape of its input, or None where it is none."""
         return as_gradient(self.gradients[draw][position], self.point[position].shape)
 
-    def shifted(self, rng, radius):
-        """Return a point nearby, no element of which is where it is here."""
+    def sizes_but_for_rounding(self):
+        """Return the sizes, and the scale of an element that is 0 but for rounding, as 0.3 - 3 * 0.1 is.
+
+        None if there is no such element.
+        """
+        with np.errstate(under="ignore"):
+            rounded = [
+                (x != 0) & (np.abs(x) <= ROUNDED * np.finfo(x.dtype).eps * s)
+                for x, s in zip(self.point, self.scales)
+            ]
+        if not any(where.any() for where in rounded):
+            return None
+        return [
+            np.where(where, scale, size)
+            for where, scale, size in zip(rounded, self.scales, self.sizes)
+        ]
+
+    def shifted(self, rng, radius, sign=1.0, sizes=None):
+        """Return a point nearby, no element of which is where it is here; with -1, the opposite one.
+
+        Elements move in proportion to `sizes`, by default those of their own.
+        """
         point = []
-        for x, size in zip(self.point, self.sizes):
+        for x, size in zip(self.point, self.sizes if sizes is None else sizes):
             move = size * rng.uniform(0.5, 1.0, x.shape)
-            move *= rng.choice([-1.0, 1.0], x.shape)
+            move *= sign * rng.choice([-1.0, 1.0], x.shape)
             moved = np.asarray(x + radius * move, x.dtype)
             moved.flags.writeable = False
             point.append(moved)
@@ -102,11 +159,19 @@ class Neighbourhood:
             radius=self.radius,
         )
 
-    def one_by_one(self, count):
-        """Return the same neighbourhood for single results: so many sets of cotangents, all 0 but one."""
+    def one_by_one(self, count, line):
+        """Return the same neighbourhood for single results: so many sets of cotangents, all 0 but one.
+
+        They are those of the results that bend most along a line.
+        """
         total = sum(y.size for y in self.base)
-        draws = []
-        for place in np.unique(np.linspace(0, total - 1, count).astype(int)):
+        draws, step = [], first_step(self.eps)
+        above, below = (self.problem.forward(line.values(t)) for t in (step, -step))
+        with np.errstate(all="ignore"):
+            bends = np.concatenate([
+                np.abs((a - y) + (b - y)).ravel() for a, b, y in zip(above, below, self.base)
+            ])
+        for place in np.sort(np.argsort(-np.nan_to_num(bends), kind="stable")[:count]):
             flat = np.zeros(total)
             flat[place] = 1.0
             parts = np.split(flat, np.cumsum([y.size for y in self.base])[:-1])
@@ -236,11 +301,12 @@ class Direction:
         return Direction(place, self.moves)
 
 
-def random_moves(at, rng, positions=None):
+def random_moves(at, rng, positions=None, sizes=None):
     """Return a random direction: for each input how its elements move, in proportion to their size."""
+    sizes = at.sizes if sizes is None else sizes
     positions = range(len(at.point)) if positions is None else positions
     return {
-        k: at.sizes[k] * rng.uniform(0.5, 1.5, at.point[k].shape)
+        k: sizes[k] * rng.uniform(0.5, 1.5, at.point[k].shape)
         * (2.0 * rng.integers(0, 2, at.point[k].shape) - 1.0)
         for k in positions if at.point[k].size
     }
@@ -258,6 +324,11 @@ def length(arrays):
     if largest == 0.0 or not np.isfinite(largest):
         return largest
     return largest * float(np.sqrt(sum(np.sum(np.square(x / largest)) for x in arrays)))
+
+
+def flattened(arrays):
+    """Return several arrays as one vector."""
+    return np.concatenate([y.ravel() for y in arrays])
 
 
 def usual(gradient):

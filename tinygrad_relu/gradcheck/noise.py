@@ -8,9 +8,11 @@ SPACING = 64        # of the points whose values are compared, in units of the p
 # How much farther apart they are taken where all values are the same, and how far at most.
 WIDER, WIDEST = 64.0, 1e-2
 HALVINGS = 24
-# A part of what a function changes by over the whole scale that no stair of rounding is as high as, as a
-# power of the precision.
-STAIR = 0.5
+# Stairs higher than this part of what a function changes by over the whole scale, or than the root of the
+# precision, are no rounding, unless they are as high as those of numbers near 1, in its units.
+STAIR, NEAR_ONE = 1e-4, 4.0
+# In so wide steps a function that is flat around 0 is looked at for where it changes.
+WIDE = 0.1 * 4.0 ** np.arange(10)
 
 
 def noise_along(line, eps):
@@ -75,7 +77,7 @@ def half_a_stair(line, start, spacing, eps, constant):
     if found.any():
         # Stairs that are a large part of the way are no rounding, but how the function was made.
         whole = np.nanmax(np.abs([line(t)[1] for t in (-2.0, -1.0, 0.0, 1.0, 2.0)]), axis=0)
-        found[found > eps**STAIR * whole] = 0.0
+        found[(found > max(STAIR, np.sqrt(eps)) * whole) & (found > NEAR_ONE * eps)] = 0.0
     return found
 
 
@@ -95,3 +97,39 @@ def jump_between(line, low, high, number):
             low, at_low = middle, between
     height = abs(at_high - at_low)
     return height if height > whole * 0.5 ** (HALVINGS / 2) else 0.0
+
+
+def hidden_by_stairs(line, slopes):
+    """Tell where a function that is flat around 0 may have a slope that its rounding hides.
+
+    Then it first changes by a stair that is higher than the slope would have risen to by there.  One
+    that changes by and by, as ReLU does at the end of its flat side, has no such slope.  Nothing can be
+    said against a slope where the function changes nowhere.
+    """
+    hidden = np.ones(slopes.shape, bool)
+    flat_to = np.zeros(slopes.shape)
+    waiting = hidden.copy()
+    for step in WIDE:
+        sides = [(sign * step, line(sign * step)[1]) for sign in (1.0, -1.0)]
+        for number in np.flatnonzero(waiting):
+            for reached, rises in sides:
+                if np.isfinite(rises[number]) and rises[number] != 0:
+                    waiting[number] = False
+                    start = np.copysign(flat_to[number], reached)
+                    width, height = first_stair(line, start, reached, number)
+                    hidden[number] &= abs(slopes[number]) * width <= 2 * height
+        flat_to[waiting] = step
+        if not waiting.any():
+            break
+    return hidden
+
+
+def first_stair(line, low, high, number):
+    """Return where a function that is as at 0 at `low`, and not at `high`, changes, and by how much."""
+    for _ in range(HALVINGS):
+        middle = 0.5 * (low + high)
+        if line(middle)[1][number] == 0:
+            low = middle
+        else:
+            high = middle
+    return abs(high), abs(line(high)[1][number])

@@ -18,10 +18,12 @@ MIXING_OPS = (
 
 def ties_alone(problem, point):
     """Tell whether a function has maxima of several elements, but no kinks of single ones."""
-    names = op_names(problem, point) or words_of(problem.function)
+    words = words_of(problem.function)
+    names = op_names(problem, point) or words
     kinked = any(part in name for name in names for part in KINKED_OPS)
     mixed = problem.scalar and not names.isdisjoint(MIXING_OPS)
-    ties = any(name.startswith(("amax", "extreme", "max")) for name in names)
+    # The op of a maximum along an axis, which takes elements from there, tells less than its name does.
+    ties = any(name.startswith(("amax", "extreme", "max")) for name in names | words)
     return ties and not kinked and not mixed
 
 
@@ -47,7 +49,7 @@ def op_names(problem, point):
 
 
 def words_of(function):
-    """Return the names that a function uses, for one that tensors cannot be sent through."""
+    """Return the names that a function uses."""
     function = getattr(function, "func", function)      # of functools.partial
     code = getattr(inspect.unwrap(function), "__code__", None)
     return set() if code is None else {"absolute" if word == "abs" else word for word in code.co_names}

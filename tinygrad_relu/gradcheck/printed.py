@@ -46,14 +46,20 @@ def headline(report):
     if any(x.verdict == "not deterministic" for x in report.inputs):
         return "Gradients cannot be checked: the function is not deterministic"
     if wrong:
-        names = ", ".join(x.name for x in wrong[:NAMES_IN_HEADLINE])
-        more = ", ..." if len(wrong) > NAMES_IN_HEADLINE else ""
-        return f"Gradients are WRONG for {len(wrong)} of {total} inputs, compared {how}: {names}{more}"
-    if not report.ok:
+        return f"Gradients are WRONG for {len(wrong)} of {total} inputs, compared {how}: {listed(wrong)}"
+    hidden = [x for x in report.inputs if x.verdict == "cannot tell"]
+    if len(hidden) == total:
         return "Gradients cannot be checked here: nothing can be told from differences at this point"
-    hidden = sum(x.verdict == "cannot tell" for x in report.inputs)
-    rest = f", {hidden} of {total} cannot be told" if hidden else ""
-    return f"Gradients are right, compared {how}{rest}"
+    if hidden:
+        found = f"Nothing wrong was found, compared {how}"
+        return f"{found}, but {len(hidden)} of {total} cannot be told: {listed(hidden)}"
+    return f"Gradients are right, compared {how}"
+
+
+def listed(entries):
+    """Return the names of inputs in a row, as many as a headline has room for."""
+    names = ", ".join(x.name for x in entries[:NAMES_IN_HEADLINE])
+    return names + (", ..." if len(entries) > NAMES_IN_HEADLINE else "")
 
 
 def table_of(report, width, colour):
@@ -122,10 +128,15 @@ def taylor_remark(report):
     if order != order:
         return []
     if order == float("inf"):
+        if any(not entry.ok for entry in report.inputs):
+            return []
         return ["Taylor: along a random direction the function is linear, and the gradient its slope."]
     what = "2 is right" if order > 1.5 else "1 or less is a wrong slope"
-    if order <= 1.5 and any(one.kind != "near" for entry in report.inputs for one in entry.kinks):
-        what = "on a kink it cannot be 2"
+    kinds = {one.kind for entry in report.inputs for one in entry.kinks}
+    if order <= 1.5 and kinds:
+        what = f"{'near' if kinds == {'near'} else 'on'} a kink it cannot be 2"
+    elif order <= 1.5 and report.ok:
+        what = "2 is right, but rounding or a kink farther off may hide it, as the comparison shows"
     return [
         f"Taylor: the remainder along a random direction falls like the step to the power {order:.2f} "
         f"({what})."

@@ -199,8 +199,8 @@ class ArrayProblem(Problem):
         return found
 
     def results(self, values, note_changes=False):
-        """Return the results at `values`, as they come."""
-        return self.as_results(self.called(values, note_changes))
+        """Return the results at `values`, as arrays of their own: the function may use its again."""
+        return [y.copy() for y in self.as_results(self.called(values, note_changes))]
 
     def traced(self, values):
         """Call the user's function as it is, such as with tensors."""
@@ -295,7 +295,7 @@ class LossAndGradient(ArrayProblem):
                 f"check_gradients: the function returned a {type(found).__name__}: with "
                 "returns_gradients=True it has to return a pair, the loss and its gradients"
             )
-        loss = self.as_results(found[0])
+        loss = [y.copy() for y in self.as_results(found[0])]
         if len(loss) != 1 or loss[0].shape != ():
             raise ArgumentError(
                 "check_gradients: a function that returns its gradients, too, has to return one "

@@ -3,13 +3,22 @@
 import numpy as np
 
 from tinygrad_relu.gradcheck.comparison import blank
-from tinygrad_relu.gradcheck.elements import lines_of, look_along, look_nearby
+from tinygrad_relu.gradcheck.elements import (
+    BENT,
+    lines_of,
+    look_along,
+    look_at_cones,
+    look_at_ties,
+    look_nearby,
+)
 from tinygrad_relu.gradcheck.kinks import Slant
-from tinygrad_relu.gradcheck.neighbourhood import Direction, Element
+from tinygrad_relu.gradcheck.neighbourhood import Direction, Element, random_moves
 
 # How many elements are looked at where a direction disagrees: those with the largest gradients, and some
 # at random.  So many that are wrong are enough to see whether they are off by one factor.
 LARGEST, RANDOM, ENOUGH = 4, 4, 3
+# In so many directions the elements are looked for that a direction with kinks disagrees by.
+SEARCHES = 2
 
 
 def compare(inspector, position, seed):
@@ -30,6 +39,10 @@ def compare(inspector, position, seed):
         found.weigh(finding)
     if wrong is not None:
         locate(inspector, position, wrong, found, np.random.default_rng([seed, 3, position]))
+    elif any(finding.slant in BENT for finding in found.lines):
+        look_at_kinks(inspector, position, found, np.random.default_rng([seed, 7, position]))
+        look_at_ties(inspector, position, seed, found)
+        look_at_cones(inspector, position, found)
     look_nearby(inspector, position, seed, found)
     return found
 
@@ -49,6 +62,17 @@ def locate(inspector, position, line, found, rng):
     if not wrong:
         for flat in bisected(at, position, line.moves[position]):
             look_at(inspector, position, np.unravel_index(flat, shape), found)
+
+
+def look_at_kinks(inspector, position, found, rng):
+    """Look at single elements on kinks: together, kinks of opposite turns tell next to nothing."""
+    at, shape = inspector.at, inspector.at.point[position].shape
+    for _ in range(SEARCHES):
+        move = random_moves(at, rng, [position])[position]
+        for flat in bisected(at, position, move):
+            look_at(inspector, position, np.unravel_index(flat, shape), found)
+        if found.wrong:
+            return
 
 
 def look_at(inspector, position, index, found):

@@ -154,9 +154,9 @@ class GradientReport:
 
     @property
     def ok(self):
-        """bool: Whether nothing is wrong, and something could be told."""
-        told = [entry for entry in self.inputs if entry.verdict is not Verdict.CANNOT_TELL]
-        return bool(told) and all(entry.ok for entry in self.inputs)
+        """bool: Whether nothing is wrong, and something could be told of each input."""
+        hidden = any(entry.verdict is Verdict.CANNOT_TELL for entry in self.inputs)
+        return bool(self.inputs) and not hidden and all(entry.ok for entry in self.inputs)
 
     def __bool__(self):
         return self.ok

@@ -4,12 +4,16 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.neighbourhood import Direction, random_moves
 
+# A function is called linear if errors of this part of its slope would be seen.
+CLEAR = 1e-4
+
 
 def taylor_order(at, seed):
     """Return the order of ``f(x + h v) - f(x) - h g.v`` in h, along one random direction of all inputs.
 
     It needs no tolerance: 2 for a right gradient, 1 for a wrong one.  Remainders that do not stand out
-    from rounding tell nothing; if none does, the function is linear there, and the order infinite.
+    from rounding tell nothing; if none does, and the slope stands out far, the function is linear there,
+    and the order infinite.
 
     Returns
     -------
@@ -30,7 +34,7 @@ def taylor_order(at, seed):
         return float("nan")
     clear = np.isfinite(remainders) & (remainders > noise + 32 * at.eps * np.abs(steps * slope))
     if not clear.any():
-        return float("inf") if np.abs(steps[0] * slope) > noise else float("nan")
+        return float("inf") if CLEAR * np.abs(steps[0] * slope) > noise else float("nan")
     # The smallest steps tell; larger ones still hold terms of higher order.
     usable = np.flatnonzero(clear)
     usable = usable[max(0, len(usable) - 5):]

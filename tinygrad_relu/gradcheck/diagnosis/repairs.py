@@ -6,10 +6,14 @@ and makes it right, so that it finds mistakes that nobody thought of, and names 
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
+from tinygrad_relu.gradcheck.diagnosis.rewrites import (
+    of_axes,
+    plainly,
+    rewrites_by_values,
+    small_rewrites,
+)
 from tinygrad_relu.gradcheck.diagnosis.roles import COMPARISONS
-from tinygrad_relu.gradcheck.diagnosis.rewrites import of_axes, plainly, rewrites_by_values, small_rewrites
 from tinygrad_relu.gradcheck.diagnosis.written import FAILURES, Written
 
 # What all may cost, in seconds as estimated beforehand.

@@ -14,8 +14,15 @@ from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.numbers import simple
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
 from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS
-from tinygrad_relu.gradcheck.diagnosis.roles import at_ties, called_so, confused, decides, kind_of, missing_factor
-from tinygrad_relu.gradcheck.diagnosis.step import Reference, add_at, assign_at, take_at
+from tinygrad_relu.gradcheck.diagnosis.roles import (
+    at_ties,
+    called_so,
+    confused,
+    decides,
+    kind_of,
+    missing_factor,
+)
+from tinygrad_relu.gradcheck.diagnosis.step import add_at, assign_at, take_at
 
 
 @dataclass(frozen=True)

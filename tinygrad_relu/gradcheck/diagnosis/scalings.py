@@ -200,7 +200,7 @@ def what_scales_step(graph, k, c):
     if nice is None:
         return said(Label.CONSTANT_FACTOR, 46, f"{where} is {c:.6g} times what it should be", factor=c)
     # Of one term alone: a gradient that is off as a whole is told of as a plain factor.
-    lengthy = close(c, round(c)) and c > 2 or close(1 / c, round(1 / c)) and 0 < c < 0.5
+    lengthy = (close(c, round(c)) and c > 2) or (close(1 / c, round(1 / c)) and 0 < c < 0.5)
     label = Label.AVERAGED if lengthy and next_to_a_sum(graph, k) else Label.CONSTANT_FACTOR
     return said(label, 25, f"{where} is {nice} times what it should be", factor=c)
 

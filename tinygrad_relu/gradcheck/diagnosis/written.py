@@ -225,11 +225,9 @@ class Written:
     def found_role(self, k):
         """Look for a value of the forward that is that of a step."""
         value = self.steps[k].value
-        allowed = 1e-9 * np.abs(value).max(initial=0) + 1e-12 if value.dtype.kind == "f" else 0
         for key, x in self.pool.items():
-            if key[0] in ("forward", "cotangent", "slope") and x.shape == value.shape:
-                if x.dtype == value.dtype and (x == value if not allowed else np.abs(x - value) <= allowed).all():
-                    return key
+            if key[0] in ("forward", "cotangent", "slope") and same_values(x, value):
+                return key
         return None
 
     def rows(self, count):
@@ -273,3 +271,12 @@ class Written:
                 row = tuple(("own", k) for k in group)
                 found += [row, row[1:] + row[-1:], row[:1] + row[:-1]]
         return found
+
+
+def same_values(a, b):
+    """Tell whether two arrays are the same, but for rounding."""
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    if a.dtype.kind != "f":
+        return np.array_equal(a, b)
+    return bool((np.abs(a - b) <= 1e-9 * np.abs(b).max(initial=0) + 1e-12).all())
