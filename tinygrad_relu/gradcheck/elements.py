@@ -143,8 +143,10 @@ def look_nearby(inspector, position, seed, found):
     rounded = at.sizes_but_for_rounding()
     suspect = {*BENT} if rounded is None else {*BENT, Slant.NEAR_KINK}
     bent = (slants | {one.slant for one in found.findings.values()}) & suspect
+    gradient = at.floating_gradient(0, position)
+    ends = gradient is not None and not np.isfinite(gradient).all()
     # Where rounding hides much, points nearby are further witnesses along a direction.
-    if not bent and not (slants and at.eps > ROUGH):
+    if not bent and not ends and not (slants and at.eps > ROUGH):
         return
     for sizes in [None] if rounded is None else [None, rounded]:
         wrong = inspector.wrong_nearby(lines_of(at, position, seed, sizes)[-1], sizes)

@@ -11,7 +11,7 @@ from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.numbers import close
 from tinygrad_relu.gradcheck.diagnosis.protocol import faults
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND, Candidate, ranked
-from tinygrad_relu.gradcheck.diagnosis.repairs import repairs
+from tinygrad_relu.gradcheck.diagnosis.repair import repairs
 from tinygrad_relu.gradcheck.diagnosis.synthesis import Synthesis
 from tinygrad_relu.gradcheck.diagnosis.unseen_masks import unseen_masks
 

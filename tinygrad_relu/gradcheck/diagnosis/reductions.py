@@ -110,7 +110,8 @@ def masks_of_extrema(link, spread):
     ]
     choices += [
         ("those above 0", lambda k: graph.steps[k].operands[0] > 0),
-        (f"what is {word} in size", lambda k: extreme(graph.steps[k], np.abs(graph.steps[k].operands[0]))),
+        (f"what is {word} in size",
+         lambda k: extreme(graph.steps[k], np.abs(graph.steps[k].operands[0]))),
     ]
     choices += [
         (f"where {described(graph, others[0])} is {word}",

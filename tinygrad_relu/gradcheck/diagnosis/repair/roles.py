@@ -6,13 +6,12 @@ from tinygrad_relu.gradcheck.diagnosis.functions import two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import described
 from tinygrad_relu.gradcheck.diagnosis.relations import Relation, relation
-
-COMPARISONS = (np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal)
+from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import COMPARISONS
 
 
 def called_so(written, row):
     """Return what to call something at hand: ``"the result of np.tanh (net.py:7)"``."""
-    kind, number, *rest = row[-1]
+    kind, number = row[-1][:2]
     graph = written.one.graph
     if kind == "forward":
         return described(graph, number)
@@ -63,7 +62,8 @@ def how_confused(written, step, k, row):
     if decides(written, step):
         return Label.MASK_FROM_WRONG_TENSOR, 50.4
     if value.dtype.kind == "b":
-        return (Label.MASK_NOT_STRICT if at_ties(written, value != other) else Label.MASK_FROM_WRONG_TENSOR), 50.5
+        ties = at_ties(written, value != other)
+        return Label.MASK_NOT_STRICT if ties else Label.MASK_FROM_WRONG_TENSOR, 50.5
     own, kind = written.role(k), row[-1][0]
     graph = written.one.graph
     if kind in ("cotangent", "part") and (own is None or own[0] != "cotangent"):
@@ -93,16 +93,18 @@ def how_confused(written, step, k, row):
 
 def decides(written, step):
     """Tell whether the value of a step is only compared with something."""
-    takers = [one for k, one in enumerate(written.steps) if any(written.steps[p] is step for p in one.references)]
+    takers = [
+        one for one in written.steps if any(written.steps[p] is step for p in one.references)
+    ]
     return bool(takers) and all(one.function in COMPARISONS for one in takers)
 
 
 def at_ties(written, differ):
     """Tell whether two masks differ only where elements of some data at hand are equal."""
     for key, x in written.pool.items():
-        if key[0] == "data" and x.ndim == 1 and differ.shape == x.shape * 2:
-            if not (differ & (x[:, None] != x)).any():
-                return True
+        pairs = key[0] == "data" and x.ndim == 1 and differ.shape == x.shape * 2
+        if pairs and not (differ & (x[:, None] != x)).any():
+            return True
     return False
 
 

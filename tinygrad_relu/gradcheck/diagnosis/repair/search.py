@@ -7,14 +7,10 @@ and makes it right, so that it finds mistakes that nobody thought of, and names 
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
-from tinygrad_relu.gradcheck.diagnosis.rewrites import (
-    of_axes,
-    plainly,
-    rewrites_by_values,
-    small_rewrites,
-)
-from tinygrad_relu.gradcheck.diagnosis.roles import COMPARISONS
-from tinygrad_relu.gradcheck.diagnosis.written import FAILURES, Written
+from tinygrad_relu.gradcheck.diagnosis.repair.calls import of_axes
+from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import COMPARISONS, plainly
+from tinygrad_relu.gradcheck.diagnosis.repair.rewrites import rewrites_by_values, small_rewrites
+from tinygrad_relu.gradcheck.diagnosis.repair.written import FAILURES, Written
 
 # What all may cost, in seconds as estimated beforehand.
 BUDGET, BUDGET_IF_EXPLAINED = 16.0, 3.0
@@ -108,7 +104,7 @@ class Repair:
         return self.found
 
     def may_be_wrong(self, place):
-        """Tell whether a wrong gradient depends on a place; and no right one that would not be right then."""
+        """Tell whether a wrong gradient depends on a place, and no right one that would suffer."""
         reached = set(self.first.after(frozenset(place)))
         wrong = any(self.first.outputs[k] in reached for k in self.wrong)
         right = any(n in reached for k, n in enumerate(self.first.outputs) if k not in self.wrong)
@@ -201,11 +197,11 @@ class Repair:
         if meaning is None:
             return
         label, cost, words = meaning
-        step = self.first.steps[place[0]]
+        line = self.first.steps[place[0]].line
+        words = f"is wrong because of {line}, in the backward: with {words} it is right"
         self.found.append(
             Candidate(
-                label, cost, f"is wrong because of {step.line}, in the backward: with {words} it is right",
-                frozenset(mended), contradicted, details={"backward": step.line},
+                label, cost, words, frozenset(mended), contradicted, details={"backward": line},
             )
         )
 

@@ -1,4 +1,4 @@
-"""`Written`: the recorded steps of the user's backward, which can be run again with some of them changed."""
+"""`Written`: the recorded steps of the user's backward, to be run again with some of them changed."""
 
 import functools
 
@@ -107,7 +107,11 @@ class Written:
                 step = self.steps[j]
                 if j not in found or not step.references or not any(step.flowing):
                     continue
-                for slot, part in enumerate(step.pull(found[j])):
+                try:
+                    parts = step.pull(found[j])
+                except Exception:  # a function that has no derivative, or none that is known
+                    continue
+                for slot, part in enumerate(parts):
                     if part is not None:
                         p = step.references[slot]
                         found[p] = found[p] + part if p in found else part
@@ -165,7 +169,7 @@ class Written:
 
     @functools.cached_property
     def twins(self):
-        """list of tuple of int: The steps that call one function with the same settings, at several places.
+        """list of tuple of int: The steps that call one function in the same way, at several places.
 
         Who is wrong about an axis is so in each of the sums along it.
         """

@@ -1,0 +1,99 @@
+"""Places that take or put at other indices than is meant, or write where they have to add."""
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
+from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import Rewrite
+from tinygrad_relu.gradcheck.diagnosis.step import add_at, assign_at, take_at
+
+
+def of_key(step):
+    """Yield other indices where something is taken or put."""
+    if step.function not in (take_at, assign_at, add_at):
+        return
+    key = step.arguments[1]
+    parts = key if isinstance(key, tuple) else (key,)
+    for position, part in enumerate(parts):
+        for label, words, other in other_keys(part):
+            def rule(w, k, x, position=position, other=other):
+                return with_key(w.steps[k], x, lambda parts: replaced(parts, position, other))
+
+            yield Rewrite.of(label, BEHIND + 0.3, words, rule)
+    if len(parts) > 1:
+        yield Rewrite.of(
+            Label.TRANSPOSED, BEHIND + 0.4, "the indices exchanged",
+            lambda w, k, x: with_key(w.steps[k], x, lambda parts: (parts[1], parts[0], *parts[2:])),
+        )
+
+
+def with_key(step, operands, change):
+    """Return what an indexed step gives with another key."""
+    key = step.arguments[1]
+    parts = change(key if isinstance(key, tuple) else (key,))
+    arguments = list(step.arguments)
+    arguments[1] = parts if isinstance(key, tuple) else parts[0]
+    return step.called(operands, arguments=arguments)
+
+
+def replaced(parts, position, other):
+    """Return a tuple with one part changed."""
+    return (*parts[:position], other(parts[position]), *parts[position + 1:])
+
+
+def other_keys(part):
+    """Yield how a part of an index may be meant: label, words, function."""
+    if isinstance(part, (int, np.integer)) and not isinstance(part, (bool, np.bool_)):
+        for by in (1, -1):
+            words = f"an index that is 1 {'more' if by > 0 else 'less'}"
+            yield Label.SHIFTED, words, lambda n, by=by: n + by
+        yield Label.PERMUTED, "an index from the other end", lambda n: -1 - n
+    elif isinstance(part, slice):
+        for by in (1, -1):
+            yield Label.SHIFTED, "a slice shifted by one", lambda s, by=by: moved_slice(s, by)
+        yield Label.SHIFTED, "a slice from the other end", slice_from_the_other_end
+        yield Label.PERMUTED, "the slice in reversed order", lambda s: slice(None, None, -1)
+    elif isinstance(part, np.ndarray) and part.dtype.kind == "b":
+        yield Label.MASK_FROM_WRONG_TENSOR, "the opposite of the mask", np.logical_not
+    elif isinstance(part, np.ndarray) and part.dtype.kind in "iu":
+        for by in (1, -1):
+            yield Label.SHIFTED, "indices shifted by one", lambda n, by=by: n + by
+        yield Label.PERMUTED, "the inverse of the permutation", np.argsort
+
+
+def moved_slice(s, by):
+    """Return a slice that begins and ends `by` later."""
+    start = by if s.start is None else s.start + by
+    stop = s.stop if s.stop is None else s.stop + by
+    return slice(start if start != 0 else None, stop if stop != 0 else None, s.step)
+
+
+def slice_from_the_other_end(s):
+    """Return the slice that leaves out at the end what one leaves out in front, or the converse."""
+    start = None if s.stop is None else -s.stop
+    stop = None if s.start is None else -s.start
+    return slice(start, stop, s.step)
+
+
+def of_addition(written, place):
+    """Yield ``np.add.at(x, key, y)`` for ``x[key] += y``, which adds only once where an index repeats."""
+    if all(added(written, k) is not None for k in place):
+        yield Rewrite.of(
+            Label.MISSING_TERM, 20.0, "np.add.at in the place of +=",
+            lambda w, k, x: add_at(x[0], w.steps[k].arguments[1], added(w, k)),
+        )
+
+
+def added(written, k):
+    """Return what is added where a step is ``x[key] += y``, and is not done by ``np.add.at``; or None."""
+    step = written.steps[k]
+    if step.function is not assign_at or len(step.references) != 2:
+        return None
+    total = written.steps[step.references[1]]
+    if total.function is not np.add:
+        return None
+    for slot, p in enumerate(total.references):
+        taken_from = written.steps[p]
+        if taken_from.function is take_at and taken_from.references[0] == step.references[0]:
+            return total.operands[1 - slot] if len(total.operands) == 2 else None
+    return None

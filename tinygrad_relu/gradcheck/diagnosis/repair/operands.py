@@ -1,0 +1,143 @@
+"""Places with another operand than is meant, or one too many."""
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
+from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS
+from tinygrad_relu.gradcheck.diagnosis.repair.arrangements import rearranged
+from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import (
+    ADDITIVE,
+    MULTIPLICATIVE,
+    REDUCTIONS,
+    Rewrite,
+    at_hand,
+    is_gradient,
+    is_mask,
+    operand_changer,
+    taken,
+)
+from tinygrad_relu.gradcheck.diagnosis.repair.roles import confused, missing_factor
+
+#: What may be meant by a value: what is wrong without it, cost, words, function.
+OF_ONE_VALUE = [
+    (Label.WRONG_FUNCTION, 2, "its square", np.square),
+    (Label.WRONG_FUNCTION, 2, "its root", np.sqrt),
+    (Label.WRONG_FUNCTION, 2, "one over it", lambda x: 1 / x),
+    (Label.WRONG_FUNCTION, 2.2, "1 minus it", lambda x: 1 - x),
+    (Label.WRONG_FUNCTION, 2.2, "1 plus it", lambda x: 1 + x),
+    (Label.WRONG_FUNCTION, 2.1, "minus it", np.negative),
+    (Label.WRONG_FUNCTION, 2.3, "its absolute value", np.abs),
+    (Label.WRONG_FUNCTION, 2.3, "its sign", np.sign),
+    (Label.WRONG_FUNCTION, 2.3, "its exponential", np.exp),
+    (Label.WRONG_FUNCTION, 2.3, "its logarithm", np.log),
+    (Label.WRONG_FUNCTION, 2.3, "its third power", lambda x: x**3),
+    (Label.WRONG_FUNCTION, 2.4, "1 minus its square", lambda x: 1 - x * x),
+    (Label.WRONG_FUNCTION, 2.4, "it times 1 minus it", lambda x: x * (1 - x)),
+    (Label.WRONG_FUNCTION, 2.4, "one over its square", lambda x: 1 / (x * x)),
+]
+
+
+def of_operand(written, place, path):
+    """Yield the place with one operand changed, or left out."""
+    step = written.steps[place[0]]
+    slot = step.paths.index(path)
+    own = step.operands[slot]
+
+    with_operand = operand_changer(path)
+    if own.dtype.kind == "f":
+        for label, cost, words, function in OF_ONE_VALUE:
+            yield Rewrite.of(
+                label, BEHIND + cost, f"{words} for an operand",
+                with_operand(lambda w, k, x, f=function: f(x)),
+            )
+        yield from rearranged(
+            own, lambda rule: with_operand(lambda w, k, x: rule(x)), "an operand"
+        )
+    if step.function in ADDITIVE:
+        rule = with_operand(lambda w, k, x: np.zeros_like(x))
+        yield Rewrite(lambda _: superfluous(written, place, slot, rule), rule)
+        for axis in range(own.ndim):
+            for index in (0, -1) if own.shape[axis] > 1 else ():
+                yield Rewrite.of(
+                    Label.EXTRA_TERM, BEHIND + 0.9, f"index {index} of axis {axis} left out of a term",
+                    with_operand(lambda w, k, x, axis=axis, index=index: without(x, axis, index)),
+                )
+    if step.function in MULTIPLICATIVE and len(step.references) > 1:
+        label = Label.MASK_FROM_WRONG_TENSOR if is_mask(own) else Label.WRONG_FUNCTION
+        yield Rewrite.of(
+            label, BEHIND + 0.6, "one of the factors left out",
+            with_operand(lambda w, k, x: np.ones_like(x)),
+        )
+
+
+def superfluous(written, place, slot, rule):
+    """Return which mistake a term is that has to be left out, its cost, and words."""
+    step, words = written.steps[place[0]], "one of the terms left out"
+    if is_update(written, step, slot):
+        return Label.STALE_BUFFER, 24.6, words
+    # What is left of a derivative says nothing; what is left of a subtraction is told of as a lack.
+    sure = step.function is np.add and is_gradient(written, rule(written, place[0], step.operands))
+    return Label.EXTRA_TERM, 23.0 if sure else BEHIND + 0.2, words
+
+
+def is_update(written, step, slot):
+    """Tell whether an operand is the gradient of the other one, which is an input, times a number."""
+    if len(step.references) != 2:
+        return False
+    kept = written.role(step.references[1 - slot])
+    if kept is None or kept[0] != "forward" or kept[1] not in written.one.graph.inputs:
+        return False
+    right, value = written.one.right.get(kept[1]), step.operands[slot]
+    if right is None or right.shape != value.shape or not right.any():
+        return False
+    c = np.abs(value).max() / np.abs(right).max()
+    return bool((np.abs(np.abs(value) - c * np.abs(right)) <= 1e-7 * np.abs(value).max()).all())
+
+
+def without(x, axis, index):
+    """Return an array with zeros at one index along an axis."""
+    x = np.array(x)
+    key = [slice(None)] * x.ndim
+    key[axis] = index
+    x[tuple(key)] = 0
+    return x
+
+
+def other_operand(written, place, path):
+    """Yield the place with a value at hand for one operand, or multiplied into it."""
+    step = written.steps[place[0]]
+    slot = step.paths.index(path)
+    own = step.operands[slot]
+    with_operand = operand_changer(path)
+    if step.function in ADDITIVE or len(users(written, step.references[slot])) > 1:
+        for row, value in at_hand(written, place, step.value.shape if step.elementwise else own.shape):
+            if value.dtype.kind in "fb":
+                yield Rewrite(
+                    lambda _, row=row: missing_factor(written, row, 0.1, "an operand times"),
+                    with_operand(lambda w, k, x, row=row: x * taken(w, k, place, row)),
+                )
+    turned = own.ndim == 2 and step.function in PRODUCTS
+    shapes = {own.shape, own.shape[::-1]} if turned else {own.shape}
+    if step.function in REDUCTIONS:
+        shapes |= {written.pool[row[0]].shape for row in written.rows(len(place))}
+    for shape in sorted(shapes):
+        for row, value in at_hand(written, place, shape):
+            if value.shape != shape or (value.dtype.kind == "b") != (own.dtype.kind == "b"):
+                continue
+            yield Rewrite(
+                lambda _, row=row: confused(written, step, step.references[slot], row),
+                with_operand(
+                    lambda w, k, x, row=row: as_operand(taken(w, k, place, row), x.shape)
+                ),
+            )
+
+
+def users(written, k):
+    """Return the own steps that take the value of a step."""
+    return [j for j in written.own if k in written.steps[j].references]
+
+
+def as_operand(value, shape):
+    """Return a value in the place of one of a shape, transposed where only that fits."""
+    return value.T if value.shape != shape and value.shape[::-1] == shape else value

@@ -1,0 +1,109 @@
+"""Places whose result lacks a factor, a term or a sum, or is scaled."""
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.numbers import simple
+from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
+from tinygrad_relu.gradcheck.diagnosis.repair.calls import number_means
+from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import Rewrite, at_hand, is_mask, plainly, taken
+from tinygrad_relu.gradcheck.diagnosis.repair.roles import at_ties, called_so, kind_of, missing_factor
+
+
+def of_result(written, place):
+    """Yield the place with its result scaled, or summed."""
+    step = written.steps[place[0]]
+    shape = step.value.shape
+    yield Rewrite(lambda c: scaled(written, step, c), lambda w, k, x: 2 * plainly(w, k, x), free=True)
+    for one in (1.0, -1.0):
+        def rule(w, k, x, one=one):
+            return plainly(w, k, x) + one
+
+        yield Rewrite(number_means(written, place, Label.MISSING_TERM, f"{one:+g} in it", rule), rule)
+    for axis in range(len(shape)):
+        if shape[axis] > 1:
+            yield Rewrite.of(
+                Label.MISSING_FACTOR, BEHIND + 1.1, f"its result over its sum along axis {axis}",
+                lambda w, k, x, axis=axis: over_sum(plainly(w, k, x), axis),
+            )
+            yield Rewrite.of(
+                Label.NOT_SUMMED, BEHIND + 1.2, f"its result summed over axis {axis}",
+                lambda w, k, x, axis=axis: as_wide(np.sum, plainly(w, k, x), axis),
+            )
+            yield Rewrite.of(
+                Label.NOT_SUMMED, BEHIND + 1.3, f"its result averaged over axis {axis}",
+                lambda w, k, x, axis=axis: as_wide(np.mean, plainly(w, k, x), axis),
+            )
+
+
+def scaled(written, step, c):
+    """Return what it means that a place has to be 1 + c times what it is: label, cost, words."""
+    factor = 1 + c
+    if abs(factor) < 1e-9:
+        return Label.EXTRA_TERM, BEHIND + 0.4, "0 in its place"
+    lengths = [n for one in written.steps for n in (*one.value.shape, one.value.size)]
+    if abs(factor + 1) < 1e-9:
+        return Label.WRONG_FUNCTION, BEHIND + 0.6, "a minus in front of it"
+    nice = simple(factor, lengths)
+    if nice is None:
+        return Label.CONSTANT_FACTOR, BEHIND + 3, f"{factor:.6g} times it"
+    return Label.CONSTANT_FACTOR, BEHIND + 1, f"{nice} times it"
+
+
+def over_sum(x, axis):
+    """Return an array over its sum along an axis."""
+    return x / x.sum(axis=axis, keepdims=True)
+
+
+def as_wide(function, x, axis):
+    """Return a sum along an axis in all its places."""
+    return np.broadcast_to(function(x, axis=axis, keepdims=True), x.shape)
+
+
+def with_a_value(written, place):
+    """Yield the place with a factor or a term more."""
+    shape = written.steps[place[0]].value.shape
+    for row, value in at_hand(written, place, shape):
+        yield Rewrite(
+            lambda _, row=row: other_mask(written, place, row)
+            or missing_factor(written, row, 0.0, "its result times"),
+            lambda w, k, x, row=row: plainly(w, k, x) * taken(w, k, place, row),
+        )
+        if value.dtype.kind == "f" and row[0][0] != "cotangent":
+            yield Rewrite(
+                lambda _, row=row: missing_factor(written, row, 0.3, "its result over"),
+                lambda w, k, x, row=row: plainly(w, k, x) / taken(w, k, place, row),
+            )
+        if value.shape == shape and row[0][0] in ("part", "cotangent", "own"):
+            yield Rewrite(
+                lambda c, row=row: term(c, called_so(written, row)),
+                lambda w, k, x, row=row: plainly(w, k, x) + taken(w, k, place, row),
+                free=True,
+            )
+
+
+def other_mask(written, place, row):
+    """Return what it means that a mask is needed where there is a wider one already, or None."""
+    mask = written.pool[row[0]]
+    if kind_of(written, row) != "data" or not is_mask(mask):
+        return None
+    step = written.steps[place[0]]
+    for x in (*step.operands, *(x for x in step.arguments if isinstance(x, np.ndarray))):
+        if x.shape == mask.shape and is_mask(x) and not (mask.astype(bool) & (x == 0)).any():
+            label, cost = other_data(written, (x != 0) != mask.astype(bool))
+            return label, cost, f"the mask {called_so(written, row)}"
+    return None
+
+
+def other_data(written, differ):
+    """Return what it means that two masks of data differ at some elements, and its cost."""
+    return (Label.MASK_NOT_STRICT if at_ties(written, differ) else Label.MASK_FROM_WRONG_TENSOR), 24.2
+
+
+def term(c, name):
+    """Return what it means to need a term times c."""
+    if abs(c - 1) < 1e-7:
+        return Label.MISSING_TERM, BEHIND + 1.5, f"{name} added to it"
+    if abs(c + 1) < 1e-7:
+        return Label.EXTRA_TERM, BEHIND + 1.6, f"{name} taken from it"
+    return None
