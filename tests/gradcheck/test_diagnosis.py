@@ -191,7 +191,7 @@ MUTANTS = [
     ("COSINE", "(v / (a * b)[:, None] - c", "(v / (a * b)[:, None] + c", Label.WRONG_FUNCTION, "u"),
     ("HINGE", "ds[rows, y] -= ds.sum(axis=1)", "pass", Label.MISSING_TERM, "W"),
     ("HINGE", "ds[rows, y] -= ds", "ds[rows, y] += ds", Label.WRONG_FUNCTION, "W"),
-    ("HINGE", "/ N + W", "+ W", Label.CONSTANT_FACTOR, "W"),
+    ("HINGE", "/ N + W", "+ W", Label.AVERAGED, "W"),
     ("HINGE", "/ N + W", "/ N", Label.MISSING_TERM, "W"),
     ("HINGE", "(margins > 0).astype(float)", "np.ones_like(margins)", Label.MASK_FORGOTTEN, "W"),
     ("GAUSSIAN", "dsigma * sigma", "dsigma", Label.MISSING_FACTOR, "s"),

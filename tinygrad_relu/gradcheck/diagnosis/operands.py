@@ -199,13 +199,18 @@ def how_confused(graph, link, path, own, other):
 
 
 def weighs_itself(graph, product, k):
-    """Tell whether a product is that of step `k` and of a function of it."""
-    shape = graph.steps[k].value.shape
+    """Tell whether a product is that of step `k` and of a function of it, element by element."""
     others = [p for p in product.references if p != k]
-    return bool(others) and all(
-        graph.steps[p].value.shape == shape and graph.steps[p].flows and comes_from(graph, p, k)
-        for p in others
-    )
+    return bool(others) and all(made_of(graph, p, k) for p in others)
+
+
+def made_of(graph, late, early):
+    """Tell whether a step comes of an earlier one element by element."""
+    ahead, shape = {late}, graph.steps[early].value.shape
+    for k in range(late, early, -1):
+        if k in ahead and graph.steps[k].elementwise and graph.steps[k].value.shape == shape:
+            ahead |= {p for _, p in graph.edges(k)}
+    return early in ahead
 
 
 def same_site(graph, a, b):

@@ -97,7 +97,7 @@ def other_mask(written, place, row):
 
 def other_data(written, differ):
     """Return what it means that two masks of data differ at some elements, and its cost."""
-    return (Label.MASK_NOT_STRICT if at_ties(written, differ) else Label.MASK_FROM_WRONG_TENSOR), 24.2
+    return (Label.MASK_NOT_STRICT if at_ties(written, differ) else Label.MASK_FROM_WRONG_TENSOR), 24.1
 
 
 def term(c, name):

@@ -66,7 +66,7 @@ def is_mask(x):
 def is_gradient(written, value):
     """Tell whether a value is, but for a number, the right gradient of something in the forward."""
     for key, x in written.pool.items():
-        if key[0] == "cotangent" and x.shape == value.shape and x.size:
+        if key[0] in ("cotangent", "part") and x.shape == value.shape and x.size:
             largest = np.unravel_index(np.argmax(np.abs(x)), x.shape)
             c = value[largest] / x[largest] if x[largest] else 0.0
             if c and (np.abs(value - c * x) <= 1e-9 * np.abs(value).max(initial=0)).all():

@@ -101,8 +101,8 @@ def decides(written, step):
 
 def at_ties(written, differ):
     """Tell whether two masks differ only where elements of some data at hand are equal."""
-    for key, x in written.pool.items():
-        pairs = key[0] == "data" and x.ndim == 1 and differ.shape == x.shape * 2
+    for _, x in (*written.one.graph.data, *written.data):
+        pairs = x.ndim == 1 and differ.shape == x.shape * 2
         if pairs and not (differ & (x[:, None] != x)).any():
             return True
     return False

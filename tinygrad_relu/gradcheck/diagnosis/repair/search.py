@@ -76,32 +76,46 @@ class Repair:
         return found
 
     def search(self, left):
-        """Return what serves, as candidates: what is small is tried at all places first."""
+        """Return what serves, as candidates: what is small is tried at all places first.
+
+        Parameters
+        ----------
+        left : float
+            What it may cost, in seconds as estimated beforehand, so that the answer does not depend on
+            how busy the machine is.
+        """
         for ways in (small_rewrites, of_axes, rewrites_by_values):
             for place in self.first.twins if ways is of_axes else self.first.places:
-                if not self.may_be_wrong(place):
-                    continue
-                size = sum(self.first.steps[k].value.size for k in place)
-                walk = STEP_COST * len(self.first.after(frozenset(place))) + ELEMENT_COST * size
-                straight, tried = self.first.is_straight(place), set()
-                left -= 2 * walk
-                for rewrite in ways(self.first, place):
-                    shifts = self.shifts(place, rewrite)
-                    left -= LOOK_COST * len(place)
-                    if left < 0:
-                        return self.found
-                    if shifts is None or (rewrite.free and not straight):
-                        continue
-                    if straight and all(x is not None for x in shifts):
-                        if self.promising(place, shifts, rewrite.free):
-                            self.consider(place, rewrite)
-                        continue
-                    mark = tuple(None if x is None else x.tobytes() for x in shifts)
-                    if mark not in tried or None in mark:
-                        tried.add(mark)
-                        left -= walk
-                        self.consider(place, rewrite)
+                if self.may_be_wrong(place):
+                    left = self.search_at(place, ways, left)
+                if left < 0:
+                    return self.found
         return self.found
+
+    def search_at(self, place, ways, left):
+        """Try the ways in which one place may be meant; return what is left to be spent."""
+        size = sum(self.first.steps[k].value.size for k in place)
+        walk = STEP_COST * len(self.first.after(frozenset(place))) + ELEMENT_COST * size
+        straight, known = self.first.is_straight(place), {}
+        left -= 2 * walk
+        for rewrite in ways(self.first, place):
+            shifts = self.shifts(place, rewrite)
+            left -= LOOK_COST * len(place)
+            if left < 0:
+                break
+            if shifts is None or (rewrite.free and not straight):
+                continue
+            if straight and all(x is not None for x in shifts):
+                if self.promising(place, shifts, rewrite.free):
+                    self.consider(place, rewrite)
+                continue
+            # Many rewrites come to the same, and are named in other words.
+            mark = tuple(None if x is None else x.tobytes() for x in shifts)
+            if mark not in known or None in mark:
+                left -= walk
+                known[mark] = self.effect(place, rewrite.rule)
+            self.keep(place, known[mark], rewrite.means(1.0) if known[mark] else None)
+        return left
 
     def may_be_wrong(self, place):
         """Tell whether a wrong gradient depends on a place, and no right one that would suffer."""
@@ -149,7 +163,8 @@ class Repair:
                 value = plainly(w, k, x)
                 return value + c * (rewrite.rule(w, k, x) - value)
 
-            self.compare(place, rewrite.means, c, rule if rewrite.free else rewrite.rule)
+            effect = self.effect(place, rule if rewrite.free else rewrite.rule)
+            self.keep(place, effect, rewrite.means(c) if effect else None)
 
     def numbers(self, place, rewrite):
         """Return how often what a rewrite adds has to be taken, for some gradient to be right."""
@@ -176,26 +191,33 @@ class Repair:
                 return None
         return found
 
-    def compare(self, place, means, c, rule):
-        """Keep a rule if the gradients are right with it, and it means something."""
+    def effect(self, place, rule):
+        """Return which gradients are right with a rule, at all points, and how many others it moves.
+
+        None where there is no such gradient.
+        """
         mended, contradicted = set(self.wrong), 0
         for number, w in enumerate(self.written):
             outputs = self.outputs(w, place, rule)
             if outputs is None:
-                return
+                return None
             right = {k for k, x in enumerate(outputs) if x is not None and self.is_right(w, k, x)}
             mended &= right
             if not mended:
-                return
+                return None
             if number == 0:
-                moved = [
+                moved = {
                     k for k, x in enumerate(outputs)
                     if x is not None and (np.abs(x - w.one.analytic[k]) > w.one.allowed[k]).any()
-                ]
-                contradicted = len(set(moved) - right)
-        meaning = means(c)
-        if meaning is None:
+                }
+                contradicted = len(moved - right)
+        return mended, contradicted
+
+    def keep(self, place, effect, meaning):
+        """Keep what was found, if it means something."""
+        if effect is None or meaning is None:
             return
+        mended, contradicted = effect
         label, cost, words = meaning
         line = self.first.steps[place[0]].line
         words = f"is wrong because of {line}, in the backward: with {words} it is right"
