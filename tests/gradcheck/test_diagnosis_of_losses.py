@@ -111,7 +111,7 @@ def factors_by_means(u, v, b):
 
 LOSSES = [
     (squared, squared_without_data, draw(w=3, b=()), "w", Label.MISSING_FACTOR, "X, the other factor"),
-    (huber, huber_without_size, draw(w=3), "w", Label.MASK_FROM_WRONG_TENSOR, "np.subtract"),
+    (huber, huber_without_size, draw(w=3), "w", Label.MASK_FROM_WRONG_TENSOR, "np.absolute"),
     (poisson, poisson_by_mean, draw(w=3), "w", Label.MISSING_FACTOR, "derivative of exp"),
     (weighted, weighted_by_none, draw(z=(7, 3)), "z", Label.MISSING_FACTOR, "its weights"),
     (hinge, hinge_that_counts_once, draw(s=(7, 3)), "s", Label.MISSING_FACTOR, "counted once"),

@@ -133,7 +133,9 @@ def times_a_number(section, formula, found, c, cost, words):
     """Return what it means that `c` times a formula's values stand for the derivative, or None."""
     wrong, right, name = c * found, section.slopes[0], formula[1]
     step = section.graph.steps[section.ends[0]]
-    gated = step.function in GATES and bool(((right == 0) | (right == right.max(initial=0))).all())
+    top = right.max(initial=0)
+    gated = step.function in GATES or close(top, 1)
+    gated = gated and bool(((right == 0) | (np.abs(right - top) <= 1e-12 * top)).all())
     is_mask = name.startswith(("({v} > 0)", "({v} >= 0)")) and (gated or mask_is_given(section))
     label = Label.MASK_FROM_WRONG_TENSOR if is_mask else Label.WRONG_FUNCTION
     if not close(c, 1):

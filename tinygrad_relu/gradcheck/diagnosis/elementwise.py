@@ -113,8 +113,9 @@ def forgotten_number(section, slope, ones):
     lengths = {n for step in section.graph.steps for n in (*step.value.shape, step.value.size)}
     if slope == -1:
         label, cost, what = Label.WRONG_FUNCTION, 20.8, f"the minus of {name} is forgotten"
-    elif (section.value(section.ends[0]).size == 1 and close(1 / slope, round(1 / slope))) or any(
-        abs(slope * n - 1) < 1e-9 for n in lengths if n > 2
+    elif slope < 0.5 and (
+        (section.value(section.ends[0]).size == 1 and close(1 / slope, round(1 / slope)))
+        or any(abs(slope * n - 1) < 1e-9 for n in lengths if n > 2)
     ):
         # Of one term alone: a gradient that is off as a whole is told of as a plain factor.
         label, cost, what = Label.AVERAGED, 20.8, f"the factor {slope:.6g} of {name} is forgotten"

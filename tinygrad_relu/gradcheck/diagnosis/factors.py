@@ -37,12 +37,26 @@ def factors(case, evidence, k):
     elif evidence[0].expected[k].ndim >= 1:
         yield from by_rows(evidence, k)
         each = [factor_between([one], k) for one in evidence]
-        if all(each) and evidence[0].expected[k].size > 2:
+        if all(each) and evidence[0].expected[k].size > 2 and all(map(is_share(case), each)):
+            words = (
+                f"is {each[0]:.6g} times what it should be, everywhere, and another number of times at "
+                "other inputs, always a number of elements over a smaller one: is it averaged over some "
+                "of them only?"
+            )
+            yield Label.AVERAGED, 29, words, {}
+        elif all(each) and evidence[0].expected[k].size > 2:
             words = (
                 f"is {each[0]:.6g} times what it should be, everywhere, and another number of times at "
                 "other inputs: is a factor missing that is computed from them?"
             )
             yield Label.MISSING_FACTOR, 30, words, {}
+
+
+def is_share(case):
+    """Return what tells whether a number is the length of an axis over a smaller number of entries."""
+    lengths = {n for x in (*case.inputs, *case.draws[0].cotangents) for n in np.shape(x)}
+    shares = [n / m for n in lengths for m in range(1, min(n, 1000))]
+    return lambda c: any(close(abs(c), share) or close(abs(c), 1 / share) for share in shares)
 
 
 def named(case, evidence, c):

@@ -188,7 +188,7 @@ def how_confused(graph, link, path, own, other):
         return Label.PRE_ACTIVATION, 24
     if how is Relation.FACTOR and other < own and late.function in (np.multiply, np.divide):
         return Label.MISSING_FACTOR, 24.1
-    if direct and other < own and late.function in PRODUCTS and sum(late.flowing) == 1:
+    if direct and other < own and late.function in PRODUCTS:
         return Label.MISSING_FACTOR, 24.1
     # Of an input the later value is rather one that it was overwritten with.
     behind = own not in graph.inputs and link.first.elementwise

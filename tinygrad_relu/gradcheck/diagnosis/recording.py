@@ -55,8 +55,13 @@ METHODS = [
     "ptp",
     "nonzero",
 ]
-CREATION = ["zeros", "ones", "empty", "full", "zeros_like", "ones_like", "empty_like", "full_like"]
-CONVERSION = ["array", "asarray", "asanyarray", "ascontiguousarray"]
+CREATION = [
+    "zeros", "ones", "empty", "full", "zeros_like", "ones_like", "empty_like", "full_like", "eye",
+    "identity", "tri",
+]
+CONVERSION = ["array", "asarray", "asanyarray", "ascontiguousarray", "copy"]
+#: What is made a copy of is often made to be changed.
+COPYING = {"copy"}
 
 
 class Recording:
@@ -536,8 +541,12 @@ def creation_recorded(recording):
 
     def converted(original):
         def convert(x, *arguments, **keywords):
-            if recording.busy or threading.get_ident() != recording.thread or recording_of(x) is None:
+            if recording.busy or threading.get_ident() != recording.thread:
                 return original(x, *arguments, **keywords)
+            if recording_of(x) is None:
+                value = original(x, *arguments, **keywords)
+                copied = isinstance(x, np.ndarray) and original.__name__ in COPYING
+                return recording.created(value) if copied and value.dtype.kind == "f" else value
             return array_of(x)
 
         return convert

@@ -206,8 +206,12 @@ def what_scales_step(graph, k, c):
 
 
 def next_to_a_sum(graph, k):
-    """Tell whether a step is a sum or a mean, or the operand of one."""
-    return any(
-        graph.steps[j].function in (np.sum, *AVERAGES)
-        for j in (k, *(j for j in graph.live if k in graph.steps[j].references))
-    )
+    """Tell whether a step is summed up, or is a sum, with nothing but elementwise steps in between."""
+    ahead = {k}
+    for j in graph.live:
+        if j in ahead or ahead & set(graph.steps[j].references):
+            if graph.steps[j].function in (np.sum, *AVERAGES):
+                return True
+            if j == k or graph.steps[j].elementwise:
+                ahead.add(j)
+    return False

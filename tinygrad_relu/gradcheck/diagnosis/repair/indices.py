@@ -27,6 +27,19 @@ def of_key(step):
         )
 
 
+def of_lines(written, place):
+    """Yield all slices on a line from their other ends."""
+    yield Rewrite.of(
+        Label.SHIFTED, BEHIND + 0.6, "all slices on the line from their other ends",
+        lambda w, k, x: with_key(w.steps[k], x, lambda parts: tuple(map(turned, parts))),
+    )
+
+
+def turned(part):
+    """Return a slice from its other end; anything else as it is."""
+    return slice_from_the_other_end(part) if isinstance(part, slice) else part
+
+
 def with_key(step, operands, change):
     """Return what an indexed step gives with another key."""
     key = step.arguments[1]

@@ -114,7 +114,8 @@ def other_operand(written, place, path):
         for row, value in at_hand(written, place, step.value.shape if step.elementwise else own.shape):
             if value.dtype.kind in "fb":
                 yield Rewrite(
-                    lambda _, row=row: missing_factor(written, row, 0.1, "an operand times"),
+                    lambda _, row=row: not_activated(written, step.references[slot], row)
+                    or missing_factor(written, row, 0.1, "an operand times"),
                     with_operand(lambda w, k, x, row=row: x * taken(w, k, place, row)),
                 )
     turned = own.ndim == 2 and step.function in PRODUCTS
@@ -131,6 +132,17 @@ def other_operand(written, place, path):
                     lambda w, k, x, row=row: as_operand(taken(w, k, place, row), x.shape)
                 ),
             )
+
+
+def not_activated(written, k, row):
+    """Return what it means that a value of the forward needs the slope of its ReLU, or None."""
+    kind, number = row[0][:2]
+    known = written.role(k)
+    if kind != "slope" or known is None or known[0] != "forward":
+        return None
+    if written.sections[number].starts[0] != known[1]:
+        return None
+    return Label.PRE_ACTIVATION, BEHIND + 0.4, "what an operand is behind its activation"
 
 
 def users(written, k):

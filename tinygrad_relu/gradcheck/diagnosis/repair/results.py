@@ -10,6 +10,10 @@ from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import Rewrite, at_hand, i
 from tinygrad_relu.gradcheck.diagnosis.repair.roles import at_ties, called_so, kind_of, missing_factor
 
 
+# How many values that nothing comes of are looked at, of those before a loop.
+MOST_LOST = 8
+
+
 def of_result(written, place):
     """Yield the place with its result scaled, or summed."""
     step = written.steps[place[0]]
@@ -34,6 +38,27 @@ def of_result(written, place):
                 Label.NOT_SUMMED, BEHIND + 1.3, f"its result averaged over axis {axis}",
                 lambda w, k, x, axis=axis: as_wide(np.mean, plainly(w, k, x), axis),
             )
+
+
+def of_rounds(written, place):
+    """Yield the sum of all rounds of a loop, and of what was there before, in the place of the last one."""
+    (k, *others) = place
+    step = written.steps[k]
+    alike = [
+        j for j, one in enumerate(written.steps)
+        if one.references and one.value.shape == step.value.shape and one.value.dtype == step.value.dtype
+    ]
+    rounds = [
+        j for j in alike if written.steps[j].site == step.site and written.steps[j].function is step.function
+    ]
+    if others or len(rounds) < 2 or k != rounds[-1]:
+        return
+    lost = [(j,) for j in alike if j < rounds[0] and j not in written.own]
+    for before in [(), *lost[-MOST_LOST:]]:
+        yield Rewrite.of(
+            Label.STALE_BUFFER, BEHIND + 0.2, "all rounds of the loop added up, and not the last one alone,",
+            lambda w, k, x, before=before: sum(w.steps[j].value for j in (*before, *rounds)),
+        )
 
 
 def scaled(written, step, c):

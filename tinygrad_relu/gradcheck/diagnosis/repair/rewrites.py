@@ -10,7 +10,7 @@ from tinygrad_relu.gradcheck.diagnosis.repair.calls import (
 )
 from tinygrad_relu.gradcheck.diagnosis.repair.indices import of_addition, of_key
 from tinygrad_relu.gradcheck.diagnosis.repair.operands import of_operand, other_operand
-from tinygrad_relu.gradcheck.diagnosis.repair.results import of_result, with_a_value
+from tinygrad_relu.gradcheck.diagnosis.repair.results import of_result, of_rounds, with_a_value
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import COMPARISONS, plainly
 
 
@@ -37,6 +37,7 @@ def small_rewrites(written, place):
             yield from other_operand(written, place, path)
     if step.value.dtype.kind == "f":
         yield from of_result(written, place)
+        yield from of_rounds(written, place)
         yield from rearranged(
             step.value, lambda rule: lambda w, k, x: rule(plainly(w, k, x)), "its result"
         )

@@ -71,7 +71,7 @@ def how_confused(written, step, k, row):
     if own is None:
         producer = written.steps[k]
         if producer.in_place and any(written.role(p) == row[-1] for p in producer.references):
-            return Label.STALE_BUFFER, 50.4
+            return Label.STALE_BUFFER, 23.0
         if producer.function is np.where:
             return Label.MASK_FROM_WRONG_TENSOR, 51.4
         return Label.WRONG_FUNCTION, 51.5

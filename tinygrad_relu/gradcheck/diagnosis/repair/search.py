@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
 from tinygrad_relu.gradcheck.diagnosis.repair.calls import of_axes
+from tinygrad_relu.gradcheck.diagnosis.repair.indices import of_lines
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import COMPARISONS, plainly
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrites import rewrites_by_values, small_rewrites
 from tinygrad_relu.gradcheck.diagnosis.repair.written import FAILURES, Written
@@ -84,8 +85,13 @@ class Repair:
             What it may cost, in seconds as estimated beforehand, so that the answer does not depend on
             how busy the machine is.
         """
-        for ways in (small_rewrites, of_axes, rewrites_by_values):
-            for place in self.first.twins if ways is of_axes else self.first.places:
+        for ways, places in (
+            (small_rewrites, self.first.places),
+            (of_axes, self.first.twins),
+            (of_lines, self.first.lines),
+            (rewrites_by_values, self.first.places),
+        ):
+            for place in places:
                 if self.may_be_wrong(place):
                     left = self.search_at(place, ways, left)
                 if left < 0:

@@ -6,6 +6,7 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.recording import recorded
 from tinygrad_relu.gradcheck.diagnosis.sections import sections
+from tinygrad_relu.gradcheck.diagnosis.step import add_at, assign_at, take_at
 from tinygrad_relu.gradcheck.diagnosis.trace import grouped
 
 # More steps than this are not repaired.
@@ -178,6 +179,15 @@ class Written:
             step = self.steps[k]
             settings = str((step.arguments[1:], step.keywords))
             found.setdefault((step.function, step.operands[0].ndim, settings), []).append(k)
+        return [tuple(members) for members in found.values() if len(members) > 1]
+
+    @functools.cached_property
+    def lines(self):
+        """list of tuple of int: The steps of one line that take or put something at indices."""
+        found = {}
+        for k in self.own:
+            if self.steps[k].function in (take_at, assign_at, add_at):
+                found.setdefault(self.steps[k].line, []).append(k)
         return [tuple(members) for members in found.values() if len(members) > 1]
 
     @functools.cached_property
