@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tinygrad_relu.gradcheck.diagnosis.functions import ACTIVATIONS
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
 from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS
@@ -140,7 +141,8 @@ def not_activated(written, k, row):
     known = written.role(k)
     if kind != "slope" or known is None or known[0] != "forward":
         return None
-    if written.sections[number].starts[0] != known[1]:
+    section = written.sections[number]
+    if section.starts[0] != known[1] or section.partial or section.name not in ACTIVATIONS:
         return None
     return Label.PRE_ACTIVATION, BEHIND + 0.4, "what an operand is behind its activation"
 

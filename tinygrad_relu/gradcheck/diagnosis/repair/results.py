@@ -9,7 +9,6 @@ from tinygrad_relu.gradcheck.diagnosis.repair.calls import number_means
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import Rewrite, at_hand, is_mask, plainly, taken
 from tinygrad_relu.gradcheck.diagnosis.repair.roles import at_ties, called_so, kind_of, missing_factor
 
-
 # How many values that nothing comes of are looked at, of those before a loop.
 MOST_LOST = 8
 
@@ -41,22 +40,23 @@ def of_result(written, place):
 
 
 def of_rounds(written, place):
-    """Yield the sum of all rounds of a loop, and of what was there before, in the place of the last one."""
+    """Yield all rounds of a loop added up, with what was there before, in the place of the last."""
     (k, *others) = place
     step = written.steps[k]
     alike = [
         j for j, one in enumerate(written.steps)
-        if one.references and one.value.shape == step.value.shape and one.value.dtype == step.value.dtype
+        if one.references and one.value.dtype == step.value.dtype and one.value.shape == step.value.shape
     ]
     rounds = [
-        j for j in alike if written.steps[j].site == step.site and written.steps[j].function is step.function
+        j for j in alike
+        if written.steps[j].site == step.site and written.steps[j].function is step.function
     ]
     if others or len(rounds) < 2 or k != rounds[-1]:
         return
     lost = [(j,) for j in alike if j < rounds[0] and j not in written.own]
     for before in [(), *lost[-MOST_LOST:]]:
         yield Rewrite.of(
-            Label.STALE_BUFFER, BEHIND + 0.2, "all rounds of the loop added up, and not the last one alone,",
+            Label.STALE_BUFFER, BEHIND + 0.2, "all rounds of the loop added up, not the last one alone,",
             lambda w, k, x, before=before: sum(w.steps[j].value for j in (*before, *rounds)),
         )
 
