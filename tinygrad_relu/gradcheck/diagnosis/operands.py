@@ -171,8 +171,6 @@ def how_confused(graph, link, path, own, other):
         if itself or name_of(early, late) in ("the square", "abs"):
             return Label.WRONG_FUNCTION, 24
         return Label.PRE_ACTIVATION, 23
-    if how is Relation.LINEAR and link.first.elementwise:
-        return Label.WRONG_FUNCTION, 23.5
     if direct and late.function is np.multiply and weighs_itself(graph, late, min(own, other)):
         return Label.PRE_ACTIVATION, 23  # as x times its sigmoid
     if direct and how in (Relation.FACTOR, Relation.LINEAR) and late.function in STRAIGHT:
@@ -181,6 +179,8 @@ def how_confused(graph, link, path, own, other):
             return Label.MISSING_TERM, 24  # the noise of a draw, the other branch
         if how is Relation.FACTOR:
             return Label.STALE_BUFFER, 24  # x and x + f(x): before and after an update
+    if how is Relation.LINEAR and link.first.elementwise:
+        return Label.WRONG_FUNCTION, 23.5
     multiplied = how is Relation.NORMALISED and late.function in (np.multiply, np.divide)
     if direct and (how is Relation.FACTOR or multiplied):
         return (Label.MISSING_FACTOR if other < own else Label.WRONG_FUNCTION), 24

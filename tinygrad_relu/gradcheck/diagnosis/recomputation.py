@@ -300,7 +300,7 @@ def other_values(graph, k):
             slopes = step.slopes()[slot]
             if np.ptp(slopes) and two_values(slopes) is None:
                 words = "its derivative stands where its result should: was the array overwritten?"
-                yield ("slopes", slot), None, slopes, Label.STALE_BUFFER, 25.2, words
+                yield ("slopes", slot), None, slopes, Label.STALE_BUFFER, 52.0, words
     for slot, x in enumerate(step.operands):
         if step.flowing[slot] or two_values(x) is None or x.shape != step.value.shape:
             continue

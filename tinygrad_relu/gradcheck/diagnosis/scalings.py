@@ -202,7 +202,8 @@ def what_scales_step(graph, k, c):
     # Of one term alone: a gradient that is off as a whole is told of as a plain factor.
     lengthy = (close(c, round(c)) and c > 2) or (close(1 / c, round(1 / c)) and 0 < c < 0.5)
     label = Label.AVERAGED if lengthy and next_to_a_sum(graph, k) else Label.CONSTANT_FACTOR
-    return said(label, 25, f"{where} is {nice} times what it should be", factor=c)
+    cost = 24.8 if label is Label.AVERAGED else 25
+    return said(label, cost, f"{where} is {nice} times what it should be", factor=c)
 
 
 def next_to_a_sum(graph, k):

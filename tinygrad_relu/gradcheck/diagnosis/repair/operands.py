@@ -77,9 +77,10 @@ def superfluous(written, place, slot, rule):
     step, words = written.steps[place[0]], "one of the terms left out"
     if is_update(written, step, slot):
         return Label.STALE_BUFFER, 24.6, words
-    # What is left of a derivative says nothing; what is left of a subtraction is told of as a lack.
-    sure = step.function is np.add and is_gradient(written, rule(written, place[0], step.operands))
-    return Label.EXTRA_TERM, 23.0 if sure else BEHIND + 0.2, words
+    if not is_gradient(written, rule(written, place[0], step.operands)):
+        return Label.WRONG_FUNCTION, BEHIND + 0.2, words  # of a derivative, say
+    # What is left of a subtraction is rather told of as a lack.
+    return Label.EXTRA_TERM, 23.0 if step.function is np.add else BEHIND + 0.2, words
 
 
 def is_update(written, step, slot):

@@ -6,7 +6,7 @@ from tinygrad_relu.gradcheck.diagnosis.functions import two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import described
 from tinygrad_relu.gradcheck.diagnosis.relations import Relation, relation
-from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import COMPARISONS
+from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import COMPARISONS, MULTIPLICATIVE
 
 
 def called_so(written, row):
@@ -22,6 +22,8 @@ def called_so(written, row):
     if kind == "slope":
         section = written.sections[number]
         return f"the derivative of {section.name} ({graph.steps[section.ends[0]].line})"
+    if kind == "winner":
+        return f"the mask of {graph.steps[number].name} ({graph.steps[number].line})"
     if kind == "own":
         return f"what {written.steps[number].line} computes"
     return number
@@ -41,7 +43,7 @@ def missing_factor(written, row, cost, words):
     label, more = Label.MISSING_FACTOR, 50.8 if kind in ("forward", "data", "own", "slope") else 51.4
     sides = two_values(value) if value.dtype.kind == "f" else (0, 1)
     if sides is not None and 0 in sides and (kind == "slope" or set(sides) == {0, 1}):
-        label, more = Label.MASK_FORGOTTEN, 24.2 if kind == "data" else 25.5
+        label, more = Label.MASK_FORGOTTEN, 24.2 if kind in ("data", "winner") else 25.5
     return label, cost + more, f"{words} {called_so(written, row)}"
 
 
@@ -84,7 +86,8 @@ def how_confused(written, step, k, row):
         if graph.steps[a].site == graph.steps[b].site and graph.steps[a].references:
             return Label.STALE_BUFFER, 50.8
         if relation(graph, a, b) is Relation.ACTIVATION:
-            return Label.PRE_ACTIVATION, 50.8
+            inside = step.elementwise and step.function not in MULTIPLICATIVE
+            return Label.WRONG_FUNCTION if inside else Label.PRE_ACTIVATION, 50.8
         if two_values(value) is not None and two_values(other) is not None:
             return Label.MASK_FROM_WRONG_TENSOR, 50.8
         return Label.WRONG_FUNCTION, 51.0

@@ -4,6 +4,9 @@ Where `synthesis` starts from the right walk back and makes it wrong, this start
 and makes it right, so that it finds mistakes that nobody thought of, and names the line of the backward.
 """
 
+import itertools
+from dataclasses import dataclass
+
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
@@ -15,6 +18,8 @@ from tinygrad_relu.gradcheck.diagnosis.repair.written import FAILURES, Written
 
 # What all may cost, in seconds as estimated beforehand.
 BUDGET, BUDGET_IF_EXPLAINED = 16.0, 3.0
+# How many pairs of rewrites are tried together.
+MOST_PAIRS = 60
 LOOK_COST, STEP_COST, ELEMENT_COST = 3e-5, 1.5e-5, 4e-9
 
 
@@ -47,6 +52,15 @@ def same_steps(a, b):
     )
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A rewrite that puts some gradients right: its rules, which gradients, and what it means."""
+
+    rules: dict
+    mended: set
+    meaning: tuple
+
+
 class Repair:
     """The search.
 
@@ -64,7 +78,7 @@ class Repair:
             if number is not None and (np.abs(one.residue(k)) > one.allowed[k]).any()
         ]
         self.probes = [probe for k in self.wrong for probe in self.probes_of(k)]
-        self.found = []
+        self.found, self.kept = [], []
 
     def probes_of(self, k):
         """Return how steps move a wrong gradient along random directions, and by how much it is wrong."""
@@ -96,7 +110,23 @@ class Repair:
                     left = self.search_at(place, ways, left)
                 if left < 0:
                     return self.found
+        self.search_pairs()
         return self.found
+
+    def search_pairs(self):
+        """Look for inputs that two rewrites with one meaning put right together, and neither alone."""
+        rest = set(self.wrong) - {k for candidate in self.found for k in candidate.inputs}
+        pairs = itertools.combinations(self.kept, 2) if rest else ()
+        fitting = (
+            (one, other) for one, other in pairs
+            if one.meaning[0] is other.meaning[0] and not one.mended & other.mended
+        )
+        for one, other in itertools.islice(fitting, MOST_PAIRS):
+            effect = self.effect({**one.rules, **other.rules})
+            if effect is not None and effect[0] & rest:
+                label, cost, words = one.meaning
+                self.keep(one.rules, effect, (label, cost, f"{words}, and {other.meaning[2]},"))
+                return
 
     def search_at(self, place, ways, left):
         """Try the ways in which one place may be meant; return what is left to be spent."""
@@ -117,10 +147,12 @@ class Repair:
                 continue
             # Many rewrites come to the same, and are named in other words.
             mark = tuple(None if x is None else x.tobytes() for x in shifts)
+            rules = dict.fromkeys(place, rewrite.rule)
             if mark not in known or None in mark:
                 left -= walk
-                known[mark] = self.effect(place, rewrite.rule)
-            self.keep(place, known[mark], rewrite.means(1.0) if known[mark] else None)
+                known[mark] = self.effect(rules)
+            if known[mark]:
+                self.keep(rules, known[mark], rewrite.means(1.0))
         return left
 
     def may_be_wrong(self, place):
@@ -169,12 +201,14 @@ class Repair:
                 value = plainly(w, k, x)
                 return value + c * (rewrite.rule(w, k, x) - value)
 
-            effect = self.effect(place, rule if rewrite.free else rewrite.rule)
-            self.keep(place, effect, rewrite.means(c) if effect else None)
+            rules = dict.fromkeys(place, rule if rewrite.free else rewrite.rule)
+            effect = self.effect(rules)
+            if effect:
+                self.keep(rules, effect, rewrite.means(c))
 
     def numbers(self, place, rewrite):
         """Return how often what a rewrite adds has to be taken, for some gradient to be right."""
-        outputs = self.outputs(self.first, place, rewrite.rule)
+        outputs = self.outputs(self.first, dict.fromkeys(place, rewrite.rule))
         found = []
         for k in self.wrong if outputs is not None else ():
             one = self.first.one
@@ -186,10 +220,10 @@ class Repair:
                     found.append(c)
         return found[:4]
 
-    def outputs(self, w, place, rule):
-        """Return the gradients with another rule, or None where it makes no sense."""
+    def outputs(self, w, rules):
+        """Return the gradients with other rules for some steps, or None where they make no sense."""
         try:
-            found = w.rerun({k: (lambda x, k=k: rule(w, k, x)) for k in place})
+            found = w.rerun({k: (lambda x, k=k, rule=rule: rule(w, k, x)) for k, rule in rules.items()})
         except FAILURES:
             return None
         for k, x in enumerate(found):
@@ -197,14 +231,14 @@ class Repair:
                 return None
         return found
 
-    def effect(self, place, rule):
-        """Return which gradients are right with a rule, at all points, and how many others it moves.
+    def effect(self, rules):
+        """Return which gradients other rules put right, at all points, and how many others they move.
 
         None where there is no such gradient.
         """
         mended, contradicted = set(self.wrong), 0
         for number, w in enumerate(self.written):
-            outputs = self.outputs(w, place, rule)
+            outputs = self.outputs(w, rules)
             if outputs is None:
                 return None
             right = {k for k, x in enumerate(outputs) if x is not None and self.is_right(w, k, x)}
@@ -219,13 +253,14 @@ class Repair:
                 contradicted = len(moved - right)
         return mended, contradicted
 
-    def keep(self, place, effect, meaning):
+    def keep(self, rules, effect, meaning):
         """Keep what was found, if it means something."""
-        if effect is None or meaning is None:
+        if meaning is None:
             return
         mended, contradicted = effect
+        self.kept.append(Kept(rules, mended, meaning))
         label, cost, words = meaning
-        line = self.first.steps[place[0]].line
+        line = self.first.steps[next(iter(rules))].line
         words = f"is wrong because of {line}, in the backward: with {words} it is right"
         self.found.append(
             Candidate(

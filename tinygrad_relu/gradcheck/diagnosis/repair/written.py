@@ -5,6 +5,7 @@ import functools
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.recording import recorded
+from tinygrad_relu.gradcheck.diagnosis.reductions import extreme
 from tinygrad_relu.gradcheck.diagnosis.sections import sections
 from tinygrad_relu.gradcheck.diagnosis.step import add_at, assign_at, take_at
 from tinygrad_relu.gradcheck.diagnosis.trace import grouped
@@ -211,9 +212,14 @@ class Written:
         for number, section in enumerate(self.sections):
             for place, slope in enumerate(section.slopes):
                 found["slope", number, place] = slope
+        for k in graph.live:
+            if graph.steps[k].function in (np.max, np.min):
+                found["winner", k] = extreme(graph.steps[k])
         for name, x in (*graph.data, *self.data):
             found["data", name] = x
-        for k in self.own:
+            if x.ndim == 1:
+                found["data", f"{name}[:, None]"] = x[:, None]
+        for k in sorted({*self.own, *(p for j in self.own for p in self.steps[j].references)}):
             found["own", k] = self.steps[k].value
         return {key: x for key, x in found.items() if x.size and x.dtype.kind in "fb"}
 
@@ -284,6 +290,10 @@ class Written:
             if len(group) == count:
                 row = tuple(("own", k) for k in group)
                 found += [row, row[1:] + row[-1:], row[:1] + row[:-1]]
+                slots = min(len(self.steps[k].references) for k in group)
+                found += [
+                    tuple(("own", self.steps[k].references[slot]) for k in group) for slot in range(slots)
+                ]
         return found
 
 
