@@ -153,7 +153,7 @@ def times_a_number(section, formula, found, c, cost, words):
         # With y alone it is the derivative of exp that may have been meant.
         label, cost = Label.MISSING_FACTOR, min(22.9, cost - 0.1)
         words = f"of y * (1 - y), the derivative of {section.name}, the first factor is missing"
-    elif section.name == "the sigmoid" and section.at_once and formula == ("result", "{v}") and close(c, 1):
+    elif section.name == "the sigmoid" and section.at_once and formula == ("result", "{v}"):
         label = Label.MISSING_FACTOR
         words = f"of y * (1 - y), the derivative of {section.name}, the second factor is missing"
     elif formula == ("result", "{v}") and is_exponent(section):
