@@ -117,7 +117,7 @@ MUTANTS = [
     ("TWO_LAYERS", "db1 = dz1.sum(axis=0)", "db1 = dz1.mean(axis=0)", Label.AVERAGED, "b1"),
     ("TWO_LAYERS", "dh = dscores @ W2.T", "dh = 2 * dscores @ W2.T", Label.CONSTANT_FACTOR, "W1 b1"),
     ("DEEP", "dv * v * (1 - v)", "dv", Label.MISSING_FACTOR, "x A B c"),
-    ("DEEP", "dv * v * (1 - v)", "dv * v", Label.WRONG_FUNCTION, "x A B c"),
+    ("DEEP", "dv * v * (1 - v)", "dv * v", Label.MISSING_FACTOR, "x A B c"),
     ("DEEP", "dv * v * (1 - v)", "dv * (1 - v ** 2)", Label.WRONG_FUNCTION, "x A B c"),
     ("DEEP", "dv * v * (1 - v)", "dv * s * (1 - s)", Label.WRONG_FUNCTION, "x A B c"),
     ("DEEP", "du * (1 - u ** 2)", "du", Label.MISSING_FACTOR, "x A"),

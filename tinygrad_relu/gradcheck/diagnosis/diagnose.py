@@ -89,7 +89,10 @@ def with_synthesis(case, evidence, broken, candidates):
             candidate.label, candidate.cost = Label.CONSTANT_FACTOR, 10.5
     candidates, wrong = [*candidates, *found], set(synthesis.wrong)
     if not wrong <= inputs_of(candidates, CERTAIN):
-        candidates += repairs(case, evidence, explained=wrong <= inputs_of(candidates, BEHIND))
+        mended = repairs(case, evidence, explained=wrong <= inputs_of(candidates, BEHIND))
+        for candidate in mended:
+            candidate.words = filled(candidate.words, case.names)
+        candidates += mended
     return candidates, synthesis.parts
 
 

@@ -400,6 +400,8 @@ def recorded_call(recording, function, arguments, keywords):
             recorded_part(recording, function, arguments, keywords, *pair) for pair in enumerate(value)
         ]
         return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+    if recording.creations and function is np.sum and np.ndim(value) and value.dtype.kind in "iu":
+        value = value.astype(np.float64)  # how many elements a mask lets through
     if np.asarray(value).dtype.kind not in "fb":
         return value
     if function is np.ravel and not keywords and len(arguments) == 1:
