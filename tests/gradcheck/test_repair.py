@@ -98,7 +98,8 @@ CASES = [
      Label.MISSING_FACTOR, "over its sum along axis 1"),
     (WINDOWS, "return dpadded[2:], dW", "return dpadded[:-2], dW", "x", Label.SHIFTED, "slice"),
     (RANKED, "grades[:, None] > grades", "grades[:, None] >= grades", "w", Label.MASK_NOT_STRICT, "mask"),
-    (RANKED, "s[:, None] - s[None, :]", "s[None, :] - s[:, None]", "w", Label.WRONG_FUNCTION, "exchanged"),
+    (RANKED, "s[:, None] - s[None, :]", "s[None, :] - s[:, None]", "w", Label.WRONG_FUNCTION,
+     "exchanged"),
 ]
 
 
@@ -118,7 +119,7 @@ def test_a_place_of_the_backward_is_named_with_what_makes_it_right(source, old, 
 
 @pytest.mark.parametrize(("source", "old", "new", "wrong"), [case[:4] for case in CASES[:3]])
 def test_nothing_else_explains_them(source, old, new, wrong, monkeypatch):
-    monkeypatch.setattr(diagnosis.diagnose.__globals__["repairs"], "__code__", (lambda *_, **__: []).__code__)
+    monkeypatch.setitem(diagnosis.diagnose.__globals__, "repairs", lambda *_, **__: [])
     report = report_on(source, [old, new], "model")
     assert all(report[name].label is Label.UNEXPLAINED for name in wrong.split())
 
@@ -134,7 +135,8 @@ x = np.random.default_rng(5).normal(size=(9, 3))
 INPUTS = [x, np.array([-0.4, -0.5, -0.6]), np.array([0.5, 0.4, 0.7])]
 '''
     report = report_on(source, ["x > high, x < low", "x > 0, x < 0"], "model")
-    assert {str(entry.label) for entry in report.inputs} == {"mask from the wrong tensor"}
+    assert all("mask" in str(entry.label) and entry.explanations[0].share == 1 for entry in report.inputs)
+    assert "and" in report["x"].explanations[0].claim
 
 
 def test_what_no_place_explains_stays_without_an_explanation():
@@ -145,14 +147,14 @@ def test_what_no_place_explains_stays_without_an_explanation():
 def test_a_backward_that_keeps_its_forward_is_rewritten_too():
     kept = {}
 
-    def forward(x, W):
-        kept["x"], kept["z"] = x, np.einsum("nd,dkh->nkh", x, W)
+    def forward(x, w):
+        kept["x"], kept["z"] = x, np.einsum("nd,dkh->nkh", x, w)
         return np.max(kept["z"], axis=1)
 
-    def backward(dout, x, W):
+    def backward(dout, x, w):
         z = kept["z"]
         d = dout[:, None, :] * (z == z.max(axis=2, keepdims=True))
-        return np.einsum("nkh,dkh->nd", d, W), np.einsum("nd,nkh->dkh", kept["x"], d)
+        return np.einsum("nkh,dkh->nd", d, w), np.einsum("nd,nkh->dkh", kept["x"], d)
 
     rng = np.random.default_rng(6)
     inputs = [rng.normal(size=(5, 4)), rng.normal(size=(4, 3, 2))]

@@ -81,11 +81,13 @@ def forgotten(section, sides):
             )
         return
     if sides is None or max(sides) > 0:  # else it would lack the minus, too
+        factors = sides is not None and not {0, 1} & set(sides)
         yield section.mutation(
             ("one",),
-            Label.MASK_FORGOTTEN,
+            Label.MISSING_FACTOR if factors else Label.MASK_FORGOTTEN,
             19.8,
             lambda j, _: ones[j],
+            f"the slopes of {name} are not multiplied in" if factors else
             f"the mask of {name} is forgotten: the gradient passes where it should be stopped or scaled",
         )
     for number, side in enumerate(sides or ()):

@@ -175,7 +175,8 @@ def how_confused(graph, link, path, own, other):
         return Label.PRE_ACTIVATION, 23  # as x times its sigmoid
     if direct and how in (Relation.FACTOR, Relation.LINEAR) and late.function in STRAIGHT:
         beside = [p for p in late.references if p != min(own, other)]
-        if all(graph.steps[p].flows and not comes_from(graph, p, min(own, other)) for p in beside):
+        apart = [graph.steps[p].flows and not comes_from(graph, p, min(own, other)) for p in beside]
+        if apart and all(apart):
             return Label.MISSING_TERM, 24  # the noise of a draw, the other branch
         if how is Relation.FACTOR:
             return Label.STALE_BUFFER, 24  # x and x + f(x): before and after an update

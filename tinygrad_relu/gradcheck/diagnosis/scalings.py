@@ -85,7 +85,7 @@ def what_scales(link, c):
     if abs(c - 2) < 1e-7 and only_use(link) and step.function in (np.multiply, np.divide):
         return said(Label.CONSTANT_FACTOR, 26, f"{where} is twice what it should be", factor=c)
     if abs(c - 2) < 1e-7:
-        return said(Label.EXTRA_TERM, 26, f"{where} is counted twice", factor=c)
+        return said(Label.EXTRA_TERM, 25.2, f"{where} is counted twice", factor=c)
     if abs(c + 1) < 1e-7:
         cost, what = wrong_sign(link)
         return said(Label.WRONG_FUNCTION, cost, f"{where} {what}", factor=-1.0)

@@ -9,6 +9,7 @@ from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS
 from tinygrad_relu.gradcheck.diagnosis.repair.arrangements import rearranged
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import (
     ADDITIVE,
+    COMPARISONS,
     MULTIPLICATIVE,
     REDUCTIONS,
     Rewrite,
@@ -128,11 +129,11 @@ def other_operand(written, place, path):
         for row, value in at_hand(written, place, shape):
             if value.shape != shape or (value.dtype.kind == "b") != (own.dtype.kind == "b"):
                 continue
+            rule = with_operand(lambda w, k, x, row=row: as_operand(taken(w, k, place, row), x.shape))
             yield Rewrite(
-                lambda _, row=row: confused(written, step, step.references[slot], row),
-                with_operand(
-                    lambda w, k, x, row=row: as_operand(taken(w, k, place, row), x.shape)
-                ),
+                lambda _, row=row, rule=rule: None if decides_nothing(written, place[-1], rule)
+                else confused(written, step, step.references[slot], row),
+                rule,
             )
 
 
@@ -151,6 +152,12 @@ def not_activated(written, k, row):
 def users(written, k):
     """Return the own steps that take the value of a step."""
     return [j for j in written.own if k in written.steps[j].references]
+
+
+def decides_nothing(written, k, rule):
+    """Tell whether a comparison would come out the same for all elements."""
+    step = written.steps[k]
+    return step.function in COMPARISONS and np.ptp(rule(written, k, step.operands)) == 0
 
 
 def as_operand(value, shape):

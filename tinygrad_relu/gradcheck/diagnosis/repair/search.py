@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
+from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND, Candidate
 from tinygrad_relu.gradcheck.diagnosis.repair.calls import of_axes
 from tinygrad_relu.gradcheck.diagnosis.repair.indices import of_lines
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import COMPARISONS, plainly
@@ -115,7 +115,7 @@ class Repair:
 
     def search_pairs(self):
         """Look for inputs that two rewrites with one meaning put right together, and neither alone."""
-        rest = set(self.wrong) - {k for candidate in self.found for k in candidate.inputs}
+        rest = set(self.wrong) - {k for c in self.found if c.cost < BEHIND for k in c.inputs}
         pairs = itertools.combinations(self.kept, 2) if rest else ()
         fitting = (
             (one, other) for one, other in pairs
