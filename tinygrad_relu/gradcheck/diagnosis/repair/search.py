@@ -52,6 +52,15 @@ def same_steps(a, b):
     )
 
 
+def meaning_of(rewrite, c):
+    """Return what a rewrite means; None where that cannot be worked out."""
+    try:
+        with np.errstate(all="ignore"):
+            return rewrite.means(c)
+    except FAILURES:
+        return None
+
+
 @dataclass(frozen=True)
 class Kept:
     """A rewrite that puts some gradients right: its rules, which gradients, and what it means."""
@@ -152,7 +161,7 @@ class Repair:
                 left -= walk
                 known[mark] = self.effect(rules)
             if known[mark]:
-                self.keep(rules, known[mark], rewrite.means(1.0))
+                self.keep(rules, known[mark], meaning_of(rewrite, 1.0))
         return left
 
     def may_be_wrong(self, place):
@@ -204,7 +213,7 @@ class Repair:
             rules = dict.fromkeys(place, rule if rewrite.free else rewrite.rule)
             effect = self.effect(rules)
             if effect:
-                self.keep(rules, effect, rewrite.means(c))
+                self.keep(rules, effect, meaning_of(rewrite, c))
 
     def numbers(self, place, rewrite):
         """Return how often what a rewrite adds has to be taken, for some gradient to be right."""
