@@ -5,6 +5,7 @@ import numpy as np
 from tinygrad_relu.gradcheck.diagnosis.functions import two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import described
+from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
 from tinygrad_relu.gradcheck.diagnosis.relations import Relation, relation
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import COMPARISONS, MULTIPLICATIVE
 
@@ -40,7 +41,8 @@ def kind_of(written, row):
 def missing_factor(written, row, cost, words):
     """Return which mistake it is to leave out a factor, its cost, and words."""
     kind, value = kind_of(written, row), written.pool[row[0]]
-    label, more = Label.MISSING_FACTOR, 50.8 if kind in ("forward", "data", "own", "slope") else 51.4
+    likely = kind in ("forward", "data", "own", "slope")
+    label, more = Label.MISSING_FACTOR, BEHIND + (0.8 if likely else 1.4)
     sides = two_values(value) if value.dtype.kind == "f" else (0, 1)
     if sides is not None and 0 in sides and (kind == "slope" or set(sides) == {0, 1}):
         label, more = Label.MASK_FORGOTTEN, 24.2 if kind in ("data", "winner") else 25.5
@@ -60,12 +62,12 @@ def how_confused(written, step, k, row):
     """Return the label and the cost of taking the value of step `k` for another one, or None."""
     value, other = written.steps[k].value, written.pool[row[-1]]
     if step.function in COMPARISONS:
-        return Label.MASK_FROM_WRONG_TENSOR, 23.0 if row[-1][0] == "forward" else 50.5
+        return Label.MASK_FROM_WRONG_TENSOR, 23.0 if row[-1][0] == "forward" else BEHIND + 0.5
     if decides(written, step):
-        return Label.MASK_FROM_WRONG_TENSOR, 50.4
+        return Label.MASK_FROM_WRONG_TENSOR, BEHIND + 0.4
     if value.dtype.kind == "b":
         ties = at_ties(written, value != other)
-        return Label.MASK_NOT_STRICT if ties else Label.MASK_FROM_WRONG_TENSOR, 50.5
+        return Label.MASK_NOT_STRICT if ties else Label.MASK_FROM_WRONG_TENSOR, BEHIND + 0.5
     own, kind = written.role(k), row[-1][0]
     graph = written.one.graph
     if kind in ("cotangent", "part") and (own is None or own[0] != "cotangent"):
@@ -75,8 +77,8 @@ def how_confused(written, step, k, row):
         if producer.in_place and any(written.role(p) == row[-1] for p in producer.references):
             return Label.STALE_BUFFER, 23.0
         if producer.function is np.where:
-            return Label.MASK_FROM_WRONG_TENSOR, 51.4
-        return Label.WRONG_FUNCTION, 51.5
+            return Label.MASK_FROM_WRONG_TENSOR, BEHIND + 1.4
+        return Label.WRONG_FUNCTION, BEHIND + 1.5
     if own[0] == kind == "cotangent":
         return passed_over(written, own[1], row[-1][1])
     if kind == "part":
@@ -84,14 +86,14 @@ def how_confused(written, step, k, row):
     if own[0] == kind == "forward":
         a, b = own[1], row[-1][1]
         if graph.steps[a].site == graph.steps[b].site and graph.steps[a].references:
-            return Label.STALE_BUFFER, 50.8
+            return Label.STALE_BUFFER, BEHIND + 0.8
         if relation(graph, a, b) is Relation.ACTIVATION:
             inside = step.elementwise and step.function not in MULTIPLICATIVE
-            return Label.WRONG_FUNCTION if inside else Label.PRE_ACTIVATION, 50.8
+            return Label.WRONG_FUNCTION if inside else Label.PRE_ACTIVATION, BEHIND + 0.8
         if two_values(value) is not None and two_values(other) is not None:
-            return Label.MASK_FROM_WRONG_TENSOR, 50.8
-        return Label.WRONG_FUNCTION, 51.0
-    return Label.WRONG_FUNCTION, 51.2
+            return Label.MASK_FROM_WRONG_TENSOR, BEHIND + 0.8
+        return Label.WRONG_FUNCTION, BEHIND + 1.0
+    return Label.WRONG_FUNCTION, BEHIND + 1.2
 
 
 def decides(written, step):
@@ -129,8 +131,8 @@ def passed_over(written, given, meant):
             if section.starts[0] == meant and section.ends[0] == given:
                 sides = two_values(section.slopes[0])
                 if sides is not None and 0 in sides:
-                    return Label.MASK_FORGOTTEN, 50.6
-        return Label.MISSING_FACTOR, 50.7
+                    return Label.MASK_FORGOTTEN, BEHIND + 0.6
+        return Label.MISSING_FACTOR, BEHIND + 0.7
     if graph.steps[given].site == graph.steps[meant].site and graph.steps[given].references:
-        return Label.STALE_BUFFER, 50.9
-    return Label.STALE_BUFFER, 51.3
+        return Label.STALE_BUFFER, BEHIND + 0.9
+    return Label.STALE_BUFFER, BEHIND + 1.3
