@@ -66,6 +66,8 @@ def explained(case, open_inputs):
     )
     candidates = compared(case, evidence, [k for k in open_inputs if k not in broken])
     candidates, parts = with_synthesis(case, evidence, broken, candidates)
+    for candidate in (*candidates, *parts):
+        candidate.words = filled(candidate.words, case.names)
     if right_beside:
         candidates = [*map(doubted, candidates), on_a_kink(open_inputs)]
     return candidates, parts
@@ -77,8 +79,6 @@ def with_synthesis(case, evidence, broken, candidates):
         return candidates, []
     synthesis = Synthesis(evidence, broken)
     synthesis.search()
-    for candidate in (*synthesis.found, *synthesis.parts):
-        candidate.words = filled(candidate.words, case.names)
     plain = [c.details["factor"] for c in candidates if c.label is Label.CONSTANT_FACTOR]
     # What is wrong by less than a millionth has no factor that means something.
     found = [c for c in synthesis.found if not close(c.details.get("factor", 0), 1)]

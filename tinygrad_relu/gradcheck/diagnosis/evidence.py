@@ -256,9 +256,11 @@ def moved(x, rng, apart):
     return (x * factor + apart * scale * rng.uniform(-1, 1, x.shape)).astype(x.dtype)
 
 
-def agrees_along_a_line(case, inputs, weights, expected, rng):
-    """Tell whether a gradient is that of the forward, in one random direction."""
-    direction = [rng.standard_normal(x.shape) for x in inputs]
+def agrees_along_a_line(case, inputs, weights, expected, rng, only=None):
+    """Tell whether a gradient, or that of one input, is that of the forward, in one random direction."""
+    direction = [
+        rng.standard_normal(x.shape) * (only is None or only == k) for k, x in enumerate(inputs)
+    ]
     slope = sum(float(np.sum(e * v)) for e, v in zip(expected, direction))
     size = sum(float(np.sum(np.abs(e * v))) for e, v in zip(expected, direction))
     quotients = []
