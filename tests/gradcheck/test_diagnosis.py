@@ -417,3 +417,66 @@ def test_changes_in_place_and_views_are_recorded():
             shifted = [x + h * v if j == k else x for j, x in enumerate(inputs)]
             sides.append(np.sum(weight * forward(shifted)))
         assert np.sum(found * v) == pytest.approx((sides[0] - sides[1]) / 2e-6, rel=1e-7)
+
+
+# ------------------------------------------------------------------------------------ several results
+
+
+@pytest.mark.parametrize(
+    ("confuse", "label", "words"),
+    [
+        (lambda a, b: (0 * a, b), Label.MISSING_TERM, "dout[0] is not used"),
+        (lambda a, b: (a, 0 * b), Label.MISSING_TERM, "dout[1] is not used"),
+        (lambda a, b: (b, a), Label.PERMUTED, "dout[0] and dout[1] exchanged"),
+        (lambda a, b: (a, a), Label.PERMUTED, "takes dout[0] for dout[1]"),
+    ],
+)
+def test_cotangents_of_several_results_are_confused(confuse, label, words, rng):
+    def forward(x, c):
+        h = np.tanh(x * c)
+        return h, x + h * c
+
+    def backward(dout, x, c):
+        first, second = confuse(*dout)
+        h = np.tanh(x * c)
+        dz = (first + second * c) * (1 - h * h)
+        return dz * c + second, dz * x + second * h
+
+    report = tg.check_gradients(forward, {name: rng.standard_normal(4) for name in "xc"}, backward)
+    for entry in report.inputs:
+        assert entry.explanations[0].label is label
+        assert words in entry.explanations[0].claim
+
+
+# ------------------------------------------------------------------------- windows, lengths, warnings
+
+
+def test_windows_that_overlap_are_added_up_by_plus(rng):
+    def windows(x):
+        return np.lib.stride_tricks.sliding_window_view(x, 3)
+
+    def backward(dout, x, w):
+        dx = np.zeros_like(x)
+        for i, d in enumerate(dout):
+            dx[i : i + 3] = d * w
+        return dx, windows(x).T @ dout
+
+    inputs = {"x": rng.standard_normal(6), "w": rng.standard_normal(3)}
+    (entry, _) = tg.check_gradients(lambda x, w: windows(x) @ w, inputs, backward).inputs
+    assert "windows overlap" in entry.explanations[0].claim
+    assert "+= in the place of =" in entry.explanations[0].claim
+
+
+def test_a_length_at_zero_is_explained_by_what_is_beside_it():
+    report = tg.check_gradients(np.linalg.norm, {"x": np.zeros(4)}, lambda x: 0 * x)
+    assert report["x"].explanations[0].label is Label.MISSING_TERM
+    assert not any("nan" in one.claim or "kink" in one.claim for one in report["x"].explanations)
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_is_only_tried_warns_of_nothing():
+    def forward(x):
+        return np.nanmean(np.where(x > 0, x, np.nan))
+
+    x = np.array([1.0, -1.0, 2.0, -3.0])
+    assert not tg.check_gradients(forward, {"x": x}, lambda x: (x > 0) / 3).ok

@@ -94,10 +94,10 @@ def evidence_for(case):
     graph, right_beside = graph_of(case, case.inputs), False
     if graph is not None and any(map(on_kink, graph.steps)):
         # What the slope is there is a choice, and not the mistake that shows next to it.
-        beside = nearby(case, graph, (0.05,))
-        if shown(case, beside):
-            return beside, False
-        right_beside = bool(beside) and not any(wrong_in(beside, k) for k in range(len(case.wrong)))
+        apart = nearby(case, graph, (0.05,))
+        if shown(case, apart):
+            return apart, False
+        right_beside = bool(apart) and not any(wrong_in(apart, k) for k in range(len(case.wrong)))
     here = [judged(graph, one) for one in base] if graph is not None else [None]
     near = nearby(case, graph)
     if all(one is not None for one in here):
@@ -182,6 +182,12 @@ def nearby(case, graph, distances=(0.0, 0.05)):
         if found:
             break
     return found
+
+
+def beside(case):
+    """Return the evidence at a point beside a kink that has no sides, such as a length at 0."""
+    graph = graph_of(case, case.inputs)
+    return nearby(case, graph, (0.05,)) if graph is not None else []
 
 
 def nearby_by_differences(case):
