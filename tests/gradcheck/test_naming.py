@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
-from edited_models import report_on
+from edited_models import defined, report_on
+
+from tinygrad_relu.gradcheck.diagnosis.naming import described
+from tinygrad_relu.gradcheck.diagnosis.trace import Graph
 
 CALLED_THRICE = '''
 def sig(x):
@@ -60,8 +63,26 @@ def test_steps_of_one_line_are_told_apart(model, edits, name, words):
 def test_lines_that_are_not_to_be_had_are_counted():
     names = {"np": np}
     exec("def forward(a, b): return np.tanh(a) * np.tanh(b)", names)
-    from tinygrad_relu.gradcheck.diagnosis.naming import described
-    from tinygrad_relu.gradcheck.diagnosis.trace import Graph
-
     graph = Graph.of(lambda xs: names["forward"](*xs), [np.ones(2), np.zeros(2)], 1)
     assert described(graph, 3) == "the result of np.tanh (<string>:1, number 2 of 2 there)"
+
+
+NESTED = """
+def bend(z):
+    return np.tanh(z)
+def layer(z, w):
+    return bend(z * w) + bend(z)
+def forward(x, w):
+    return layer(layer(x, w), w)
+def backward(): pass
+"""
+
+
+def test_calls_within_calls_are_named_from_the_inside():
+    names = defined(NESTED, (), "nested.py", {"np": np})
+    graph = Graph.of(lambda xs: names["forward"](*xs), [np.ones(2), np.zeros(2)], 1)
+    found = [described(graph, k) for k, step in enumerate(graph.steps) if step.function is np.tanh]
+    assert found[0] == (
+        "the result of np.tanh (<nested.py>:3, in bend(z * w) on line 5, in layer(x, w) on line 7)"
+    )
+    assert len(set(found)) == 4

@@ -49,12 +49,13 @@ def ways_to(sites):
     """Return for each of several sites of one line what tells it from the others: an end of its name."""
     if len(sites) < 2:
         return dict.fromkeys(sites, "")
-    # Frames that differ, from the line itself outwards.
-    columns = [set(frames) for frames in zip_longest(*sites)]
+    # How often each frame is there, from the line itself outwards.
+    columns = [Counter(frames) for frames in zip_longest(*sites)]
     found = {}
     for site in sites:
         apart = [(depth, frame) for depth, frame in enumerate(site) if len(columns[depth]) > 1]
-        found[site] = "".join(way_through(*one) for one in apart)
+        enough = [one for one in apart if columns[one[0]][one[1]] == 1][:1]
+        found[site] = "".join(way_through(*one) for one in enough or apart)
     if len(set(found.values())) == len(sites):
         return found
     return {site: f", number {number} of {len(sites)} there" for number, site in enumerate(sites, 1)}
