@@ -41,6 +41,27 @@ INPUTS = {"x": rng.standard_normal((5, 3)), "W": rng.standard_normal((3, 4)) / 2
           "U": rng.standard_normal((4, 4)) / 3}
 '''
 
+SINES = '''
+def forward(x, U):
+    h = np.ones(4)
+    for t in range(5):
+        h = np.sin(x[t] + h @ U)
+    return h
+def backward(d, x, U):
+    hs, zs = [np.ones(4)], []
+    for t in range(5):
+        zs.append(x[t] + hs[-1] @ U)
+        hs.append(np.sin(zs[-1]))
+    dx, dU = np.zeros_like(x), np.zeros_like(U)
+    for t in reversed(range(5)):
+        dx[t] = d * np.cos(zs[t])
+        dU += np.outer(hs[t], dx[t])
+        d = U @ dx[t]
+    return dx, dU
+rng = np.random.default_rng(0)
+INPUTS = {"x": rng.standard_normal((5, 4)), "U": rng.standard_normal((4, 4)) / 2}
+'''
+
 
 @pytest.mark.parametrize(
     ("model", "edits", "name", "words"),
@@ -51,6 +72,9 @@ INPUTS = {"x": rng.standard_normal((5, 3)), "W": rng.standard_normal((3, 4)) / 2
         (RNN, ("np.outer(hs[t], dz)", "np.outer(hs[t + 1], dz)"), "U",
          "np.tanh (<model.py>:5) of the same round in the place of that of the round before"),
         (RNN, ("hs[t + 1] ** 2", "hs[t] ** 2"), "W", "np.tanh (<model.py>:5) of the round before for y"),
+        (SINES, ("np.cos(zs[t])", "np.cos(zs[max(t - 1, 0)])"), "x",
+         "with the result of np.add (<model.py>:5) of the round after for an operand it is right"),
+        (SINES, ("np.cos(zs[t])", "np.cos(zs[t - 1])"), "x", "np.add (<model.py>:5) of the round"),
         (RNN, ("np.outer(x[t], dz)", "np.outer(x[0], dz)"), "W",
          "of the first round in the place of that of the same round"),
     ],

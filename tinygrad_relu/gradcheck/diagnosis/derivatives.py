@@ -226,7 +226,8 @@ def at_another_place(section, where):
         label,
         24 if own else 24.5,
         lambda j, _: found[j],
-        f"the {what} of {section.name} is taken at {described(graph, where[0])}, and not at its operand",
+        f"the {what} of {section.name} is taken at {in_round(graph, section.starts, where)}, and not "
+        "at its operand",
     )
 
 

@@ -126,9 +126,13 @@ def which_round(graph, members, where):
     by, times = Counter(apart).most_common(1)[0]
     if 2 * times < len(apart):
         return ""
-    ahead = "before" if by < 0 else "after"
+    return rounds_away(by)
+
+
+def rounds_away(by):
+    """Return how to call a round that is some rounds later, or earlier."""
     return {0: "of the same round", 1: "of the round after", -1: "of the round before"}.get(
-        by, f"of {abs(by)} rounds {ahead}"
+        by, f"from {abs(by)} rounds {'earlier' if by < 0 else 'later'}"
     )
 
 
