@@ -121,7 +121,8 @@ def which_round(graph, members, where):
     apart = [those[b] - own[a] for a, b in zip(members, where) if a in own and b in those]
     if not apart or len(own) != len(those):
         return ""
-    if len(apart) > 2 and all(those.get(b) == len(those) - 1 - own[a] for a, b in zip(members, where)):
+    backwards = [those.get(b) == len(those) - 1 - own[a] for a, b in zip(members, where) if a in own]
+    if len(apart) > 2 and all(backwards):
         return "of the rounds in reverse order"
     by, times = Counter(apart).most_common(1)[0]
     if 2 * times < len(apart):
