@@ -48,7 +48,7 @@ def add_check(commands):
         "check", help=purpose, description=f"{purpose.capitalize()}.",
         epilog="The inputs are what a function name_inputs() returns, or a dict INPUTS in the file, or "
         "defaults and annotations.  Exit status: 0 if all is right, 1 if a gradient is wrong, 2 if "
-        "nothing could be checked.",
+        "none is, but one could not be checked.",
     )
     parser.add_argument("target", metavar="FILE.py[:name]", help="the file, or one function of it")
     parser.add_argument(

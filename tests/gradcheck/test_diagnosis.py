@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from edited_models import defined
 
+import tinygrad_relu as tg
 from tinygrad_relu.gradcheck.diagnosis import Case, Draw, Label, diagnose
 from tinygrad_relu.gradcheck.diagnosis.trace import Graph
 
@@ -255,6 +256,14 @@ def test_a_gradient_that_ignores_dout_lacks_a_factor():
     assert "every dout" in found["w"][0].claim
 
 
+@pytest.mark.parametrize(("given", "label"), [(3.0, Label.MISSING_FACTOR), (5.0, Label.STALE_BUFFER)])
+def test_that_of_a_linear_function_is_the_same_at_all_inputs_too(given, label):
+    report = tg.check_gradients(
+        lambda x: 3 * x, {"x": np.array([1.0, -2.0, 0.5])}, backward=lambda dout, x: np.full(3, given)
+    )
+    assert report["x"].explanations[0].label is label
+
+
 def test_what_was_written_to_is_named():
     found = diagnose(case_of("LINEAR", "return dW, db", "return 2 * dW, db", changed=["W"]))
     assert found["W"][0].label is Label.INPUTS_CHANGED
@@ -297,6 +306,36 @@ def test_factors_are_named():
     assert "7" in found["W1"][0].claim
     found = diagnose(case_of("LINEAR", "return dW, db", "return dW, 2 * db"))
     assert "exactly twice" in found["b"][0].claim
+
+
+def test_a_ratio_of_lengths_is_named():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((7, 3)), rng.standard_normal(7)
+    report = tg.check_gradients(
+        lambda w: np.mean((x @ w - y) ** 2), {"w": rng.standard_normal(3)},
+        backward=lambda w: 2 * x.T @ (x @ w - y) / 3,
+    )
+    assert "7/3 times" in report["w"].explanations[0].claim
+    assert "divided by 3" in report["w"].explanations[0].claim
+
+
+def test_what_is_zero_but_for_rounding_is_no_factor():
+    report = tg.check_gradients(
+        np.tanh, {"x": np.array([1.0, -2.0, 0.5])}, backward=lambda dout, x: 1e-16 * dout
+    )
+    assert report["x"].explanations[0].label is Label.ZEROS
+
+
+def test_a_rewritten_line_names_inputs():
+    rng = np.random.default_rng(0)
+
+    def backward(dout, a, b, c):
+        return dout * b * c, dout * a * c, dout * a * b * np.cos(b) + dout * b
+
+    report = tg.check_gradients(
+        lambda a, b, c: a * b * c, {name: rng.standard_normal(4) for name in "abc"}, backward=backward
+    )
+    assert not any("{" in one.claim for one in report["c"].explanations)
 
 
 def test_two_mistakes_have_an_explanation_each():
@@ -378,3 +417,66 @@ def test_changes_in_place_and_views_are_recorded():
             shifted = [x + h * v if j == k else x for j, x in enumerate(inputs)]
             sides.append(np.sum(weight * forward(shifted)))
         assert np.sum(found * v) == pytest.approx((sides[0] - sides[1]) / 2e-6, rel=1e-7)
+
+
+# ------------------------------------------------------------------------------------ several results
+
+
+@pytest.mark.parametrize(
+    ("confuse", "label", "words"),
+    [
+        (lambda a, b: (0 * a, b), Label.MISSING_TERM, "dout[0] is not used"),
+        (lambda a, b: (a, 0 * b), Label.MISSING_TERM, "dout[1] is not used"),
+        (lambda a, b: (b, a), Label.PERMUTED, "dout[0] and dout[1] exchanged"),
+        (lambda a, b: (a, a), Label.PERMUTED, "takes dout[0] for dout[1]"),
+    ],
+)
+def test_cotangents_of_several_results_are_confused(confuse, label, words, rng):
+    def forward(x, c):
+        h = np.tanh(x * c)
+        return h, x + h * c
+
+    def backward(dout, x, c):
+        first, second = confuse(*dout)
+        h = np.tanh(x * c)
+        dz = (first + second * c) * (1 - h * h)
+        return dz * c + second, dz * x + second * h
+
+    report = tg.check_gradients(forward, {name: rng.standard_normal(4) for name in "xc"}, backward)
+    for entry in report.inputs:
+        assert entry.explanations[0].label is label
+        assert words in entry.explanations[0].claim
+
+
+# ------------------------------------------------------------------------- windows, lengths, warnings
+
+
+def test_windows_that_overlap_are_added_up_by_plus(rng):
+    def windows(x):
+        return np.lib.stride_tricks.sliding_window_view(x, 3)
+
+    def backward(dout, x, w):
+        dx = np.zeros_like(x)
+        for i, d in enumerate(dout):
+            dx[i : i + 3] = d * w
+        return dx, windows(x).T @ dout
+
+    inputs = {"x": rng.standard_normal(6), "w": rng.standard_normal(3)}
+    (entry, _) = tg.check_gradients(lambda x, w: windows(x) @ w, inputs, backward).inputs
+    assert "windows overlap" in entry.explanations[0].claim
+    assert "+= in the place of =" in entry.explanations[0].claim
+
+
+def test_a_length_at_zero_is_explained_by_what_is_beside_it():
+    report = tg.check_gradients(np.linalg.norm, {"x": np.zeros(4)}, lambda x: 0 * x)
+    assert report["x"].explanations[0].label is Label.MISSING_TERM
+    assert not any("nan" in one.claim or "kink" in one.claim for one in report["x"].explanations)
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_is_only_tried_warns_of_nothing():
+    def forward(x):
+        return np.nanmean(np.where(x > 0, x, np.nan))
+
+    x = np.array([1.0, -1.0, 2.0, -3.0])
+    assert not tg.check_gradients(forward, {"x": x}, lambda x: (x > 0) / 3).ok

@@ -97,6 +97,24 @@ def test_what_cannot_be_checked_gives_status_two_and_advice(lesson, text, words,
     assert words in said
 
 
+def test_what_cannot_be_checked_beside_what_is_right_gives_status_two(lesson, capsys):
+    text = """
+INPUTS = {"x": 1.5}
+def f(x):
+    return x * x
+def f_grad(d, x):
+    return 2 * x * d
+def g(x):
+    return x * x
+def g_grad(d, x):
+    raise RuntimeError("oops")
+"""
+    assert main(["check", lesson(text), "--json"]) == 2
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first["report"]["ok"]
+    assert second == {"function": "g", "error": "RuntimeError: oops (lesson.py:10)"}
+
+
 def test_a_file_or_function_that_is_not_there(lesson, capsys):
     assert main(["check", "nowhere.py"]) == 2
     assert main(["check", lesson(LESSON.format(factor=1)) + ":lost"]) == 2

@@ -104,6 +104,14 @@ def test_text_is_as_wide_as_the_terminal_within_bounds(monkeypatch):
         assert width_of(None) == WIDEST       # what is no terminal
 
 
+@pytest.mark.parametrize("given", [{"y": np.ones(3)}, np.ones(4)])
+def test_a_gradient_that_is_not_there_is_no_nan(given):
+    report = tg.check_gradients(lambda x: 3 * x, {"x": np.ones(3)}, lambda dout, x: given)
+    assert "nan" not in str(report) and "analytic none" in str(report)
+    assert report.to_dict()["inputs"][0]["worst"][0]["analytic"] is None
+    assert ("for 'y' was not looked at" in str(report)) == isinstance(given, dict)
+
+
 def test_elements_that_agree_are_not_among_the_worst():
     def loss(x):
         return np.abs(x[0] + x[1]) + x[2]

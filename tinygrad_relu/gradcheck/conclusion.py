@@ -80,6 +80,7 @@ def describe(entry, comparison, at):
         mask[:] = False     # all are on kinks, or nothing can be said of them
     entry.wrong_count = int(mask.any(axis=0).sum())
     order = np.argsort(np.where(mask, relative, -1.0), axis=None)[::-1]
+    position = at.problem.names.index(entry.name)
     seen = set()
     for flat in order[: WORST_KEPT * 4]:
         draw, *index = (int(k) for k in np.unravel_index(flat, mask.shape))
@@ -87,15 +88,15 @@ def describe(entry, comparison, at):
             continue
         seen.add(tuple(index))
         place = (draw, *index)
+        given = at.floating_gradient(draw, position) is not None
         entry.worst.append(WorstElement(
-            tuple(index), float(comparison.analytic[place]), float(comparison.numerical[place]),
-            float(comparison.error[place]), draw,
+            tuple(index), float(comparison.analytic[place]) if given else None,
+            float(comparison.numerical[place]), float(comparison.error[place]), draw,
         ))
     if comparison.wrong and not entry.worst:
         describe_hidden(entry, comparison)
     elif comparison.wrong:
         entry.remark = outside_of_a_kink(entry, comparison, at)
-    position = at.problem.names.index(entry.name)
     for index, finding in sorted(comparison.findings.items()):
         if finding.slant in KINDS:
             entry.kinks.append(kink_of(finding, index, float(at.scales[position][index])))

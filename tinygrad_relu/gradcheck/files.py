@@ -3,6 +3,7 @@
 import inspect
 import runpy
 import sys
+from json import dumps
 from pathlib import Path
 
 import numpy as np
@@ -30,12 +31,13 @@ def run(target, seed=0, fast=None, json=False):
     seed, fast
         As for `check_gradients`.
     json : bool
-        Print one JSON object for each function, and nothing else.
+        Print one JSON object for each function, and nothing else: its report, or the error for which
+        it cannot be checked.
 
     Returns
     -------
     int
-        0 if all gradients are right, 1 if one is wrong, 2 if nothing could be checked.
+        0 if all gradients are right, 1 if one is wrong, 2 if none is, but one could not be checked.
     """
     try:
         path, wanted = split_target(target)
@@ -49,7 +51,7 @@ def run(target, seed=0, fast=None, json=False):
     results = [check_pair(space, *pair, seed, fast, json) for pair in pairs]
     if WRONG in results:
         return WRONG
-    return RIGHT if RIGHT in results else NOTHING
+    return NOTHING if NOTHING in results else RIGHT
 
 
 def split_target(target):
@@ -125,7 +127,10 @@ def check_pair(space, name, backward, seed, fast, json):
         report.notes += exercise.remarks
     except (Exception, SystemExit) as error:
         place = f" ({place_of(error)})" if place_of(error) else ""
-        print(f"{title}: cannot be checked: {type(error).__name__}: {error}{place}\n", file=sys.stderr)
+        words = f"{type(error).__name__}: {error}{place}"
+        if json:
+            print(dumps({"function": name, "error": words}))
+        print(f"{title}: cannot be checked: {words}\n", file=sys.stderr)
         return NOTHING
     if json:
         print(f'{{"function": "{name}", "report": {report.to_json()}}}')

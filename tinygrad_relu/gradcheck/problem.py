@@ -9,6 +9,7 @@ from tinygrad_relu.engine import Tensor, gradients
 from tinygrad_relu.errors import ArgumentError
 from tinygrad_relu.gradcheck.diagnosis.recording import plain
 from tinygrad_relu.gradcheck.diagnosis.taping import taped
+from tinygrad_relu.gradcheck.typesetting import some_of
 from tinygrad_relu.trees import leaves, regrown
 
 # The size from which copies of an input cost more than is done with it otherwise.
@@ -259,6 +260,12 @@ class ArrayProblem(Problem):
         names = self.passing.names
         if isinstance(found, dict):
             found = dict(zip(*leaf_names(found)))
+            unknown = [key for key in found if all(key not in names_of_gradient(name) for name in names)]
+            if unknown:
+                self.note(
+                    f"What backward returned for {some_of([repr(key) for key in unknown])} was not "
+                    f"looked at: no input has that name (inputs: {some_of(names)})."
+                )
             return [of_name(found, name) for name in self.names]
         if self.passing.tree is not None and isinstance(found, (tuple, list)):
             found = [leaf for _, leaf in leaves(found)]
@@ -433,10 +440,12 @@ def beside_the_loss(rest):
 
 def of_name(found, name):
     """Return the gradient of an input from a dict, under one of the names that people give it."""
-    for key in (name, f"d{name}", f"grad_{name}", f"{name}_grad", f"g{name}"):
-        if key in found:
-            return found[key]
-    return None
+    return next((found[key] for key in names_of_gradient(name) if key in found), None)
+
+
+def names_of_gradient(name):
+    """Return what people call the gradient of an input."""
+    return name, f"d{name}", f"grad_{name}", f"{name}_grad", f"g{name}"
 
 
 def is_nested_number(found, inputs):

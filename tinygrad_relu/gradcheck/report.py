@@ -31,20 +31,23 @@ class WorstElement:
     index : tuple of int
         Where in the input.
     analytic, numerical, error : float
-        What the gradient says, what differences say, and how far these may be off.
+        What the gradient says, what differences say, and how far these may be off.  `analytic` is None
+        where no gradient of the shape of the input was returned.
     draw : int
         For which of the sets of cotangents.
     """
 
     index: tuple
-    analytic: float
+    analytic: float | None
     numerical: float
     error: float
     draw: int = 0
 
     @property
     def ratio(self):
-        """float: Analytic by numerical derivative; NaN where both are 0."""
+        """float: Analytic by numerical derivative; NaN where both are 0, or the first is none."""
+        if self.analytic is None:
+            return float("nan")
         with np.errstate(all="ignore"):
             return float(np.float64(self.analytic) / np.float64(self.numerical))
 

@@ -22,8 +22,8 @@ def wrapped(text, width, indent="    "):
 
 
 def number(value, digits=6):
-    """Return a number in few characters, and zero without a sign."""
-    return f"{value + 0.0:.{digits}g}"
+    """Return a number in few characters, and zero without a sign; ``"none"`` where there is none."""
+    return "none" if value is None else f"{value + 0.0:.{digits}g}"
 
 
 def clipped(text, width):

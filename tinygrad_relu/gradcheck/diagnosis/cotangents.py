@@ -3,6 +3,7 @@
 from tinygrad_relu.gradcheck.diagnosis.functions import GATES
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import described
+from tinygrad_relu.gradcheck.diagnosis.naming import told_apart
 from tinygrad_relu.gradcheck.diagnosis.relations import Relation, between
 
 
@@ -53,14 +54,14 @@ def other_cotangents_of_loop(link):
         if -1 in where:
             continue
         label, cost, why = what_cotangent(graph, k, where[0])
+        taken, meant = told_apart(graph, link.members, link.members, where)
         yield link.mutation(
             ("cotangent", where),
             label,
             cost,
             lambda j, _, now, where=where: link.right(j, now[where[link.members.index(j)]]),
-            f"the rule of {link.first.name} takes the gradient of {described(graph, where[0])} in the "
-            "place "
-            f"of that of {described(graph, k)}{why}",
+            f"the rule of {link.first.name} takes the gradient of {taken} in the place of that of "
+            f"{meant}{why}",
         )
 
 

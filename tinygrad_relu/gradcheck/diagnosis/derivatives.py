@@ -15,6 +15,7 @@ from tinygrad_relu.gradcheck.diagnosis.functions import (
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.masks import mask_is_given
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, values_like
+from tinygrad_relu.gradcheck.diagnosis.naming import in_round
 from tinygrad_relu.gradcheck.diagnosis.numbers import close, simple
 from tinygrad_relu.gradcheck.diagnosis.relations import STRAIGHT
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
@@ -196,8 +197,8 @@ def formula_at_another_place(section, name, where):
         Label.WRONG_FUNCTION,
         24.2,
         lambda j, _: found[j],
-        f"{formula} is taken for the derivative of {section.name}, with {described(graph, where[0])} "
-        "for y",
+        f"{formula} is taken for the derivative of {section.name}, with "
+        f"{in_round(graph, section.ends, where)} for y",
     )
 
 
@@ -228,7 +229,8 @@ def at_another_place(section, where):
         label,
         24 if own else 24.5,
         lambda j, _: found[j],
-        f"the {what} of {section.name} is taken at {described(graph, where[0])}, and not at its operand",
+        f"the {what} of {section.name} is taken at {in_round(graph, section.starts, where)}, and not "
+        "at its operand",
     )
 
 

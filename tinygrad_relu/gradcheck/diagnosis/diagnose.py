@@ -1,17 +1,19 @@
 """`diagnose`: from a failed check to explanations."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.arrangements import arrangements
-from tinygrad_relu.gradcheck.diagnosis.evidence import Evidence, evidence_for, usable, wrong_in
+from tinygrad_relu.gradcheck.diagnosis.evidence import Evidence, beside, evidence_for, usable, wrong_in
 from tinygrad_relu.gradcheck.diagnosis.factors import factors, rounded
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.numbers import close
 from tinygrad_relu.gradcheck.diagnosis.protocol import faults
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND, Candidate, ranked
 from tinygrad_relu.gradcheck.diagnosis.repair import repairs
+from tinygrad_relu.gradcheck.diagnosis.several_results import cotangents_confused
 from tinygrad_relu.gradcheck.diagnosis.synthesis import Synthesis
 from tinygrad_relu.gradcheck.diagnosis.unseen_masks import unseen_masks
 
@@ -43,7 +45,9 @@ def diagnose(case):
     >>> diagnose(case)["x"][0].claim
     'dx is exactly twice what it should be, everywhere: is a factor 1/2 missing?'
     """
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        # What the user's functions warn of where they are only tried is no news.
+        warnings.simplefilter("ignore")
         known = faults(case)
         open_inputs = [k for k, wrong in enumerate(case.wrong) if wrong and case.names[k] not in known]
         candidates, parts = explained(case, open_inputs) if open_inputs else ([], [])
@@ -58,7 +62,9 @@ def explained(case, open_inputs):
     """Return the candidates that explain all, and those that explain some, of the wrong inputs."""
     evidence, right_beside = evidence_for(case)
     if not any(wrong_in(evidence, k) for k in open_inputs):
-        evidence, right_beside = at_the_point(case), True
+        evidence, right_beside = beside(case), False
+        if not any(wrong_in(evidence, k) for k in open_inputs):
+            evidence, right_beside = at_the_point(case), True
     broken = frozenset(
         k
         for k in range(len(case.names))
@@ -66,6 +72,8 @@ def explained(case, open_inputs):
     )
     candidates = compared(case, evidence, [k for k in open_inputs if k not in broken])
     candidates, parts = with_synthesis(case, evidence, broken, candidates)
+    for candidate in (*candidates, *parts):
+        candidate.words = filled(candidate.words, case.names)
     if right_beside:
         candidates = [*map(doubted, candidates), on_a_kink(open_inputs)]
     return candidates, parts
@@ -77,8 +85,6 @@ def with_synthesis(case, evidence, broken, candidates):
         return candidates, []
     synthesis = Synthesis(evidence, broken)
     synthesis.search()
-    for candidate in (*synthesis.found, *synthesis.parts):
-        candidate.words = filled(candidate.words, case.names)
     plain = [c.details["factor"] for c in candidates if c.label is Label.CONSTANT_FACTOR]
     # What is wrong by less than a millionth has no factor that means something.
     found = [c for c in synthesis.found if not close(c.details.get("factor", 0), 1)]
@@ -156,6 +162,7 @@ def compared(case, evidence, open_inputs):
             *arrangements(evidence, k, case),
             *unseen_masks(evidence, k),
             *rounded(evidence, k),
+            *cotangents_confused(evidence, k),
         ):
             key = label, round(details["factor"], 9) if "factor" in details else words
             same = together.setdefault(key, (label, cost, words, details, set()))

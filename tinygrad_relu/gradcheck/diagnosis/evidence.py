@@ -94,10 +94,10 @@ def evidence_for(case):
     graph, right_beside = graph_of(case, case.inputs), False
     if graph is not None and any(map(on_kink, graph.steps)):
         # What the slope is there is a choice, and not the mistake that shows next to it.
-        beside = nearby(case, graph, (0.05,))
-        if shown(case, beside):
-            return beside, False
-        right_beside = bool(beside) and not any(wrong_in(beside, k) for k in range(len(case.wrong)))
+        apart = nearby(case, graph, (0.05,))
+        if shown(case, apart):
+            return apart, False
+        right_beside = bool(apart) and not any(wrong_in(apart, k) for k in range(len(case.wrong)))
     here = [judged(graph, one) for one in base] if graph is not None else [None]
     near = nearby(case, graph)
     if all(one is not None for one in here):
@@ -184,6 +184,12 @@ def nearby(case, graph, distances=(0.0, 0.05)):
     return found
 
 
+def beside(case):
+    """Return the evidence at a point beside a kink that has no sides, such as a length at 0."""
+    graph = graph_of(case, case.inputs)
+    return nearby(case, graph, (0.05,)) if graph is not None else []
+
+
 def nearby_by_differences(case):
     """Return evidence at a point near by from differences, for functions of few numbers."""
     if sum(np.size(x) for x in case.inputs) > MOST_DIFFERENCES or case.own_graph:
@@ -256,9 +262,11 @@ def moved(x, rng, apart):
     return (x * factor + apart * scale * rng.uniform(-1, 1, x.shape)).astype(x.dtype)
 
 
-def agrees_along_a_line(case, inputs, weights, expected, rng):
-    """Tell whether a gradient is that of the forward, in one random direction."""
-    direction = [rng.standard_normal(x.shape) for x in inputs]
+def agrees_along_a_line(case, inputs, weights, expected, rng, only=None):
+    """Tell whether a gradient, or that of one input, is that of the forward, in one random direction."""
+    direction = [
+        rng.standard_normal(x.shape) * (only is None or only == k) for k, x in enumerate(inputs)
+    ]
     slope = sum(float(np.sum(e * v)) for e, v in zip(expected, direction))
     size = sum(float(np.sum(np.abs(e * v))) for e, v in zip(expected, direction))
     quotients = []

@@ -4,7 +4,7 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.evidence import tolerance
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
-from tinygrad_relu.gradcheck.diagnosis.numbers import WORDS, close, simple
+from tinygrad_relu.gradcheck.diagnosis.numbers import WORDS, close, simple, told
 
 # What an array loses where it is rounded to float32, and the sum of a few of its elements.
 SINGLE = 4 * float(np.finfo(np.float32).eps)
@@ -22,7 +22,8 @@ def factor_between(evidence, k):
         (np.abs(one.analytic[k] - c * one.expected[k]) <= one.allowed[k] * max(1, abs(c))).all()
         for one in evidence
     )
-    return c if fits and c and abs(c - 1) > 1e-9 else None
+    # What is 0 but for rounding is no factor.
+    return c if fits and abs(c) > 1e-9 and abs(c - 1) > 1e-9 else None
 
 
 def factors(case, evidence, k):
@@ -80,7 +81,13 @@ def named(case, evidence, c):
     nice = simple(c)
     if nice:
         return f"is {nice} times what it should be, everywhere", True
-    return f"is {c:.6g} times what it should be, everywhere: is a factor {1 / c:.6g} missing?", False
+    ratio = named_ratio(case, evidence, c)
+    if ratio:
+        # A short decimal number is rather one that was written down.
+        return ratio, "/" in told(c)
+    return (
+        f"is {told(c)} times what it should be, everywhere: is a factor {told(1 / c)} missing?", False
+    )
 
 
 def named_lengths(case, evidence, c):
@@ -88,18 +95,36 @@ def named_lengths(case, evidence, c):
     size = abs(c) if abs(c) > 1 else 1 / abs(c)
     if size < 1.5 or not close(size, round(size)):
         return ""
-    arrays = [(f"{name}", x) for name, x in zip(case.names, case.inputs)]
+    for n, name in lengths_at_hand(case, evidence):
+        if close(size, n):
+            return f"{n}, {name}"
+    return ""
+
+
+def named_ratio(case, evidence, c):
+    """Return the words for a factor that is the ratio of two lengths, or nothing."""
+    known = {}
+    for n, name in lengths_at_hand(case, evidence):
+        known.setdefault(n, name)
+    for right, name in known.items():
+        for taken, other in known.items():
+            if right > 1 and taken > 1 and close(abs(c), right / taken):
+                return (
+                    f"is {'-' if c < 0 else ''}{right}/{taken} times what it should be, everywhere: is "
+                    f"it divided by {taken}, {other}, and not by {right}, {name}?"
+                )
+    return ""
+
+
+def lengths_at_hand(case, evidence):
+    """Yield ``(length, what it is)``: of axes first, then the numbers of elements."""
+    arrays = list(zip(case.names, case.inputs))
     arrays += [("the output", w) for w in evidence[0].cotangents]
     if evidence[0].graph is not None:
         arrays += [("an intermediate result", step.value) for step in evidence[0].graph.steps]
     for name, x in arrays:
-        for axis, n in enumerate(np.shape(x)):
-            if close(size, n):
-                return f"{n}, the length of axis {axis} of {name}"
-    for name, x in arrays:
-        if np.size(x) > 1 and close(size, np.size(x)):
-            return f"{np.size(x)}, the number of elements of {name}"
-    return ""
+        yield from ((n, f"the length of axis {axis} of {name}") for axis, n in enumerate(np.shape(x)))
+    yield from ((np.size(x), f"the number of elements of {name}") for name, x in arrays if np.size(x) > 1)
 
 
 def by_rows(evidence, k):
@@ -131,7 +156,8 @@ def rounded(evidence, k):
     """Yield the explanation of a gradient that is off by as much as rounding to float32 makes it."""
     for one in evidence:
         size = np.abs(one.expected[k]).max(initial=0)
-        if one.analytic[k].dtype != np.float64 or (np.abs(one.residue(k)) > SINGLE * size).any():
+        close_by = size > 0 and (np.abs(one.residue(k)) <= SINGLE * size).all()
+        if one.analytic[k].dtype != np.float64 or not close_by:
             return
     off = max(np.abs(one.residue(k)).max(initial=0) / np.abs(one.expected[k]).max() for one in evidence)
     words = (

@@ -50,33 +50,37 @@ def collided(link):
     shape = link.operand(link.members[0]).shape
     name = described(link.graph, link.parent(link.members[0]))
     places = places_of(link.first)
+    windows = link.first.function in REARRANGING
+    where = "where windows overlap" if windows else "where an index occurs twice"
+    # Window by window, nothing is written twice at once.
+    advice = "+= in the place of =" if windows else "+= does not add up either, use np.add.at"
     if places.size == 0 or np.bincount(places.ravel()).max() < 2:
         return
     for which, order, backwards in orders_of(places.ndim):
 
         def overwritten(k, g, _, order=order, backwards=backwards):
             x = np.zeros(int(np.prod(shape)))
-            where = places_of(link.graph.steps[k]).transpose(order).ravel()
+            to = places_of(link.graph.steps[k]).transpose(order).ravel()
             values = g.transpose(order).ravel()
-            x[where[::backwards]] = values[::backwards]
+            x[to[::backwards]] = values[::backwards]
             return x.reshape(shape)
 
         yield link.mutation(
             ("overwritten", order, backwards), Label.MISSING_TERM, 21 if which == "last" else 21.5,
             overwritten,
-            f"where an index occurs twice, only the {which} of its gradients reaches {name}, the others "
-            "are overwritten and not added up: += does not add up either, use np.add.at",
+            f"{where}, only the {which} of the gradients of an element reaches {name}, the others are "
+            f"overwritten and not added up: {advice}",
         )
     for axis in range(places.ndim) if places.ndim > 1 else ():
         yield link.mutation(
             ("buffered", axis), Label.MISSING_TERM, 21.6,
             lambda k, g, _, axis=axis: buffered(places_of(link.graph.steps[k]), g, axis, shape),
-            f"where an index occurs twice, += adds only one of its gradients to {name}: use np.add.at",
+            f"{where}, += adds only one of the gradients of an element to {name}: use np.add.at",
         )
     yield link.mutation(
         ("averaged",), Label.AVERAGED, 22,
         lambda k, g, _: averaged(places_of(link.graph.steps[k]), g, shape),
-        f"where an index occurs twice, the gradients of {name} are averaged and not added up",
+        f"{where}, the gradients of {name} are averaged and not added up",
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.naming import described
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 # How many other values of the same shape are tried in the place of one.
@@ -183,17 +184,6 @@ def links(graph):
                 and graph.steps[k].flowing[graph.steps[k].paths.index(path)]
             )
             yield Link(graph, having, path)
-
-
-def described(graph, k):
-    """Return how to call the value of a step: ``"the output of np.tanh (net.py:7)"``."""
-    step = graph.steps[k]
-    if step.function is None:
-        if k in graph.inputs:
-            return f"input {{{k}}}"
-        same = [name for name, x in graph.data if x is step.value or np.array_equal(x, step.value)]
-        return same[0] if len(same) == 1 else f"a constant array of shape {step.value.shape}"
-    return f"the result of {step.name}" + (f" ({step.line})" if step.line else "")
 
 
 def values_like(graph, shape, members=None):

@@ -1,5 +1,10 @@
 """Numbers that mean something: 2, 1/2, the length of an axis."""
 
+from fractions import Fraction
+
+import numpy as np
+
+LARGEST_DENOMINATOR = 30
 WORDS = {
     2.0: "twice",
     0.5: "half",
@@ -34,6 +39,22 @@ def simple(c, lengths=()):
             if n and close(c, sign / n):
                 return f"{'-' if sign < 0 else ''}1/{n}"
     return None
+
+
+def told(c):
+    """Return a number in few characters: a fraction where it is one of small numbers.
+
+    Examples
+    --------
+    >>> told(7 / 3), told(1.25), told(2 ** 0.5)
+    ('7/3', '1.25', '1.41421')
+    """
+    decimal = f"{c:.6g}"
+    near = Fraction(c).limit_denominator(LARGEST_DENOMINATOR) if np.isfinite(c) else None
+    short = len(decimal.strip("-0.").replace(".", "")) <= 4 or near is None or near.denominator == 1
+    if short or near == 0 or abs(c - near) > 1e-7 * abs(c):
+        return decimal
+    return f"{near.numerator}/{near.denominator}"
 
 
 def close(a, b):

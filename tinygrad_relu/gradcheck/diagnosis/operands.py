@@ -5,6 +5,7 @@ import numpy as np
 from tinygrad_relu.gradcheck.diagnosis.functions import name_of
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, is_square, later, values_like
+from tinygrad_relu.gradcheck.diagnosis.naming import told_apart
 from tinygrad_relu.gradcheck.diagnosis.relations import (
     PRODUCTS,
     REORDERED,
@@ -139,13 +140,13 @@ def operand_from(link, path, where, turned=False):
     label, cost = how_confused(graph, link, path, own, other)
     if len(where) > 1 and list(where) in (owns[::-1], keys_turned(graph, owns)):
         label, cost = Label.PERMUTED, 23.8
+    names = told_apart(graph, link.members, owns, where)
     yield link.mutation(
         ("operand", path, where, turned),
         label,
         cost + 0.3 * turned,
         rule,
-        f"the rule of {link.first.name} uses {described(graph, other)} in the place of "
-        f"{described(graph, own)}",
+        f"the rule of {link.first.name} uses {' in the place of '.join(names)}",
     )
 
 

@@ -6,8 +6,11 @@ from itertools import combinations, permutations
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.case import Explanation
-from tinygrad_relu.gradcheck.diagnosis.evidence import graph_of, tolerance
+from tinygrad_relu.gradcheck.diagnosis.evidence import agrees_along_a_line, graph_of, tolerance
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
+
+# What is smaller than this, in proportion to what is right, is rounding.
+NOTHING_OF = 1e-13
 
 
 def faults(case):
@@ -214,14 +217,17 @@ def repaired(function, draw, k):
 
 def zeros(case, k):
     """Explain a gradient that is all zeros, and should not be."""
-    if any(np.any(draw.analytic[k]) for draw in case.draws):
+    scale = max(np.abs(draw.numerical[k]).max(initial=0) for draw in case.draws)
+    largest = max(np.abs(np.asarray(draw.analytic[k])).max(initial=0) for draw in case.draws)
+    if largest > NOTHING_OF * scale:
         return None
     if all((np.abs(draw.numerical[k]) <= 8 * draw.error[k]).all() for draw in case.draws):
         return None     # it is wrong nearby, where it need not be zero
     name = case.names[k]
+    zero = "zero everywhere, but for rounding" if largest else "zero everywhere"
     return Explanation(
         Label.ZEROS,
-        f"d{name} is zero everywhere: it is never written to, or what flows to it is cut off on the way.",
+        f"d{name} is {zero}: it is never written to, or what flows to it is cut off on the way.",
         1.0,
         {},
     )
@@ -378,7 +384,9 @@ class Calls:
         scalar = all(w.ndim == 0 for w in self.weights)
         if scalar or mine is None or not np.any(mine) or not alike(mine, self.first[k]):
             return None
-        if self.elsewhere[k] is not None and alike(self.elsewhere[k], self.first[k]):
+        # Of a linear function it is the same at all inputs, too.
+        same = self.elsewhere[k] is not None and alike(self.elsewhere[k], self.first[k])
+        if same and not self.right_for_ones(k):
             return self.stale(name, "is the same for every dout and at all inputs")
         return Explanation(
             Label.MISSING_FACTOR,
@@ -388,6 +396,12 @@ class Calls:
             {},
         )
 
+    def right_for_ones(self, k):
+        """Tell whether what was returned is the gradient for a cotangent of ones."""
+        given = [np.zeros(x.shape) if j != k else self.first[k] for j, x in enumerate(self.inputs)]
+        ones = [np.ones_like(w) for w in self.weights]
+        rng = np.random.default_rng(2)
+        return agrees_along_a_line(self.case, self.inputs, ones, given, rng, only=k)
 
     def kept(self, k):
         """Explain a gradient that is right for the first cotangent only, and not 0 for none at all."""

@@ -4,7 +4,7 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described
-from tinygrad_relu.gradcheck.diagnosis.numbers import close, simple
+from tinygrad_relu.gradcheck.diagnosis.numbers import close, simple, told
 from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
@@ -83,7 +83,7 @@ def what_scales(link, c):
     if abs(c) < 1e-7:
         return said(Label.MISSING_TERM, 19, f"{where} is missing: one term of the sum is left out")
     if abs(c - 2) < 1e-7 and only_use(link) and step.function in (np.multiply, np.divide):
-        return said(Label.CONSTANT_FACTOR, 26, f"{where} is twice what it should be", factor=c)
+        return said(Label.CONSTANT_FACTOR, 25.1, f"{where} is twice what it should be", factor=c)
     if abs(c - 2) < 1e-7:
         return said(Label.EXTRA_TERM, 25.2, f"{where} is counted twice", factor=c)
     if abs(c + 1) < 1e-7:
@@ -96,7 +96,7 @@ def what_scales(link, c):
             return said(
                 Label.MISSING_FACTOR,
                 23,
-                f"{where} is {c:.6g} times what it should be: the factor {1 / c:.6g} is missing",
+                f"{where} is {told(c)} times what it should be: the factor {told(1 / c)} is missing",
                 factor=c,
             )
     if halves(step, c):
@@ -112,7 +112,7 @@ def what_scales(link, c):
         )
     nice = simple(c, lengths(link))
     if nice is None:
-        return said(Label.CONSTANT_FACTOR, 45, f"{where} is {c:.6g} times what it should be", factor=c)
+        return said(Label.CONSTANT_FACTOR, 45, f"{where} is {told(c)} times what it should be", factor=c)
     return said(Label.CONSTANT_FACTOR, 27, f"{where} is {nice} times what it should be", factor=c)
 
 
@@ -198,7 +198,7 @@ def what_scales_step(graph, k, c):
         return said(Label.EXTRA_TERM, 26.5, f"{where} is counted twice", factor=2.0)
     nice = simple(c, [n for s in graph.steps for n in (*s.value.shape, s.value.size)])
     if nice is None:
-        return said(Label.CONSTANT_FACTOR, 46, f"{where} is {c:.6g} times what it should be", factor=c)
+        return said(Label.CONSTANT_FACTOR, 46, f"{where} is {told(c)} times what it should be", factor=c)
     # Of one term alone: a gradient that is off as a whole is told of as a plain factor.
     lengthy = (close(c, round(c)) and c > 2) or (close(1 / c, round(1 / c)) and 0 < c < 0.5)
     label = Label.AVERAGED if lengthy and next_to_a_sum(graph, k) else Label.CONSTANT_FACTOR

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
-from tinygrad_relu.gradcheck.diagnosis.numbers import simple
+from tinygrad_relu.gradcheck.diagnosis.numbers import simple, told
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
 from tinygrad_relu.gradcheck.diagnosis.repair.calls import number_means
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import Rewrite, at_hand, is_mask, plainly, taken
@@ -71,7 +71,7 @@ def scaled(written, step, c):
         return Label.WRONG_FUNCTION, BEHIND + 0.6, "a minus in front of it"
     nice = simple(factor, lengths)
     if nice is None:
-        return Label.CONSTANT_FACTOR, BEHIND + 3, f"{factor:.6g} times it"
+        return Label.CONSTANT_FACTOR, BEHIND + 3, f"{told(factor)} times it"
     return Label.CONSTANT_FACTOR, BEHIND + 1, f"{nice} times it"
 
 

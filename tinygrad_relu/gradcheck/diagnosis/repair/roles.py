@@ -5,6 +5,7 @@ import numpy as np
 from tinygrad_relu.gradcheck.diagnosis.functions import two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import described
+from tinygrad_relu.gradcheck.diagnosis.naming import rounds_away, rounds_of
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
 from tinygrad_relu.gradcheck.diagnosis.relations import Relation, relation
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import COMPARISONS, MULTIPLICATIVE
@@ -55,7 +56,17 @@ def confused(written, step, k, row):
     None where it says nothing: what is wrong already by then is no gradient of anything.
     """
     found = how_confused(written, step, k, row)
-    return found and (*found, f"{called_so(written, row)} for an operand")
+    return found and (*found, f"{called_so(written, row)}{which_of_loop(written, k, row)} for an operand")
+
+
+def which_of_loop(written, k, row):
+    """Return of which round something at hand is, as seen from that whose value step `k` has."""
+    own, other = written.role(k), row[0]
+    if own is None or {own[0], other[0]} != {"forward"} or own == other:
+        return ""
+    rounds = rounds_of(written.one.graph, own[1])
+    away = rounds[other[1]] - rounds[own[1]] if other[1] in rounds else 0
+    return f" {rounds_away(away)}" if away else ""
 
 
 def how_confused(written, step, k, row):
