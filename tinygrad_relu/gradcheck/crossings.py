@@ -18,6 +18,9 @@ COMPARISONS = {np.greater, np.greater_equal, np.less, np.less_equal}
 BENT_AT_TIES = {np.maximum, np.minimum, np.fmax, np.fmin} | COMPARISONS
 #: Functions that bend where their operand is 0.
 BENT_AT_ZERO = {np.abs, np.fabs, np.sign}
+#: Functions whose slope is infinite where their operand is one of these numbers: a finite one is chosen.
+# A length is a root of squares, and has a kink of many elements there.
+STEEP_AT = {np.sqrt: (0.0,), np.cbrt: (0.0,), np.arccos: (-1.0, 1.0), np.arcsin: (-1.0, 1.0)}
 #: Functions that bend nowhere by themselves: `where` does so where its condition changes.
 SMOOTH = {
     np.add, np.subtract, np.multiply, np.divide, np.negative, np.positive, np.square, np.exp, np.expm1,
@@ -56,18 +59,18 @@ class Crossing:
 
     def __init__(self, problem, line, eps):
         self.problem, self.line, self.eps = problem, line, eps
-        self.steps, self.outputs, _ = recorded(problem.traced, line.values(0.0))
+        self.steps, self.outputs, _ = recorded(problem.taped, line.values(0.0))
         step = first_step(eps)
         away = [self.distances(line.values(t)) for t in (step, -step)]
         self.kinks = []
         for (k, here), *shifted in zip(bends_of(self.steps), *away):
-            moved = np.maximum(*(np.abs(other - here) for _, other in shifted))
+            moved = np.fmax(*(np.abs(other - here) for _, other in shifted))
             self.kinks.append((k, (moved > 0) & (np.abs(here) <= AT_START * moved)))
 
     @classmethod
     def of(cls, problem, line, eps):
         """Return the crossing at the start of a line; None if it cannot be told."""
-        if problem.own_graph or problem.traced is None:
+        if problem.taped is None:
             return None
         try:
             return cls(problem, line, eps)
@@ -76,7 +79,7 @@ class Crossing:
 
     def distances(self, values):
         """Return for each bent step how far its elements are from their kinks, at other inputs."""
-        found = bends_of(recorded(self.problem.traced, values)[0])
+        found = bends_of(recorded(self.problem.taped, values)[0])
         expected = [(k, here.shape) for k, here in bends_of(self.steps)]
         if [(k, away.shape) for k, away in found] != expected:
             raise ValueError("other steps are taken there")
@@ -87,37 +90,93 @@ class Crossing:
         """How many kinks there are."""
         return sum(np.count_nonzero(mask) for _, mask in self.kinks)
 
-    def explains(self, slopes, numerical, one_sided=False):
+    @property
+    def of_single_elements(self):
+        """Whether there are kinks other than those of roots and lengths."""
+        roots = {*STEEP_AT, np.hypot, np.power}
+        return any(mask.any() and self.steps[k].function not in roots for k, mask in self.kinks)
+
+    def explains(self, finding, one_sided=False):
         """Tell whether choices of a slope at each kink may give slopes that are not between the sides.
 
-        Kinks on one surface are one kink for the function.  Slopes are right there between the sides,
-        and where each kink has slope 0, which is a common convention.  Kinks on several surfaces may
-        each have any slope between those of its own sides.
+        One kink alone allows only slopes between the sides, and so do kinks on one surface, which are one
+        for the function, but for common conventions at each.  Kinks on several surfaces may each have any
+        slope between those of its own sides.
 
         Parameters
         ----------
-        slopes, numerical : ndarray
-            For each set of cotangents that along the line, by the gradient and by differences.
+        finding : Finding
+            The slopes along the line, for each set of cotangents, by the gradient and by differences.
         one_sided : bool
             Whether the function ends at the point, so that differences show one side only.
+
+        Returns
+        -------
+        bool or None
+            None where the steps do not tell.
         """
+        slopes, numerical = finding.analytic, finding.numerical
         if self.count == 1 and not one_sided:
             return False
         try:
             if self.count == 0:         # unless there are some that the steps do not show
                 there = self.slope([])
-                return self.agree(slopes, there, there) or not self.agree(numerical, there, there)
+                if self.agree(slopes, there, there):
+                    return True
+                return False if self.agree(numerical, there, there) else None
             if self.count > 1 and self.on_one_surface():
-                shut = self.slope([0.0] * self.count)
-                return self.agree(slopes, shut, shut)
+                return self.agrees_with_a_convention(slopes)
             functions = [self.steps[k].function for k, _ in self.numbered()]
             if self.count > MOST_KINKS or not COMPARISONS.isdisjoint(functions):
                 return True
             sides = [ONE_SIDED.get(function, (0.0, 1.0)) for function in functions]
             corners = [self.slope(chosen) for chosen in itertools.product(*sides)]
-            return self.agree(slopes, np.min(corners, axis=0), np.max(corners, axis=0))
+            low, high = np.min(corners, axis=0), np.max(corners, axis=0)
+            if not one_sided and not STEEP_AT.keys().isdisjoint(functions):
+                # What a root is taken of may have slope 0, as in a length; then it has that of a side.
+                of_root = np.fmax(np.abs(finding.left), np.abs(finding.right))
+                low, high = low - of_root, high + of_root
+            return self.agree(slopes, low, high)
         except Exception:       # a step of a kind that was not thought of
-            return True
+            return None
+
+    def agrees_with_a_convention(self, slopes):
+        """Tell whether slopes are those of usual choices at kinks on one surface: 0 or that of a side.
+
+        Two steps that are flat on opposite sides, as max(x, 0) and min(x, 0), cannot both be steep.
+        """
+        numbered = self.numbered()
+        functions = [self.steps[k].function for k, _ in numbered]
+        if self.count > MOST_KINKS or not COMPARISONS.isdisjoint(functions):
+            choices = [[0.0] * self.count]
+        else:
+            choices = itertools.product(*(USUAL.get(function, (0.0, 1.0)) for function in functions))
+        facing = self.facing() if self.count <= MOST_KINKS else None
+        for chosen in choices:
+            steep = {
+                side for slope, function, side in zip(chosen, functions, facing or ())
+                if slope and function not in USUAL
+            }
+            if len(steep) <= 1:
+                there = self.slope(chosen)
+                if self.agree(slopes, there, there):
+                    return True
+        return False
+
+    def facing(self):
+        """Return for each kink the side of their surface, 1 or -1, on which its operand comes through.
+
+        It is that operand whose slope is chosen: the first one that something flows through.
+        """
+        found = self.distances(self.line.values(first_step(self.eps)))
+        sides = []
+        for (k, away), (_, mask) in zip(found, self.kinks):
+            step = self.steps[k]
+            first = step.arguments[0]
+            leads = isinstance(first, Reference) and self.steps[step.references[first.slot]].flows
+            lower = step.function in (np.minimum, np.fmin)
+            sides += ((1.0 if leads != lower else -1.0) * np.sign(away[mask])).tolist()
+        return sides
 
     def agree(self, slopes, low, high):
         """Tell whether slopes lie between others, but for rounding."""
@@ -162,6 +221,8 @@ class Crossing:
 
 # The slopes of both sides, where they are not 0 and 1.
 ONE_SIDED = {np.abs: (-1.0, 1.0), np.fabs: (-1.0, 1.0)}
+# The slopes that are usual on kinks, where they are not 0 and 1.
+USUAL = {np.abs: (-1.0, 0.0, 1.0), np.fabs: (-1.0, 0.0, 1.0)}
 
 
 def bends_of(steps):
@@ -177,18 +238,23 @@ def bends_of(steps):
             if step.keywords or len(bounds) != 2:
                 raise ValueError("limits that are not known")
             found += [(k, x - bound) for bound in bounds]
-        elif step.function not in SMOOTH and not is_smooth_root(steps, step):
+        elif step.function in STEEP_AT:
+            x = operand(steps, step, 0)
+            found += [(k, x - place) for place in STEEP_AT[step.function]]
+        elif step.function is np.hypot:
+            found.append((k, step.value))
+        elif step.function is np.power and (operand(steps, step, 1) > 0).all():
+            # Only the powers up to 1 are no smooth functions of 0.
+            x, exponent = np.broadcast_arrays(operand(steps, step, 0), operand(steps, step, 1))
+            found.append((k, np.where(exponent < 1, x, np.inf)))
+        elif step.function not in SMOOTH and not is_smooth_power(steps, step):
             raise ValueError(f"the kinks of {step.name} are not known")
     return found
 
 
-def is_smooth_root(steps, step):
-    """Tell whether a step is a power that has a slope everywhere: a root has none at 0."""
-    if step.function is np.sqrt:
-        return bool((operand(steps, step, 0) != 0).all())
-    if step.function is not np.power:
-        return False
-    return bool(((operand(steps, step, 0) != 0) | (operand(steps, step, 1) > 1)).all())
+def is_smooth_power(steps, step):
+    """Tell whether a step is a power of numbers none of which is 0."""
+    return step.function is np.power and bool((operand(steps, step, 0) != 0).all())
 
 
 def operand(steps, step, slot):
