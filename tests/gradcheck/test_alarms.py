@@ -225,3 +225,16 @@ def test_mistakes_in_a_function_of_ones_own_are_named(label, wrong):
     report = tg.check_gradients(Layer.apply, [rng.standard_normal((4, 3)), rng.standard_normal((3, 3))])
     assert report.inputs[0].ok
     assert str(report.inputs[1].label) == label, report
+
+
+@pytest.mark.parametrize("size", [6, 20_000])      # copies, and what is lent
+def test_functions_see_inputs_in_the_layout_in_which_they_were_given(size, rng):
+    x, orders = np.asfortranarray(rng.standard_normal((size // 2, 2))), set()
+
+    def f(x):
+        orders.add(x.flags.f_contiguous)
+        return (x**2).ravel("K")
+
+    assert tg.check_gradients(f, [x], lambda d, x: 2 * x * d.reshape(2, -1).T).ok
+    assert not tg.check_gradients(f, [x], lambda d, x: 2 * x * d.reshape(-1, 2)).ok
+    assert orders == {True}
