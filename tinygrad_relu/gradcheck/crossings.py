@@ -38,6 +38,8 @@ AT_START = 1e-3
 # In so many directions of each input kinks that lie on one surface are looked at, and how much apart
 # they may be there, in proportion.
 DIRECTIONS, APART = 2, 1e-2
+# Elements that differ by this part are equal but for rounding.
+TIED = 1e-12
 # Of so many kinks all choices are tried.
 MOST_KINKS = 6
 
@@ -55,11 +57,14 @@ class Crossing:
     kinks : list of (int, ndarray)
         The numbers of bent steps, and which of their elements are on a kink; a step that bends at
         several places, such as ``clip``, comes several times.
+    opaque : bool
+        Whether there are steps, too, the kinks of which are not known.
     """
 
     def __init__(self, problem, line, eps):
         self.problem, self.line, self.eps = problem, line, eps
         self.steps, self.outputs, _ = recorded(problem.taped, line.values(0.0))
+        self.opaque = not all(is_known(self.steps, step) for step in self.steps)
         step = first_step(eps)
         away = [self.distances(line.values(t)) for t in (step, -step)]
         self.kinks = []
@@ -116,6 +121,8 @@ class Crossing:
             None where the steps do not tell.
         """
         slopes, numerical = finding.analytic, finding.numerical
+        if self.opaque:         # alone, or together with other kinks, of which anything may come
+            return True if self.count else None
         if self.count == 1 and not one_sided:
             return False
         try:
@@ -247,14 +254,25 @@ def bends_of(steps):
             # Only the powers up to 1 are no smooth functions of 0.
             x, exponent = np.broadcast_arrays(operand(steps, step, 0), operand(steps, step, 1))
             found.append((k, np.where(exponent < 1, x, np.inf)))
-        elif step.function not in SMOOTH and not is_smooth_power(steps, step):
-            raise ValueError(f"the kinks of {step.name} are not known")
     return found
 
 
-def is_smooth_power(steps, step):
-    """Tell whether a step is a power of numbers none of which is 0."""
-    return step.function is np.power and bool((operand(steps, step, 0) != 0).all())
+def is_known(steps, step):
+    """Tell whether all kinks of a step are among those that `bends_of` finds."""
+    known = SMOOTH | BENT_AT_ZERO | BENT_AT_TIES | STEEP_AT.keys() | {np.hypot, np.clip}
+    if step.function in known:
+        return True
+    if step.function is np.power:
+        return bool(((operand(steps, step, 0) != 0) | (operand(steps, step, 1) > 0)).all())
+    return step.function in (np.max, np.min) and not has_ties(step, operand(steps, step, 0))
+
+
+def has_ties(step, x):
+    """Tell whether several elements are the largest ones, or the smallest, of which a step takes one."""
+    axis = step.keywords.get("axis", step.arguments[1] if len(step.arguments) > 1 else None)
+    picked = step.function(x, axis=axis, keepdims=True)
+    near = np.abs(x - picked) <= TIED * np.abs(picked)
+    return bool((np.sum(near, axis=axis) > 1).any())
 
 
 def operand(steps, step, slot):

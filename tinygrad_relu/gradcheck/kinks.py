@@ -319,7 +319,7 @@ class Inspector:
         """Tell whether no meeting of kinks explains a slope that is outside of both sides."""
         crossing = Crossing.of(self.at.problem, line, self.at.eps)
         one_sided = not np.isfinite([finding.left_error, finding.right_error]).all()
-        explained = None if crossing is None else crossing.explains(finding, one_sided)
+        explained = True if crossing is None else crossing.explains(finding, one_sided)
         if explained is None:
             explained = self.seen_around(line, finding)
         return not explained or self.ties_counted_twice(line)
