@@ -139,3 +139,21 @@ def test_usual_slopes_of_kinks_on_a_grid_may_meet(seed):
     assert tg.check_gradients(
         lambda x, y: np.abs(x - y) + np.maximum(x, y) * np.minimum(x, 0), [x, y], backward
     ).ok
+
+
+@pytest.mark.parametrize("rows", [4, 9])
+@pytest.mark.parametrize("mask", [np.greater, np.greater_equal])
+def test_one_convention_for_all_samples_that_share_a_dead_weight(rows, mask, rng):
+    x = rng.standard_normal((rows, 1))
+    f = lambda w: np.maximum(x @ w, 0).sum()
+    assert tg.check_gradients(f, [np.zeros((1, 2))], lambda w: x.T @ mask(x @ w, 0)).ok
+    assert not tg.check_gradients(f, [np.zeros((1, 2))], lambda w: 1.5 * x.T @ np.ones((rows, 2)) + 3).ok
+
+
+@pytest.mark.parametrize("mask", [np.less, np.less_equal])
+def test_a_maximum_and_a_minimum_are_not_both_steep_at_one_place(mask):
+    x = np.array([0.0, 1.0, -2.0])
+    assert tg.check_gradients(
+        lambda x: np.maximum(x, 0) + 0.25 * np.minimum(x, 0), [x],
+        lambda d, x: d * ((x >= 0) + 0.25 * mask(x, 0)),
+    ).ok == (mask is np.less)

@@ -16,6 +16,7 @@ from tinygrad_relu.gradcheck.differences import first_step
 COMPARISONS = {np.greater, np.greater_equal, np.less, np.less_equal}
 #: Functions that bend where their two operands are equal.
 BENT_AT_TIES = {np.maximum, np.minimum, np.fmax, np.fmin} | COMPARISONS
+UPPER, LOWER = {np.maximum, np.fmax}, {np.minimum, np.fmin}
 #: Functions that bend where their operand is 0.
 BENT_AT_ZERO = {np.abs, np.fabs, np.sign}
 #: Functions whose slope is infinite where their operand is one of these numbers: a finite one is chosen.
@@ -150,25 +151,36 @@ class Crossing:
     def agrees_with_a_convention(self, slopes):
         """Tell whether slopes are those of usual choices at kinks on one surface: 0 or that of a side.
 
-        Two steps that are flat on opposite sides, as max(x, 0) and min(x, 0), cannot both be steep.
+        A maximum and a minimum that are flat on opposite sides, as max(x, 0) and min(x, 0), cannot both
+        be steep.
         """
-        numbered = self.numbered()
-        functions = [self.steps[k].function for k, _ in numbered]
-        if self.count > MOST_KINKS or not COMPARISONS.isdisjoint(functions):
-            choices = [[0.0] * self.count]
-        else:
-            choices = itertools.product(*(USUAL.get(function, (0.0, 1.0)) for function in functions))
-        facing = self.facing() if self.count <= MOST_KINKS else None
-        for chosen in choices:
-            steep = {
-                side for slope, function, side in zip(chosen, functions, facing or ())
-                if slope and function not in USUAL
-            }
-            if len(steep) <= 1:
-                there = self.slope(chosen)
-                if self.agree(slopes, there, there):
-                    return True
+        facing = self.facing()
+        for chosen in self.conventions():
+            pairs = zip(chosen, self.numbered(), facing)
+            steep = {(self.steps[k].function, side) for slope, (k, _), side in pairs if slope}
+            uppers = {side for function, side in steep if function in UPPER}
+            lowers = {side for function, side in steep if function in LOWER}
+            if any(-side in lowers for side in uppers):
+                continue
+            there = self.slope(chosen)
+            if self.agree(slopes, there, there):
+                return True
         return False
+
+    def conventions(self):
+        """Yield usual choices of slopes: for each kink, or, where there are many, for each step."""
+        numbers = [k for k, _ in self.numbered()]
+        if not COMPARISONS.isdisjoint(self.steps[k].function for k in numbers):
+            yield [0.0] * len(numbers)
+            return
+        places = list(range(len(numbers)))
+        if len(numbers) > MOST_KINKS:
+            kinds = list(dict.fromkeys(numbers))[:MOST_KINKS]
+            places = [kinds.index(k) if k in kinds else 0 for k in numbers]
+            numbers = kinds
+        usual = [USUAL.get(self.steps[k].function, (0.0, 1.0)) for k in numbers]
+        for chosen in itertools.product(*usual):
+            yield [chosen[place] for place in places]
 
     def facing(self):
         """Return for each kink the side of their surface, 1 or -1, on which its operand comes through.
@@ -181,7 +193,7 @@ class Crossing:
             step = self.steps[k]
             first = step.arguments[0]
             leads = isinstance(first, Reference) and self.steps[step.references[first.slot]].flows
-            lower = step.function in (np.minimum, np.fmin)
+            lower = step.function in LOWER
             sides += ((1.0 if leads != lower else -1.0) * np.sign(away[mask])).tolist()
         return sides
 
