@@ -225,3 +225,40 @@ def test_mistakes_in_a_function_of_ones_own_are_named(label, wrong):
     report = tg.check_gradients(Layer.apply, [rng.standard_normal((4, 3)), rng.standard_normal((3, 3))])
     assert report.inputs[0].ok
     assert str(report.inputs[1].label) == label, report
+
+
+@pytest.mark.parametrize("size", [6, 20_000])      # copies, and what is lent
+def test_functions_see_inputs_in_the_layout_in_which_they_were_given(size, rng):
+    x, orders = np.asfortranarray(rng.standard_normal((size // 2, 2))), set()
+
+    def f(x):
+        orders.add(x.flags.f_contiguous)
+        return (x**2).ravel("K")
+
+    assert tg.check_gradients(f, [x], lambda d, x: 2 * x * d.reshape(2, -1).T).ok
+    assert not tg.check_gradients(f, [x], lambda d, x: 2 * x * d.reshape(-1, 2)).ok
+    assert orders == {True}
+
+
+@pytest.mark.parametrize(("f", "slope"), [
+    (lambda x: x**1.5, lambda x: 1.5 * x**0.5),
+    (lambda x: np.maximum(x, 0) ** 2, lambda x: 2 * np.maximum(x, 0)),
+    (lambda x: np.maximum(x, 0) ** 3, lambda x: 3 * np.maximum(x, 0) ** 2),
+])
+def test_a_slope_of_nothing_is_right_where_all_of_the_function_begins(f, slope):
+    x = np.zeros(2)
+    assert tg.check_gradients(f, [x], lambda d, x: d * slope(x)).inputs[0].verdict is Verdict.RIGHT
+    for wrong in (1e-3, 1.0):
+        report = tg.check_gradients(f, [x], lambda d, x, w=wrong: d * (slope(x) + w * (x == 0)))
+        assert report.inputs[0].verdict is Verdict.WRONG
+
+
+@pytest.mark.parametrize("tiny", [np.float64(1e-200), np.float64(1e-163), np.float32(1e-30)])
+def test_nothing_can_be_told_of_a_gradient_that_changes_less_than_the_smallest_number(tiny):
+    for fast in (False, True):
+        report = tg.check_gradients(
+            lambda x: np.sum(x**2), [np.full(3, tiny)], lambda x: 14 * x, fast=fast
+        )
+        assert report.inputs[0].verdict is Verdict.CANNOT_TELL
+    assert "smallest number" in report.inputs[0].remark
+    assert tg.check_gradients(lambda x: np.sum(x), [np.full(3, 1e-200)], lambda x: np.ones(3)).ok

@@ -135,7 +135,7 @@ def recorded_problem(f, passing, values, wrt, returns_gradients):
 def number_and_rest(f, passing, arrays):
     """Return the number that a function of arrays returns and a list of what is beside it, or None."""
     try:
-        found = passing.call(f, [x.copy() if isinstance(x, np.ndarray) else x for x in arrays])
+        found = passing.call(f, [x.copy(order="K") if isinstance(x, np.ndarray) else x for x in arrays])
     except Exception:
         return None
     if not isinstance(found, (tuple, list)) or len(found) < 2 or np.shape(found[0]) != ():

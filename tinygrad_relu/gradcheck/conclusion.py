@@ -5,6 +5,7 @@ import numpy as np
 from tinygrad_relu.gradcheck import diagnosis
 from tinygrad_relu.gradcheck.diagnosis import Case, Draw, Explanation, Label
 from tinygrad_relu.gradcheck.kinks import MARGIN, Slant, has_kink
+from tinygrad_relu.gradcheck.neighbourhood import Direction
 from tinygrad_relu.gradcheck.report import Kink, Verdict, WorstElement
 from tinygrad_relu.gradcheck.typesetting import some_of
 
@@ -12,6 +13,10 @@ WORST_KEPT = 10
 # Slopes smaller than this part of those of all inputs count as zero, in units of the precision; where
 # differences show none, those below the root of the precision do.
 NEGLIGIBLE = 32
+# A slope of 0 is known if its error is below this part of what the function changes by over the scale.
+FLAT_ENOUGH = 1e-4
+# So many of the smallest numbers that there are have too few digits to tell anything.
+FEW = 1e3
 # Ratios that differ by no more than this part are one factor.
 ALIKE = 5e-5
 KINDS = {Slant.ON_KINK: "on", Slant.NEAR_KINK: "near", Slant.SEVERAL_KINKS: "several"}
@@ -171,7 +176,8 @@ def verdict_of(entry, comparison, faults, at, total):
         return Verdict.RIGHT if flat(comparison) else Verdict.WRONG
     if comparison.wrong:
         return Verdict.WRONG
-    if hidden(comparison, at, total):
+    position = at.problem.names.index(entry.name)
+    if vanishes(comparison, at, position) or hidden(comparison, at, position, total):
         return Verdict.CANNOT_TELL
     # A direction mixes the kinks of elements, each of which may have its slope between its two sides.
     for found in (comparison.findings.values(), comparison.lines):
@@ -192,7 +198,21 @@ def flat(comparison):
     return bool((np.abs(found) <= doubt).all())
 
 
-def hidden(comparison, at, total):
+def vanishes(comparison, at, position):
+    """Tell whether a gradient is not 0, and what it changes the function by is lost below all numbers.
+
+    The function is flat then, whatever the gradient is.
+    """
+    dtype = next(t for t in (np.float64, np.float32, np.float16) if np.finfo(t).eps >= at.eps)
+    least = FEW * float(np.finfo(dtype).smallest_subnormal)
+    seen = [np.nan_to_num(comparison.numerical), *(line.numerical for line in comparison.lines)]
+    if any(found.any() for found in seen) or not comparison.analytic.any():
+        return False
+    with np.errstate(under="ignore", invalid="ignore"):
+        return bool((np.abs(comparison.analytic * at.scales[position]) <= least).all())
+
+
+def hidden(comparison, at, position, total):
     """Tell whether errors of the differences are as large as the slopes, so that they show nothing."""
     if not np.isfinite(comparison.doubt):
         finite = [np.isfinite(x.error).all() for x in [*comparison.findings.values(), *comparison.lines]]
@@ -203,12 +223,20 @@ def hidden(comparison, at, total):
     nothing |= signal <= np.sqrt(at.eps) * whole and flat(comparison)
     if nothing or not np.nan_to_num(comparison.analytic).any():
         # Nothing arrives there, and differences see nothing: how much could they see?
-        return bool(doubt > 0.1 * whole + 1e-2 * np.max(at.noise) / at.eps)
+        seen = 0.1 * whole + 1e-2 * np.max(at.noise) / at.eps
+        return bool(doubt > seen and doubt > FLAT_ENOUGH * reach(at, position))
     lines = [
         (np.fmax(np.abs(x.analytic), np.abs(x.numerical)) > 4 * MARGIN * x.error).any()
         for x in comparison.lines
     ]
     return bool(doubt > 0.5 * signal and not any(lines))
+
+
+def reach(at, position):
+    """Return how far the function rises, or falls, where an input changes by its scale."""
+    line = Direction(at, {position: at.scales[position]})
+    rises = np.abs([line(t)[1] for t in (1.0, -1.0)])
+    return float(np.max(rises, where=np.isfinite(rises), initial=0.0))
 
 
 def why_not(entry, comparison, at):
@@ -224,6 +252,11 @@ def why_not(entry, comparison, at):
         return (
             f"the function jumps at the value{where}: it has no derivative there; choose a point on one "
             "side of the jump"
+        )
+    if vanishes(comparison, at, at.problem.names.index(entry.name)):
+        return (
+            f"{entry.name} is so small that what it changes the function by is below the smallest number "
+            "there is; check at larger values"
         )
     advice = ADVICE_SINGLE if at.eps > 1e-10 else ADVICE_DOUBLE
     relative = float(np.max(at.noise / np.maximum(np.abs(sums(at)), 1e-300)))

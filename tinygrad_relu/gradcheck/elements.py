@@ -46,6 +46,7 @@ def compare(inspector, position, seed):
     if kinked:
         look_at_ties(inspector, position, seed, found)
         look_at_cones(inspector, position, found)
+    look_at_equals(inspector, position, found)
     look_nearby(inspector, position, seed, found)
     return found
 
@@ -113,6 +114,17 @@ def look_at_ties(inspector, position, seed, found):
     if inspector.ties_counted_twice(line):
         finding = inspector.compared(line)[0]
         finding.slant = Slant.WRONG
+        found.lines.append(finding)
+
+
+def look_at_equals(inspector, position, found):
+    """Compare along the line on which all elements grow alike, so that those that are equal stay so."""
+    x = inspector.at.point[position]
+    if found.wrong or np.unique(x).size == x.size:
+        return
+    move = np.full(x.shape, np.median(inspector.at.scales[position]))
+    finding = inspector.tied_otherwise(Direction(inspector.at, {position: move}))
+    if finding is not None:
         found.lines.append(finding)
 
 

@@ -14,7 +14,8 @@ from tinygrad_relu.gradcheck.cones import is_beyond, turns_one_way
 from tinygrad_relu.gradcheck.crossings import Crossing
 from tinygrad_relu.gradcheck.differences import careful_slope, quick_slope
 from tinygrad_relu.gradcheck.noise import hidden_by_stairs
-from tinygrad_relu.gradcheck.ops_used import ties_alone
+from tinygrad_relu.gradcheck.ops_used import orders_alone, ties_alone
+from tinygrad_relu.gradcheck.surroundings import range_of_slopes
 
 # How often the estimated error a slope may be off; the estimate is one of the order of magnitude.
 MARGIN = 4.0
@@ -318,11 +319,17 @@ class Inspector:
         """Tell whether no meeting of kinks explains a slope that is outside of both sides."""
         crossing = Crossing.of(self.at.problem, line, self.at.eps)
         one_sided = not np.isfinite([finding.left_error, finding.right_error]).all()
-        if crossing is not None and not crossing.explains(
-            finding.analytic, finding.numerical, one_sided
-        ):
-            return True
-        return self.ties_counted_twice(line)
+        explained = True if crossing is None else crossing.explains(finding, one_sided)
+        if explained is None:
+            explained = self.seen_around(line, finding)
+        return not explained or self.ties_counted_twice(line)
+
+    def seen_around(self, line, finding):
+        """Tell whether a slope is within, or near, the range of those that the function has around."""
+        rough = self.at.eps > ROUGH
+        low, high = range_of_slopes(line, [finding.left, finding.right], rough, self.seed)
+        doubt = MARGIN * np.where(np.isfinite(finding.error), finding.error, 0.0) + self.negligible
+        return bool(((low - doubt <= finding.analytic) & (finding.analytic <= high + doubt)).all())
 
     def beyond_a_cone(self, line):
         """Return the finding of a slope beyond all of a kink of many elements, or None.
@@ -330,7 +337,7 @@ class Inspector:
         That is one where the function turns one way only, so that no kinks of opposite turns meet.
         """
         crossing = Crossing.of(self.at.problem, line, self.at.eps)
-        if crossing is not None and crossing.count:
+        if crossing is not None and crossing.of_single_elements:
             return None
         rng = np.random.default_rng([self.seed, 9])
         for inspector in (self,) if self.at.problem.scalar else (self, self.of_single_results(line)):
@@ -362,6 +369,19 @@ class Inspector:
             return self.compared(line)[0].slant is Slant.WRONG
         single = self.of_single_results(line)
         return single.compared(line.at_another(single.at))[0].slant is Slant.WRONG
+
+    def tied_otherwise(self, line):
+        """Return the finding if a slope is wrong along a line on which ties stay ties, or None.
+
+        Of a function that picks elements by their order, such a line passes no kink, however the shares
+        in a tie are chosen.
+        """
+        if not orders_alone(self.at.problem.function):
+            return None
+        finding = self.inspect(line)
+        if finding.slant is Slant.SEVERAL_KINKS:
+            finding.slant = Slant.WRONG
+        return finding if finding.slant is Slant.WRONG else None
 
     def only_ties(self):
         """Tell whether the function has maxima of several elements, but no kinks of single ones."""

@@ -220,7 +220,7 @@ class Element:
     def values(self, t):
         """Return the inputs at `t`."""
         values = list(self.at.point)
-        values[self.position] = moved = values[self.position].copy()
+        values[self.position] = moved = values[self.position].copy(order="K")
         with np.errstate(over="ignore"):
             moved[self.index] = self.start + t * self.scale
         return values
@@ -266,8 +266,8 @@ class Direction:
         for position, move in self.moves.items():
             x = values[position]
             with np.errstate(over="ignore"):
-                moved = np.add(x, t * move, dtype=np.float64)
-                values[position] = np.asarray(moved, x.dtype)
+                values[position] = moved = np.empty_like(x)      # in its layout
+                moved[...] = np.add(x, t * move, dtype=np.float64)
         return values
 
     def __call__(self, t):

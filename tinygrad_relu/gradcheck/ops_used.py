@@ -14,6 +14,15 @@ KINKED_OPS = (
 MIXING_OPS = (
     "div", "divide", "linear", "matmul", "mul", "multiply", "neg", "negative", "sub", "subtract",
 )
+# Functions that pick elements by their order, as words of their names.
+ORDERING = ("sort", "median", "partition", "percentile", "quantile")
+
+
+def orders_alone(function):
+    """Tell whether a function picks elements by their order, but has no kinks of single ones."""
+    words = words_of(function)
+    kinked = any(part in word for word in words for part in KINKED_OPS)
+    return any(part in word for word in words for part in ORDERING) and not kinked
 
 
 def ties_alone(problem, point):

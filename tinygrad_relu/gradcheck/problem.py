@@ -155,6 +155,7 @@ class ArrayProblem(Problem):
     def __init__(self, function, backward, passing, values, positions):
         super().__init__(function, passing, values, positions)
         self.derivative = backward
+        self.strides = {k: x.strides for k, x in zip(positions, self.inputs)}
         self.lends = False      # large inputs as they are, once the function is known to leave them alone
         found = self.results(self.inputs, note_changes=True)
         self.scalar = len(found) == 1 and found[0].shape == ()
@@ -164,7 +165,7 @@ class ArrayProblem(Problem):
         self.single = len(found) == 1
 
     def arguments(self, values, lend=False):
-        """Return fresh copies of all arguments, with other values of the checked ones.
+        """Return fresh copies of all arguments, laid out as given, with other values of the checked ones.
 
         Large ones are lent instead, read-only, if `lend` says so.
         """
@@ -174,11 +175,11 @@ class ArrayProblem(Problem):
             x = checked.get(k, x)
             if not isinstance(x, np.ndarray):
                 fresh.append(x)
-            elif lend and x.size > LARGE and k in checked:
+            elif lend and x.size > LARGE and k in checked and x.strides == self.strides[k]:
                 fresh.append(x.view())
                 fresh[-1].flags.writeable = False
             else:
-                fresh.append(np.array(x))
+                fresh.append(laid_out_as(self.values[k], x))
         return fresh
 
     def called(self, values, note_changes=False):
@@ -406,6 +407,13 @@ def frozen(value):
     """Return a read-only copy of an array or a tensor."""
     copy = np.array(value.detach().numpy() if isinstance(value, Tensor) else value)
     copy.flags.writeable = False
+    return copy
+
+
+def laid_out_as(pattern, x):
+    """Return a copy of an array with its axes in the order in memory that those of another one have."""
+    copy = np.empty_like(pattern, x.dtype, subok=False)
+    copy[...] = x
     return copy
 
 

@@ -607,7 +607,7 @@ def recorded(function, inputs, creations=False):
         leaf = Step(None, (), {}, [], np.array(x, np.float64), None, "", ())
         leaf.flows = True
         recording.steps.append(leaf)
-        arrays.append(recording.wrap(leaf.value.copy(), len(recording.steps) - 1))
+        arrays.append(recording.wrap(leaf.value.copy(order="K"), len(recording.steps) - 1))
     recording.entry = sys._getframe()
     profiler = sys.getprofile()
     with one_at_a_time, creation_recorded(recording), np.errstate(all="ignore"):
