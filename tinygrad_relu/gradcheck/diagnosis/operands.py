@@ -172,6 +172,8 @@ def how_confused(graph, link, path, own, other):
         if itself or name_of(early, late) in ("the square", "abs"):
             return Label.WRONG_FUNCTION, 24
         return Label.PRE_ACTIVATION, 23
+    if direct and late.function is np.where and min(own, other) in chosen_by(graph, late):
+        return Label.PRE_ACTIVATION, 23  # as a leaky ReLU whose slope is learned
     if direct and late.function is np.multiply and weighs_itself(graph, late, min(own, other)):
         return Label.PRE_ACTIVATION, 23  # as x times its sigmoid
     if direct and how in (Relation.FACTOR, Relation.LINEAR) and late.function in STRAIGHT:
@@ -198,6 +200,11 @@ def how_confused(graph, link, path, own, other):
     if behind or other in link.first.references or graph.steps[other].function is None:
         return Label.WRONG_FUNCTION, 24.2
     return Label.STALE_BUFFER, 25
+
+
+def chosen_by(graph, step):
+    """Return the steps that the condition of ``np.where`` compares."""
+    return graph.steps[step.references[0]].references if step.references else []
 
 
 def weighs_itself(graph, product, k):

@@ -83,9 +83,10 @@ def what_scales(link, c):
     if abs(c) < 1e-7:
         return said(Label.MISSING_TERM, 19, f"{where} is missing: one term of the sum is left out")
     if abs(c - 2) < 1e-7 and only_use(link) and step.function in (np.multiply, np.divide):
-        return said(Label.CONSTANT_FACTOR, 25.1, f"{where} is twice what it should be", factor=c)
+        cost = 24.9 if step.value.size > 1 else 26  # a weighted penalty is rather counted twice
+        return said(Label.CONSTANT_FACTOR, cost, f"{where} is twice what it should be", factor=c)
     if abs(c - 2) < 1e-7:
-        return said(Label.EXTRA_TERM, 25.2, f"{where} is counted twice", factor=c)
+        return said(Label.EXTRA_TERM, 24.95, f"{where} is counted twice", factor=c)
     if abs(c + 1) < 1e-7:
         cost, what = wrong_sign(link)
         return said(Label.WRONG_FUNCTION, cost, f"{where} {what}", factor=-1.0)

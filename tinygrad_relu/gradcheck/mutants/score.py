@@ -176,7 +176,7 @@ def run(names, path=None, seed=0):
     present = [name for name in names if name not in missing]
     print(f"{len(mutants.MUTANTS)} wrong backwards of {len(mutants.MODELS)} models, and the correct ones")
     if any(CHECKERS[name].explains for name in present):
-        print("Ours explains what it finds, which takes about four minutes.", flush=True)
+        print("Ours explains what it finds, which takes about two minutes.", flush=True)
     with progress(sum(len(exercises(name)) for name in present), sys.stderr) as advance:
         scores = [score(name, seed, advance) for name in present]
     print(table(scores, missing))

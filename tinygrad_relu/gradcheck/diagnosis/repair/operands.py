@@ -19,7 +19,7 @@ from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import (
     operand_changer,
     taken,
 )
-from tinygrad_relu.gradcheck.diagnosis.repair.roles import confused, missing_factor
+from tinygrad_relu.gradcheck.diagnosis.repair.roles import at_ties, called_so, confused, missing_factor
 
 #: What may be meant by a value: what is wrong without it, cost, words, function.
 OF_ONE_VALUE = [
@@ -130,11 +130,14 @@ def other_operand(written, place, path):
             if value.shape != shape or (value.dtype.kind == "b") != (own.dtype.kind == "b"):
                 continue
             rule = with_operand(lambda w, k, x, row=row: as_operand(taken(w, k, place, row), x.shape))
-            yield Rewrite(
-                lambda _, row=row, rule=rule: None if decides_nothing(written, place[-1], rule)
-                else confused(written, step, step.references[slot], row),
-                rule,
-            )
+            if step.function in COMPARISONS:
+                yield Rewrite(
+                    lambda _, row=row, rule=rule: compared_otherwise(written, place[-1], row, rule), rule
+                )
+            else:
+                yield Rewrite(
+                    lambda _, row=row: confused(written, step, step.references[slot], row), rule
+                )
 
 
 def not_activated(written, k, row):
@@ -154,13 +157,16 @@ def users(written, k):
     return [j for j in written.own if k in written.steps[j].references]
 
 
-def decides_nothing(written, k, rule):
-    """Tell whether a comparison would come out the same for all elements."""
+def compared_otherwise(written, k, row, rule):
+    """Return what it means that another value has to be compared, its cost, and words; or None."""
     step = written.steps[k]
-    if step.function not in COMPARISONS:
-        return False
     found = np.asarray(rule(written, k, step.operands))
-    return bool(found.all() or not found.any())
+    if found.all() or not found.any():
+        return None
+    ties = at_ties(written, found != step.value)
+    label = Label.MASK_NOT_STRICT if ties else Label.MASK_FROM_WRONG_TENSOR
+    cost = 23.0 if row[-1][0] == "forward" else BEHIND + 0.5
+    return label, cost, f"{called_so(written, row)} for an operand"
 
 
 def as_operand(value, shape):

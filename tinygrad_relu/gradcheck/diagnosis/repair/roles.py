@@ -72,8 +72,6 @@ def which_of_loop(written, k, row):
 def how_confused(written, step, k, row):
     """Return the label and the cost of taking the value of step `k` for another one, or None."""
     value, other = written.steps[k].value, written.pool[row[-1]]
-    if step.function in COMPARISONS:
-        return Label.MASK_FROM_WRONG_TENSOR, 23.0 if row[-1][0] == "forward" else BEHIND + 0.5
     if decides(written, step):
         return Label.MASK_FROM_WRONG_TENSOR, BEHIND + 0.4
     if value.dtype.kind == "b":
