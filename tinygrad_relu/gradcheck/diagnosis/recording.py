@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tinygrad_relu.errors import GraphError
+from tinygrad_relu.gradcheck.diagnosis.spelled_out import SPELLED_OUT, log_sum_exp
 from tinygrad_relu.gradcheck.diagnosis.step import Reference, Step, add_at, assign_at, same, take_at
 
 # More steps than this are not looked into: one exchange after another would take too long.
@@ -388,8 +389,8 @@ def recording_of(x):
 
 def recorded_call(recording, function, arguments, keywords):
     """Call a function of NumPy with the arrays of its arguments, and write that down."""
-    if function in WRITTEN_OUT:
-        found = WRITTEN_OUT[function](*arguments, **keywords)
+    if function in SPELLED_OUT:
+        found = SPELLED_OUT[function](*arguments, **keywords)
         if found is not None:
             return found
     with recording.inside():
@@ -410,58 +411,6 @@ def recorded_call(recording, function, arguments, keywords):
     if not keywords and isinstance(first, Recorded) and function in (np.reshape, np.transpose):
         return viewed(first, function, tuple(arguments[1:]), value)
     return recording.wrap(value, recording.step(function, arguments, keywords, value))
-
-
-def variance(x, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
-    """Write a variance out, so that its mean is a step of its own."""
-    mean = np.mean(x, axis=axis, keepdims=True)
-    if mean.number is not None:
-        # What flows back through it is 0, and nobody writes it.
-        mean.recording.steps[mean.number].flows = False
-    apart = x - mean
-    total = np.sum(np.square(apart), axis=axis, keepdims=keepdims)
-    return (
-        total / (np.size(x) / np.size(total) - ddof)
-        if ddof
-        else np.mean(np.square(apart), axis=axis, keepdims=keepdims)
-    )
-
-
-def deviation(x, *arguments, **keywords):
-    """Write a standard deviation out."""
-    return np.sqrt(variance(x, *arguments, **keywords))
-
-
-def norm(x, ord=None, axis=None, keepdims=False):
-    """Write a Euclidean norm out; None for any other."""
-    if ord not in (None, 2, "fro") or (ord == 2 and axis is None and x.ndim > 1):
-        return None
-    return np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims))
-
-
-def log_sum_exp(x, axis=None, keepdims=False, **keywords):
-    """Write the logarithm of a sum of exponentials out."""
-    largest = np.max(x, axis=axis, keepdims=True)
-    shifted = np.log(np.sum(np.exp(x - largest), axis=axis, keepdims=True)) + largest
-    return shifted if keepdims else shifted.reshape(np.sum(plain(x), axis=axis).shape)
-
-
-def quotient(x, y, **keywords):
-    """Write ``x / (1 + exp(-z))`` out as `x` times a sigmoid, as is usual; None for any other."""
-    if keywords or not isinstance(x, Recorded) or not isinstance(y, Recorded):
-        return None
-    steps = y.recording.steps
-    number = y.up_to_date()
-    if number is None or x.up_to_date() is None or steps[number].function is not np.add:
-        return None
-    if not any(steps[k].function is np.exp for k in steps[number].references):
-        return None
-    ones = [one for one in steps[number].arguments if np.ndim(one) == 0 and one == 1]
-    return x * (1.0 / y) if ones else None
-
-
-#: Functions that are recorded as the steps that they are made of.
-WRITTEN_OUT = {np.var: variance, np.std: deviation, np.linalg.norm: norm, np.divide: quotient}
 
 
 def set_diagonal(x, value, wrap=False):
