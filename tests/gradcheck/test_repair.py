@@ -160,3 +160,40 @@ def test_a_backward_that_keeps_its_forward_is_rewritten_too():
     inputs = [rng.normal(size=(5, 4)), rng.normal(size=(4, 3, 2))]
     report = check_gradients(forward, inputs, backward=backward)
     assert {entry.label for entry in report.inputs} == {Label.MASK_FROM_WRONG_TENSOR}
+
+
+def test_exchanged_indices_and_rows_that_data_name_are_found():
+    rng = np.random.default_rng(7)
+    source, target, kept = np.array([0, 1, 2, 3, 0]), np.array([1, 2, 3, 4, 3]), np.array([0, 2, 3])
+
+    def forward(h):
+        sent = np.zeros_like(h)
+        np.add.at(sent, target, np.tanh(h)[source])
+        return np.sum((h + sent)[kept] ** 3)
+
+    def backward_by(send):
+        def backward(h):
+            sent = np.zeros_like(h)
+            np.add.at(sent, target, np.tanh(h)[source])
+            return send(h, 3 * (h + sent) ** 2)
+
+        return backward
+
+    def exchanged(h, g):
+        d, dt = np.zeros_like(h), np.zeros_like(h)
+        d[kept] = g[kept]
+        np.add.at(dt, target, d[source])
+        return d + dt * (1 - np.tanh(h) ** 2)
+
+    def of_all(h, g):
+        d, dt = np.zeros_like(h), np.zeros_like(h)
+        d[:] = g
+        np.add.at(dt, source, d[target])
+        return d + dt * (1 - np.tanh(h) ** 2)
+
+    h = rng.normal(size=(5, 2))
+    for send, label, word in (
+        (exchanged, Label.PERMUTED, "arrays of indices"), (of_all, Label.MASK_FORGOTTEN, "rows"),
+    ):
+        first = check_gradients(forward, [h], backward=backward_by(send)).inputs[0].explanations[0]
+        assert first.label is label and word in first.claim, first.claim

@@ -28,11 +28,33 @@ def of_key(step):
 
 
 def of_lines(written, place):
-    """Yield all slices on a line from their other ends."""
+    """Yield all slices on a line from their other ends, and its two arrays of indices exchanged."""
     yield Rewrite.of(
         Label.SHIFTED, BEHIND + 0.6, "all slices on the line from their other ends",
         lambda w, k, x: with_key(w.steps[k], x, lambda parts: tuple(map(turned, parts))),
     )
+    arrays = []
+    for k in place:
+        key = written.steps[k].arguments[1]
+        for part in key if isinstance(key, tuple) else (key,):
+            if is_indices(part) and not any(np.array_equal(part, other) for other in arrays):
+                arrays.append(part)
+    if len(arrays) == 2:
+        one, other = arrays
+        yield Rewrite.of(
+            Label.PERMUTED, BEHIND + 0.6, "the two arrays of indices on the line exchanged",
+            lambda w, k, x: with_key(
+                w.steps[k], x,
+                lambda parts: tuple(
+                    p if not is_indices(p) else other if np.array_equal(p, one) else one for p in parts
+                ),
+            ),
+        )
+
+
+def is_indices(part):
+    """Tell whether a part of a key is an array of indices."""
+    return isinstance(part, np.ndarray) and part.dtype.kind in "iu"
 
 
 def turned(part):

@@ -218,6 +218,8 @@ class Written:
             found["data", name] = x
             if x.ndim == 1:
                 found["data", f"{name}[:, None]"] = x[:, None]
+            for mask in rows_named(x, {step.value.shape[0] for step in self.steps if step.value.ndim}):
+                found["data", f"of the {len(mask)} rows those in {name}"] = mask
         for k in sorted({*self.own, *(p for j in self.own for p in self.steps[j].references)}):
             found["own", k] = self.steps[k].value
         return {key: x for key, x in found.items() if x.size and x.dtype.kind in "fb"}
@@ -294,6 +296,14 @@ class Written:
                     tuple(("own", self.steps[k].references[slot]) for k in group) for slot in range(slots)
                 ]
         return found
+
+
+def rows_named(x, lengths):
+    """Yield masks of the rows that an array of indices names, for arrays of some lengths."""
+    if x.ndim == 1 and x.dtype.kind in "iu" and x.min() >= 0 and len(np.unique(x)) == len(x):
+        for n in sorted(lengths):
+            if len(x) < n and x.max() < n:
+                yield np.isin(np.arange(n), x)[:, None]
 
 
 def same_values(a, b):
