@@ -91,8 +91,11 @@ def with_synthesis(case, evidence, broken, candidates):
     for candidate in found:
         factor = candidate.details.get("factor")
         if factor is not None and any(close(factor, c) for c in plain):
-            # One input shows that it is a plain factor; others have terms besides.
-            candidate.label, candidate.cost = Label.CONSTANT_FACTOR, 10.5
+            # One input shows that it is a plain factor; others have terms besides, which lack a sign or
+            # a factor that has a name.
+            named = candidate.label in (Label.WRONG_FUNCTION, Label.MISSING_FACTOR, Label.AVERAGED)
+            candidate.label = candidate.label if named else Label.CONSTANT_FACTOR
+            candidate.cost = 12.5 if named else 10.5
     candidates, wrong = [*candidates, *found], set(synthesis.wrong)
     if not wrong <= inputs_of(candidates, CERTAIN):
         mended = repairs(case, evidence, explained=wrong <= inputs_of(candidates, BEHIND))

@@ -258,7 +258,7 @@ def other_masks(mask):
         yield Label.MASK_NOT_STRICT, 24.2, "shut on the diagonal", mask & ~diagonal
     yield Label.MASK_FROM_WRONG_TENSOR, 24.5, "upside down", ~mask
     yield Label.MASK_FORGOTTEN, 24.1, "forgotten: all elements count", np.ones_like(mask)
-    yield Label.MASK_FORGOTTEN, 24.3, "forgotten: all elements count", np.zeros_like(mask)
+    yield Label.MASK_FORGOTTEN, 24.1, "forgotten: all elements count", np.zeros_like(mask)
 
 
 def masks_of_data(graph, shape):

@@ -104,7 +104,7 @@ def what_scales(link, c):
         return said(Label.MISSING_FACTOR, 23, f"{where} lacks the factor 2 of the square", factor=c)
     found = averaging(link, c)
     if found:
-        label = Label.CONSTANT_FACTOR if step.value.size == 1 else Label.AVERAGED
+        label = Label.AVERAGED  # of one term: a gradient that is off as a whole is a plain factor
         return said(
             label,
             22.8,
