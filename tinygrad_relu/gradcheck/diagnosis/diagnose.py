@@ -98,10 +98,7 @@ def with_synthesis(case, evidence, broken, candidates):
             candidate.cost = 12.5 if named else 10.5
     candidates, wrong = [*candidates, *found], set(synthesis.wrong)
     if not wrong <= inputs_of(candidates, CERTAIN):
-        mended = repairs(case, evidence, explained=wrong <= inputs_of(candidates, BEHIND))
-        for candidate in mended:
-            candidate.words = filled(candidate.words, case.names)
-        candidates += mended
+        candidates += repairs(case, evidence, explained=wrong <= inputs_of(candidates, BEHIND))
     return candidates, synthesis.parts
 
 

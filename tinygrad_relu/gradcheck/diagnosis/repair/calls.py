@@ -6,6 +6,7 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
+from tinygrad_relu.gradcheck.diagnosis.reductions import axis_of
 from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import (
     ADDITIVE,
@@ -161,11 +162,6 @@ def of_axes(written, place):
                         keywords={**w.steps[k].keywords, **changed},
                     ),
                 )
-
-
-def axis_of(step):
-    """Return the axis, or the axes, that a step reduces, as they were given; None is all of them."""
-    return step.keywords.get("axis", step.arguments[1] if len(step.arguments) > 1 else None)
 
 
 def normalised(axis, dimensions):

@@ -19,7 +19,12 @@ from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import (
     operand_changer,
     taken,
 )
-from tinygrad_relu.gradcheck.diagnosis.repair.roles import at_ties, called_so, confused, missing_factor
+from tinygrad_relu.gradcheck.diagnosis.repair.roles import (
+    called_so,
+    confused,
+    label_of_mask,
+    missing_factor,
+)
 
 #: What may be meant by a value: what is wrong without it, cost, words, function.
 OF_ONE_VALUE = [
@@ -163,8 +168,7 @@ def compared_otherwise(written, k, row, rule):
     found = np.asarray(rule(written, k, step.operands))
     if found.all() or not found.any():
         return None
-    ties = at_ties(written, found != step.value)
-    label = Label.MASK_NOT_STRICT if ties else Label.MASK_FROM_WRONG_TENSOR
+    label = label_of_mask(written, found != step.value)
     cost = 23.0 if row[-1][0] == "forward" else BEHIND + 0.5
     return label, cost, f"{called_so(written, row)} for an operand"
 

@@ -7,7 +7,12 @@ from tinygrad_relu.gradcheck.diagnosis.numbers import simple, told
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
 from tinygrad_relu.gradcheck.diagnosis.repair.calls import number_means
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import Rewrite, at_hand, is_mask, plainly, taken
-from tinygrad_relu.gradcheck.diagnosis.repair.roles import at_ties, called_so, kind_of, missing_factor
+from tinygrad_relu.gradcheck.diagnosis.repair.roles import (
+    called_so,
+    kind_of,
+    label_of_mask,
+    missing_factor,
+)
 
 # How many values that nothing comes of are looked at, of those before a loop.
 MOST_LOST = 8
@@ -115,14 +120,9 @@ def other_mask(written, place, row):
     step = written.steps[place[0]]
     for x in (*step.operands, *(x for x in step.arguments if isinstance(x, np.ndarray))):
         if x.shape == mask.shape and is_mask(x) and not (mask.astype(bool) & (x == 0)).any():
-            label, cost = other_data(written, (x != 0) != mask.astype(bool))
-            return label, cost, f"the mask {called_so(written, row)}"
+            label = label_of_mask(written, (x != 0) != mask.astype(bool))
+            return label, 24.1, f"the mask {called_so(written, row)}"
     return None
-
-
-def other_data(written, differ):
-    """Return what it means that two masks of data differ at some elements, and its cost."""
-    return (Label.MASK_NOT_STRICT if at_ties(written, differ) else Label.MASK_FROM_WRONG_TENSOR), 24.1
 
 
 def term(c, name):

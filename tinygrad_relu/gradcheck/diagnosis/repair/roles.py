@@ -75,8 +75,7 @@ def how_confused(written, step, k, row):
     if decides(written, step):
         return Label.MASK_FROM_WRONG_TENSOR, BEHIND + 0.4
     if value.dtype.kind == "b":
-        ties = at_ties(written, value != other)
-        return Label.MASK_NOT_STRICT if ties else Label.MASK_FROM_WRONG_TENSOR, BEHIND + 0.5
+        return label_of_mask(written, value != other), BEHIND + 0.5
     own, kind = written.role(k), row[-1][0]
     graph = written.one.graph
     if kind in ("cotangent", "part") and (own is None or own[0] != "cotangent"):
@@ -111,6 +110,11 @@ def decides(written, step):
         one for one in written.steps if any(written.steps[p] is step for p in one.references)
     ]
     return bool(takers) and all(one.function in COMPARISONS for one in takers)
+
+
+def label_of_mask(written, differ):
+    """Return which mistake a mask is that is wrong at some elements."""
+    return Label.MASK_NOT_STRICT if at_ties(written, differ) else Label.MASK_FROM_WRONG_TENSOR
 
 
 def at_ties(written, differ):
