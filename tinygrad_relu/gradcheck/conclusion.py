@@ -19,6 +19,8 @@ FLAT_ENOUGH = 1e-4
 FEW = 1e3
 # Ratios that differ by no more than this part are one factor.
 ALIKE = 5e-5
+# What is told of calls, and says more than that the first one was right.
+OF_CALLS = {Label.ACCUMULATED_TWICE, Label.STALE_BUFFER, Label.INPUTS_CHANGED}
 KINDS = {Slant.ON_KINK: "on", Slant.NEAR_KINK: "near", Slant.SEVERAL_KINKS: "several"}
 ADVICE_SINGLE = "check in float64: pass inputs of that dtype"
 ADVICE_DOUBLE = "take a large constant off the result, or check at a point where the function is steeper"
@@ -122,8 +124,13 @@ def describe_hidden(entry, comparison):
     if entry.worst:
         found = [*comparison.findings.values(), *comparison.lines]
         bent = any(one.slant in (Slant.ON_KINK, Slant.SEVERAL_KINKS) for one in found)
-        hidden = "the point is on a kink, which hides" if bent else "at the point itself rounding hides"
-        entry.remark = f"{hidden} the mistake: the numbers are those of a point nearby."
+        hidden = (
+            "the point is on a kink, which hides the mistake" if bent
+            else "the gradient is right at the point itself, and wrong next to it"
+            if right_where_first_called(comparison)
+            else "at the point itself rounding hides the mistake"
+        )
+        entry.remark = f"{hidden}: the numbers are those of a point nearby."
         return
     with np.errstate(all="ignore"):
         excess = np.abs(comparison.analytic - comparison.numerical) / comparison.error
@@ -142,11 +149,24 @@ def describe_hidden(entry, comparison):
         )
 
 
+def right_where_first_called(comparison):
+    """Tell whether a gradient that is wrong nearby is right at the point, where it is first asked for."""
+    found = [*comparison.findings.values(), *comparison.lines]
+    if any(one.slant is not Slant.RIGHT for one in found) or not comparison.elsewhere:
+        return False
+    for index, finding, scale in comparison.elsewhere:
+        off = np.abs(finding.analytic - finding.numerical) / scale
+        if (MARGIN * comparison.error[(slice(None), *index)] > 0.1 * off.max()).any():
+            return False
+    return True
+
+
 def outside_of_a_kink(entry, comparison, at):
     """Return a sentence about the worst element if it is on a kink, and its slope between no sides."""
     worst = entry.worst[0]
     finding = comparison.findings.get(worst.index)
-    if finding is None or finding.left is None or not has_kink(finding)[worst.draw]:
+    given = worst.analytic is not None and finding is not None and finding.left is not None
+    if not given or not has_kink(finding)[worst.draw]:
         return ""
     scale = float(at.scales[at.problem.names.index(entry.name)][worst.index])
     low, high = sorted(float(side[worst.draw]) / scale for side in (finding.left, finding.right))
@@ -294,6 +314,14 @@ def explained(report, at, comparisons, faults):
                 Explanation(label, f"{sentence}.", 1.0),
                 *(one for one in told[entry.name] if one.label is not Label.UNEXPLAINED),
             ]
+        behaves = not {label, *(one.label for one in told[entry.name])} & OF_CALLS
+        if behaves and right_where_first_called(comparison):
+            others = [one for one in told[entry.name] if one.label is not Label.UNEXPLAINED]
+            told[entry.name] = [Explanation(
+                Label.STALE_BUFFER,
+                f"d{entry.name} is right for the inputs that the backward is called with first, and wrong "
+                "for others right next to them: it keeps something from its first call.", 1.0,
+            ), *others]
         if not told[entry.name]:
             told[entry.name] = [simple_explanation(entry, comparison)]
     return told

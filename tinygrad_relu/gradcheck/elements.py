@@ -157,8 +157,10 @@ def look_nearby(inspector, position, seed, found):
     bent = (slants | {one.slant for one in found.findings.values()}) & suspect
     gradient = at.floating_gradient(0, position)
     ends = gradient is not None and not np.isfinite(gradient).all()
-    # Where rounding hides much, points nearby are further witnesses along a direction.
-    if not bent and not ends and not (slants and at.eps > ROUGH):
+    # Where rounding hides much, points nearby are further witnesses along a direction; and what a
+    # backward by hand keeps from its first call is right at the point of that.
+    by_hand = at.eps < ROUGH and not at.problem.own_graph and at.point[position].size > 0
+    if not bent and not ends and not (slants and at.eps > ROUGH) and not by_hand:
         return
     for sizes in [None] if rounded is None else [None, rounded]:
         wrong = inspector.wrong_nearby(lines_of(at, position, seed, sizes)[-1], sizes)

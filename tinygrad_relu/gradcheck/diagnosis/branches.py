@@ -6,7 +6,7 @@ from collections import defaultdict
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.conditions import other_conditions
-from tinygrad_relu.gradcheck.diagnosis.functions import derivative
+from tinygrad_relu.gradcheck.diagnosis.functions import GATES, derivative
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import (
     Mutation,
@@ -199,8 +199,14 @@ def slopes_of_others(link):
         yield link.mutation(
             ("slope of other", key),
             Label.MISSING_FACTOR if lacks_log
-            else Label.MASK_FROM_WRONG_TENSOR if key == "inverted" else Label.WRONG_FUNCTION,
+            else Label.MASK_FROM_WRONG_TENSOR if key == "inverted" or other_side(step, key)
+            else Label.WRONG_FUNCTION,
             24.3,
             lambda _, g, c, wrong=wrong: summed_to(g * wrong, shape),
             f"{words} is taken for the derivative of {step.name} by operand {slot + 1}",
         )
+
+
+def other_side(step, key):
+    """Tell whether it is the other operand of a gate that a derivative is taken by."""
+    return step.function in GATES and key[0] == "slope"

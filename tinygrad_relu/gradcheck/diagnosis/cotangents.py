@@ -4,7 +4,7 @@ from tinygrad_relu.gradcheck.diagnosis.functions import GATES
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import described
 from tinygrad_relu.gradcheck.diagnosis.naming import told_apart
-from tinygrad_relu.gradcheck.diagnosis.relations import Relation, between
+from tinygrad_relu.gradcheck.diagnosis.relations import Relation, between, comes_from
 
 
 def other_cotangents(link):
@@ -80,4 +80,19 @@ def what_cotangent(graph, k, other):
         return Label.MISSING_FACTOR, 24.6, ": a factor between them is missing"
     if how is Relation.FACTOR:
         return Label.WRONG_FUNCTION, 25.4, ": a factor is multiplied in that does not belong there"
+    if comes_from(graph, other, k):
+        return Label.MISSING_FACTOR, 25.5, ": what lies between them is not gone back through"
+    if gates_behind(graph, k) & gates_behind(graph, other):
+        return Label.MASK_FROM_WRONG_TENSOR, 25.3, ": it is let through where the other one is not"
     return Label.STALE_BUFFER, 25.5, ""
+
+
+def gates_behind(graph, k):
+    """Return the steps that let the value of a step through, or not, element by element."""
+    found, reached, shape = set(), {k}, graph.steps[k].value.shape
+    for j in graph.live:
+        step = graph.steps[j]
+        if j > k and step.elementwise and step.value.shape == shape and reached & set(step.references):
+            reached.add(j)
+            found |= {j} if step.function in GATES else set()
+    return found

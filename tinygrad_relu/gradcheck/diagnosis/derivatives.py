@@ -22,6 +22,8 @@ from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 #: Functions whose derivative is a number times a power.
 POWERS = (np.square, np.power, np.multiply, np.sqrt, np.divide, np.reciprocal)
+#: What is seldom written but for a power.
+RARE = ("{v}**3", "1 / {v}", "1 / {v}**2", "{v} * (1 - {v})**2", "{v}**2 * (1 - {v})")
 #: Functions whose derivative is an activation of the operand, which may be forgotten.
 ACTIVATED = ("exp", "softplus", "sigmoid")
 
@@ -73,10 +75,11 @@ def bends(x):
 
 
 def derivative_at(graph, name, k):
-    """Return a derivative of the table at the value of a step, which is asked for often."""
+    """Return a derivative of the table at the value of a step, which is asked for often; None at a mask."""
     known = graph.known
     if (name, k) not in known:
-        known[name, k] = derivative(name, graph.steps[k].value)
+        value = graph.steps[k].value
+        known[name, k] = derivative(name, value) if value.dtype == float else None
     return known[name, k]
 
 
@@ -108,7 +111,9 @@ def of_formula(section, place, name, found):
     )
     # The derivative of softplus with the wrong sign is commoner than what it is in terms of its result.
     cost = 23.5 + 0.1 * ("yxu".index(letter)) - 0.2 * name.startswith("sigmoid(-")
-    if section.at_once and place != f"step {section.starts[0]}":
+    if name in RARE and section.graph.steps[section.ends[0]].function not in POWERS[-3:]:
+        cost += 1.2
+    elif section.at_once and place != f"step {section.starts[0]}":
         cost = 19.9  # less than to forget the derivative of one of its steps
     elif all((s == 1).all() for s in section.slopes):
         cost += 1  # nobody differentiates a sum: it is the value in the formula that is a wrong one

@@ -19,6 +19,10 @@ from tinygrad_relu.gradcheck.diagnosis.unseen_masks import unseen_masks
 
 # What costs less is not doubted: a plain factor, an arrangement, a term that is left out.
 CERTAIN = 19.4
+# How much less an explanation costs if the text of the backward bears it out.
+SUPPORT = 0.6
+# What may be said of nearly every rewrite.
+VAGUE = {Label.WRONG_FUNCTION, Label.CONSTANT_FACTOR}
 # What is more than all costs of explanations that name a rule.
 BEHIND_THE_KINK = 100.0
 
@@ -98,8 +102,20 @@ def with_synthesis(case, evidence, broken, candidates):
             candidate.cost = 12.5 if named else 10.5
     candidates, wrong = [*candidates, *found], set(synthesis.wrong)
     if not wrong <= inputs_of(candidates, CERTAIN):
-        candidates += repairs(case, evidence, explained=wrong <= inputs_of(candidates, BEHIND))
+        repaired = repairs(case, evidence, explained=wrong <= inputs_of(candidates, BEHIND))
+        candidates = [*(supported(candidate, repaired) for candidate in candidates), *repaired]
     return candidates, synthesis.parts
+
+
+def supported(candidate, repaired):
+    """Return a candidate that costs less if the best rewrite of the backward is of the same kind."""
+    of_same = [one for one in repaired if candidate.inputs <= one.inputs]
+    best = min(of_same, key=lambda one: one.cost, default=None)
+    if best is None or candidate.cost < CERTAIN:
+        return candidate
+    if best.label is not candidate.label or best.label in VAGUE:
+        return candidate
+    return replace(candidate, cost=candidate.cost - SUPPORT)
 
 
 def inputs_of(candidates, cost):

@@ -81,7 +81,7 @@ def forgotten(section, sides):
             )
         return
     if sides is None or max(sides) > 0:  # else it would lack the minus, too
-        factors = sides is not None and not {0, 1} & set(sides)
+        factors = not {0, 1} & set(sides) if sides else all(s.all() for s in section.slopes)
         yield section.mutation(
             ("one",),
             Label.MISSING_FACTOR if factors else Label.MASK_FORGOTTEN,

@@ -5,9 +5,10 @@ import numpy as np
 from tinygrad_relu.gradcheck.diagnosis.evidence import tolerance
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.numbers import WORDS, close, simple, told
+from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
 
-# What an array loses where it is rounded to float32, and the sum of a few of its elements.
-SINGLE = 4 * float(np.finfo(np.float32).eps)
+# What an array loses where it is rounded to float32, and a high power, or the sum of a few, of its elements.
+SINGLE = 16 * float(np.finfo(np.float32).eps)
 
 
 def factor_between(evidence, k):
@@ -50,7 +51,7 @@ def factors(case, evidence, k):
                 f"is {each[0]:.6g} times what it should be, everywhere, and another number of times at "
                 "other inputs: is a factor missing that is computed from them?"
             )
-            yield Label.MISSING_FACTOR, 30, words, {}
+            yield Label.MISSING_FACTOR, BEHIND + 3, words, {}
 
 
 def is_share(case):
@@ -139,7 +140,7 @@ def by_rows(evidence, k):
                 f"is off by a factor of its own for each entry of axis {axis}: is a vector of "
                 f"{shape[axis]} numbers missing in a product, or there once too often?"
             )
-            yield Label.MISSING_FACTOR, 31, words, {"axis": axis}
+            yield Label.MISSING_FACTOR, BEHIND + 4, words, {"axis": axis}
 
 
 def scaled_along(one, k, others):

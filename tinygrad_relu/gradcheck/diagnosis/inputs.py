@@ -104,7 +104,7 @@ def rescaled(graph, k):
             step.function is np.divide and step.references[-1] == j
             for step in graph.steps if j in step.references
         ]
-        missing = 1 if divides and all(divides) else -1
+        missing = 1 if (divides and all(divides)) or is_exp_of_minus(graph, j) else -1
         name = described(graph, j)
         words = {
             -1: (f"lacks the factor {name}", f"has {name} as a factor too much"),
@@ -123,6 +123,13 @@ def rescaled(graph, k):
                     graph.steps[j].line,
                     graph.steps[j].name,
                 )
+
+
+def is_exp_of_minus(graph, j):
+    """Tell whether a step is one over an exponential: the derivative of that is the exponential."""
+    step = graph.steps[j]
+    before = graph.steps[step.references[0]] if step.function is np.exp else step
+    return before.function is np.negative
 
 
 def returned_instead(graph, k, j):

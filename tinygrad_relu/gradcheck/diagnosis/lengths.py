@@ -40,6 +40,9 @@ def length_mutations(graph):
     """Yield wrong backwards of all that is divided by its own length or sum."""
     for found in scaled_by_own_size(graph):
         yield from wrong_scalings(graph, found)
+    for k in graph.live:
+        if graph.steps[k].function is np.sum and axes_of(graph.steps[k]) is not None:
+            yield from signs_for_directions(graph, k)
 
 
 def scaled_by_own_size(graph):
@@ -55,6 +58,26 @@ def scaled_by_own_size(graph):
         if root is not None:
             yield from divisions(graph, x, root, axes, True)
         yield from divisions(graph, total.references[0], k, axes, False)
+
+
+def signs_for_directions(graph, k):
+    """Yield, for a sum of squares under a root, the derivative of a sum of sizes."""
+    x = base_of_square(graph, graph.steps[k].references[0])
+    root = root_of(graph, k) if x is not None else None
+    if root is None:
+        return
+    axes, value, length = axes_of(graph.steps[k]), graph.steps[x].value, graph.steps[root].value
+
+    def extra(g, _):
+        wide, g = (a if a.ndim == value.ndim else np.expand_dims(a, axes) for a in (length, g))
+        return g * (np.sign(value) - value / wide)
+
+    yield Mutation(
+        ("sign for direction", root), Label.WRONG_FUNCTION, 24, [Change(root, x, extra)],
+        f"sign(x), the derivative of a sum of absolute values, is taken for x over its length, that of the "
+        f"length, where x is {described(graph, x)}",
+        graph.steps[root].line, graph.steps[root].name,
+    )
 
 
 def divisions(graph, x, size, axes, euclidean):

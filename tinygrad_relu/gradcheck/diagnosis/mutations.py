@@ -210,7 +210,8 @@ def values_like(graph, shape, members=None):
             if value.shape != shape or any(np.array_equal(value, other) for other in seen):
                 continue
             seen.append(value)
-            yield (k,)
+            # Of what is the same as an input, a slice of all of it, say, one says that it is that.
+            yield (next((j for j in graph.inputs if np.array_equal(graph.steps[j].value, value)), k),)
             found += 1
             if found == MOST_VALUES:
                 return

@@ -172,7 +172,10 @@ def what_is_left_out(graph, step, slot):
     if step.function in STRAIGHT:
         return Label.MISSING_TERM, f"{name}: its values are other ones than those of the forward"
     if step.function in (np.multiply, np.divide):
-        return Label.WRONG_FUNCTION, f"{name}: its values are other ones than those of the forward"
+        data = [graph.steps[p] for s, p in enumerate(step.references) if s != slot]
+        given = any(one.value.size > 1 and not one.flows for one in data)
+        label = Label.MISSING_FACTOR if given else Label.WRONG_FUNCTION
+        return label, f"{name}: its values are other ones than those of the forward"
     return Label.PRE_ACTIVATION, f"{name}: what comes before it is taken for what comes behind"
 
 
@@ -235,6 +238,12 @@ def with_operand(graph, j, k, value):
     ]
 
 
+def ends_once(mask, axis):
+    """Tell whether a mask is open up to some place along an axis, and shut from there, or the converse."""
+    steps = np.diff(mask.astype(int), axis=axis)
+    return bool((steps >= 0).all() or (steps <= 0).all())
+
+
 def other_masks(mask):
     """Yield what a mask is confused with: label, cost, words and the wrong one."""
     for axis in [a for a in range(mask.ndim) if 1 < mask.shape[a] <= 1000]:
@@ -244,8 +253,10 @@ def other_masks(mask):
             ends[axis] = slice(0, 1) if by > 0 else slice(-1, None)
             beside[tuple(ends)] = mask[tuple(ends)]
             words = f"off by one place along axis {axis}"
-            yield Label.MASK_NOT_STRICT, 24.2, f"{words}: it covers one more", mask | beside
-            yield Label.MASK_NOT_STRICT, 24.2, f"{words}: it covers one less", mask & beside
+            # With one more at its end, of a mask that has one: that is < for <=.
+            label = Label.MASK_NOT_STRICT if ends_once(mask, axis) else Label.MASK_FROM_WRONG_TENSOR
+            yield label, 24.6, f"{words}: it covers one more", mask | beside
+            yield label, 24.6, f"{words}: it covers one less", mask & beside
             yield Label.SHIFTED, 24.4, f"shifted by one place along axis {axis}", np.roll(mask, by, axis)
         yield (
             Label.MASK_FROM_WRONG_TENSOR, 24.6, f"reversed along axis {axis}", np.flip(mask, axis)

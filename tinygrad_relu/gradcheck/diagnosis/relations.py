@@ -66,7 +66,7 @@ def between(graph, early, late):
 STRAIGHT = {np.add, np.subtract, np.negative}
 #: Functions that put elements elsewhere, and what it is called to forget that.
 REORDERED = {
-    np.sort: Label.PERMUTED, np.flip: Label.PERMUTED, np.rot90: Label.PERMUTED, np.roll: Label.SHIFTED,
+    np.transpose: Label.TRANSPOSED, np.swapaxes: Label.TRANSPOSED, np.sort: Label.PERMUTED, np.flip: Label.PERMUTED, np.rot90: Label.PERMUTED, np.roll: Label.SHIFTED,
 }
 
 

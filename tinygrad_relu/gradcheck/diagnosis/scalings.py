@@ -202,9 +202,22 @@ def what_scales_step(graph, k, c):
         return said(Label.CONSTANT_FACTOR, 46, f"{where} is {told(c)} times what it should be", factor=c)
     # Of one term alone: a gradient that is off as a whole is told of as a plain factor.
     lengthy = (close(c, round(c)) and c > 2) or (close(1 / c, round(1 / c)) and 0 < c < 0.5)
-    label = Label.AVERAGED if lengthy and next_to_a_sum(graph, k) else Label.CONSTANT_FACTOR
+    averaged = lengthy and (next_to_a_sum(graph, k) or divides_by(graph, c))
+    label = Label.AVERAGED if averaged else Label.CONSTANT_FACTOR
     cost = 24.8 if label is Label.AVERAGED else 25
     return said(label, cost, f"{where} is {nice} times what it should be", factor=c)
+
+
+def divides_by(graph, c):
+    """Tell whether something is divided by a number, as by that of the samples, or averaged over so many."""
+    for k in graph.live:
+        step = graph.steps[k]
+        if step.function is np.mean and close(c, step.operands[0].size / step.value.size):
+            return True
+        plain = [x for x in step.arguments if isinstance(x, (int, float, np.floating))]
+        if step.function is np.divide and any(close(c, x) for x in plain):
+            return True
+    return False
 
 
 def next_to_a_sum(graph, k):

@@ -18,6 +18,25 @@ def softmaxes(graph):
         yield from softmax_rules(graph, found)
         for one in found if 1 < len(found) < 5 else ():
             yield from softmax_rules(graph, [one])
+    yield from logarithms_of_sums(graph)
+
+
+def logarithms_of_sums(graph):
+    """Yield the logarithm of a sum of exponentials without its derivative, which is a softmax."""
+    for k in graph.live:
+        step = graph.steps[k]
+        total = graph.steps[step.references[0]] if step.function is np.log else step
+        e = graph.steps[total.references[0]] if total.function is np.sum and total is not step else step
+        if e.function is not np.exp or e is step or total.value.ndim not in (0, e.value.ndim):
+            continue
+        change = Change(
+            k, e.references[0], lambda g, _, y=e.value / total.value: np.broadcast_to(g, y.shape) - g * y
+        )
+        yield Mutation(
+            ("log of a sum", k), Label.MISSING_FACTOR, 22.9, [change],
+            "the derivative of the logarithm of a sum of exponentials, the softmax, is not multiplied in",
+            step.line, "the logarithm of a sum",
+        )
 
 
 def softmaxes_of(graph):

@@ -54,5 +54,17 @@ def quotient(x, y, **keywords):
     return x * (1.0 / y) if ones else None
 
 
+def difference(x, n=1, axis=-1, **keywords):
+    """Write the differences of neighbours out; None for any but the first ones."""
+    if n != 1 or keywords:
+        return None
+    before, after = ([slice(None)] * x.ndim for _ in range(2))
+    before[axis], after[axis] = slice(None, -1), slice(1, None)
+    return x[tuple(after)] - x[tuple(before)]
+
+
 #: Functions that are recorded as the steps that they are made of.
-SPELLED_OUT = {np.var: variance, np.std: deviation, np.linalg.norm: norm, np.divide: quotient}
+SPELLED_OUT = {
+    np.var: variance, np.std: deviation, np.linalg.norm: norm, np.divide: quotient,
+    np.diff: difference,
+}

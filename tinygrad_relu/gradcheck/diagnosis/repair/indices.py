@@ -1,5 +1,7 @@
 """Places that take or put at other indices than is meant, or write where they have to add."""
 
+import itertools
+
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
@@ -20,11 +22,19 @@ def of_key(step):
                 return with_key(w.steps[k], x, lambda parts: replaced(parts, position, other))
 
             yield Rewrite.of(label, BEHIND + 0.3, words, rule)
-    if len(parts) > 1:
-        yield Rewrite.of(
-            Label.TRANSPOSED, BEHIND + 0.4, "the indices exchanged",
-            lambda w, k, x: with_key(w.steps[k], x, lambda parts: (parts[1], parts[0], *parts[2:])),
-        )
+    for a, b in itertools.combinations(range(min(len(parts), 5)), 2):
+        if type(parts[a]) is type(parts[b]):
+            yield Rewrite.of(
+                Label.TRANSPOSED, BEHIND + 0.4, "the indices exchanged",
+                lambda w, k, x, a=a, b=b: with_key(w.steps[k], x, lambda parts: exchanged(parts, a, b)),
+            )
+
+
+def exchanged(parts, a, b):
+    """Return a tuple with two of its parts exchanged."""
+    parts = list(parts)
+    parts[a], parts[b] = parts[b], parts[a]
+    return tuple(parts)
 
 
 def of_lines(written, place):

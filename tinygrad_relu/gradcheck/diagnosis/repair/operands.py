@@ -154,7 +154,7 @@ def not_activated(written, k, row):
     section = written.sections[number]
     if section.starts[0] != known[1] or section.partial or section.name not in ACTIVATIONS:
         return None
-    return Label.PRE_ACTIVATION, BEHIND + 0.4, "what an operand is behind its activation"
+    return Label.PRE_ACTIVATION, 25.3, "what an operand is behind its activation"
 
 
 def users(written, k):

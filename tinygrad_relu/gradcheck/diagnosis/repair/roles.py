@@ -7,7 +7,7 @@ from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import described
 from tinygrad_relu.gradcheck.diagnosis.naming import rounds_away, rounds_of
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
-from tinygrad_relu.gradcheck.diagnosis.relations import Relation, relation
+from tinygrad_relu.gradcheck.diagnosis.relations import Relation, comes_from, relation
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import COMPARISONS, MULTIPLICATIVE
 
 
@@ -133,7 +133,8 @@ def at_ties(written, differ):
 def at_a_number(x, where):
     """Tell whether elements are those of one number, some of several."""
     numbers = np.unique(x[where])
-    return numbers.size == 1 and np.array_equal(x == numbers[0], where) and np.ptp(x) > 0
+    counted = x.dtype.kind in "iub" or np.unique(x).size < x.size
+    return counted and numbers.size == 1 and np.array_equal(x == numbers[0], where) and np.ptp(x) > 0
 
 
 def passed_over(written, given, meant):
@@ -148,4 +149,6 @@ def passed_over(written, given, meant):
         return Label.MISSING_FACTOR, BEHIND + 0.7
     if graph.steps[given].site == graph.steps[meant].site and graph.steps[given].references:
         return Label.STALE_BUFFER, BEHIND + 0.9
+    if comes_from(graph, given, meant):
+        return Label.MISSING_FACTOR, BEHIND + 1.2
     return Label.STALE_BUFFER, BEHIND + 1.3
