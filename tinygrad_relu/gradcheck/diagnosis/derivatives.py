@@ -100,9 +100,14 @@ def places_in(section):
             yield f"step {k}", (k,)
 
 
+def letter_of(place):
+    """Return what the value at a place is called in formulas."""
+    return {"result": "y", "operand": "x"}.get(place, "u")
+
+
 def of_formula(section, place, name, found):
     """Return the mutation that takes a formula for the derivative, times a simple number if need be."""
-    letter = {"result": "y", "operand": "x"}.get(place, "u")
+    letter = letter_of(place)
     formula = name.format(v=letter)
     what = {"y": "its result", "x": "its operand"}.get(letter) or described(section.graph, int(place[5:]))
     words = (
@@ -111,7 +116,8 @@ def of_formula(section, place, name, found):
     )
     # The derivative of softplus with the wrong sign is commoner than what it is in terms of its result.
     cost = 23.5 + 0.1 * ("yxu".index(letter)) - 0.2 * name.startswith("sigmoid(-")
-    if name in RARE and section.graph.steps[section.ends[0]].function not in POWERS[-3:]:
+    powered = section.graph.steps[section.ends[0]].function in POWERS[-3:] and "(" not in name
+    if name in RARE and not powered:
         cost += 1.2
     elif section.at_once and place != f"step {section.starts[0]}":
         cost = 19.9  # less than to forget the derivative of one of its steps
@@ -132,6 +138,7 @@ def of_formula(section, place, name, found):
         lambda c: times_a_number(section, (place, name), found[0], c, cost, words),
         {},
         (Change(end, start, lambda g, _: -g * section.slopes[0]),),
+        kind=("section", section.name, section.partial, *key) if letter_of(place) != "u" else (),
     )
 
 

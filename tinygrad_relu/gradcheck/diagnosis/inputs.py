@@ -10,6 +10,7 @@ from tinygrad_relu.gradcheck.diagnosis.mutations import (
     values_like,
 )
 from tinygrad_relu.gradcheck.diagnosis.numbers import simple
+from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
 from tinygrad_relu.gradcheck.diagnosis.relations import REORDERED
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
@@ -41,7 +42,7 @@ def input_mutations(graph, alone=False):
         yield Mutation(
             ("ones", k),
             Label.EXTRA_TERM,
-            40,
+            BEHIND + 2.6,
             [Change(k, k, lambda g, _: np.ones(g.shape))],
             "",
             "",
@@ -49,7 +50,7 @@ def input_mutations(graph, alone=False):
             lambda c: Mutation(
                 (),
                 Label.EXTRA_TERM,
-                34,
+                BEHIND + 2.6,
                 [],
                 f"has the number {c:.6g} added everywhere",
                 details={"extra": c},
@@ -161,7 +162,7 @@ def added(graph, k, j, kind):
         return Mutation(
             (),
             Label.EXTRA_TERM,
-            28 if number else 29,
+            28 if number else BEHIND + 2.5,
             [],
             f"has a term too much: {number or f'{c:.6g}'} times {what}{whose}",
             details={"extra": c},

@@ -35,6 +35,8 @@ class Mutation:
         as a `Mutation` without changes, or None if it means nothing.
     base : sequence of Change
         Of a free one, changes that are always taken once.
+    kind : tuple
+        Other places with the same mistake have the same one; empty where that says nothing.
     walks : int
         How many more walks than one it takes to try it.
     """
@@ -50,6 +52,7 @@ class Mutation:
     details: dict = field(default_factory=dict)
     base: tuple = ()
     walks: int = 0
+    kind: tuple = ()
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,23 @@ class Link:
         )
 
 
+def together(found):
+    """Return one mutation that makes the mistake of several ones of a kind, at all their places."""
+    first = found[0]
+    meaning = first.free(1.0) if first.free else first
+    return meaning and replace(
+        meaning,
+        key=("together", *(one.key for one in found)),
+        changes=[change for one in found for change in (*one.changes, *one.base)],
+        words=f"{meaning.words}, here and in {len(found) - 1} more place{'s' if len(found) > 2 else ''}",
+        line=first.line,
+        op=first.op,
+        free=None,
+        base=(),
+        cost=meaning.cost + 0.5,
+    )
+
+
 def for_one_operand(graph, mutation):
     """Yield a mutation that concerns one step, for the gradient of each of several operands alone.
 
@@ -158,6 +178,7 @@ def for_one_operand(graph, mutation):
 
         yield replace(
             mutation,
+            kind=(),
             key=("for", slot, *mutation.key),
             cost=mutation.cost + 0.8,
             words=mutation.words + on_the_way,

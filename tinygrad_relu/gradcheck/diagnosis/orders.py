@@ -7,6 +7,7 @@ import numpy as np
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, links
 from tinygrad_relu.gradcheck.diagnosis.scalings import only_use
+from tinygrad_relu.gradcheck.diagnosis.step import take_at
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 
@@ -101,7 +102,8 @@ def arranged(link):
         return sum(here.pull(g)[s] for s in slots) if times > 1 else 0
 
     for key, label, cost, arrange, words in (
-        *exchanged_axes(link, shape, axes), *(one for a in axes for one in along(a)),
+        *exchanged_axes(link, shape, axes),
+        *(one for a in axes for one in (chosen_by_size(link, a) or along(a))),
         *(one for a in axes for one in evened_out(link, a)), *(along_all(axes) if len(axes) > 1 else ()),
     ):
         yield link.mutation(
@@ -149,6 +151,25 @@ def along(axis):
     yield (
         ("reversed", axis), Label.PERMUTED, 25, lambda x: np.flip(x, axis), f"reversed along axis {axis}"
     )
+
+
+def chosen_by_size(link, axis):
+    """Return what becomes of the largest or smallest entries, taken of what was sorted along an axis."""
+    sorted_along = link.graph.steps[link.parent(link.members[0])]
+    n, m = (x.shape[axis] if axis < x.ndim else 1 for x in (sorted_along.value, link.first.value))
+    if sorted_along.function is not np.sort or link.first.function is not take_at or n == m:
+        return []
+    return [
+        (
+            ("all", axis), Label.MASK_FORGOTTEN, 23,
+            lambda x: np.broadcast_to(x.sum(axis, keepdims=True) / m, x.shape),
+            f"there for all entries along axis {axis}, and not just for those that were chosen",
+        ),
+        (
+            ("other end", axis), Label.MASK_FROM_WRONG_TENSOR, 24, lambda x: np.flip(x, axis),
+            f"at the other end of axis {axis}: of the smallest for the largest, or the converse",
+        ),
+    ]
 
 
 def evened_out(link, axis):

@@ -18,6 +18,8 @@ from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 #: The cost from which an explanation is only told where there is none that costs less.
 BEHIND = 50.0
+# What each wrong input adds that an explanation would move in another way than it is wrong.
+DOUBT = 24.5
 MOST_READINGS = 2
 MOST_PARTS = 3
 MOST_SPOILT = 6
@@ -55,7 +57,8 @@ class Candidate:
     @property
     def rank(self):
         """What to sort by."""
-        return self.cost >= BEHIND, self.contradicts - len(self.inputs), self.cost
+        behind = self.cost + DOUBT * self.contradicts >= BEHIND
+        return behind, self.contradicts - len(self.inputs), self.cost
 
 
 def ranked(case, candidates, parts, k):

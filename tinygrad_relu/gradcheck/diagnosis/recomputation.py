@@ -307,7 +307,7 @@ def other_values(graph, k):
     for slot, x in enumerate(step.operands):
         if x.shape == step.value.shape and step.flowing[slot]:
             label, words = skipped(step, slot)
-            yield ("skipped", slot), None, x, label, 24.9, words
+            yield ("skipped", slot), None, x, label, 25.4, words
             slopes = step.slopes()[slot]
             if np.ptp(slopes) and two_values(slopes) is None:
                 words = "its derivative stands where its result should: was the array overwritten?"

@@ -139,7 +139,7 @@ def lost_rounds(graph, key, found):
             f"of the {len(found)} terms that {step.name} sends back to {described(graph, parent)}, "
             f"{len(rounds)} {'is' if len(rounds) == 1 else 'are'} left out (of round {which}): does the "
             "loop of the backward run over all rounds?",
-            step.line, step.name,
+            step.line, step.name, kind=("lost", rounds, len(found), parent),
         )
 
 

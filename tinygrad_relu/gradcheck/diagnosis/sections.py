@@ -10,6 +10,8 @@ from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 MOST_STEPS = 16  # of a function that is written out
+#: Mistakes that name other steps of the graph.
+OF_PLACES = ("place", "formula at", "mask", "data")
 
 @dataclass
 class Section:
@@ -58,6 +60,7 @@ class Section:
             self.name,
             None,
             details,
+            kind=() if key[0] in OF_PLACES else ("section", self.name, self.partial, *key),
         )
 
     @functools.cached_property

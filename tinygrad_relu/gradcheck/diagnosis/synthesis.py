@@ -1,6 +1,7 @@
 """Analysis by synthesis: walk back with one rule changed, and see whether that is what was returned."""
 
 import itertools
+from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.lengths import length_mutations
 from tinygrad_relu.gradcheck.diagnosis.losses import loss_mutations
 from tinygrad_relu.gradcheck.diagnosis.misplaced import misplaced_mutations
-from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation
+from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, together
 from tinygrad_relu.gradcheck.diagnosis.orders import order_mutations
 from tinygrad_relu.gradcheck.diagnosis.pieces import piece_mutations
 from tinygrad_relu.gradcheck.diagnosis.products import product_mutations
@@ -35,7 +36,9 @@ MANY = 12
 GOOD = 28.0  # what costs more, something better is looked for
 ALONE = 0.9  # what it costs if it spares the gradient of another input, which it should spoil, too
 
-BUDGET, PART_BUDGET = 3.0, 0.3
+BUDGET, PART_BUDGET, TOGETHER_BUDGET = 3.0, 0.3, 0.6
+# At so many places at most one mistake is made.
+MOST_TOGETHER = 6
 STEP_COST, ELEMENT_COST, LOOK_COST = 7e-6, 4e-9, 4e-5
 
 FOR_ONE_OPERAND = (
@@ -120,7 +123,7 @@ class Synthesis:
         self.first = evidence[0]
         self.wrong = [k for k in self.compared() if self.is_wrong(self.first, k)]
         self.elsewhere, self.others = {}, None
-        self.found, self.parts, self.alone = [], [], []
+        self.found, self.parts, self.alone, self.kinds = [], [], [], defaultdict(list)
         same = [one for one in evidence[1:] if one.graph is self.first.graph]
         numbers = sum(
             int((np.abs(one.residue(k)) > one.allowed[k]).sum())
@@ -168,14 +171,29 @@ class Synthesis:
                 continue
             left -= LOOK_COST + size / len(graph.live) * 2 * ELEMENT_COST
             left -= mutation.walks * walk
+            if mutation.kind:
+                self.kinds[mutation.kind].append(mutation)
             if self.promising(mutation):
                 self.consider(mutation)
                 left -= walk
             if left < 0:
                 break
         self.found += self.alone
+        self.search_together(max(20, int(TOGETHER_BUDGET / walk)))
         if not self.found:
             self.search_parts(max(20, int(PART_BUDGET / walk)))
+
+    def search_together(self, most):
+        """Look for what explains more of the inputs if one mistake is made at several places."""
+        rest = set(self.wrong) - {k for c in self.found for k in c.inputs}
+        for found in self.kinds.values() if rest else ():
+            sets = [found, *itertools.combinations(found, 2)] if len(found) > 2 else [found]
+            for some in sets if 1 < len(found) <= MOST_TOGETHER else ():
+                mutation, most = together(some), most - 1
+                if mutation is not None:
+                    self.consider(mutation)
+                if most < 0:
+                    return
 
     def search_parts(self, most):
         """Look for what explains some of the residue: among terms that are scaled or left out."""
@@ -277,6 +295,9 @@ class Synthesis:
 
     def counterpart(self, key, graph):
         """Return the same mutation of the graph at other inputs, or None; they come in the same order."""
+        if key[0] == "together":
+            found = [self.counterpart(one, graph) for one in key[1:]]
+            return None if None in found else together(found)
         if self.others is None:
             self.others = mutations(graph)
         while key not in self.elsewhere:

@@ -40,6 +40,8 @@ EXCHANGES = [
     (np.minimum, np.maximum, Label.MASK_FROM_WRONG_TENSOR),
     (np.max, np.min, Label.WRONG_FUNCTION),
     (np.sum, np.max, Label.WRONG_FUNCTION),
+    (np.sum, np.cumsum, Label.WRONG_FUNCTION),
+    (np.cumsum, np.sum, Label.WRONG_FUNCTION),
     (np.logical_and, np.logical_or, Label.MASK_FROM_WRONG_TENSOR),
     (np.logical_or, np.logical_and, Label.MASK_FROM_WRONG_TENSOR),
     (np.bitwise_and, np.bitwise_or, Label.MASK_FROM_WRONG_TENSOR),

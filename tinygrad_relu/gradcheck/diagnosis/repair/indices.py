@@ -14,8 +14,7 @@ def of_key(step):
     """Yield other indices where something is taken or put."""
     if step.function not in (take_at, assign_at, add_at):
         return
-    key = step.arguments[1]
-    parts = key if isinstance(key, tuple) else (key,)
+    parts = parts_of(step.arguments[1])
     for position, part in enumerate(parts):
         for label, words, other in other_keys(part):
             def rule(w, k, x, position=position, other=other):
@@ -30,6 +29,59 @@ def of_key(step):
             )
 
 
+def of_other_arrays(written, place):
+    """Yield other arrays of indices that are at hand, for an array or, in a loop, round by round."""
+    if any(written.steps[k].function not in (take_at, assign_at, add_at) for k in place):
+        return
+    rounds = {k: number for group in by_site(written, place) for number, k in enumerate(group)}
+    keys = [parts_of(written.steps[k].arguments[1]) for k in place]
+    for position in range(min(map(len, keys))):
+        own = own_indices([parts[position] for parts in keys], [rounds[k] for k in place])
+        if own is None:
+            continue
+        for name, other in (*written.one.graph.data, *written.data):
+            if other.dtype.kind not in "iu" or other.shape != own.shape or np.array_equal(other, own):
+                continue
+            for order in (other, other[::-1]) if max(rounds.values()) else (other,):
+                label = Label.SHIFTED if follows(own, order) else Label.PERMUTED
+                def rule(w, k, x, position=position, order=order):
+                    at = int(order[rounds[k]]) if len(order) > 1 and max(rounds.values()) else order
+                    return with_key(w.steps[k], x, lambda parts: replaced(parts, position, lambda _: at))
+
+                yield Rewrite.of(label, BEHIND + 0.2, f"{name} as indices", rule)
+
+
+def by_site(written, place):
+    """Return the steps of a place by the instruction that made them, each with all its rounds."""
+    found = {}
+    for k in sorted(place):
+        found.setdefault((written.steps[k].site, written.steps[k].function), []).append(k)
+    return found.values()
+
+
+def own_indices(parts, rounds):
+    """Return the indices that a place has: an array, or the numbers of its rounds; None if neither."""
+    if is_indices(parts[0]) and not any(rounds):
+        return parts[0]
+    if not all(isinstance(n, (int, np.integer)) for n in parts) or len(parts) < 2:
+        return None
+    numbers = dict(zip(rounds, parts))
+    same = all(numbers[r] == n for r, n in zip(rounds, parts))
+    return np.array([int(numbers[r]) for r in sorted(numbers)]) if same and len(numbers) > 1 else None
+
+
+def parts_of(key):
+    """Return the parts of a key as a tuple."""
+    return key if isinstance(key, tuple) else (key,)
+
+
+def follows(one, other):
+    """Tell whether one array of indices is another one that begins a place earlier or later."""
+    return one.size > 1 and (
+        np.array_equal(one[..., 1:], other[..., :-1]) or np.array_equal(one[..., :-1], other[..., 1:])
+    )
+
+
 def exchanged(parts, a, b):
     """Return a tuple with two of its parts exchanged."""
     parts = list(parts)
@@ -38,15 +90,15 @@ def exchanged(parts, a, b):
 
 
 def of_lines(written, place):
-    """Yield all slices on a line from their other ends, and its two arrays of indices exchanged."""
+    """Yield all slices on a line from their other ends, its arrays of indices exchanged, or others."""
+    yield from of_other_arrays(written, place)
     yield Rewrite.of(
         Label.SHIFTED, BEHIND + 0.6, "all slices on the line from their other ends",
         lambda w, k, x: with_key(w.steps[k], x, lambda parts: tuple(map(turned, parts))),
     )
     arrays = []
     for k in place:
-        key = written.steps[k].arguments[1]
-        for part in key if isinstance(key, tuple) else (key,):
+        for part in parts_of(written.steps[k].arguments[1]):
             if is_indices(part) and not any(np.array_equal(part, other) for other in arrays):
                 arrays.append(part)
     if len(arrays) == 2:

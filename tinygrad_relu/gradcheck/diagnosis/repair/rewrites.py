@@ -8,7 +8,7 @@ from tinygrad_relu.gradcheck.diagnosis.repair.calls import (
     of_function,
     of_numbers,
 )
-from tinygrad_relu.gradcheck.diagnosis.repair.indices import of_addition, of_key
+from tinygrad_relu.gradcheck.diagnosis.repair.indices import of_addition, of_key, of_other_arrays
 from tinygrad_relu.gradcheck.diagnosis.repair.operands import of_operand, other_operand
 from tinygrad_relu.gradcheck.diagnosis.repair.results import of_result, of_rounds, with_a_value
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import COMPARISONS, plainly
@@ -29,6 +29,7 @@ def small_rewrites(written, place):
     yield from of_einsum(written, place)
     yield from of_arrangement(written, place)
     yield from of_key(step)
+    yield from of_other_arrays(written, place)
     yield from of_addition(written, place)
     yield from minus_removed(written, place)
     for path in step.paths:

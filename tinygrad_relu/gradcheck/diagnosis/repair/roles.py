@@ -93,6 +93,8 @@ def how_confused(written, step, k, row):
         return None
     if own[0] == kind == "forward":
         a, b = own[1], row[-1][1]
+        if not graph.steps[a].flows and not graph.steps[b].flows and value.shape == other.shape:
+            return of_constants(np.asarray(value, float), np.asarray(other, float))
         if graph.steps[a].site == graph.steps[b].site and graph.steps[a].references:
             return Label.STALE_BUFFER, BEHIND + 0.8
         if relation(graph, a, b) is Relation.ACTIVATION:
@@ -102,6 +104,19 @@ def how_confused(written, step, k, row):
             return Label.MASK_FROM_WRONG_TENSOR, BEHIND + 0.8
         return Label.WRONG_FUNCTION, BEHIND + 1.0
     return Label.WRONG_FUNCTION, BEHIND + 1.2
+
+
+def of_constants(value, other):
+    """Return the label and the cost of taking an array of data for another one."""
+    with np.errstate(all="ignore"):
+        ratio = other / value
+    if np.ptp(other - value) <= 1e-12 * np.abs(other).max(initial=0):
+        return Label.MISSING_TERM, BEHIND + 0.8
+    if np.isfinite(ratio).all() and np.ptp(ratio) <= 1e-12 * np.abs(ratio).max(initial=0):
+        return Label.MISSING_FACTOR, BEHIND + 0.8
+    if two_values(value) is not None and two_values(other) is not None:
+        return Label.MASK_FROM_WRONG_TENSOR, BEHIND + 0.8
+    return Label.WRONG_FUNCTION, BEHIND + 1.0
 
 
 def decides(written, step):
