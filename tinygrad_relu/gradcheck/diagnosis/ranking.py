@@ -18,8 +18,8 @@ from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 #: The cost from which an explanation is only told where there is none that costs less.
 BEHIND = 50.0
-# What each wrong input adds that an explanation would move in another way than it is wrong.
-DOUBT = 24.5
+#: The same for one that would move another wrong input in another way than it is wrong.
+UNSURE = 25.9
 MOST_READINGS = 2
 MOST_PARTS = 3
 MOST_SPOILT = 6
@@ -57,7 +57,7 @@ class Candidate:
     @property
     def rank(self):
         """What to sort by."""
-        behind = self.cost + DOUBT * self.contradicts >= BEHIND
+        behind = self.cost >= (UNSURE if self.contradicts else BEHIND)
         return behind, self.contradicts - len(self.inputs), self.cost
 
 

@@ -22,8 +22,10 @@ from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import (
 from tinygrad_relu.gradcheck.diagnosis.repair.roles import (
     called_so,
     confused,
+    earlier_contents,
     label_of_mask,
     missing_factor,
+    used_again,
 )
 
 #: What may be meant by a value: what is wrong without it, cost, words, function.
@@ -58,6 +60,7 @@ def of_operand(written, place, path):
                 label, BEHIND + cost, f"{words} for an operand",
                 with_operand(lambda w, k, x, f=function: f(x)),
             )
+        yield from as_it_was_before(written, place, path)
         yield from rearranged(
             own, lambda rule: with_operand(lambda w, k, x: rule(x)), "an operand"
         )
@@ -76,6 +79,29 @@ def of_operand(written, place, path):
             label, BEHIND + 0.6, "one of the factors left out",
             with_operand(lambda w, k, x: np.ones_like(x)),
         )
+
+
+def as_it_was_before(written, place, path):
+    """Yield what the array or the variable of an operand had before it was changed."""
+    own = {k: operand_of(written, k, path) for k in place}
+    if not any(used_again(written, k) for k in own.values()):
+        return  # it is that which is wrong
+    found = {k: earlier_contents(written, own[k]) for k in place}
+    for number in range(min(map(len, found.values()))):
+        same = all(
+            written.steps[earlier[number]].value.shape == written.steps[own[k]].value.shape
+            for k, earlier in found.items()
+        )
+        if same:
+            yield Rewrite.of(
+                Label.STALE_BUFFER, 23.0 + 0.01 * number, "an operand as it was before it was changed",
+                operand_changer(path)(lambda w, k, x, n=number: w.steps[found[k][n]].value),
+            )
+
+
+def operand_of(written, k, path):
+    """Return the step that an operand of step `k` is the value of."""
+    return written.steps[k].references[written.steps[k].paths.index(path)]
 
 
 def superfluous(written, place, slot, rule):
@@ -118,7 +144,7 @@ def other_operand(written, place, path):
     slot = step.paths.index(path)
     own = step.operands[slot]
     with_operand = operand_changer(path)
-    if step.function in ADDITIVE or len(users(written, step.references[slot])) > 1:
+    if step.function in ADDITIVE or len(written.users(step.references[slot])) > 1:
         for row, value in at_hand(written, place, step.value.shape if step.elementwise else own.shape):
             if value.dtype.kind in "fb":
                 yield Rewrite(
@@ -155,11 +181,6 @@ def not_activated(written, k, row):
     if section.starts[0] != known[1] or section.partial or section.name not in ACTIVATIONS:
         return None
     return Label.PRE_ACTIVATION, 25.3, "what an operand is behind its activation"
-
-
-def users(written, k):
-    """Return the own steps that take the value of a step."""
-    return [j for j in written.own if k in written.steps[j].references]
 
 
 def compared_otherwise(written, k, row, rule):

@@ -101,7 +101,7 @@ def with_a_value(written, place):
         )
         if value.dtype.kind == "f" and row[0][0] != "cotangent":
             yield Rewrite(
-                lambda _, row=row: missing_factor(written, row, 0.7, "its result over"),
+                lambda _, row=row: missing_factor(written, row, 0.9, "its result over"),
                 lambda w, k, x, row=row: plainly(w, k, x) / taken(w, k, place, row),
             )
         if value.shape == shape and row[0][0] in ("part", "cotangent", "own"):

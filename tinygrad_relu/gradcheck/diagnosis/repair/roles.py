@@ -1,5 +1,8 @@
 """What the values of a backward are, in the words of the forward, and what it means to confuse them."""
 
+import linecache
+import re
+
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.functions import two_values
@@ -9,6 +12,12 @@ from tinygrad_relu.gradcheck.diagnosis.naming import rounds_away, rounds_of
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
 from tinygrad_relu.gradcheck.diagnosis.relations import Relation, comes_from, relation
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import COMPARISONS, MULTIPLICATIVE
+from tinygrad_relu.gradcheck.diagnosis.step import add_at, assign_at
+
+#: A line whose variable has a value already.
+OVERWRITING = re.compile(r"\s*(\w+)\s*=.*\b\1\b")
+# So far an array is followed back to what it was before.
+MOST_CONTENTS = 8
 
 
 def called_so(written, row):
@@ -81,10 +90,7 @@ def how_confused(written, step, k, row):
     if kind in ("cotangent", "part") and (own is None or own[0] != "cotangent"):
         return None
     if own is None:
-        producer = written.steps[k]
-        if producer.in_place and any(written.role(p) == row[-1] for p in producer.references):
-            return Label.STALE_BUFFER, 23.0
-        if producer.function is np.where:
+        if written.steps[k].function is np.where:
             return Label.MASK_FROM_WRONG_TENSOR, BEHIND + 1.4
         return Label.WRONG_FUNCTION, BEHIND + 1.5
     if own[0] == kind == "cotangent":
@@ -104,6 +110,33 @@ def how_confused(written, step, k, row):
             return Label.MASK_FROM_WRONG_TENSOR, BEHIND + 0.8
         return Label.WRONG_FUNCTION, BEHIND + 1.0
     return Label.WRONG_FUNCTION, BEHIND + 1.2
+
+
+def earlier_contents(written, k):
+    """Return the steps whose values an array, or the variable that it is called by, had before step `k`."""
+    found = []
+    while len(found) < MOST_CONTENTS:
+        step = written.steps[k]
+        inside = step.in_place or step.function in (assign_at, add_at)
+        before = step.references if overwrites(step) else step.references[:1] if inside else []
+        if not before:
+            break
+        found += before
+        k = before[0]
+    return found
+
+
+def used_again(written, k):
+    """Tell whether the value of a step is taken at several places."""
+    return len(written.users(k)) + written.outputs.count(k) > 1
+
+
+def overwrites(step):
+    """Tell whether a step is that of a line such as ``d = d * x``, whose variable had a value before."""
+    if not step.site:
+        return False
+    line = linecache.getline(step.site[0][0].co_filename, int(step.line.rpartition(":")[2]))
+    return OVERWRITING.match(line) is not None
 
 
 def of_constants(value, other):

@@ -100,6 +100,10 @@ class Written:
                 new[k] = np.asarray(rules[k](operands) if k in rules else step.called(operands))
         return [None if k is None else new.get(k, self.steps[k].value) for k in self.outputs]
 
+    def users(self, k):
+        """Return the steps of the backward that take the value of a step."""
+        return [j for j in self.own if k in self.steps[j].references]
+
     def sensitivities(self, k, direction):
         """Return by how much a gradient moves along a direction, for each step that may be moved."""
         found = {self.outputs[k]: direction}
