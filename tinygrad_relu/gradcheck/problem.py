@@ -215,8 +215,14 @@ class ArrayProblem(Problem):
         """Call the user's function with recorded arrays."""
         return self.traced(arrays)
 
-    def followed(self, arrays, cotangents):
+    def followed(self, arrays, cotangents, rebound=lambda function: function):
         """Call the user's function, and then the derivative, with recorded arrays.
+
+        Parameters
+        ----------
+        arrays, cotangents : list of ndarray
+        rebound : callable, optional
+            ``rebound(function)``: what to call in the place of the derivative.
 
         Returns
         -------
@@ -226,7 +232,9 @@ class ArrayProblem(Problem):
             What the function returned.
         """
         outputs = self.passing.call(self.function, self.arguments_with(arrays))
-        found = self.passing.call(self.derivative, self.arguments_with(arrays), *self.leading(cotangents))
+        found = self.passing.call(
+            rebound(self.derivative), self.arguments_with(arrays), *self.leading(cotangents)
+        )
         return self.taken_apart(found), outputs
 
     def arguments_with(self, arrays):
@@ -315,9 +323,9 @@ class LossAndGradient(ArrayProblem):
         """Call the user's function as it is, such as with tensors, for its value."""
         return super().traced(values)[0]
 
-    def followed(self, arrays, cotangents):
+    def followed(self, arrays, cotangents, rebound=lambda function: function):
         """Call the user's function with recorded arrays; return the gradients and the value."""
-        found = self.passing.call(self.function, self.arguments_with(arrays))
+        found = self.passing.call(rebound(self.function), self.arguments_with(arrays))
         return self.taken_apart(found), found[0]
 
     def taken_apart(self, found):

@@ -59,8 +59,8 @@ class Case:
     shared : sequence of (int, int)
         Pairs of inputs whose gradients lie in the same memory.
     followed : callable or None
-        ``followed(arrays, cotangents) -> (gradients, outputs)``: the user's forward and then the
-        backward, to be called with recorded arrays.
+        ``followed(arrays, cotangents, rebound) -> (gradients, outputs)``: the user's forward and then the
+        backward, or what ``rebound(backward)`` gives, to be called with recorded arrays.
     """
 
     names: Sequence[str]

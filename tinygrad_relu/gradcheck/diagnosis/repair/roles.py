@@ -35,6 +35,8 @@ def called_so(written, row):
         return f"the derivative of {section.name} ({graph.steps[section.ends[0]].line})"
     if kind == "winner":
         return f"the mask of {graph.steps[number].name} ({graph.steps[number].line})"
+    if kind == "own" and not written.steps[number].references:
+        return "data"
     if kind == "own":
         return f"what {written.steps[number].line} computes"
     return number
@@ -133,7 +135,7 @@ def used_again(written, k):
 
 def overwrites(step):
     """Tell whether a step is that of a line such as ``d = d * x``, whose variable had a value before."""
-    if not step.site:
+    if not step.references or not step.line:
         return False
     line = linecache.getline(step.site[0][0].co_filename, int(step.line.rpartition(":")[2]))
     return OVERWRITING.match(line) is not None
@@ -148,7 +150,9 @@ def of_constants(value, other):
     if np.isfinite(ratio).all() and np.ptp(ratio) <= 1e-12 * np.abs(ratio).max(initial=0):
         return Label.MISSING_FACTOR, BEHIND + 0.8
     if two_values(value) is not None and two_values(other) is not None:
-        return Label.MASK_FROM_WRONG_TENSOR, BEHIND + 0.8
+        same = np.array_equal(value == value.max(), other == other.max())
+        # Labels that are smoothed, say, and those that are not.
+        return Label.MISSING_TERM if same else Label.MASK_FROM_WRONG_TENSOR, BEHIND + 0.8
     return Label.WRONG_FUNCTION, BEHIND + 1.0
 
 

@@ -36,9 +36,13 @@ def repairs(case, evidence, explained=False):
     """
     if case.followed is None:
         return []
-    try:
-        written = [Written(case, one) for one in evidence]
-    except Exception:  # the user's functions, called with what they were not written for
+    for data in (True, False):
+        try:
+            written = [Written(case, one, data) for one in evidence]
+            break
+        except Exception:  # the user's functions, called with what they were not written for
+            written = []
+    if not written:
         return []
     first = written[0]
     written = [w for w in written if same_steps(w, first)]
@@ -116,7 +120,10 @@ class Repair:
         ):
             for place in places:
                 if self.may_be_wrong(place):
-                    left = self.search_at(place, ways, left)
+                    try:
+                        left = self.search_at(place, ways, left)
+                    except FAILURES:  # a step of a kind that was not thought of: others may be wrong
+                        continue
                 if left < 0:
                     return self.found
         self.search_pairs()

@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 
+from tinygrad_relu.gradcheck.diagnosis.given_data import with_data
 from tinygrad_relu.gradcheck.diagnosis.recording import recorded
 from tinygrad_relu.gradcheck.diagnosis.reductions import extreme
 from tinygrad_relu.gradcheck.diagnosis.sections import sections
@@ -26,6 +27,8 @@ class Written:
     one : Evidence
         Whose gradients it has to give, or `ValueError` is raised: what was not recorded as it was
         meant tells nothing.
+    data : bool
+        Whether what is made of data alone is recorded, too.
 
     Attributes
     ----------
@@ -36,11 +39,14 @@ class Written:
         The steps that lead to gradients, and are not those of the forward.
     """
 
-    def __init__(self, case, one):
+    def __init__(self, case, one, data=True):
         count = len(one.inputs)
 
         def gradients(arrays):
-            found, outputs = case.followed(arrays[:count], arrays[count:])
+            def rebound(function):
+                return with_data(function, arrays[0].recording.created) if data else function
+
+            found, outputs = case.followed(arrays[:count], arrays[count:], rebound)
             outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
             return [*found, *outputs]
 
