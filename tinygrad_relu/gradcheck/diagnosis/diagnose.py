@@ -21,6 +21,8 @@ from tinygrad_relu.gradcheck.diagnosis.unseen_masks import unseen_masks
 CERTAIN = 19.4
 # How much less an explanation costs if the text of the backward bears it out.
 SUPPORT = 0.6
+# How much more if the text speaks against it, and what does so against a mask that is forgotten.
+AGAINST, OTHER_MASKS = 4.0, {Label.MASK_FROM_WRONG_TENSOR, Label.MASK_NOT_STRICT}
 # What may be said of nearly every rewrite.
 VAGUE = {Label.WRONG_FUNCTION, Label.CONSTANT_FACTOR}
 # What is more than all costs of explanations that name a rule.
@@ -103,13 +105,19 @@ def with_synthesis(case, evidence, broken, candidates):
     candidates, wrong = [*candidates, *found], set(synthesis.wrong)
     if not wrong <= inputs_of(candidates, CERTAIN):
         repaired = repairs(case, evidence, explained=wrong <= inputs_of(candidates, BEHIND))
-        candidates = [*(supported(candidate, repaired) for candidate in candidates), *repaired]
+        candidates = [*(weighed(candidate, repaired) for candidate in candidates), *repaired]
     return candidates, synthesis.parts
 
 
-def supported(candidate, repaired):
-    """Return a candidate that costs less if the best rewrite of the backward is of the same kind."""
+def weighed(candidate, repaired):
+    """Return a candidate with a cost that follows from what the text of the backward shows.
+
+    It is less if the best rewrite is of the same kind, and more for a mask that is said to be forgotten,
+    where a mask that is there has to be another one.
+    """
     of_same = [one for one in repaired if candidate.inputs <= one.inputs]
+    if candidate.label is Label.MASK_FORGOTTEN and any(one.label in OTHER_MASKS for one in of_same):
+        return replace(candidate, cost=candidate.cost + AGAINST)
     best = min(of_same, key=lambda one: one.cost, default=None)
     if best is None or candidate.cost < CERTAIN:
         return candidate

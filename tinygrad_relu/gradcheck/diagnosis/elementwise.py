@@ -8,6 +8,7 @@ from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.masks import slope_upside_down, wrong_masks
 from tinygrad_relu.gradcheck.diagnosis.mutations import for_one_operand
 from tinygrad_relu.gradcheck.diagnosis.numbers import close
+from tinygrad_relu.gradcheck.diagnosis.relations import STRAIGHT
 from tinygrad_relu.gradcheck.diagnosis.sections import sections
 
 MOST_LIVE = 80  # of a graph where each operand of each step is looked at by itself
@@ -99,7 +100,8 @@ def forgotten(section, sides):
                 lambda j, _, side=side: side * ones[j],
                 f"the mask of {name} is forgotten: every element is scaled alike",
             )
-    if sides is not None and sides[1] > 0 and sides[0] != 0:
+    gate = section.graph.steps[section.ends[0]].function not in STRAIGHT
+    if sides is not None and sides[1] > 0 and sides[0] != 0 and gate:
         yield section.mutation(
             ("hard",),
             Label.WRONG_FUNCTION,

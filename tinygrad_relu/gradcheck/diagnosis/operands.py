@@ -12,6 +12,7 @@ from tinygrad_relu.gradcheck.diagnosis.relations import (
     STRAIGHT,
     Relation,
     comes_from,
+    of_data,
     relation,
 )
 from tinygrad_relu.gradcheck.diagnosis.step import summed_to, take_at
@@ -155,12 +156,17 @@ def how_confused(graph, link, path, own, other):
     constants = [not graph.steps[k].references and k not in graph.inputs for k in (own, other)]
     if all(constants) and len(link.members) > 1:
         return Label.STALE_BUFFER, 24
+    values = [np.asarray(graph.steps[k].value, float) for k in (own, other)]
+    if all(constants) and values[0].shape == values[1].shape and (label := of_data(*values)):
+        return label, 24.2
     if same_site(graph, own, other):
         return Label.STALE_BUFFER, 24
     if link.first.function is np.divide and {own, other} <= set(link.first.references):
         return Label.MISSING_FACTOR, 24  # of a quotient 1 is left
     late = graph.steps[max(own, other)]
     direct = min(own, other) in late.references
+    if direct and other < own and late.function is np.power:
+        return Label.PRE_ACTIVATION, 23.4
     if direct and late.function in REORDERED:
         return REORDERED[late.function], 23
     how = relation(graph, own, other)

@@ -6,6 +6,7 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, links
+from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
 from tinygrad_relu.gradcheck.diagnosis.scalings import only_use
 from tinygrad_relu.gradcheck.diagnosis.step import take_at
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
@@ -176,13 +177,13 @@ def evened_out(link, axis):
     """Yield what is the same everywhere along an axis: key, label, cost, function and words."""
     forgotten = weighs_for_a_sum(link)
     yield (
-        ("averaged", axis), Label.MISSING_FACTOR if forgotten else Label.AVERAGED, 26.1 - 0.1 * forgotten,
+        ("averaged", axis), Label.MISSING_FACTOR if forgotten else Label.AVERAGED, BEHIND + 1 - 0.1 * forgotten,
         lambda x: np.broadcast_to(x.mean(axis, keepdims=True), x.shape),
         f"the same along axis {axis}: the other factor, its weights, is not multiplied in" if forgotten
         else f"averaged over axis {axis}",
     )
     yield (
-        ("summed", axis), Label.SUMMED, 26,
+        ("summed", axis), Label.SUMMED, BEHIND + 0.9,
         lambda x: np.broadcast_to(x.sum(axis, keepdims=True), x.shape), f"summed over axis {axis}",
     )
 

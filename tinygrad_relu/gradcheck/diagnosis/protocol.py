@@ -347,7 +347,7 @@ class Calls:
             return self.stale(name, "depends on what the forward was last called with")
         if self.after[k] is not None and not alike(self.after[k], calls[0]):
             return self.stale(name, "is a view of a buffer that the next call writes over")
-        return self.shared(k) or self.unmoved(k) or self.kept(k)
+        return self.shared(k) or self.kept(k) or self.unmoved(k)
 
     def stale(self, name, words):
         """Return the explanation by a buffer."""

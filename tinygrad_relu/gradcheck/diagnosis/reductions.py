@@ -165,7 +165,7 @@ def cumulated(link):
     if axis is None:
         return
     yield link.mutation(
-        ("no cumsum",), Label.MISSING_FACTOR, 22, lambda k, g, _: g,
+        ("no cumsum",), Label.MISSING_TERM, 22, lambda k, g, _: g,
         "the gradient is handed on through np.cumsum as it is, and has to be added up from the end",
     )
     yield link.mutation(

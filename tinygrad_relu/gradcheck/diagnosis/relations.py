@@ -63,6 +63,30 @@ def between(graph, early, late):
     return Relation.GATE if sides is not None and 0 in sides else Relation.FACTOR
 
 
+def of_data(own, other):
+    """Return which mistake it is to take one array of data for another, or None if they have nothing in common.
+
+    Parameters
+    ----------
+    own, other : ndarray
+        What is meant, and what is taken.
+    """
+    with np.errstate(all="ignore"):
+        ratio, apart = own / other, np.ptp(own - other)
+    if apart <= 1e-12 * np.abs(own).max(initial=0):
+        return Label.MISSING_TERM
+    if not np.isinf(ratio).any() and np.nanmin(np.abs(ratio), initial=1) > 0 and any(
+        np.nanmax(np.nanmax(ratio, axis) - np.nanmin(ratio, axis)) <= 1e-12 * np.nanmax(np.abs(ratio))
+        for axis in range(ratio.ndim)
+    ):
+        return Label.MISSING_FACTOR
+    if two_values(own) is None or two_values(other) is None:
+        return None
+    # Labels that are smoothed, say, and those that are not; else masks.
+    same = np.array_equal(own == own.max(), other == other.max())
+    return Label.MISSING_TERM if same else Label.MASK_FROM_WRONG_TENSOR
+
+
 STRAIGHT = {np.add, np.subtract, np.negative}
 #: Functions that put elements elsewhere, and what it is called to forget that.
 REORDERED = {

@@ -111,6 +111,9 @@ def what_scales(link, c):
             f"{where} is {simple(c, lengths(link))} times what it should be: {found}",
             factor=c,
         )
+    if any(abs(c - 1 / n) < 1e-7 for n in exponents(link)):
+        words = f"{where} lacks the factor {told(1 / c)}, the exponent of a power"
+        return said(Label.MISSING_FACTOR, 24, words, factor=c)
     nice = simple(c, lengths(link))
     if nice is None:
         return said(Label.CONSTANT_FACTOR, 45, f"{where} is {told(c)} times what it should be", factor=c)
@@ -129,6 +132,16 @@ def turns_sign(step, path):
     return step.function is np.negative or (
         path == (0, 1) and step.function in (np.subtract, np.divide)
     )
+
+
+def exponents(link):
+    """Return the exponents of powers that a link goes to, through products with numbers."""
+    steps, k = link.graph.steps, link.parent(link.members[0])
+    while steps[k].function is np.multiply and len(list(link.graph.edges(k))) == 1:
+        ((_, k),) = link.graph.edges(k)
+    return [x for x in steps[k].arguments[1:] if isinstance(x, (int, float))] if (
+        steps[k].function is np.power
+    ) else []
 
 
 def averaging(link, c):

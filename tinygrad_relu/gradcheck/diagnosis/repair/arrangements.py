@@ -19,6 +19,8 @@ def of_arrangement(written, place):
                 label, BEHIND + 0.7, f"axes in the order {order}",
                 lambda w, k, x, o=order: x[0].transpose(o),
             )
+    if step.function in (np.concatenate, np.stack, np.hstack, np.vstack):
+        yield from of_pieces(step)
     if step.function is not np.reshape:
         return
     before, after = step.operands[0].ndim, step.value.ndim
@@ -34,6 +36,21 @@ def of_arrangement(written, place):
                 [w.steps[k].value.shape[a] for a in o]
             ).transpose(np.argsort(o)),
         )
+
+
+def of_pieces(step):
+    """Yield other orders of what is put together."""
+    pieces = step.arguments[0]
+    if not isinstance(pieces, (list, tuple)) or not 1 < len(pieces) < 5:
+        return
+    for order in itertools.permutations(range(len(pieces))):
+        if list(order) != sorted(order):
+            yield Rewrite.of(
+                Label.PERMUTED, BEHIND + 0.8, f"the pieces in the order {order}",
+                lambda w, k, x, order=order: w.steps[k].called(
+                    x, arguments=[[w.steps[k].arguments[0][n] for n in order], *w.steps[k].arguments[1:]]
+                ),
+            )
 
 
 def rearranged(value, rule_of, what):

@@ -90,6 +90,15 @@ def of_function(written, place):
             )
 
 
+def of_functions(written, place):
+    """Yield all sines of a line for its cosines, and the converse."""
+    other = {np.sin: np.cos, np.cos: np.sin}
+    yield Rewrite.of(
+        Label.WRONG_FUNCTION, BEHIND + 0.2, "sines and cosines on the line exchanged",
+        lambda w, k, x: w.steps[k].called(x, other[w.steps[k].function]),
+    )
+
+
 def minus_removed(written, place):
     """Yield a negative without its minus, where that is not the sign of the whole."""
     if written.steps[place[0]].function is np.negative and not written.is_straight(place):

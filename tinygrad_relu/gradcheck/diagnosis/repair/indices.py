@@ -96,6 +96,16 @@ def of_lines(written, place):
         Label.SHIFTED, BEHIND + 0.6, "all slices on the line from their other ends",
         lambda w, k, x: with_key(w.steps[k], x, lambda parts: tuple(map(turned, parts))),
     )
+    keys = [written.steps[k].arguments[1] for k in place]
+    different = [key for n, key in enumerate(keys) if not any(same_key(key, other) for other in keys[:n])]
+    if len(different) == 2:
+        yield Rewrite.of(
+            Label.PERMUTED, BEHIND + 0.5, "the two indices exchanged",
+            lambda w, k, x: with_key(
+                w.steps[k], x,
+                lambda _: parts_of(different[same_key(w.steps[k].arguments[1], different[0])]),
+            ),
+        )
     arrays = []
     for k in place:
         for part in parts_of(written.steps[k].arguments[1]):
@@ -112,6 +122,11 @@ def of_lines(written, place):
                 ),
             ),
         )
+
+
+def same_key(one, other):
+    """Tell whether two keys are the same."""
+    return repr(one) == repr(other)
 
 
 def is_indices(part):

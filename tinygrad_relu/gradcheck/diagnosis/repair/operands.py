@@ -27,6 +27,7 @@ from tinygrad_relu.gradcheck.diagnosis.repair.roles import (
     missing_factor,
     used_again,
 )
+from tinygrad_relu.gradcheck.diagnosis.step import take_at
 
 #: What may be meant by a value: what is wrong without it, cost, words, function.
 OF_ONE_VALUE = [
@@ -116,14 +117,22 @@ def superfluous(written, place, slot, rule):
 
 
 def is_update(written, step, slot):
-    """Tell whether an operand is the gradient of the other one, which is an input, times a number."""
+    """Tell whether an operand is what a step of descent takes off a parameter, or adds to it.
+
+    That is a number times the gradient of the other operand, or times anything, if that is part of an input.
+    """
     if len(step.references) != 2:
         return False
-    kept = written.role(step.references[1 - slot])
-    if kept is None or kept[0] != "forward" or kept[1] not in written.one.graph.inputs:
+    graph, kept = written.one.graph, written.role(step.references[1 - slot])
+    if kept is None or kept[0] != "forward":
         return False
+    origin = graph.steps[kept[1]]
+    taken = written.steps[step.references[slot]]
+    rate = taken.function is np.multiply and any(isinstance(x, (int, float)) for x in taken.arguments)
+    if origin.function is take_at and origin.references[0] in graph.inputs and rate:
+        return True
     right, value = written.one.right.get(kept[1]), step.operands[slot]
-    if right is None or right.shape != value.shape or not right.any():
+    if kept[1] not in graph.inputs or right is None or right.shape != value.shape or not right.any():
         return False
     c = np.abs(value).max() / np.abs(right).max()
     return bool((np.abs(np.abs(value) - c * np.abs(right)) <= 1e-7 * np.abs(value).max()).all())
@@ -169,6 +178,33 @@ def other_operand(written, place, path):
                 yield Rewrite(
                     lambda _, row=row: confused(written, step, step.references[slot], row), rule
                 )
+
+
+def of_shared(written, place):
+    """Yield the steps of a line with something else for a value that all of them take."""
+    p = written.shared[place]
+    own = written.steps[p].value
+    if own.dtype.kind != "f":
+        return
+
+    def with_value(change):
+        def rule(w, k, x):
+            references = w.steps[k].references
+            return w.steps[k].called([change(y) if q == p else y for q, y in zip(references, x)])
+
+        return rule
+
+    if own.ndim >= 2 and own.shape[-1] == own.shape[-2]:
+        yield Rewrite.of(
+            Label.TRANSPOSED, BEHIND + 0.9, "an operand transposed, wherever it is on the line",
+            with_value(lambda y: np.swapaxes(y, -1, -2)),
+        )
+    for row, value in at_hand(written, place[:1], own.shape):
+        if value.shape == own.shape and value.dtype == own.dtype:
+            yield Rewrite(
+                lambda _, row=row: confused(written, written.steps[place[0]], p, row),
+                with_value(lambda y, value=value: value),
+            )
 
 
 def not_activated(written, k, row):

@@ -5,8 +5,16 @@ import numpy as np
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.numbers import simple, told
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
+from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS
 from tinygrad_relu.gradcheck.diagnosis.repair.calls import number_means
-from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import Rewrite, at_hand, is_mask, plainly, taken
+from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import (
+    ADDITIVE,
+    Rewrite,
+    at_hand,
+    is_mask,
+    plainly,
+    taken,
+)
 from tinygrad_relu.gradcheck.diagnosis.repair.roles import (
     called_so,
     kind_of,
@@ -66,6 +74,27 @@ def of_rounds(written, place):
         )
 
 
+def of_sums(written, place):
+    """Yield sums of two products with an operand of the one and of the other exchanged."""
+    step = written.steps[place[0]]
+    if step.function not in ADDITIVE or len(step.references) != 2:
+        return
+    products = [written.steps[p] for p in step.references]
+    if any(one.function not in (np.multiply, *PRODUCTS) or len(one.references) != 2 for one in products):
+        return
+    for slot in (0, 1):
+        def rule(w, k, _, slot=slot):
+            a, b = (w.steps[p] for p in w.steps[k].references)
+            values = [list(one.operands) for one in (a, b)]
+            values[0][slot], values[1][slot] = values[1][slot], values[0][slot]
+            return w.steps[k].called([one.called(x) for one, x in zip((a, b), values)])
+
+        yield Rewrite.of(
+            Label.WRONG_FUNCTION, BEHIND + 0.9, "each of the two products with an operand of the other",
+            rule,
+        )
+
+
 def scaled(written, step, c):
     """Return what it means that a place has to be 1 + c times what it is: label, cost, words."""
     factor = 1 + c
@@ -115,7 +144,7 @@ def with_a_value(written, place):
 def other_mask(written, place, row):
     """Return what it means that a mask is needed where there is a wider one already, or None."""
     mask = written.pool[row[0]]
-    if kind_of(written, row) != "data" or not is_mask(mask):
+    if kind_of(written, row) not in ("data", "slope") or not is_mask(mask):
         return None
     step = written.steps[place[0]]
     for x in (*step.operands, *(x for x in step.arguments if isinstance(x, np.ndarray))):

@@ -10,7 +10,12 @@ from tinygrad_relu.gradcheck.diagnosis.repair.calls import (
 )
 from tinygrad_relu.gradcheck.diagnosis.repair.indices import of_addition, of_key, of_other_arrays
 from tinygrad_relu.gradcheck.diagnosis.repair.operands import of_operand, other_operand
-from tinygrad_relu.gradcheck.diagnosis.repair.results import of_result, of_rounds, with_a_value
+from tinygrad_relu.gradcheck.diagnosis.repair.results import (
+    of_result,
+    of_rounds,
+    of_sums,
+    with_a_value,
+)
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import COMPARISONS, plainly
 
 
@@ -39,6 +44,7 @@ def small_rewrites(written, place):
     if step.value.dtype.kind == "f":
         yield from of_result(written, place)
         yield from of_rounds(written, place)
+        yield from of_sums(written, place)
         yield from rearranged(
             step.value, lambda rule: lambda w, k, x: rule(plainly(w, k, x)), "its result"
         )

@@ -10,7 +10,7 @@ from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import described
 from tinygrad_relu.gradcheck.diagnosis.naming import rounds_away, rounds_of
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
-from tinygrad_relu.gradcheck.diagnosis.relations import Relation, comes_from, relation
+from tinygrad_relu.gradcheck.diagnosis.relations import Relation, comes_from, of_data, relation
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import COMPARISONS, MULTIPLICATIVE
 from tinygrad_relu.gradcheck.diagnosis.step import add_at, assign_at
 
@@ -102,7 +102,8 @@ def how_confused(written, step, k, row):
     if own[0] == kind == "forward":
         a, b = own[1], row[-1][1]
         if not graph.steps[a].flows and not graph.steps[b].flows and value.shape == other.shape:
-            return of_constants(np.asarray(value, float), np.asarray(other, float))
+            label = of_data(np.asarray(other, float), np.asarray(value, float))
+            return label or Label.WRONG_FUNCTION, BEHIND + (0.8 if label else 1.0)
         if graph.steps[a].site == graph.steps[b].site and graph.steps[a].references:
             return Label.STALE_BUFFER, BEHIND + 0.8
         if relation(graph, a, b) is Relation.ACTIVATION:
@@ -112,6 +113,33 @@ def how_confused(written, step, k, row):
             return Label.MASK_FROM_WRONG_TENSOR, BEHIND + 0.8
         return Label.WRONG_FUNCTION, BEHIND + 1.0
     return Label.WRONG_FUNCTION, BEHIND + 1.2
+
+
+def earlier_contents(written, k):
+    """Return the steps whose values an array, or the variable that it is called by, had before step `k`."""
+    found = []
+    while len(found) < MOST_CONTENTS:
+        step = written.steps[k]
+        inside = step.in_place or step.function in (assign_at, add_at)
+        before = step.references if overwrites(step) else step.references[:1] if inside else []
+        if not before:
+            break
+        found += before
+        k = before[0]
+    return found
+
+
+def used_again(written, k):
+    """Tell whether the value of a step is taken at several places."""
+    return len(written.users(k)) + written.outputs.count(k) > 1
+
+
+def overwrites(step):
+    """Tell whether a step is that of a line such as ``d = d * x``, whose variable had a value before."""
+    if not step.references or not step.line:
+        return False
+    line = linecache.getline(step.site[0][0].co_filename, int(step.line.rpartition(":")[2]))
+    return OVERWRITING.match(line) is not None
 
 
 def earlier_contents(written, k):

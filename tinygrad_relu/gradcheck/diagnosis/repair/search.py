@@ -4,14 +4,16 @@ Where `synthesis` starts from the right walk back and makes it wrong, this start
 and makes it right, so that it finds mistakes that nobody thought of, and names the line of the backward.
 """
 
+import contextlib
 import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND, Candidate
-from tinygrad_relu.gradcheck.diagnosis.repair.calls import of_axes
+from tinygrad_relu.gradcheck.diagnosis.repair.calls import of_axes, of_functions
 from tinygrad_relu.gradcheck.diagnosis.repair.indices import of_lines
+from tinygrad_relu.gradcheck.diagnosis.repair.operands import of_shared
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import COMPARISONS, plainly
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrites import rewrites_by_values, small_rewrites
 from tinygrad_relu.gradcheck.diagnosis.repair.written import FAILURES, Written
@@ -20,6 +22,12 @@ from tinygrad_relu.gradcheck.diagnosis.repair.written import FAILURES, Written
 BUDGET, BUDGET_IF_EXPLAINED = 16.0, 3.0
 # How many pairs of rewrites are tried together.
 MOST_PAIRS = 60
+# So many places, those that are wrong first, are looked at in all ways before any others.
+FRONT = 10
+# What a try may cost, in seconds, before it is asked how likely it is; what that costs, and how far it looks.
+DEAR, GLANCE_COST, CLOSE_BEHIND = 1e-3, 4e-4, 12
+# What is spent at least, where something serves already.
+ENOUGH = 3.0
 LOOK_COST, STEP_COST, ELEMENT_COST = 3e-5, 1.5e-5, 4e-9
 
 
@@ -112,19 +120,26 @@ class Repair:
             What it may cost, in seconds as estimated beforehand, so that the answer does not depend on
             how busy the machine is.
         """
-        for ways, places in (
-            (small_rewrites, self.first.places),
-            (of_axes, self.first.twins),
+        front, rest = self.first.places[:FRONT], self.first.places[FRONT:]
+        turns = (
+            (small_rewrites, front),
             (of_lines, self.first.lines),
-            (rewrites_by_values, self.first.places),
-        ):
-            for place in places:
-                if self.may_be_wrong(place):
-                    try:
-                        left = self.search_at(place, ways, left)
-                    except FAILURES:  # a step of a kind that was not thought of: others may be wrong
-                        continue
-                if left < 0:
+            (of_functions, self.first.functions),
+            (of_shared, list(self.first.shared)),
+            (rewrites_by_values, front),
+            (small_rewrites, rest),
+            (of_axes, self.first.twins),
+            (rewrites_by_values, rest),
+        )
+        enough = left - ENOUGH
+        for likely in (True, False):
+            for ways, places in turns:
+                for place in filter(self.may_be_wrong, places):
+                    with contextlib.suppress(*FAILURES):  # at a step of a kind that was not thought of
+                        left = self.search_at(place, ways, left, likely)
+                    if left < 0:
+                        return self.found
+                if left < enough and {k for c in self.found for k in c.inputs} >= set(self.wrong):
                     return self.found
         self.search_pairs()
         return self.found
@@ -144,12 +159,18 @@ class Repair:
                 self.keep(one.rules, effect, (label, cost, f"{words}, and {other.meaning[2]},"))
                 return
 
-    def search_at(self, place, ways, left):
-        """Try the ways in which one place may be meant; return what is left to be spent."""
+    def search_at(self, place, ways, left, likely):
+        """Try the ways in which one place may be meant; return what is left to be spent.
+
+        Where a try is dear, those come first that are likely to serve, and else all others.
+        """
         size = sum(self.first.steps[k].value.size for k in place)
         walk = STEP_COST * len(self.first.after(frozenset(place))) + ELEMENT_COST * size
         straight, known = self.first.is_straight(place), {}
-        left -= 2 * walk
+        dear = not straight and walk > DEAR
+        if not dear and not likely:
+            return left
+        left -= 2 * walk if likely else 0.0
         for rewrite in ways(self.first, place):
             shifts = self.shifts(place, rewrite)
             left -= LOOK_COST * len(place)
@@ -161,6 +182,10 @@ class Repair:
                 if self.promising(place, shifts, rewrite.free):
                     self.consider(place, rewrite)
                 continue
+            if dear:
+                left -= GLANCE_COST
+                if self.comes_right(place, rewrite) != likely:
+                    continue
             # Many rewrites come to the same, and are named in other words.
             mark = tuple(None if x is None else x.tobytes() for x in shifts)
             rules = dict.fromkeys(place, rewrite.rule)
@@ -170,6 +195,24 @@ class Repair:
             if known[mark]:
                 self.keep(rules, known[mark], meaning_of(rewrite, 1.0))
         return left
+
+    def comes_right(self, place, rewrite):
+        """Tell whether something close behind a place becomes what the forward knows, in the first round."""
+        first = min(place)
+        changed = {}
+        for k in self.first.after(frozenset((first,)))[:CLOSE_BEHIND]:
+            step = self.first.steps[k]
+            operands = [changed.get(p, x) for p, x in zip(step.references, step.operands)]
+            try:
+                with np.errstate(all="ignore"):
+                    value = rewrite.rule(self.first, k, operands) if k == first else step.called(operands)
+            except FAILURES:
+                return False
+            changed[k] = np.asarray(value)
+            if changed[k].size > 1 and self.first.at_hand.find(changed[k]) is not None:
+                if self.first.at_hand.find(step.value) is None:
+                    return True
+        return False
 
     def may_be_wrong(self, place):
         """Tell whether a wrong gradient depends on a place, and no right one that would suffer."""

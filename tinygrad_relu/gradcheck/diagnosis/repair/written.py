@@ -7,6 +7,7 @@ import numpy as np
 from tinygrad_relu.gradcheck.diagnosis.given_data import with_data
 from tinygrad_relu.gradcheck.diagnosis.recording import recorded
 from tinygrad_relu.gradcheck.diagnosis.reductions import extreme
+from tinygrad_relu.gradcheck.diagnosis.repair.known import Known
 from tinygrad_relu.gradcheck.diagnosis.sections import sections
 from tinygrad_relu.gradcheck.diagnosis.step import add_at, assign_at, take_at
 from tinygrad_relu.gradcheck.diagnosis.trace import grouped
@@ -130,8 +131,14 @@ class Written:
 
     @functools.cached_property
     def places(self):
-        """list of tuple of int: The steps that one instruction of the backward stands for, last first."""
-        return list(grouped(self.steps, self.own))[::-1]
+        """list of tuple of int: The steps that one instruction of the backward stands for.
+
+        Those come first that give the first value that is not known from the forward: before that nothing
+        is wrong.  Then those of which all values are known, the last one first.
+        """
+        unknown = {k for k in self.own if self.at_hand.find(self.steps[k].value) is None}
+        found = list(grouped(self.steps, self.own))[::-1]
+        return sorted(found, key=lambda place: min(unknown & {*place}, default=len(self.steps)))
 
     def is_straight(self, place):
         """Tell whether the gradients are linear in the values of the steps of a place."""
@@ -193,12 +200,36 @@ class Written:
 
     @functools.cached_property
     def lines(self):
-        """list of tuple of int: The steps of one line that take or put something at indices."""
+        """list of tuple of int: The steps that take or put something at indices: of a line, or of one array."""
         found = {}
         for k in self.own:
             if self.steps[k].function in (take_at, assign_at, add_at):
                 found.setdefault(self.steps[k].line, []).append(k)
-        return [tuple(members) for members in found.values() if len(members) > 1]
+                base = self.steps[self.steps[k].references[0]]
+                if base.references:
+                    found.setdefault((self.steps[k].function, base.site, base.function), []).append(k)
+        return sorted({tuple(members) for members in found.values() if len(members) > 1})
+
+    @functools.cached_property
+    def shared(self):
+        """dict of tuple of int to int: The steps of one line that take the same value, and whose it is."""
+        found = {}
+        for k in self.own:
+            for p in {*self.steps[k].references}:
+                found.setdefault((self.steps[k].line, p), []).append(k)
+        return {tuple(members): p for (_, p), members in found.items() if len(members) > 1}
+
+    @functools.cached_property
+    def functions(self):
+        """list of tuple of int: The steps of one line that call a sine or a cosine, if both are called."""
+        found = {}
+        for k in self.own:
+            if self.steps[k].function in (np.sin, np.cos):
+                found.setdefault(self.steps[k].line, []).append(k)
+        return [
+            tuple(members) for members in found.values()
+            if len({self.steps[k].function for k in members}) > 1
+        ]
 
     @functools.cached_property
     def pool(self):
@@ -255,11 +286,18 @@ class Written:
 
     def found_role(self, k):
         """Look for a value of the forward that is that of a step."""
-        value = self.steps[k].value
-        for key, x in self.pool.items():
-            if key[0] in ("forward", "cotangent", "slope") and same_values(x, value):
-                return key
-        return None
+        return self.of_forward.find(self.steps[k].value)
+
+    @functools.cached_property
+    def of_forward(self):
+        """Known: Values, right cotangents and derivatives of the forward."""
+        kinds = ("forward", "cotangent", "slope")
+        return Known({key: x for key, x in self.pool.items() if key[0] in kinds})
+
+    @functools.cached_property
+    def at_hand(self):
+        """Known: All that the right backward may be made of."""
+        return Known({key: x for key, x in self.pool.items() if key[0] != "own"})
 
     def rows(self, count):
         """Return what might stand in a place of `count` rounds, each value once: a key for each round."""
@@ -314,12 +352,3 @@ def rows_named(x, lengths):
         for n in sorted(lengths):
             if len(x) < n and x.max() < n:
                 yield np.isin(np.arange(n), x)[:, None]
-
-
-def same_values(a, b):
-    """Tell whether two arrays are the same, but for rounding."""
-    if a.shape != b.shape or a.dtype != b.dtype:
-        return False
-    if a.dtype.kind != "f":
-        return np.array_equal(a, b)
-    return bool((np.abs(a - b) <= 1e-9 * np.abs(b).max(initial=0) + 1e-12).all())
