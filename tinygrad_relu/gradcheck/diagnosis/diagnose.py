@@ -116,7 +116,8 @@ def weighed(candidate, repaired):
     where a mask that is there has to be another one.
     """
     of_same = [one for one in repaired if candidate.inputs <= one.inputs]
-    if candidate.label is Label.MASK_FORGOTTEN and any(one.label in OTHER_MASKS for one in of_same):
+    masks = [one for one in of_same if one.label in OTHER_MASKS and one.cost < BEHIND]
+    if candidate.label is Label.MASK_FORGOTTEN and masks:
         return replace(candidate, cost=candidate.cost + AGAINST)
     best = min(of_same, key=lambda one: one.cost, default=None)
     if best is None or candidate.cost < CERTAIN:

@@ -225,8 +225,9 @@ def compared_otherwise(written, k, row, rule):
     found = np.asarray(rule(written, k, step.operands))
     if found.all() or not found.any():
         return None
-    label = label_of_mask(written, found != step.value)
-    cost = 23.0 if row[-1][0] == "forward" else BEHIND + 0.5
+    label = Label.MASK_FORGOTTEN if step.value.all() else label_of_mask(written, found != step.value)
+    stops = (found & ~step.value).any()  # something that is to pass
+    cost = 23.0 if row[-1][0] == "forward" and stops else BEHIND + 0.5
     return label, cost, f"{called_so(written, row)} for an operand"
 
 

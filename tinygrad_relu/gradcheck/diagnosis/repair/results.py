@@ -148,7 +148,11 @@ def other_mask(written, place, row):
         return None
     step = written.steps[place[0]]
     for x in (*step.operands, *(x for x in step.arguments if isinstance(x, np.ndarray))):
-        if x.shape == mask.shape and is_mask(x) and not (mask.astype(bool) & (x == 0)).any():
+        if x.shape != mask.shape or not is_mask(x) or (mask.astype(bool) & (x == 0)).any() or x.all():
+            continue
+        # A mask that the forward has, too, is in its place, and another one is forgotten.
+        known = any(written.at_hand.find(np.asarray(x, dtype)) for dtype in (bool, float))
+        if row[0][0] == "data" or not known:
             label = label_of_mask(written, (x != 0) != mask.astype(bool))
             return label, 24.1, f"the mask {called_so(written, row)}"
     return None
