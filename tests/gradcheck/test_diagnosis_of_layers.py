@@ -160,7 +160,7 @@ INPUTS = [rng.normal(size=(5, 3)), rng.normal(size=3)]
     ("x w", "summed over an axis",
      "np.cumsum(dc[::-1], axis=0)[::-1]",
      "np.cumsum(dc[:, ::-1], axis=1)[:, ::-1]"),
-    ("x w", "missing chain factor", "np.cumsum(dc[::-1], axis=0)[::-1]", "dc"),
+    ("x w", "missing term", "np.cumsum(dc[::-1], axis=0)[::-1]", "dc"),
     ("x w", "summed over an axis",
      "np.cumsum(dc[::-1], axis=0)[::-1]",
      "np.broadcast_to(dc.sum(axis=0), dc.shape)"),

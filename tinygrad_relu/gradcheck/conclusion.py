@@ -320,7 +320,7 @@ def explained(report, at, comparisons, faults):
             told[entry.name] = [Explanation(
                 Label.STALE_BUFFER,
                 f"d{entry.name} is right for the inputs that the backward is called with first, and wrong "
-                "for others right next to them: it keeps something from its first call.", 1.0,
+                "for others close by: it keeps something from its first call.", 1.0,
             ), *others]
         if not told[entry.name]:
             told[entry.name] = [simple_explanation(entry, comparison)]

@@ -14,6 +14,8 @@ ENOUGH = 6
 CLOSELY = 600
 # So many inputs on kinks are looked at two by two.
 MOST_TOGETHER = 8
+# How far the points are where a backward is called after its first call, which move what it keeps clearly.
+FARTHER = (0.1, 0.1)
 BENT = (Slant.ON_KINK, Slant.SEVERAL_KINKS)
 
 
@@ -48,6 +50,7 @@ def compare(inspector, position, seed):
         look_at_cones(inspector, position, found)
     look_at_equals(inspector, position, found)
     look_nearby(inspector, position, seed, found)
+    look_after_the_first_call(inspector, position, seed, found)
     return found
 
 
@@ -157,21 +160,44 @@ def look_nearby(inspector, position, seed, found):
     bent = (slants | {one.slant for one in found.findings.values()}) & suspect
     gradient = at.floating_gradient(0, position)
     ends = gradient is not None and not np.isfinite(gradient).all()
-    # Where rounding hides much, points nearby are further witnesses along a direction; and what a
-    # backward by hand keeps from its first call is right at the point of that.
-    by_hand = at.eps < ROUGH and not at.problem.own_graph and at.point[position].size > 0
-    if not bent and not ends and not (slants and at.eps > ROUGH) and not by_hand:
+    # Where rounding hides much, points nearby are further witnesses along a direction.
+    if not bent and not ends and not (slants and at.eps > ROUGH):
         return
     for sizes in [None] if rounded is None else [None, rounded]:
         wrong = inspector.wrong_nearby(lines_of(at, position, seed, sizes)[-1], sizes)
         if wrong:
-            there = wrong[0]
-            size = np.abs(there.at.floating_gradient(0, position) * at.scales[position]).ravel()
-            for flat in np.argsort(size)[::-1][:ENOUGH]:
-                index = tuple(int(k) for k in np.unravel_index(flat, at.point[position].shape))
-                element = Element(there.at, position, index, at.scales[position][index])
-                found.elsewhere.append((index, there.compared(element)[0], float(element.scale)))
+            keep_from(wrong[0], inspector, position, found)
             return
+
+
+def keep_from(there, inspector, position, found):
+    """Keep what the largest elements of a gradient are at another point."""
+    at = inspector.at
+    size = np.abs(there.at.floating_gradient(0, position) * at.scales[position]).ravel()
+    for flat in np.argsort(size)[::-1][:ENOUGH]:
+        index = tuple(int(k) for k in np.unravel_index(flat, at.point[position].shape))
+        element = Element(there.at, position, index, at.scales[position][index])
+        found.elsewhere.append((index, there.compared(element)[0], float(element.scale)))
+
+
+def look_after_the_first_call(inspector, position, seed, found):
+    """Look for a gradient by hand that is what it was in the first call, at other points, too.
+
+    That of all inputs may be so, if it was computed beforehand.
+    """
+    at = inspector.at
+    first = at.floating_gradient(0, position)
+    if found.wrong or first is None or not first.any() or at.problem.own_graph or at.eps > ROUGH:
+        return
+    line = lines_of(at, position, seed)[-1]
+    for there in inspector.nearby(FARTHER):
+        kept = [
+            np.array_equal(at.floating_gradient(0, k), there.at.floating_gradient(0, k))
+            for k in range(len(at.point))
+        ]
+        if not kept[position] or all(kept) or there.inspect(line.at_another(there.at)).slant is not Slant.WRONG:
+            return
+    keep_from(there, inspector, position, found)
 
 
 def look_closely(inspector, position, doubtful, found):

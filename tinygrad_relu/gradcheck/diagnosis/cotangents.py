@@ -1,5 +1,7 @@
 """The right rules of single links, given the gradient of another step."""
 
+import numpy as np
+
 from tinygrad_relu.gradcheck.diagnosis.functions import GATES
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import described
@@ -68,6 +70,8 @@ def other_cotangents_of_loop(link):
 def what_cotangent(graph, k, other):
     """Return which mistake it is to take the gradient of another step: label, cost, and in words."""
     how = between(graph, *sorted((k, other)))
+    if how is Relation.ACTIVATION and other < k and len(list(graph.edges(k))) == 1:
+        return Label.WRONG_FUNCTION, 24.4, ": the derivative of the activation is multiplied in twice"
     if how is Relation.ACTIVATION and other < k:
         return Label.PRE_ACTIVATION, 24.5, ": it is on the wrong side of an activation"
     if how is Relation.ACTIVATION and graph.steps[other].function in GATES:
@@ -80,6 +84,8 @@ def what_cotangent(graph, k, other):
         return Label.MISSING_FACTOR, 24.6, ": a factor between them is missing"
     if how is Relation.FACTOR:
         return Label.WRONG_FUNCTION, 25.4, ": a factor is multiplied in that does not belong there"
+    if comes_from(graph, other, k) and any(graph.steps[j].function is np.cumsum for j in range(k + 1, other + 1)):
+        return Label.MISSING_TERM, 25.2, ": it is not added up from the end"
     if comes_from(graph, other, k):
         return Label.MISSING_FACTOR, 25.5, ": what lies between them is not gone back through"
     if gates_behind(graph, k) & gates_behind(graph, other):

@@ -6,6 +6,7 @@ from tinygrad_relu.gradcheck.diagnosis.functions import (
     ACTIVATIONS,
     DERIVATIVES,
     GATES,
+    KNOWN,
     derivative,
     is_right_but_for_zeros,
     name_of,
@@ -100,6 +101,12 @@ def places_in(section):
             yield f"step {k}", (k,)
 
 
+def kind_of(section, key):
+    """Return what tells a formula for the same function at another place; nothing for sums and products."""
+    plain = section.graph.steps[section.ends[0]].function in (*STRAIGHT, np.multiply, np.divide)
+    return () if plain and section.name not in KNOWN else ("section", section.name, section.partial, *key)
+
+
 def letter_of(place):
     """Return what the value at a place is called in formulas."""
     return {"result": "y", "operand": "x"}.get(place, "u")
@@ -120,9 +127,11 @@ def of_formula(section, place, name, found):
     if name in RARE and not powered:
         cost += 1.2
     elif section.at_once and place != f"step {section.starts[0]}":
-        cost = 19.9  # less than to forget the derivative of one of its steps
+        cost = 19.3  # less than to forget the derivative of one of its steps
     elif all((s == 1).all() for s in section.slopes):
         cost += 1  # nobody differentiates a sum: it is the value in the formula that is a wrong one
+    if letter == "u" and section.weighs:
+        cost += 0.6  # a factor that is a sum rather lacks a term
     key = ("formula", place, name)
     if len(section.ends) > 1:
         return section.mutation(key, Label.WRONG_FUNCTION, cost, lambda j, _: found[j], words)
@@ -138,7 +147,7 @@ def of_formula(section, place, name, found):
         lambda c: times_a_number(section, (place, name), found[0], c, cost, words),
         {},
         (Change(end, start, lambda g, _: -g * section.slopes[0]),),
-        kind=("section", section.name, section.partial, *key) if letter_of(place) != "u" else (),
+        kind=kind_of(section, key) if letter != "u" else (),
     )
 
 

@@ -25,6 +25,8 @@ SUPPORT = 0.6
 AGAINST, OTHER_MASKS = 4.0, {Label.MASK_FROM_WRONG_TENSOR, Label.MASK_NOT_STRICT}
 # What may be said of nearly every rewrite.
 VAGUE = {Label.WRONG_FUNCTION, Label.CONSTANT_FACTOR}
+# Up to this cost a rewrite is a small one, of an index, a function, an axis; and what it may cost then.
+SMALL, GOOD = BEHIND + 0.6, 22.0
 # What is more than all costs of explanations that name a rule.
 BEHIND_THE_KINK = 100.0
 
@@ -105,8 +107,17 @@ def with_synthesis(case, evidence, broken, candidates):
     candidates, wrong = [*candidates, *found], set(synthesis.wrong)
     if not wrong <= inputs_of(candidates, CERTAIN):
         repaired = repairs(case, evidence, explained=wrong <= inputs_of(candidates, BEHIND))
+        repaired = [promoted(one, [*candidates, *repaired], wrong) for one in repaired]
         candidates = [*(weighed(candidate, repaired) for candidate in candidates), *repaired]
     return candidates, synthesis.parts
+
+
+def promoted(rewrite, candidates, wrong):
+    """Return a small rewrite that costs less where it alone explains all of several wrong inputs."""
+    others = any(wrong <= one.inputs and one.cost < BEHIND and not one.contradicts for one in candidates)
+    if len(wrong) < 2 or others or not wrong <= rewrite.inputs or not BEHIND <= rewrite.cost <= SMALL:
+        return rewrite
+    return replace(rewrite, cost=rewrite.cost - BEHIND + GOOD)
 
 
 def weighed(candidate, repaired):

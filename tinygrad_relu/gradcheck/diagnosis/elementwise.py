@@ -8,7 +8,7 @@ from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.masks import slope_upside_down, wrong_masks
 from tinygrad_relu.gradcheck.diagnosis.mutations import for_one_operand
 from tinygrad_relu.gradcheck.diagnosis.numbers import close
-from tinygrad_relu.gradcheck.diagnosis.relations import STRAIGHT
+from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS, STRAIGHT
 from tinygrad_relu.gradcheck.diagnosis.sections import sections
 
 MOST_LIVE = 80  # of a graph where each operand of each step is looked at by itself
@@ -111,6 +111,18 @@ def forgotten(section, sides):
         )
 
 
+def summed_up(section):
+    """Tell whether a section is part of a sum, with nothing but straight functions in between."""
+    steps, reached = section.graph.steps, {section.ends[0]}
+    for j in section.graph.live:
+        if reached & set(steps[j].references):
+            if steps[j].function in (np.sum, np.mean, *PRODUCTS):
+                return True
+            if steps[j].function in (*STRAIGHT, np.multiply, np.divide):
+                reached.add(j)
+    return False
+
+
 def forgotten_number(section, slope, ones):
     """Return the mutation that leaves out a plain number: a minus, a division by N, a weight."""
     name = section.name
@@ -119,7 +131,7 @@ def forgotten_number(section, slope, ones):
         label, cost, what = Label.WRONG_FUNCTION, 20.8, f"the minus of {name} is forgotten"
     elif slope < 0.5 and (
         (section.value(section.ends[0]).size == 1 and close(1 / slope, round(1 / slope)))
-        or any(abs(slope * n - 1) < 1e-9 for n in lengths if n > 2)
+        or (any(abs(slope * n - 1) < 1e-9 for n in lengths if n > 2) and summed_up(section))
     ):
         # Of one term alone: a gradient that is off as a whole is told of as a plain factor.
         label, cost, what = Label.AVERAGED, 20.8, f"the factor {slope:.6g} of {name} is forgotten"

@@ -85,7 +85,7 @@ def missing_data(graph):
                     lambda c, k=k, step=step: Mutation(
                         (),
                         Label.MISSING_TERM,
-                        23.3,
+                        23.3 if simple(c, step.value.shape) else BEHIND + 2.5,
                         [],
                         f"{-c:.6g} times the data that it is compared with is missing in the gradient of "
                         f"{described(graph, k)}",

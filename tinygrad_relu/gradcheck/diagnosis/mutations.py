@@ -117,6 +117,7 @@ class Link:
             self.first.name,
             None,
             details,
+            kind=("link", self.first.function, self.path, *key) if key[0] == "arranged" else (),
         )
 
 

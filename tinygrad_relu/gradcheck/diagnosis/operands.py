@@ -155,7 +155,7 @@ def how_confused(graph, link, path, own, other):
     """Return which kind of mistake it is to take one step's value for that of another, and its cost."""
     constants = [not graph.steps[k].references and k not in graph.inputs for k in (own, other)]
     if all(constants) and len(link.members) > 1:
-        return Label.STALE_BUFFER, 24
+        return Label.SHIFTED, 24  # data do not get old
     values = [np.asarray(graph.steps[k].value, float) for k in (own, other)]
     if all(constants) and values[0].shape == values[1].shape and (label := of_data(*values)):
         return label, 24.2

@@ -254,9 +254,10 @@ def other_masks(mask):
             beside[tuple(ends)] = mask[tuple(ends)]
             words = f"off by one place along axis {axis}"
             # With one more at its end, of a mask that has one: that is < for <=.
-            label = Label.MASK_NOT_STRICT if ends_once(mask, axis) else Label.MASK_FROM_WRONG_TENSOR
-            yield label, 24.6, f"{words}: it covers one more", mask | beside
-            yield label, 24.6, f"{words}: it covers one less", mask & beside
+            once = ends_once(mask, axis)
+            label, cost = (Label.MASK_NOT_STRICT, 24.2) if once else (Label.MASK_FROM_WRONG_TENSOR, 24.6)
+            yield label, cost, f"{words}: it covers one more", mask | beside
+            yield label, cost, f"{words}: it covers one less", mask & beside
             yield Label.SHIFTED, 24.4, f"shifted by one place along axis {axis}", np.roll(mask, by, axis)
         yield (
             Label.MASK_FROM_WRONG_TENSOR, 24.6, f"reversed along axis {axis}", np.flip(mask, axis)
@@ -279,7 +280,7 @@ def masks_of_data(graph, shape):
             yield Label.MASK_FROM_WRONG_TENSOR, 24.4, f"taken from {name}", x
         elif x.shape == shape:
             for sign, mask in compared_with_zero(x):
-                yield Label.MASK_FROM_WRONG_TENSOR, 24.6, f"taken from {name} {sign} 0", mask
+                yield Label.MASK_FROM_WRONG_TENSOR, 24.15, f"taken from {name} {sign} 0", mask
 
 
 # -------------------------------------------------------------------- other values of one result

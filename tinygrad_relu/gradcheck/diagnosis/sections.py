@@ -79,7 +79,7 @@ class Section:
         for k in range(end, start, -1):
             if k in reached:
                 reached |= {p for _, p in self.graph.edges(k)}
-                inside.append(self.graph.steps[k].line)
+                inside.append(self.graph.steps[k].statement)
         return len(inside) > 1 and len(set(inside)) == 1
 
     @functools.cached_property

@@ -108,6 +108,16 @@ class Step:
         return f"np.{name}" if hasattr(np, name) else name
 
     @property
+    def statement(self):
+        """tuple: The line of the function that was recorded, which may call others of the user's."""
+        if not self.site:
+            return ()
+        code, instruction = self.site[-1]
+        return code, next(
+            (line for start, end, line in code.co_lines() if start <= instruction < end), None
+        )
+
+    @property
     def elementwise(self):
         """Whether each element of the result depends on those at the same place only."""
         if isinstance(self.function, np.ufunc):

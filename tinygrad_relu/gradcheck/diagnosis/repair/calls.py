@@ -119,11 +119,7 @@ def of_numbers(written, place):
             continue
         for other in {number + 1, number - 1, -number, 2 * number, number / 2, 0, 1, -1, 2, 3}:
             if other != number:
-                def rule(w, k, x, position=position, other=other):
-                    arguments = list(w.steps[k].arguments)
-                    arguments[position] = other
-                    return w.steps[k].called(x, arguments=arguments)
-
+                rule = with_number(position, other)
                 label = (
                     Label.MASK_FROM_WRONG_TENSOR if step.function in COMPARISONS
                     else Label.CONSTANT_FACTOR if step.function in MULTIPLICATIVE
@@ -135,6 +131,52 @@ def of_numbers(written, place):
                     yield Rewrite(number_means(written, place, Label.EXTRA_TERM, words, rule), rule)
                 else:
                     yield Rewrite.of(label, BEHIND + 0.5, words, rule)
+
+
+def with_number(position, other):
+    """Return the rule of a function with another number at one place of its arguments."""
+
+    def rule(w, k, x):
+        arguments = list(w.steps[k].arguments)
+        arguments[position] = other
+        return w.steps[k].called(x, arguments=arguments)
+
+    return rule
+
+
+def of_numbers_at_hand(written, place):
+    """Yield a number of the forward, or its product with the one that is there, wherever that stands."""
+    step = written.steps[place[0]]
+    for position, number in numbers_in(step):
+        for label, other in other_numbers(written, step, number):
+            yield Rewrite.of(
+                label, BEHIND + 0.55, f"{other:.6g} in the place of {number:.6g}",
+                lambda w, k, x, number=number, other=other: w.steps[k].called(
+                    x, arguments=[other if is_number(a) and a == number else a
+                                  for a in w.steps[k].arguments],
+                ),
+            )
+
+
+def is_number(x):
+    """Tell whether an argument is a plain number."""
+    return isinstance(x, (int, float, np.integer, np.floating)) and not isinstance(x, bool)
+
+
+def numbers_in(step):
+    """Yield the plain numbers among the arguments of a function of single elements, and where they are."""
+    if step.elementwise:
+        yield from ((n, x) for n, x in enumerate(step.arguments) if is_number(x))
+
+
+def other_numbers(written, step, number):
+    """Yield what may be meant by a number, and which mistake it is."""
+    for other in written.numbers:
+        counts = number in written.lengths and other in written.lengths
+        if other != number:
+            yield Label.AVERAGED if counts else Label.WRONG_FUNCTION, other
+        if step.function in MULTIPLICATIVE and abs(other) != 1:
+            yield from ((Label.MISSING_FACTOR, number * other), (Label.MISSING_FACTOR, number / other))
 
 
 def number_means(written, place, label, words, rule):
@@ -194,6 +236,10 @@ def of_einsum(written, place):
         if given[position] not in (",", other):
             changed = f"{given[:position]}{other}{given[position + 1:]}->{result}"
             yield with_subscripts(Label.SUMMED, 0.3, changed)
+    for one in given.split(","):
+        for a, b in itertools.combinations(sorted(set(one)), 2):
+            turned = one.translate(str.maketrans({a: b, b: a}))
+            yield with_subscripts(Label.TRANSPOSED, 0.4, f"{given.replace(one, turned, 1)}->{result}")
     for order in itertools.permutations(result) if len(result) < 5 else ():
         if "".join(order) != result:
             yield with_subscripts(Label.TRANSPOSED, 0.4, f"{given}->{''.join(order)}")

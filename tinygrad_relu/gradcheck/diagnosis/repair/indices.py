@@ -93,14 +93,14 @@ def of_lines(written, place):
     """Yield all slices on a line from their other ends, its arrays of indices exchanged, or others."""
     yield from of_other_arrays(written, place)
     yield Rewrite.of(
-        Label.SHIFTED, BEHIND + 0.6, "all slices on the line from their other ends",
+        Label.SHIFTED, BEHIND + 0.7, "all slices on the line from their other ends",
         lambda w, k, x: with_key(w.steps[k], x, lambda parts: tuple(map(turned, parts))),
     )
     keys = [written.steps[k].arguments[1] for k in place]
     different = [key for n, key in enumerate(keys) if not any(same_key(key, other) for other in keys[:n])]
     if len(different) == 2:
         yield Rewrite.of(
-            Label.PERMUTED, BEHIND + 0.5, "the two indices exchanged",
+            Label.PERMUTED, BEHIND + 0.65, "the two indices exchanged",
             lambda w, k, x: with_key(
                 w.steps[k], x,
                 lambda _: parts_of(different[same_key(w.steps[k].arguments[1], different[0])]),

@@ -29,6 +29,8 @@ from tinygrad_relu.gradcheck.diagnosis.repair.roles import (
 )
 from tinygrad_relu.gradcheck.diagnosis.step import take_at
 
+# So many elements of a mask do not agree by chance.
+MANY = 8
 #: What may be meant by a value: what is wrong without it, cost, words, function.
 OF_ONE_VALUE = [
     (Label.WRONG_FUNCTION, 2, "its square", np.square),
@@ -111,7 +113,9 @@ def superfluous(written, place, slot, rule):
     if is_update(written, step, slot):
         return Label.STALE_BUFFER, 24.6, words
     if not is_gradient(written, rule(written, place[0], step.operands)):
-        return Label.WRONG_FUNCTION, BEHIND + 0.2, words  # of a derivative, say
+        # Of a gradient, or of a derivative.
+        of_gradient = written.comes_of_gradients(step.references[slot])
+        return Label.EXTRA_TERM if of_gradient else Label.WRONG_FUNCTION, BEHIND + 0.2, words
     # What is left of a subtraction is rather told of as a lack.
     return Label.EXTRA_TERM, 23.0 if step.function is np.add else BEHIND + 0.2, words
 
@@ -176,7 +180,11 @@ def other_operand(written, place, path):
                 )
             else:
                 yield Rewrite(
-                    lambda _, row=row: confused(written, step, step.references[slot], row), rule
+                    lambda _, row=row: confused(
+                        written, step, step.references[slot], row,
+                        [operand_of(written, k, path) for k in place],
+                    ),
+                    rule,
                 )
 
 
@@ -227,7 +235,8 @@ def compared_otherwise(written, k, row, rule):
         return None
     label = Label.MASK_FORGOTTEN if step.value.all() else label_of_mask(written, found != step.value)
     stops = (found & ~step.value).any()  # something that is to pass
-    cost = 23.0 if row[-1][0] == "forward" and stops else BEHIND + 0.5
+    sure = row[-1][0] == "forward" and stops
+    cost = (19.0 if found.size >= MANY else 23.0) if sure else BEHIND + 0.5
     return label, cost, f"{called_so(written, row)} for an operand"
 
 

@@ -7,6 +7,7 @@ from tinygrad_relu.gradcheck.diagnosis.repair.calls import (
     of_einsum,
     of_function,
     of_numbers,
+    of_numbers_at_hand,
 )
 from tinygrad_relu.gradcheck.diagnosis.repair.indices import of_addition, of_key, of_other_arrays
 from tinygrad_relu.gradcheck.diagnosis.repair.operands import of_operand, other_operand
@@ -30,6 +31,7 @@ def small_rewrites(written, place):
     step = written.steps[place[0]]
     yield from of_function(written, place)
     yield from of_numbers(written, place)
+    yield from of_numbers_at_hand(written, place)
     yield from of_axes(written, place)
     yield from of_einsum(written, place)
     yield from of_arrangement(written, place)

@@ -1,5 +1,6 @@
 """What the values of a backward are, in the words of the forward, and what it means to confuse them."""
 
+import itertools
 import linecache
 import re
 
@@ -12,12 +13,15 @@ from tinygrad_relu.gradcheck.diagnosis.naming import rounds_away, rounds_of
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
 from tinygrad_relu.gradcheck.diagnosis.relations import Relation, comes_from, of_data, relation
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import COMPARISONS, MULTIPLICATIVE
+from tinygrad_relu.gradcheck.diagnosis.repair.known import same_values
 from tinygrad_relu.gradcheck.diagnosis.step import add_at, assign_at
 
 #: A line whose variable has a value already.
 OVERWRITING = re.compile(r"\s*(\w+)\s*=.*\b\1\b")
 # So far an array is followed back to what it was before.
 MOST_CONTENTS = 8
+# Of so many terms all sums are tried.
+MOST_TERMS = 6
 
 
 def called_so(written, row):
@@ -61,12 +65,13 @@ def missing_factor(written, row, cost, words):
     return label, cost + more, f"{words} {called_so(written, row)}"
 
 
-def confused(written, step, k, row):
+def confused(written, step, k, row, rounds=()):
     """Return which mistake it is to take the value of step `k` for another one, its cost, and words.
 
-    None where it says nothing: what is wrong already by then is no gradient of anything.
+    None where it says nothing: what is wrong already by then is no gradient of anything.  Of a loop
+    `rounds` are the steps, one for each round, of which `k` is the first.
     """
-    found = how_confused(written, step, k, row)
+    found = how_compared(written, row, rounds or (k,)) or how_confused(written, step, k, row)
     return found and (*found, f"{called_so(written, row)}{which_of_loop(written, k, row)} for an operand")
 
 
@@ -78,6 +83,25 @@ def which_of_loop(written, k, row):
     rounds = rounds_of(written.one.graph, own[1])
     away = rounds[other[1]] - rounds[own[1]] if other[1] in rounds else 0
     return f" {rounds_away(away)}" if away else ""
+
+
+def how_compared(written, row, rounds):
+    """Return the label and the cost of a value that has to be another one, as far as the numbers show it.
+
+    They are those of the first round that has other ones: what comes later may be wrong because of it.
+    """
+    for k, key in zip(rounds, row):
+        value, other = written.steps[k].value, written.pool[key]
+        if value.dtype.kind != "f" or value.shape != other.shape or same_values(value, other):
+            continue
+        if key[0] == "cotangent" and lacks_terms(written, value, key[1]):
+            return Label.MISSING_TERM, BEHIND + 0.8
+        if is_multiple(value, other):
+            return Label.MISSING_FACTOR, BEHIND + 0.8
+        if written.role(k) is None and is_masked(value, other):
+            return Label.MASK_FORGOTTEN, BEHIND + 0.6
+        return None
+    return None
 
 
 def how_confused(written, step, k, row):
@@ -92,7 +116,7 @@ def how_confused(written, step, k, row):
     if kind in ("cotangent", "part") and (own is None or own[0] != "cotangent"):
         return None
     if own is None:
-        if written.steps[k].function is np.where:
+        if written.steps[k].function is np.where and not same_sides(value, other):
             return Label.MASK_FROM_WRONG_TENSOR, BEHIND + 1.4
         return Label.WRONG_FUNCTION, BEHIND + 1.5
     if own[0] == kind == "cotangent":
@@ -215,6 +239,44 @@ def at_a_number(x, where):
     numbers = np.unique(x[where])
     counted = x.dtype.kind in "iub" or np.unique(x).size < x.size
     return counted and numbers.size == 1 and np.array_equal(x == numbers[0], where) and np.ptp(x) > 0
+
+
+def lacks_terms(written, value, meant):
+    """Tell whether a value is some of the terms that make the gradient of a step of the forward."""
+    graph = written.one.graph
+    parts = [
+        graph.steps[j].pull(written.one.right[j])[slot]
+        for j in graph.live for slot, p in graph.edges(j) if p == meant
+    ]
+    if not 1 < len(parts) <= MOST_TERMS or any(part.shape != value.shape for part in parts):
+        return False
+    allowed = 1e-9 * max(np.abs(part).max(initial=0) for part in parts)
+    return any(
+        (np.abs(sum(some) - value) <= allowed).all()
+        for count in range(1, len(parts)) for some in itertools.combinations(parts, count)
+    )
+
+
+def is_multiple(value, other):
+    """Tell whether another value is the same times a number."""
+    if value.shape != other.shape or value.size < 2 or not value.all():
+        return False
+    with np.errstate(all="ignore"):
+        ratio = other / value
+    largest = np.abs(ratio).max()
+    return bool(np.ptp(ratio) <= 1e-9 * largest and np.isfinite(largest) and largest > 0)
+
+
+def is_masked(value, other):
+    """Tell whether another value is the same but for zeros."""
+    return value.shape == other.shape and bool((other == 0).any() and (other == value)[other != 0].all())
+
+
+def same_sides(value, other):
+    """Tell whether two values have two entries each, and these at the same places."""
+    if value.shape != other.shape or two_values(value) is None or two_values(other) is None:
+        return False
+    return bool(np.array_equal(value == value.max(), other == other.max()))
 
 
 def passed_over(written, given, meant):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND, Candidate
-from tinygrad_relu.gradcheck.diagnosis.repair.calls import of_axes, of_functions
+from tinygrad_relu.gradcheck.diagnosis.repair.calls import of_axes, of_functions, of_numbers_at_hand
 from tinygrad_relu.gradcheck.diagnosis.repair.indices import of_lines
 from tinygrad_relu.gradcheck.diagnosis.repair.operands import of_shared
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import COMPARISONS, plainly
@@ -126,6 +126,7 @@ class Repair:
             (of_lines, self.first.lines),
             (of_functions, self.first.functions),
             (of_shared, list(self.first.shared)),
+            (of_numbers_at_hand, self.first.same_numbers),
             (rewrites_by_values, front),
             (small_rewrites, rest),
             (of_axes, self.first.twins),

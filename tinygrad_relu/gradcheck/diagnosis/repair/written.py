@@ -1,6 +1,7 @@
 """`Written`: the recorded steps of the user's backward, to be run again with some of them changed."""
 
 import functools
+import itertools
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from tinygrad_relu.gradcheck.diagnosis.trace import grouped
 
 # More steps than this are not repaired.
 MOST_STEPS = 4000
+# So many numbers are tried in the place of another one.
+MOST_NUMBERS = 24
 
 #: What rules raise that make no sense where they are tried.
 FAILURES = (ValueError, ArithmeticError, IndexError, TypeError, AttributeError, KeyError)
@@ -110,6 +113,13 @@ class Written:
     def users(self, k):
         """Return the steps of the backward that take the value of a step."""
         return [j for j in self.own if k in self.steps[j].references]
+
+    def comes_of_gradients(self, k):
+        """Tell whether the value of a step is made of gradients, and not of values and derivatives alone."""
+        given = range(len(self.one.inputs), len(self.one.inputs) + len(self.one.cotangents))
+        return any(
+            j in given or (self.role(j) or ("",))[0] == "cotangent" for j in self.before([k])
+        )
 
     def sensitivities(self, k, direction):
         """Return by how much a gradient moves along a direction, for each step that may be moved."""
@@ -218,6 +228,35 @@ class Written:
             for p in {*self.steps[k].references}:
                 found.setdefault((self.steps[k].line, p), []).append(k)
         return {tuple(members): p for (_, p), members in found.items() if len(members) > 1}
+
+    @functools.cached_property
+    def numbers(self):
+        """list of float: The plain numbers that the forward calculates with, and the lengths of its arrays."""
+        found = {
+            float(x) for step in self.one.graph.steps for x in step.arguments
+            if step.elementwise and isinstance(x, (int, float, np.floating)) and not isinstance(x, bool)
+        }
+        return sorted((found | self.lengths) - {0.0, 1.0, -1.0})[:MOST_NUMBERS]
+
+    @functools.cached_property
+    def lengths(self):
+        """set of float: The lengths of the arrays of the forward, of one axis or of several."""
+        shapes = {step.value.shape for step in self.one.graph.steps}
+        counts = {
+            float(np.prod(some)) for shape in shapes for count in range(1, len(shape) + 1)
+            for some in itertools.combinations(shape, count)
+        }
+        return counts - {0.0, 1.0}
+
+    @functools.cached_property
+    def same_numbers(self):
+        """list of tuple of int: The steps that calculate with one number, which is no common one."""
+        found = {}
+        for k in self.own:
+            for x in self.steps[k].arguments if self.steps[k].elementwise else ():
+                if isinstance(x, (int, float, np.floating)) and x not in (0, 1, -1):
+                    found.setdefault(float(x), []).append(k)
+        return sorted({tuple(members) for members in found.values() if len(members) > 1})
 
     @functools.cached_property
     def functions(self):
