@@ -189,15 +189,17 @@ def look_after_the_first_call(inspector, position, seed, found):
     first = at.floating_gradient(0, position)
     if found.wrong or first is None or not first.any() or at.problem.own_graph or at.eps > ROUGH:
         return
-    line = lines_of(at, position, seed)[-1]
-    for there in inspector.nearby(FARTHER):
+    line, others = lines_of(at, position, seed)[-1], list(inspector.nearby(FARTHER))
+    for there in others:
         kept = [
             np.array_equal(at.floating_gradient(0, k), there.at.floating_gradient(0, k))
             for k in range(len(at.point))
         ]
-        if not kept[position] or all(kept) or there.inspect(line.at_another(there.at)).slant is not Slant.WRONG:
+        wrong = kept[position] and not all(kept)
+        if not wrong or there.inspect(line.at_another(there.at)).slant is not Slant.WRONG:
             return
-    keep_from(there, inspector, position, found)
+    if len(others) == len(FARTHER):
+        keep_from(others[0], inspector, position, found)
 
 
 def look_closely(inspector, position, doubtful, found):

@@ -90,7 +90,7 @@ def what_cotangent(graph, k, other):
         return Label.MISSING_FACTOR, 25.5, ": what lies between them is not gone back through"
     if gates_behind(graph, k) & gates_behind(graph, other):
         return Label.MASK_FROM_WRONG_TENSOR, 25.3, ": it is let through where the other one is not"
-    return Label.STALE_BUFFER, 25.5, ""
+    return Label.WRONG_FUNCTION, 25.5, ""
 
 
 def gates_behind(graph, k):

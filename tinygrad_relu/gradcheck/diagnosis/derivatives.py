@@ -18,11 +18,16 @@ from tinygrad_relu.gradcheck.diagnosis.masks import mask_is_given
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, values_like
 from tinygrad_relu.gradcheck.diagnosis.naming import in_round
 from tinygrad_relu.gradcheck.diagnosis.numbers import close, simple
+from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
 from tinygrad_relu.gradcheck.diagnosis.relations import STRAIGHT
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 #: Functions whose derivative is a number times a power.
 POWERS = (np.square, np.power, np.multiply, np.sqrt, np.divide, np.reciprocal)
+#: Of the derivative of the sigmoid, y * (1 - y), each of the two factors.
+FACTORS_OF_SIGMOID = (("result", "1 - {v}"), ("result", "{v}"))
+#: What nobody takes for a factor of a product.
+OF_NO_PRODUCT = ("exp", "log", "sin", "cos", "tanh", "sigmoid", "1 - tanh", "abs", "sqrt", "Phi", "the ")
 #: What is seldom written but for a power.
 RARE = ("{v}**3", "1 / {v}", "1 / {v}**2", "{v} * (1 - {v})**2", "{v}**2 * (1 - {v})")
 #: Functions whose derivative is an activation of the operand, which may be forgotten.
@@ -127,14 +132,19 @@ def of_formula(section, place, name, found):
     if name in RARE and not powered:
         cost += 1.2
     elif section.at_once and place != f"step {section.starts[0]}":
-        cost = 19.3  # less than to forget the derivative of one of its steps
+        cost = 19.55  # less than to forget the derivative of one of its steps
     elif all((s == 1).all() for s in section.slopes):
         cost += 1  # nobody differentiates a sum: it is the value in the formula that is a wrong one
+    if section.partial and section.weighs and name.startswith(OF_NO_PRODUCT):
+        cost = BEHIND + 1.9
     if letter == "u" and section.weighs:
         cost += 0.6  # a factor that is a sum rather lacks a term
     key = ("formula", place, name)
     if len(section.ends) > 1:
-        return section.mutation(key, Label.WRONG_FUNCTION, cost, lambda j, _: found[j], words)
+        label = Label.WRONG_FUNCTION
+        if section.name == "the sigmoid" and (place, name) in FACTORS_OF_SIGMOID:
+            label, words = Label.MISSING_FACTOR, f"of y * (1 - y), the derivative of {section.name}, one factor is missing"
+        return section.mutation(key, label, cost, lambda j, _: found[j], words)
     start, end = section.starts[0], section.ends[0]
     return Mutation(
         ("section", section.starts, section.ends, section.partial, *key),

@@ -20,7 +20,7 @@ from tinygrad_relu.gradcheck.diagnosis.unseen_masks import unseen_masks
 # What costs less is not doubted: a plain factor, an arrangement, a term that is left out.
 CERTAIN = 19.4
 # How much less an explanation costs if the text of the backward bears it out.
-SUPPORT = 0.6
+SUPPORT = 0.4
 # How much more if the text speaks against it, and what does so against a mask that is forgotten.
 AGAINST, OTHER_MASKS = 4.0, {Label.MASK_FROM_WRONG_TENSOR, Label.MASK_NOT_STRICT}
 # What may be said of nearly every rewrite.

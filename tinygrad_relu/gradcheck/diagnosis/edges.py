@@ -56,7 +56,7 @@ def passed_through(link):
         yield link.mutation(
             ("ones",),
             Label.MISSING_FACTOR,
-            25,
+            25.3,
             lambda k, g, _: link.right(k, np.ones(g.shape)),
             f"the gradient that arrives at {name} is not multiplied in",
         )

@@ -60,3 +60,11 @@ def told(c):
 def close(a, b):
     """Tell whether two numbers are the same but for rounding."""
     return abs(a - b) <= 1e-6 * max(abs(a), abs(b))
+
+
+def probing(k):
+    """Return the random numbers for directions along which the gradient of input `k` is looked at.
+
+    They are none that the user is likely to have drawn: along an input of unit length, say, much is 0.
+    """
+    return np.random.default_rng([k, 271828])

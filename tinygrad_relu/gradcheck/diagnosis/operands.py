@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.functions import name_of
+from tinygrad_relu.gradcheck.diagnosis.functions import name_of, two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, is_square, later, values_like
 from tinygrad_relu.gradcheck.diagnosis.naming import told_apart
@@ -18,6 +18,9 @@ from tinygrad_relu.gradcheck.diagnosis.relations import (
 from tinygrad_relu.gradcheck.diagnosis.step import summed_to, take_at
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
+
+#: Functions that put pieces together.
+JOINING = (np.concatenate, np.stack, np.hstack, np.vstack)
 
 def other_operands(link):
     """Yield the rule with another value in the place of an operand that it names."""
@@ -141,6 +144,8 @@ def operand_from(link, path, where, turned=False):
     label, cost = how_confused(graph, link, path, own, other)
     if len(where) > 1 and list(where) in (owns[::-1], keys_turned(graph, owns)):
         label, cost = Label.PERMUTED, 23.8
+    if is_mask_of_data(graph, own) and is_mask_of_data(graph, other):
+        label = Label.MASK_FROM_WRONG_TENSOR
     names = told_apart(graph, link.members, owns, where)
     yield link.mutation(
         ("operand", path, where, turned),
@@ -151,8 +156,24 @@ def operand_from(link, path, where, turned=False):
     )
 
 
+def is_mask_of_data(graph, k):
+    """Tell whether a step is given, and lets some elements through and not others."""
+    sides = two_values(graph.steps[k].value) if not graph.steps[k].flows else None
+    return sides is not None and 0 in sides
+
+
+def other_piece(graph, own, other):
+    """Return the only pieces in which two steps differ that put pieces together, or else the steps."""
+    a, b = graph.steps[own], graph.steps[other]
+    if a.function not in JOINING or a.function is not b.function or len(a.references) != len(b.references):
+        return own, other
+    differing = [pair for pair in zip(a.references, b.references) if pair[0] != pair[1]]
+    return differing[0] if len(differing) == 1 else (own, other)
+
+
 def how_confused(graph, link, path, own, other):
     """Return which kind of mistake it is to take one step's value for that of another, and its cost."""
+    own, other = other_piece(graph, own, other)
     constants = [not graph.steps[k].references and k not in graph.inputs for k in (own, other)]
     if all(constants) and len(link.members) > 1:
         return Label.SHIFTED, 24  # data do not get old
@@ -205,7 +226,7 @@ def how_confused(graph, link, path, own, other):
     behind = behind and comes_from(graph, other, link.members[0])
     if behind or other in link.first.references or graph.steps[other].function is None:
         return Label.WRONG_FUNCTION, 24.2
-    return Label.STALE_BUFFER, 25
+    return Label.WRONG_FUNCTION, 25
 
 
 def chosen_by(graph, step):

@@ -46,9 +46,11 @@ def between(graph, early, late):
             alone = False
             continue
         inside = {p for p in parents if graph.steps[p].value.shape == shape and p >= early}
-        # A term beside it, such as a bias, does not matter; a factor does, even if it is ``-k``.
+        # A term beside it, such as a bias, does not matter, nor a number that is learned; a factor does,
+        # even if it is ``-k``.
         beside = bool(inside) and step.function in STRAIGHT
-        alone = alone and (len(inside) == len(set(parents)) or beside)
+        numbers = {p for p in parents if graph.steps[p].value.size == 1 < step.value.size}
+        alone = alone and (len(inside | numbers) == len(set(parents)) or beside)
         bent = bent or step.function not in STRAIGHT
         slopes = step.slopes()
         for slot, p in graph.edges(k):

@@ -73,7 +73,7 @@ class Section:
     def at_once(self):
         """Whether it is a known function, written in one line: nobody derives its steps one by one."""
         start, end = self.starts[0], self.ends[0]
-        if self.partial or name_of(self.value(start), self.value(end)) is None:
+        if self.known_name is None:
             return False
         inside, reached = [], {end}
         for k in range(end, start, -1):
@@ -85,10 +85,17 @@ class Section:
     @functools.cached_property
     def name(self):
         """What the function is called."""
-        found = (
-            name_of(self.value(self.starts[0]), self.value(self.ends[0])) if not self.partial else None
+        return self.known_name or self.graph.steps[self.ends[0]].name
+
+    @functools.cached_property
+    def known_name(self):
+        """What the function is known as, judged by all rounds of a loop; None if it is not."""
+        if self.partial:
+            return None
+        starts, ends = (
+            np.concatenate([np.ravel(self.value(k)) for k in ks]) for ks in (self.starts, self.ends)
         )
-        return found or self.graph.steps[self.ends[0]].name
+        return name_of(starts, ends)
 
 
 def sections(graph):

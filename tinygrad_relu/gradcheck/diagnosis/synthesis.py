@@ -17,6 +17,7 @@ from tinygrad_relu.gradcheck.diagnosis.lengths import length_mutations
 from tinygrad_relu.gradcheck.diagnosis.losses import loss_mutations
 from tinygrad_relu.gradcheck.diagnosis.misplaced import misplaced_mutations
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, together
+from tinygrad_relu.gradcheck.diagnosis.numbers import probing
 from tinygrad_relu.gradcheck.diagnosis.orders import order_mutations
 from tinygrad_relu.gradcheck.diagnosis.pieces import piece_mutations
 from tinygrad_relu.gradcheck.diagnosis.products import product_mutations
@@ -150,7 +151,7 @@ class Synthesis:
         meant, and only few have to be walked back.
         """
         graph, found = self.first.graph, []
-        rng = np.random.default_rng(k)
+        rng = probing(k)
         for _ in range(2):
             direction = rng.standard_normal(self.first.expected[k].shape)
             moves = graph.push(k, direction)

@@ -63,12 +63,19 @@ EXCHANGES = [
 ]
 
 
+#: What may be meant by a number.
+CHANGES_OF_NUMBERS = (
+    lambda n: n + 1, lambda n: n - 1, lambda n: -n, lambda n: 2 * n, lambda n: n / 2,
+    lambda n: 0, lambda n: 1, lambda n: -1, lambda n: 2, lambda n: 3,
+)
+
+
 def of_function(written, place):
     """Yield the place with another function."""
     step = written.steps[place[0]]
     for there, meant, label in EXCHANGES:
         if step.function is there:
-            cost = 22.0 if label is Label.AVERAGED else BEHIND
+            cost = 22.0 if label is Label.AVERAGED or meant is add_at else BEHIND
             yield Rewrite.of(
                 label, cost, f"{word(meant)} in the place of {word(there)}",
                 lambda w, k, x, meant=meant: w.steps[k].called(x, meant),
@@ -117,9 +124,11 @@ def of_numbers(written, place):
     for position, number in enumerate(step.arguments):
         if isinstance(number, bool) or not isinstance(number, (int, float, np.floating)):
             continue
-        for other in {number + 1, number - 1, -number, 2 * number, number / 2, 0, 1, -1, 2, 3}:
+        number = written.steps[place[-1]].arguments[position]  # in the first round it is often 0
+        for change in CHANGES_OF_NUMBERS:
+            other = change(number)
             if other != number:
-                rule = with_number(position, other)
+                rule = with_number(position, change)
                 label = (
                     Label.MASK_FROM_WRONG_TENSOR if step.function in COMPARISONS
                     else Label.CONSTANT_FACTOR if step.function in MULTIPLICATIVE
@@ -133,12 +142,12 @@ def of_numbers(written, place):
                     yield Rewrite.of(label, BEHIND + 0.5, words, rule)
 
 
-def with_number(position, other):
-    """Return the rule of a function with another number at one place of its arguments."""
+def with_number(position, change):
+    """Return the rule of a function with a number among its arguments changed."""
 
     def rule(w, k, x):
         arguments = list(w.steps[k].arguments)
-        arguments[position] = other
+        arguments[position] = change(arguments[position])
         return w.steps[k].called(x, arguments=arguments)
 
     return rule

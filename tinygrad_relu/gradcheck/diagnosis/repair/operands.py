@@ -233,7 +233,10 @@ def compared_otherwise(written, k, row, rule):
     found = np.asarray(rule(written, k, step.operands))
     if found.all() or not found.any():
         return None
-    label = Label.MASK_FORGOTTEN if step.value.all() else label_of_mask(written, found != step.value)
+    own = written.role(step.references[0])
+    # That of a result, which is never below 0, does nothing.
+    nothing = step.value.all() and own is not None and row[-1][0] == own[0] and row[-1][1] < own[1]
+    label = Label.MASK_FORGOTTEN if nothing else label_of_mask(written, found != step.value)
     stops = (found & ~step.value).any()  # something that is to pass
     sure = row[-1][0] == "forward" and stops
     cost = (19.0 if found.size >= MANY else 23.0) if sure else BEHIND + 0.5

@@ -69,7 +69,7 @@ def of_rounds(written, place):
     lost = [(j,) for j in alike if j < rounds[0] and j not in written.own]
     for before in [(), *lost[-MOST_LOST:]]:
         yield Rewrite.of(
-            Label.STALE_BUFFER, BEHIND + 0.2, "all rounds of the loop added up, not the last one alone,",
+            Label.STALE_BUFFER, 22.6, "all rounds of the loop added up, not the last one alone,",
             lambda w, k, x, before=before: sum(w.steps[j].value for j in (*before, *rounds)),
         )
 

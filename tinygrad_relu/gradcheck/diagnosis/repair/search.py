@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinygrad_relu.gradcheck.diagnosis.numbers import probing
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND, Candidate
 from tinygrad_relu.gradcheck.diagnosis.repair.calls import of_axes, of_functions, of_numbers_at_hand
 from tinygrad_relu.gradcheck.diagnosis.repair.indices import of_lines
@@ -103,7 +104,7 @@ class Repair:
 
     def probes_of(self, k):
         """Return how steps move a wrong gradient along random directions, and by how much it is wrong."""
-        rng, found = np.random.default_rng(k), []
+        rng, found = probing(k), []
         one = self.first.one
         for _ in range(2):
             direction = rng.standard_normal(one.expected[k].shape)
@@ -168,8 +169,9 @@ class Repair:
         size = sum(self.first.steps[k].value.size for k in place)
         walk = STEP_COST * len(self.first.after(frozenset(place))) + ELEMENT_COST * size
         straight, known = self.first.is_straight(place), {}
+        chained = straight and self.first.is_chained(place)
         dear = not straight and walk > DEAR
-        if not dear and not likely:
+        if not dear and not chained and not likely:
             return left
         left -= 2 * walk if likely else 0.0
         for rewrite in ways(self.first, place):
@@ -179,7 +181,8 @@ class Repair:
                 break
             if shifts is None or (rewrite.free and not straight):
                 continue
-            if straight and all(x is not None for x in shifts):
+            # Where the rounds of a place build on each other, all together may do more than each by itself.
+            if straight and all(x is not None for x in shifts) and likely:
                 if self.promising(place, shifts, rewrite.free):
                     self.consider(place, rewrite)
                 continue
