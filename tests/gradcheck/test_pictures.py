@@ -33,7 +33,8 @@ def test_the_picture_has_a_map_for_each_input():
     report = tg.check_gradients(lambda x, w, b: x @ w + b, inputs, backward=backward)
     figure = report.plot()
     maps = [axis for axis in figure.axes if axis.images]
-    titles = [axis.get_title().replace(":", "").split() for axis in maps]     # a long one has several lines
+    # A long title has several lines.
+    titles = [axis.get_title().replace(":", "").split() for axis in maps]
     assert titles == [["x", "right"], ["w", *report["w"].label.split()], ["b", "right"]]
     assert figure._suptitle.get_text() == "wrong: w"
     shown = np.asarray(maps[1].images[0].get_array())

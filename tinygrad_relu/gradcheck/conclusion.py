@@ -319,7 +319,7 @@ def explained(report, at, comparisons, faults):
             others = [one for one in told[entry.name] if one.label is not Label.UNEXPLAINED]
             told[entry.name] = [Explanation(
                 Label.STALE_BUFFER,
-                f"d{entry.name} is right for the inputs that the backward is called with first, and wrong "
+                f"d{entry.name} is right for the inputs of the first call of the backward, and wrong "
                 "for others close by: it keeps something from its first call.", 1.0,
             ), *others]
         if not told[entry.name]:

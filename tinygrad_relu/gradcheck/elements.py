@@ -14,7 +14,7 @@ ENOUGH = 6
 CLOSELY = 600
 # So many inputs on kinks are looked at two by two.
 MOST_TOGETHER = 8
-# How far the points are where a backward is called after its first call, which move what it keeps clearly.
+# How far the points are where a backward is called later, at which what it keeps is clearly another.
 FARTHER = (0.1, 0.1)
 BENT = (Slant.ON_KINK, Slant.SEVERAL_KINKS)
 

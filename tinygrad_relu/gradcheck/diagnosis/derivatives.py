@@ -81,7 +81,7 @@ def bends(x):
 
 
 def derivative_at(graph, name, k):
-    """Return a derivative of the table at the value of a step, which is asked for often; None at a mask."""
+    """Return a derivative of the table at the value of a step, which is asked for often."""
     known = graph.known
     if (name, k) not in known:
         value = graph.steps[k].value
@@ -107,7 +107,7 @@ def places_in(section):
 
 
 def kind_of(section, key):
-    """Return what tells a formula for the same function at another place; nothing for sums and products."""
+    """Return what tells a formula for one function at several places; nothing for sums and products."""
     plain = section.graph.steps[section.ends[0]].function in (*STRAIGHT, np.multiply, np.divide)
     return () if plain and section.name not in KNOWN else ("section", section.name, section.partial, *key)
 
@@ -143,7 +143,8 @@ def of_formula(section, place, name, found):
     if len(section.ends) > 1:
         label = Label.WRONG_FUNCTION
         if section.name == "the sigmoid" and (place, name) in FACTORS_OF_SIGMOID:
-            label, words = Label.MISSING_FACTOR, f"of y * (1 - y), the derivative of {section.name}, one factor is missing"
+            label = Label.MISSING_FACTOR
+            words = f"of y * (1 - y), the derivative of {section.name}, one factor is missing"
         return section.mutation(key, label, cost, lambda j, _: found[j], words)
     start, end = section.starts[0], section.ends[0]
     return Mutation(
@@ -175,7 +176,8 @@ def times_a_number(section, formula, found, c, cost, words):
         if number is None:
             return None
         cost, words = cost + 1.5, f"{number} times {words}"
-    if np.ptp(wrong) == 0 and step.function in POWERS and not multiplies(section.graph, section.ends[0]):
+    a_power = step.function in POWERS and len({p for _, p in section.graph.edges(section.ends[0])}) == 1
+    if np.ptp(wrong) == 0 and a_power and not multiplies(section.graph, section.ends[0]):
         label, cost = Label.MISSING_FACTOR, 22.9
         words = f"of the derivative of {section.name} only {wrong.flat[0]:.6g} is multiplied in"
     elif not name.startswith(("sign", "({v} >")) and is_right_but_for_zeros(wrong, right):
@@ -191,12 +193,31 @@ def times_a_number(section, formula, found, c, cost, words):
     elif formula == ("result", "{v}") and is_exponent(section):
         label = Label.MISSING_FACTOR
         words = f"of the derivative of {section.name} by the exponent the factor log is missing"
+    elif any(close_to(wrong, term) for term in terms_of(section)):
+        label = Label.MISSING_TERM
+        there = words.partition(" is taken")[0]
+        words = f"of the derivative of {section.name} by the product rule only {there} is there"
     elif section.name in ACTIVATED and close_to(wrong, section.value(section.starts[0])):
         label = Label.PRE_ACTIVATION
         words = f"what {section.name} was given stands in the place of its derivative"
     elif "ReLU" in name and np.ptp(right) and wrong.any() and is_right_but_for_zeros(right, wrong):
         cost = 18.5
     return Mutation((), label, cost, [], words, step.line, section.name, None, {"factor of it": c})
+
+
+def terms_of(section):
+    """Return what each of several operands adds to a derivative; nothing where there is only one way."""
+    graph, (start, *_), (end, *_) = section.graph, section.starts, section.ends
+    slopes, found = graph.steps[end].slopes(), []
+    ways = [(slot, p) for slot, p in graph.edges(end) if graph.steps[p].value.shape == slopes[slot].shape]
+    for slot, p in ways if len(ways) > 1 and not section.partial else ():
+        moved = {p: slopes[slot]}
+        while moved and max(moved) > start:
+            last = max(moved)
+            graph.send(last, moved.pop(last), moved)
+            moved = {q: x for q, x in moved.items() if x.shape == slopes[slot].shape and q >= start}
+        found.append(moved.get(start, np.zeros(slopes[slot].shape)))
+    return [term for term in found if term.any()] if len(found) > 1 else []
 
 
 def is_exponent(section):

@@ -21,8 +21,9 @@ from tinygrad_relu.gradcheck.diagnosis.unseen_masks import unseen_masks
 CERTAIN = 19.4
 # How much less an explanation costs if the text of the backward bears it out.
 SUPPORT = 0.4
-# How much more if the text speaks against it, and what does so against a mask that is forgotten.
-AGAINST, OTHER_MASKS = 4.0, {Label.MASK_FROM_WRONG_TENSOR, Label.MASK_NOT_STRICT}
+# How much more if the text speaks against it, and what does so against a mask that is forgotten: that one
+# stops what has to pass.
+AGAINST, CLEAR, OTHER_MASKS = 4.0, 23.0, {Label.MASK_FROM_WRONG_TENSOR, Label.MASK_NOT_STRICT}
 # What may be said of nearly every rewrite.
 VAGUE = {Label.WRONG_FUNCTION, Label.CONSTANT_FACTOR}
 # Up to this cost a rewrite is a small one, of an index, a function, an axis; and what it may cost then.
@@ -127,7 +128,7 @@ def weighed(candidate, repaired):
     where a mask that is there has to be another one.
     """
     of_same = [one for one in repaired if candidate.inputs <= one.inputs]
-    masks = [one for one in of_same if one.label in OTHER_MASKS and one.cost < BEHIND]
+    masks = [one for one in of_same if one.label in OTHER_MASKS and one.cost <= CLEAR]
     if candidate.label is Label.MASK_FORGOTTEN and masks:
         return replace(candidate, cost=candidate.cost + AGAINST)
     best = min(of_same, key=lambda one: one.cost, default=None)

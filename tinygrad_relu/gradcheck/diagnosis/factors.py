@@ -7,7 +7,7 @@ from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.numbers import WORDS, close, simple, told
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
 
-# What an array loses where it is rounded to float32, and a high power, or the sum of a few, of its elements.
+# What an array loses where it is rounded to float32, and a high power of it, or a sum of a few.
 SINGLE = 16 * float(np.finfo(np.float32).eps)
 
 

@@ -1,4 +1,4 @@
-"""`with_data`: a function with the plain arrays that it has at hand replaced, so that they are recorded, too.
+"""`with_data`: a function with the plain arrays that it has at hand replaced, to record them, too.
 
 What a backward makes of data alone, such as ``weights[labels]``, asks nobody who is told of inputs.
 """

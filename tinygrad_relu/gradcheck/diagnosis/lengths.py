@@ -74,7 +74,7 @@ def signs_for_directions(graph, k):
 
     yield Mutation(
         ("sign for direction", root), Label.WRONG_FUNCTION, 24, [Change(root, x, extra)],
-        f"sign(x), the derivative of a sum of absolute values, is taken for x over its length, that of the "
+        "sign(x), the derivative of a sum of sizes, is taken for x over its length, that of the "
         f"length, where x is {described(graph, x)}",
         graph.steps[root].line, graph.steps[root].name,
     )

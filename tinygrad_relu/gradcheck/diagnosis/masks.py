@@ -129,7 +129,10 @@ def mask_of(section, kind, where, t, strict, sides):
         label = Label.MASK_NOT_STRICT if at_ties else Label.MASK_FROM_WRONG_TENSOR
         wider = all(((w == high) | (s != high)).all() for w, s in zip(found, section.slopes))
         limits = graph.steps[section.ends[0]].function in (np.clip, np.maximum, np.minimum)
-        if limits and wider and not at_ties and t in thresholds_of(graph, section.ends[0]):
+        one_of_two = graph.steps[section.ends[0]].function is np.clip or t in thresholds_of(
+            graph, section.ends[0]
+        )
+        if limits and wider and not at_ties and one_of_two:
             return section.mutation(
                 ("mask", kind, where, t, strict), Label.MASK_FORGOTTEN, 22.5, wrong,
                 f"of the two limits of {section.name} only the one at {t:g} has a mask: the other one is "

@@ -18,7 +18,6 @@ from tinygrad_relu.gradcheck.diagnosis.relations import (
 from tinygrad_relu.gradcheck.diagnosis.step import summed_to, take_at
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
-
 #: Functions that put pieces together.
 JOINING = (np.concatenate, np.stack, np.hstack, np.vstack)
 
@@ -165,7 +164,8 @@ def is_mask_of_data(graph, k):
 def other_piece(graph, own, other):
     """Return the only pieces in which two steps differ that put pieces together, or else the steps."""
     a, b = graph.steps[own], graph.steps[other]
-    if a.function not in JOINING or a.function is not b.function or len(a.references) != len(b.references):
+    alike = a.function is b.function and len(a.references) == len(b.references)
+    if a.function not in JOINING or not alike:
         return own, other
     differing = [pair for pair in zip(a.references, b.references) if pair[0] != pair[1]]
     return differing[0] if len(differing) == 1 else (own, other)
@@ -226,7 +226,9 @@ def how_confused(graph, link, path, own, other):
     behind = behind and comes_from(graph, other, link.members[0])
     if behind or other in link.first.references or graph.steps[other].function is None:
         return Label.WRONG_FUNCTION, 24.2
-    return Label.WRONG_FUNCTION, 25
+    # A state before a step and after it, or two that have nothing to do with each other.
+    made = comes_from(graph, max(own, other), min(own, other))
+    return Label.STALE_BUFFER if made else Label.WRONG_FUNCTION, 25
 
 
 def chosen_by(graph, step):

@@ -177,7 +177,8 @@ def evened_out(link, axis):
     """Yield what is the same everywhere along an axis: key, label, cost, function and words."""
     forgotten = weighs_for_a_sum(link)
     yield (
-        ("averaged", axis), Label.MISSING_FACTOR if forgotten else Label.AVERAGED, 26.0 if forgotten else BEHIND + 1,
+        ("averaged", axis), Label.MISSING_FACTOR if forgotten else Label.AVERAGED,
+        26.0 if forgotten else BEHIND + 1,
         lambda x: np.broadcast_to(x.mean(axis, keepdims=True), x.shape),
         f"the same along axis {axis}: the other factor, its weights, is not multiplied in" if forgotten
         else f"averaged over axis {axis}",

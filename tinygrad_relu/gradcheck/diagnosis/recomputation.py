@@ -200,6 +200,8 @@ def with_other_mask(graph, k):
     step = graph.steps[k]
     users = [j for j in graph.live if k in graph.steps[j].references]
     masks = (*other_masks(step.value.astype(bool)), *masks_of_data(graph, step.value.shape))
+    if all(graph.steps[j].function in PRODUCTS for j in users):
+        return  # an adjacency
     for number, (label, cost, words, mask) in enumerate(masks):
         mask = mask.astype(step.value.dtype)
         if np.array_equal(mask, step.value) or not users:
@@ -239,7 +241,7 @@ def with_operand(graph, j, k, value):
 
 
 def ends_once(mask, axis):
-    """Tell whether a mask is open up to some place along an axis, and shut from there, or the converse."""
+    """Tell whether a mask is open up to some place along an axis and then shut, or the converse."""
     steps = np.diff(mask.astype(int), axis=axis)
     return bool((steps >= 0).all() or (steps <= 0).all())
 

@@ -35,7 +35,7 @@ def between(graph, early, late):
     shape = graph.steps[late].value.shape
     if graph.steps[early].value.shape != shape:
         return Relation.NONE
-    moved, alone = {late: np.ones(shape)}, True
+    moved, alone, nearly = {late: np.ones(shape)}, True, True
     bent = False
     while moved and max(moved) > early:
         k = max(moved)
@@ -43,14 +43,15 @@ def between(graph, early, late):
         parents = [p for _, p in graph.edges(k)]
         g = moved.pop(k)
         if not step.elementwise or not parents:
-            alone = False
+            alone = nearly = False
             continue
         inside = {p for p in parents if graph.steps[p].value.shape == shape and p >= early}
-        # A term beside it, such as a bias, does not matter, nor a number that is learned; a factor does,
-        # even if it is ``-k``.
+        # A term beside it, such as a bias, does not matter; a factor does, even if it is ``-k``, but for
+        # the numbers that are learned in an activation.
         beside = bool(inside) and step.function in STRAIGHT
-        numbers = {p for p in parents if graph.steps[p].value.size == 1 < step.value.size}
-        alone = alone and (len(inside | numbers) == len(set(parents)) or beside)
+        smaller = {p for p in parents if graph.steps[p].value.size < step.value.size}
+        alone = alone and (len(inside) == len(set(parents)) or beside)
+        nearly = nearly and (len(inside | smaller) == len(set(parents)) or beside)
         bent = bent or step.function not in STRAIGHT
         slopes = step.slopes()
         for slot, p in graph.edges(k):
@@ -61,12 +62,14 @@ def between(graph, early, late):
     slope = moved[early]
     if alone:
         return Relation.ACTIVATION if bent and np.ptp(slope) > 0 else Relation.LINEAR
-    sides = two_values(slope)
+    if nearly and bent and np.ptp(slope) > 0:
+        return Relation.ACTIVATION
+    sides = (0, 1) if (slope == 0).any() and slope.any() else two_values(slope)
     return Relation.GATE if sides is not None and 0 in sides else Relation.FACTOR
 
 
 def of_data(own, other):
-    """Return which mistake it is to take one array of data for another, or None if they have nothing in common.
+    """Return which mistake it is to take one array of data for another, or None if they differ in all.
 
     Parameters
     ----------
@@ -92,7 +95,8 @@ def of_data(own, other):
 STRAIGHT = {np.add, np.subtract, np.negative}
 #: Functions that put elements elsewhere, and what it is called to forget that.
 REORDERED = {
-    np.transpose: Label.TRANSPOSED, np.swapaxes: Label.TRANSPOSED, np.sort: Label.PERMUTED, np.flip: Label.PERMUTED, np.rot90: Label.PERMUTED, np.roll: Label.SHIFTED,
+    np.transpose: Label.TRANSPOSED, np.swapaxes: Label.TRANSPOSED, np.sort: Label.PERMUTED,
+    np.flip: Label.PERMUTED, np.rot90: Label.PERMUTED, np.roll: Label.SHIFTED,
 }
 
 

@@ -222,7 +222,7 @@ def what_scales_step(graph, k, c):
 
 
 def divides_by(graph, c):
-    """Tell whether something is divided by a number, as by that of the samples, or averaged over so many."""
+    """Tell whether something is divided by a number, as by that of the samples, or a mean of so many."""
     for k in graph.live:
         step = graph.steps[k]
         if step.function is np.mean and close(c, step.operands[0].size / step.value.size):

@@ -156,7 +156,7 @@ def with_number(position, change):
 def of_numbers_at_hand(written, place):
     """Yield a number of the forward, or its product with the one that is there, wherever that stands."""
     step = written.steps[place[0]]
-    for position, number in numbers_in(step):
+    for number in numbers_in(step):
         for label, other in other_numbers(written, step, number):
             yield Rewrite.of(
                 label, BEHIND + 0.55, f"{other:.6g} in the place of {number:.6g}",
@@ -173,9 +173,9 @@ def is_number(x):
 
 
 def numbers_in(step):
-    """Yield the plain numbers among the arguments of a function of single elements, and where they are."""
+    """Yield the plain numbers among the arguments of a function of single elements."""
     if step.elementwise:
-        yield from ((n, x) for n, x in enumerate(step.arguments) if is_number(x))
+        yield from filter(is_number, step.arguments)
 
 
 def other_numbers(written, step, number):

@@ -6,7 +6,7 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
-from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import Rewrite
+from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import Rewrite, operand_changer
 from tinygrad_relu.gradcheck.diagnosis.step import add_at, assign_at, take_at
 
 
@@ -44,9 +44,10 @@ def of_other_arrays(written, place):
                 continue
             for order in (other, other[::-1]) if max(rounds.values()) else (other,):
                 label = Label.SHIFTED if follows(own, order) else Label.PERMUTED
+
                 def rule(w, k, x, position=position, order=order):
                     at = int(order[rounds[k]]) if len(order) > 1 and max(rounds.values()) else order
-                    return with_key(w.steps[k], x, lambda parts: replaced(parts, position, lambda _: at))
+                    return with_key(w.steps[k], x, lambda found: replaced(found, position, lambda _: at))
 
                 yield Rewrite.of(label, BEHIND + 0.2, f"{name} as indices", rule)
 
@@ -202,10 +203,32 @@ def added(written, k):
     if step.function is not assign_at or len(step.references) != 2:
         return None
     total = written.steps[step.references[1]]
-    if total.function is not np.add:
+    if total.function not in (np.add, np.subtract) or len(total.operands) != 2:
         return None
     for slot, p in enumerate(total.references):
         taken_from = written.steps[p]
         if taken_from.function is take_at and taken_from.references[0] == step.references[0]:
-            return total.operands[1 - slot] if len(total.operands) == 2 else None
+            other = total.operands[1 - slot]
+            return other if total.function is np.add else -other if slot == 0 else None
     return None
+
+
+def of_exchanges(written, place):
+    """Yield two calls of one function with an operand of each other."""
+    one, other = (written.steps[k] for k in place)
+    for path in one.paths:
+        if path not in other.paths:
+            continue
+        a, b = (step.operands[step.paths.index(path)] for step in (one, other))
+        if a.shape == b.shape and a.dtype.kind == b.dtype.kind == "f" and not np.array_equal(a, b):
+            yield Rewrite.of(
+                Label.PERMUTED, BEHIND + 0.9,
+                f"an operand exchanged with the one in the same place ({other.line})",
+                operand_changer(path)(lambda w, k, x, path=path: of_the_other(w, place, k, path)),
+            )
+
+
+def of_the_other(written, place, k, path):
+    """Return the operand that the other one of two steps has at a path."""
+    step = written.steps[place[0] if k == place[1] else place[1]]
+    return step.operands[step.paths.index(path)]

@@ -123,7 +123,8 @@ def superfluous(written, place, slot, rule):
 def is_update(written, step, slot):
     """Tell whether an operand is what a step of descent takes off a parameter, or adds to it.
 
-    That is a number times the gradient of the other operand, or times anything, if that is part of an input.
+    That is a number times the gradient of the other operand, or times anything if that is part of an
+    input.
     """
     if len(step.references) != 2:
         return False
@@ -198,20 +199,20 @@ def of_shared(written, place):
     def with_value(change):
         def rule(w, k, x):
             references = w.steps[k].references
-            return w.steps[k].called([change(y) if q == p else y for q, y in zip(references, x)])
+            return w.steps[k].called([change(w, y) if q == p else y for q, y in zip(references, x)])
 
         return rule
 
     if own.ndim >= 2 and own.shape[-1] == own.shape[-2]:
         yield Rewrite.of(
             Label.TRANSPOSED, BEHIND + 0.9, "an operand transposed, wherever it is on the line",
-            with_value(lambda y: np.swapaxes(y, -1, -2)),
+            with_value(lambda _, y: np.swapaxes(y, -1, -2)),
         )
     for row, value in at_hand(written, place[:1], own.shape):
         if value.shape == own.shape and value.dtype == own.dtype:
             yield Rewrite(
                 lambda _, row=row: confused(written, written.steps[place[0]], p, row),
-                with_value(lambda y, value=value: value),
+                with_value(lambda w, _, key=row[0]: w.pool[key]),
             )
 
 

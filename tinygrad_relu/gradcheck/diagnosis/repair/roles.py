@@ -12,8 +12,8 @@ from tinygrad_relu.gradcheck.diagnosis.mutations import described
 from tinygrad_relu.gradcheck.diagnosis.naming import rounds_away, rounds_of
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
 from tinygrad_relu.gradcheck.diagnosis.relations import Relation, comes_from, of_data, relation
-from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import COMPARISONS, MULTIPLICATIVE
 from tinygrad_relu.gradcheck.diagnosis.repair.known import same_values
+from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import COMPARISONS, MULTIPLICATIVE
 from tinygrad_relu.gradcheck.diagnosis.step import add_at, assign_at
 
 #: A line whose variable has a value already.
@@ -140,7 +140,7 @@ def how_confused(written, step, k, row):
 
 
 def earlier_contents(written, k):
-    """Return the steps whose values an array, or the variable that it is called by, had before step `k`."""
+    """Return the steps whose values an array, or the variable of a line, had before step `k`."""
     found = []
     while len(found) < MOST_CONTENTS:
         step = written.steps[k]
@@ -164,48 +164,6 @@ def overwrites(step):
         return False
     line = linecache.getline(step.site[0][0].co_filename, int(step.line.rpartition(":")[2]))
     return OVERWRITING.match(line) is not None
-
-
-def earlier_contents(written, k):
-    """Return the steps whose values an array, or the variable that it is called by, had before step `k`."""
-    found = []
-    while len(found) < MOST_CONTENTS:
-        step = written.steps[k]
-        inside = step.in_place or step.function in (assign_at, add_at)
-        before = step.references if overwrites(step) else step.references[:1] if inside else []
-        if not before:
-            break
-        found += before
-        k = before[0]
-    return found
-
-
-def used_again(written, k):
-    """Tell whether the value of a step is taken at several places."""
-    return len(written.users(k)) + written.outputs.count(k) > 1
-
-
-def overwrites(step):
-    """Tell whether a step is that of a line such as ``d = d * x``, whose variable had a value before."""
-    if not step.references or not step.line:
-        return False
-    line = linecache.getline(step.site[0][0].co_filename, int(step.line.rpartition(":")[2]))
-    return OVERWRITING.match(line) is not None
-
-
-def of_constants(value, other):
-    """Return the label and the cost of taking an array of data for another one."""
-    with np.errstate(all="ignore"):
-        ratio = other / value
-    if np.ptp(other - value) <= 1e-12 * np.abs(other).max(initial=0):
-        return Label.MISSING_TERM, BEHIND + 0.8
-    if np.isfinite(ratio).all() and np.ptp(ratio) <= 1e-12 * np.abs(ratio).max(initial=0):
-        return Label.MISSING_FACTOR, BEHIND + 0.8
-    if two_values(value) is not None and two_values(other) is not None:
-        same = np.array_equal(value == value.max(), other == other.max())
-        # Labels that are smoothed, say, and those that are not.
-        return Label.MISSING_TERM if same else Label.MASK_FROM_WRONG_TENSOR, BEHIND + 0.8
-    return Label.WRONG_FUNCTION, BEHIND + 1.0
 
 
 def decides(written, step):
@@ -273,8 +231,12 @@ def is_masked(value, other):
 
 
 def same_sides(value, other):
-    """Tell whether two values have two entries each, and these at the same places."""
-    if value.shape != other.shape or two_values(value) is None or two_values(other) is None:
+    """Tell whether two values have the same signs, or two entries each, and these at the same places."""
+    if value.shape != other.shape:
+        return False
+    if value.min() < 0 < value.max() and np.array_equal(np.sign(value), np.sign(other)):
+        return True
+    if two_values(value) is None or two_values(other) is None:
         return False
     one, two = value == value.max(), other == other.max()
     return np.array_equal(one, two) or np.array_equal(one, ~two)

@@ -13,7 +13,11 @@ import numpy as np
 from tinygrad_relu.gradcheck.diagnosis.numbers import probing
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND, Candidate
 from tinygrad_relu.gradcheck.diagnosis.repair.calls import of_axes, of_functions, of_numbers_at_hand
-from tinygrad_relu.gradcheck.diagnosis.repair.indices import of_lines
+from tinygrad_relu.gradcheck.diagnosis.repair.indices import (
+    of_addition,
+    of_exchanges,
+    of_lines,
+)
 from tinygrad_relu.gradcheck.diagnosis.repair.operands import of_shared
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import COMPARISONS, plainly
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrites import rewrites_by_values, small_rewrites
@@ -25,7 +29,8 @@ BUDGET, BUDGET_IF_EXPLAINED = 16.0, 3.0
 MOST_PAIRS = 60
 # So many places, those that are wrong first, are looked at in all ways before any others.
 FRONT = 10
-# What a try may cost, in seconds, before it is asked how likely it is; what that costs, and how far it looks.
+# What a try may cost, in seconds, before it is asked how likely it is; what that costs, and how far it
+# looks.
 DEAR, GLANCE_COST, CLOSE_BEHIND = 1e-3, 4e-4, 12
 # What is spent at least, where something serves already.
 ENOUGH = 3.0
@@ -128,6 +133,8 @@ class Repair:
             (of_functions, self.first.functions),
             (of_shared, list(self.first.shared)),
             (of_numbers_at_hand, self.first.same_numbers),
+            (of_addition, self.first.sums_at_indices),
+            (of_exchanges, self.first.pairs),
             (rewrites_by_values, front),
             (small_rewrites, rest),
             (of_axes, self.first.twins),
@@ -181,7 +188,7 @@ class Repair:
                 break
             if shifts is None or (rewrite.free and not straight):
                 continue
-            # Where the rounds of a place build on each other, all together may do more than each by itself.
+            # Where the rounds of a place build on each other, all together may do more than each alone.
             if straight and all(x is not None for x in shifts) and likely:
                 if self.promising(place, shifts, rewrite.free):
                     self.consider(place, rewrite)
@@ -201,7 +208,7 @@ class Repair:
         return left
 
     def comes_right(self, place, rewrite):
-        """Tell whether something close behind a place becomes what the forward knows, in the first round."""
+        """Tell whether something close behind a place becomes what the forward knows, in one round."""
         first = min(place)
         changed = {}
         for k in self.first.after(frozenset((first,)))[:CLOSE_BEHIND]:
@@ -213,9 +220,9 @@ class Repair:
             except FAILURES:
                 return False
             changed[k] = np.asarray(value)
-            if changed[k].size > 1 and self.first.at_hand.find(changed[k]) is not None:
-                if self.first.at_hand.find(step.value) is None:
-                    return True
+            known = self.first.at_hand.find(changed[k]) if changed[k].size > 1 else None
+            if known is not None and self.first.at_hand.find(step.value) is None:
+                return True
         return False
 
     def may_be_wrong(self, place):

@@ -17,6 +17,8 @@ from tinygrad_relu.gradcheck.diagnosis.trace import grouped
 MOST_STEPS = 4000
 # So many numbers are tried in the place of another one.
 MOST_NUMBERS = 24
+# Of such calls two may have each other's operands, if they are so many steps apart at most.
+EXCHANGED, CLOSE, MOST_PAIRS = (np.multiply, np.matmul, np.dot, add_at, assign_at), 24, 200
 
 #: What rules raise that make no sense where they are tried.
 FAILURES = (ValueError, ArithmeticError, IndexError, TypeError, AttributeError, KeyError)
@@ -115,7 +117,7 @@ class Written:
         return [j for j in self.own if k in self.steps[j].references]
 
     def comes_of_gradients(self, k):
-        """Tell whether the value of a step is made of gradients, and not of values and derivatives alone."""
+        """Tell whether the value of a step is made of gradients, not of values and derivatives alone."""
         given = range(len(self.one.inputs), len(self.one.inputs) + len(self.one.cotangents))
         return any(
             j in given or (self.role(j) or ("",))[0] == "cotangent" for j in self.before([k])
@@ -208,7 +210,7 @@ class Written:
 
     @functools.cached_property
     def lines(self):
-        """list of tuple of int: The steps that take or put something at indices: of a line, or of one array."""
+        """list of tuple of int: The steps that take or put something, of a line or of one array."""
         found = {}
         for k in self.own:
             if self.steps[k].function in (take_at, assign_at, add_at):
@@ -220,7 +222,7 @@ class Written:
 
     @functools.cached_property
     def shared(self):
-        """dict of tuple of int to int: The steps of one line that take the same value, and whose it is."""
+        """dict of tuple to int: The steps of one line that take the same value, and whose it is."""
         found = {}
         for k in self.own:
             for p in {*self.steps[k].references}:
@@ -229,7 +231,7 @@ class Written:
 
     @functools.cached_property
     def numbers(self):
-        """list of float: The plain numbers that the forward calculates with, and the lengths of its arrays."""
+        """list of float: The plain numbers of the forward, and the lengths of its arrays."""
         found = {
             float(x) for step in self.one.graph.steps for x in step.arguments
             if step.elementwise and isinstance(x, (int, float, np.floating)) and not isinstance(x, bool)
@@ -247,6 +249,25 @@ class Written:
         return counts - {0.0, 1.0}
 
     @functools.cached_property
+    def sums_at_indices(self):
+        """list of tuple of int: All that is written at indices, if it is done more than once."""
+        found = tuple(k for k in self.own if self.steps[k].function is assign_at)
+        return [found] if len(found) > 1 else []
+
+    @functools.cached_property
+    def pairs(self):
+        """list of tuple of int: Two calls of one function close by, with results of one shape."""
+        found = []
+        for one, other in itertools.combinations(self.own, 2):
+            a, b = self.steps[one], self.steps[other]
+            if (
+                a.function is b.function and a.function in EXCHANGED and a.value.shape == b.value.shape
+                and a.site != b.site and other - one <= CLOSE and len(a.references) == len(b.references)
+            ):
+                found.append((one, other))
+        return found[:MOST_PAIRS]
+
+    @functools.cached_property
     def same_numbers(self):
         """list of tuple of int: The steps that calculate with one number, which is no common one."""
         found = {}
@@ -258,7 +279,7 @@ class Written:
 
     @functools.cached_property
     def functions(self):
-        """list of tuple of int: The steps of one line that call a sine or a cosine, if both are called."""
+        """list of tuple of int: The sines and cosines of one line, if there are both."""
         found = {}
         for k in self.own:
             if self.steps[k].function in (np.sin, np.cos):
