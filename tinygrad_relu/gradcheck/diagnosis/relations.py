@@ -36,7 +36,7 @@ def between(graph, early, late):
     if graph.steps[early].value.shape != shape:
         return Relation.NONE
     moved, alone, nearly = {late: np.ones(shape)}, True, True
-    bent = False
+    bent = curved = False
     while moved and max(moved) > early:
         k = max(moved)
         step = graph.steps[k]
@@ -53,6 +53,7 @@ def between(graph, early, late):
         alone = alone and (len(inside) == len(set(parents)) or beside)
         nearly = nearly and (len(inside | smaller) == len(set(parents)) or beside)
         bent = bent or step.function not in STRAIGHT
+        curved = curved or step.function not in (*STRAIGHT, np.multiply, np.divide)
         slopes = step.slopes()
         for slot, p in graph.edges(k):
             if p in inside:
@@ -62,7 +63,7 @@ def between(graph, early, late):
     slope = moved[early]
     if alone:
         return Relation.ACTIVATION if bent and np.ptp(slope) > 0 else Relation.LINEAR
-    if nearly and bent and np.ptp(slope) > 0:
+    if nearly and curved and np.ptp(slope) > 0:
         return Relation.ACTIVATION
     sides = (0, 1) if (slope == 0).any() and slope.any() else two_values(slope)
     return Relation.GATE if sides is not None and 0 in sides else Relation.FACTOR

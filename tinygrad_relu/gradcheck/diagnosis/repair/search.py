@@ -148,7 +148,7 @@ class Repair:
                         left = self.search_at(place, ways, left, likely)
                     if left < 0:
                         return self.found
-                if left < enough and {k for c in self.found for k in c.inputs} >= set(self.wrong):
+                if left < enough and any(c.inputs >= set(self.wrong) for c in self.found):
                     return self.found
         self.search_pairs()
         return self.found
