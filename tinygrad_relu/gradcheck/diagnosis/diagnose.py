@@ -24,6 +24,8 @@ SUPPORT = 0.4
 # How much more if the text speaks against it, and what does so against a mask that is forgotten: that one
 # stops what has to pass.
 AGAINST, CLEAR, OTHER_MASKS = 4.0, 23.0, {Label.MASK_FROM_WRONG_TENSOR, Label.MASK_NOT_STRICT}
+# What costs more is a rewrite that happens to fit, and bears nothing out.
+PLAUSIBLE = BEHIND + 1.2
 # What may be said of nearly every rewrite.
 VAGUE = {Label.WRONG_FUNCTION, Label.CONSTANT_FACTOR}
 # Up to this cost a rewrite is a small one, of an index, a function, an axis; and what it may cost then.
@@ -132,7 +134,7 @@ def weighed(candidate, repaired):
     if candidate.label is Label.MASK_FORGOTTEN and masks:
         return replace(candidate, cost=candidate.cost + AGAINST)
     best = min(of_same, key=lambda one: one.cost, default=None)
-    if best is None or candidate.cost < CERTAIN:
+    if best is None or best.cost > PLAUSIBLE or candidate.cost < CERTAIN:
         return candidate
     if best.label is not candidate.label or best.label in VAGUE:
         return candidate
