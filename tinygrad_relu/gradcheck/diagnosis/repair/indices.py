@@ -222,9 +222,9 @@ def of_exchanges(written, place):
         a, b = (step.operands[step.paths.index(path)] for step in (one, other))
         if a.shape == b.shape and a.dtype.kind == b.dtype.kind == "f" and not np.array_equal(a, b):
             # What is put in the other's place, or a factor that is the other's.
-            label = Label.PERMUTED if one.function in (add_at, assign_at) else Label.WRONG_FUNCTION
+            put = one.function in (add_at, assign_at)
             yield Rewrite.of(
-                label, BEHIND + 0.9,
+                Label.PERMUTED if put else Label.WRONG_FUNCTION, BEHIND + (0.9 if put else 0.95),
                 f"an operand exchanged with the one in the same place ({other.line})",
                 operand_changer(path)(lambda w, k, x, path=path: of_the_other(w, place, k, path)),
             )
