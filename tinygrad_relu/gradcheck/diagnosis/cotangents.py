@@ -84,10 +84,9 @@ def what_cotangent(graph, k, other):
         return Label.MISSING_FACTOR, 24.6, ": a factor between them is missing"
     if how is Relation.FACTOR:
         return Label.WRONG_FUNCTION, 25.4, ": a factor is multiplied in that does not belong there"
-    between_them = [graph.steps[j].function for j in range(k + 1, other + 1)]
-    if comes_from(graph, other, k) and np.cumsum in between_them:
-        return Label.MISSING_TERM, 25.2, ": it is not added up from the end"
     if comes_from(graph, other, k):
+        if np.cumsum in [graph.steps[j].function for j in range(k + 1, other + 1)]:
+            return Label.MISSING_TERM, 25.2, ": it is not added up from the end"
         return Label.MISSING_FACTOR, 25.5, ": what lies between them is not gone back through"
     if gates_behind(graph, k) & gates_behind(graph, other):
         return Label.MASK_FROM_WRONG_TENSOR, 25.3, ": it is let through where the other one is not"

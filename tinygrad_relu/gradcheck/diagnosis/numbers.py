@@ -62,6 +62,11 @@ def close(a, b):
     return abs(a - b) <= 1e-6 * max(abs(a), abs(b))
 
 
+def is_number(x):
+    """Tell whether an argument is a plain number."""
+    return isinstance(x, (int, float, np.integer, np.floating)) and not isinstance(x, bool)
+
+
 def probing(k):
     """Return the random numbers for directions along which the gradient of input `k` is looked at.
 

@@ -7,6 +7,7 @@ from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, is_square, later, values_like
 from tinygrad_relu.gradcheck.diagnosis.naming import told_apart
 from tinygrad_relu.gradcheck.diagnosis.relations import (
+    JOINING,
     PRODUCTS,
     REORDERED,
     STRAIGHT,
@@ -18,8 +19,6 @@ from tinygrad_relu.gradcheck.diagnosis.relations import (
 from tinygrad_relu.gradcheck.diagnosis.step import summed_to, take_at
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
-#: Functions that put pieces together.
-JOINING = (np.concatenate, np.stack, np.hstack, np.vstack)
 
 def other_operands(link):
     """Yield the rule with another value in the place of an operand that it names."""

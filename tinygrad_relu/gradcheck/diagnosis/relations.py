@@ -7,6 +7,8 @@ import numpy as np
 from tinygrad_relu.gradcheck.diagnosis.functions import two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
+#: Functions that put pieces together.
+JOINING = (np.concatenate, np.stack, np.hstack, np.vstack)
 PRODUCTS = (np.matmul, np.dot, np.einsum, np.tensordot, np.inner, np.outer, np.vdot)
 
 

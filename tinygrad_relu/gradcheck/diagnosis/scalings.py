@@ -4,7 +4,7 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described
-from tinygrad_relu.gradcheck.diagnosis.numbers import close, simple, told
+from tinygrad_relu.gradcheck.diagnosis.numbers import close, is_number, simple, told
 from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
@@ -139,9 +139,7 @@ def exponents(link):
     steps, k = link.graph.steps, link.parent(link.members[0])
     while steps[k].function is np.multiply and len(list(link.graph.edges(k))) == 1:
         ((_, k),) = link.graph.edges(k)
-    return [x for x in steps[k].arguments[1:] if isinstance(x, (int, float))] if (
-        steps[k].function is np.power
-    ) else []
+    return [x for x in steps[k].arguments[1:] if is_number(x)] if steps[k].function is np.power else []
 
 
 def averaging(link, c):
@@ -227,8 +225,7 @@ def divides_by(graph, c):
         step = graph.steps[k]
         if step.function is np.mean and close(c, step.operands[0].size / step.value.size):
             return True
-        plain = [x for x in step.arguments if isinstance(x, (int, float, np.floating))]
-        if step.function is np.divide and any(close(c, x) for x in plain):
+        if step.function is np.divide and any(close(c, x) for x in step.arguments if is_number(x)):
             return True
     return False
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
+from tinygrad_relu.gradcheck.diagnosis.relations import JOINING
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import Rewrite
 
 
@@ -19,7 +20,7 @@ def of_arrangement(written, place):
                 label, BEHIND + 0.7, f"axes in the order {order}",
                 lambda w, k, x, o=order: x[0].transpose(o),
             )
-    if step.function in (np.concatenate, np.stack, np.hstack, np.vstack):
+    if step.function in JOINING:
         yield from of_pieces(step)
     if step.function is not np.reshape:
         return

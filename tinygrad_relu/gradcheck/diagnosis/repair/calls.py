@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.numbers import is_number
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
 from tinygrad_relu.gradcheck.diagnosis.reductions import axis_of
 from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS
@@ -122,7 +123,7 @@ def of_numbers(written, place):
     """Yield the place with another number among its arguments."""
     step = written.steps[place[0]]
     for position, number in enumerate(step.arguments):
-        if isinstance(number, bool) or not isinstance(number, (int, float, np.floating)):
+        if not is_number(number):
             continue
         number = written.steps[place[-1]].arguments[position]  # in the first round it is often 0
         for change in CHANGES_OF_NUMBERS:
@@ -165,11 +166,6 @@ def of_numbers_at_hand(written, place):
                                   for a in w.steps[k].arguments],
                 ),
             )
-
-
-def is_number(x):
-    """Tell whether an argument is a plain number."""
-    return isinstance(x, (int, float, np.integer, np.floating)) and not isinstance(x, bool)
 
 
 def numbers_in(step):

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 
+from tinygrad_relu.gradcheck.diagnosis.indices import is_index, parts_of
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import Rewrite, operand_changer
@@ -62,18 +63,13 @@ def by_site(written, place):
 
 def own_indices(parts, rounds):
     """Return the indices that a place has: an array, or the numbers of its rounds; None if neither."""
-    if is_indices(parts[0]) and not any(rounds):
+    if is_index(parts[0]) and not any(rounds):
         return parts[0]
     if not all(isinstance(n, (int, np.integer)) for n in parts) or len(parts) < 2:
         return None
     numbers = dict(zip(rounds, parts))
     same = all(numbers[r] == n for r, n in zip(rounds, parts))
     return np.array([int(numbers[r]) for r in sorted(numbers)]) if same and len(numbers) > 1 else None
-
-
-def parts_of(key):
-    """Return the parts of a key as a tuple."""
-    return key if isinstance(key, tuple) else (key,)
 
 
 def follows(one, other):
@@ -110,7 +106,7 @@ def of_lines(written, place):
     arrays = []
     for k in place:
         for part in parts_of(written.steps[k].arguments[1]):
-            if is_indices(part) and not any(np.array_equal(part, other) for other in arrays):
+            if is_index(part) and not any(np.array_equal(part, other) for other in arrays):
                 arrays.append(part)
     if len(arrays) == 2:
         one, other = arrays
@@ -119,7 +115,7 @@ def of_lines(written, place):
             lambda w, k, x: with_key(
                 w.steps[k], x,
                 lambda parts: tuple(
-                    p if not is_indices(p) else other if np.array_equal(p, one) else one for p in parts
+                    p if not is_index(p) else other if np.array_equal(p, one) else one for p in parts
                 ),
             ),
         )
@@ -130,11 +126,6 @@ def same_key(one, other):
     return repr(one) == repr(other)
 
 
-def is_indices(part):
-    """Tell whether a part of a key is an array of indices."""
-    return isinstance(part, np.ndarray) and part.dtype.kind in "iu"
-
-
 def turned(part):
     """Return a slice from its other end; anything else as it is."""
     return slice_from_the_other_end(part) if isinstance(part, slice) else part
@@ -143,7 +134,7 @@ def turned(part):
 def with_key(step, operands, change):
     """Return what an indexed step gives with another key."""
     key = step.arguments[1]
-    parts = change(key if isinstance(key, tuple) else (key,))
+    parts = change(parts_of(key))
     arguments = list(step.arguments)
     arguments[1] = parts if isinstance(key, tuple) else parts[0]
     return step.called(operands, arguments=arguments)

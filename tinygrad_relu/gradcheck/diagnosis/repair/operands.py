@@ -4,6 +4,7 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.functions import ACTIVATIONS
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.numbers import is_number
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
 from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS
 from tinygrad_relu.gradcheck.diagnosis.repair.arrangements import rearranged
@@ -133,7 +134,7 @@ def is_update(written, step, slot):
         return False
     origin = graph.steps[kept[1]]
     taken = written.steps[step.references[slot]]
-    rate = taken.function is np.multiply and any(isinstance(x, (int, float)) for x in taken.arguments)
+    rate = taken.function is np.multiply and any(map(is_number, taken.arguments))
     if origin.function is take_at and origin.references[0] in graph.inputs and rate:
         return True
     right, value = written.one.right.get(kept[1]), step.operands[slot]

@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.given_data import with_data
+from tinygrad_relu.gradcheck.diagnosis.numbers import is_number
 from tinygrad_relu.gradcheck.diagnosis.recording import recorded
 from tinygrad_relu.gradcheck.diagnosis.reductions import extreme
 from tinygrad_relu.gradcheck.diagnosis.repair.known import Known
@@ -18,7 +19,7 @@ MOST_STEPS = 4000
 # So many numbers are tried in the place of another one.
 MOST_NUMBERS = 24
 # Of such calls two may have each other's operands, if they are so many steps apart at most.
-EXCHANGED, CLOSE, MOST_PAIRS = (np.multiply, np.matmul, np.dot, add_at, assign_at), 24, 200
+EXCHANGED, CLOSE, MOST_EXCHANGED = (np.multiply, np.matmul, np.dot, add_at, assign_at), 24, 200
 
 #: What rules raise that make no sense where they are tried.
 FAILURES = (ValueError, ArithmeticError, IndexError, TypeError, AttributeError, KeyError)
@@ -234,7 +235,7 @@ class Written:
         """list of float: The plain numbers of the forward, and the lengths of its arrays."""
         found = {
             float(x) for step in self.one.graph.steps for x in step.arguments
-            if step.elementwise and isinstance(x, (int, float, np.floating)) and not isinstance(x, bool)
+            if step.elementwise and is_number(x)
         }
         return sorted((found | self.lengths) - {0.0, 1.0, -1.0})[:MOST_NUMBERS]
 
@@ -265,7 +266,7 @@ class Written:
                 and a.site != b.site and other - one <= CLOSE and len(a.references) == len(b.references)
             ):
                 found.append((one, other))
-        return found[:MOST_PAIRS]
+        return found[:MOST_EXCHANGED]
 
     @functools.cached_property
     def same_numbers(self):
@@ -273,7 +274,7 @@ class Written:
         found = {}
         for k in self.own:
             for x in self.steps[k].arguments if self.steps[k].elementwise else ():
-                if isinstance(x, (int, float, np.floating)) and x not in (0, 1, -1):
+                if is_number(x) and x not in (0, 1, -1):
                     found.setdefault(float(x), []).append(k)
         return sorted({tuple(members) for members in found.values() if len(members) > 1})
 
