@@ -1,7 +1,7 @@
 """Wrong rules of several ways at once: lost and confused branches, gates with another condition."""
 
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import numpy as np
 
@@ -50,6 +50,7 @@ def branch_mutations(graph, alone=False):
         if 3 <= len(found) <= MOST_WAYS:
             yield from several_dropped(graph, parent, found)
         yield from confused(graph, parent, found)
+    yield from lost_ways(graph)
     for k in graph.live:
         if graph.steps[k].function is np.where:
             yield from other_conditions(graph, k)
@@ -118,6 +119,44 @@ def several_dropped(graph, parent, found):
                 dropped[0].first.line,
                 dropped[0].first.name,
             )
+
+
+def lost_ways(graph):
+    """Yield what comes back to a step by one of its uses, and does not go on to one of its operands.
+
+    Who writes down by hand what a logarithm of probabilities gets by each of its uses may forget in one
+    of them the sum of all, by which they are normalised.
+    """
+    uses = Counter(p for k in graph.live for _, p in graph.edges(k))
+    for link in links(graph):
+        forks = {k: link.parent(k) for k in link.members}
+        first = graph.steps[forks[link.members[0]]]
+        if any(uses[p] < 2 for p in forks.values()) or len(list(graph.edges(forks[link.members[0]]))) < 2:
+            continue
+        for path in [first.paths[slot] for slot, _ in graph.edges(forks[link.members[0]])]:
+            if all(path in graph.steps[p].paths for p in forks.values()):
+                slots = {k: graph.steps[p].paths.index(path) for k, p in forks.items()}
+                yield lost_way(link, forks, slots, path)
+
+
+def lost_way(link, forks, slots, path):
+    """Return the mutation by which one use of a step sends nothing to one of its operands."""
+    graph = link.graph
+
+    def change(k):
+        fork = graph.steps[forks[k]]
+        return Change(k, fork.references[slots[k]],
+                      lambda g, _: -fork.pull(link.right(k, g))[slots[k]])
+
+    first = link.members[0]
+    own, operand = forks[first], graph.steps[forks[first]].references[slots[first]]
+    return Mutation(
+        ("lost way", link.members, link.path, path), Label.MISSING_TERM, 23.3,
+        [change(k) for k in link.members],
+        f"what {link.first.name} sends back to {described(graph, own)} does not go on to "
+        f"{described(graph, operand)}: one term of the sum is left out",
+        link.first.line, link.first.name,
+    )
 
 
 def confused(graph, parent, found):

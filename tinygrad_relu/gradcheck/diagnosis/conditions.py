@@ -7,6 +7,8 @@ from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, val
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
 MOST_ELEMENTS = 50_000
+# So many steps of a branch are looked at.
+MOST_INSIDE = 12
 
 
 def other_conditions(graph, k):
@@ -43,7 +45,10 @@ def conditions(graph, k, at, condition):
     for value in (True, False):
         words = f"forgotten: every element is taken as {'open' if value else 'shut'}"
         # Who takes the branch of all elements forgot the condition, and not a number in the other branch.
-        yield value, np.full(shape, value), Label.MASK_FORGOTTEN, 20.9 if value else 22, words
+        cost, label = 20.9 if value else 22, Label.MASK_FORGOTTEN
+        if any(graph.steps[p].function is np.absolute for p in made_of(graph, k, 1 if value else 2)):
+            label = Label.WRONG_FUNCTION  # that is the derivative of the absolute value
+        yield value, np.full(shape, value), label, cost, words
     own = graph.steps[source].references[0] if not constant else None
     for (other,) in values_like(graph, shape):
         value = graph.steps[other].value
@@ -61,6 +66,16 @@ def conditions(graph, k, at, condition):
             yield ("cotangent", other), mask, Label.MASK_FROM_WRONG_TENSOR, 24.2, words
     if constant:
         yield from of_data(graph, condition)
+
+
+def made_of(graph, k, position):
+    """Return the steps, element by element, that the branch of ``np.where`` at a position is made of."""
+    step, found = graph.steps[k], []
+    ahead = [step.references[step.paths.index((0, position))]] if (0, position) in step.paths else []
+    while ahead and len(found) < MOST_INSIDE:
+        found.append(ahead.pop())
+        ahead += [p for _, p in graph.edges(found[-1])] if graph.steps[found[-1]].elementwise else []
+    return found
 
 
 def of_others(graph, source, own, condition):

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.functions import GATES
+from tinygrad_relu.gradcheck.diagnosis.functions import GATES, two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import described
 from tinygrad_relu.gradcheck.diagnosis.naming import told_apart
+from tinygrad_relu.gradcheck.diagnosis.numbers import is_number
 from tinygrad_relu.gradcheck.diagnosis.relations import Relation, between, comes_from
 
 
@@ -34,7 +35,7 @@ def other_cotangents(link):
         )
         yield link.mutation(
             ("value", other),
-            Label.WRONG_FUNCTION,
+            Label.MISSING_FACTOR if other == k else Label.WRONG_FUNCTION,
             28,
             lambda _, g, right, other=other: link.right(k, graph.steps[other].value),
             f"the rule of {link.first.name} takes {described(graph, other)} in the place of the "
@@ -74,12 +75,15 @@ def what_cotangent(graph, k, other):
         return Label.WRONG_FUNCTION, 24.4, ": the derivative of the activation is multiplied in twice"
     if how is Relation.ACTIVATION and other < k:
         return Label.PRE_ACTIVATION, 24.5, ": it is on the wrong side of an activation"
-    if how is Relation.ACTIVATION and graph.steps[other].function in GATES:
+    if how is Relation.ACTIVATION and lets_some_through(graph.steps[other]):
         return Label.MASK_FORGOTTEN, 24.5, ": the mask between them is forgotten"
     if how is Relation.ACTIVATION:
         return Label.MISSING_FACTOR, 24.5, ": the derivative of the activation between them is missing"
     if how is Relation.GATE and other > k:
         return Label.MASK_FORGOTTEN, 24.4, ": the mask between them is forgotten"
+    count = divided_by_a_count(graph.steps[other])
+    if how in (Relation.LINEAR, Relation.FACTOR) and other > k and count:
+        return Label.AVERAGED, 24.5, f": it is not divided by {count:g}"
     if how is Relation.FACTOR and other > k:
         return Label.MISSING_FACTOR, 24.6, ": a factor between them is missing"
     if how is Relation.FACTOR:
@@ -91,6 +95,20 @@ def what_cotangent(graph, k, other):
     if gates_behind(graph, k) & gates_behind(graph, other):
         return Label.MASK_FROM_WRONG_TENSOR, 25.3, ": it is let through where the other one is not"
     return Label.WRONG_FUNCTION, 25.5, ""
+
+
+def lets_some_through(step):
+    """Tell whether a step is a gate, or the product with a mask."""
+    if step.function is not np.multiply:
+        return step.function in GATES
+    given = [x for x, flows in zip(step.operands, step.flowing) if not flows]
+    return any(0 in (two_values(x) or ()) for x in given)
+
+
+def divided_by_a_count(step):
+    """Return the whole number that a step divides by, such as that of the samples, or None."""
+    numbers = [x for x in step.arguments[1:] if is_number(x)] if step.function is np.divide else []
+    return next((x for x in numbers if x > 2 and x == round(x)), None)
 
 
 def gates_behind(graph, k):

@@ -30,6 +30,8 @@ FACTORS_OF_SIGMOID = (("result", "1 - {v}"), ("result", "{v}"))
 OF_NO_PRODUCT = ("exp", "log", "sin", "cos", "tanh", "sigmoid", "1 - tanh", "abs", "sqrt", "Phi", "the ")
 #: What is seldom written but for a power.
 RARE = ("{v}**3", "1 / {v}", "1 / {v}**2", "{v} * (1 - {v})**2", "{v}**2 * (1 - {v})")
+#: What is left of the derivative of an exponential where the division by it is forgotten.
+GROWN = (("result", "{v}**2"), ("result", "{v}**3"))
 #: Functions whose derivative is an activation of the operand, which may be forgotten.
 ACTIVATED = ("exp", "softplus", "sigmoid")
 
@@ -51,9 +53,11 @@ def other_functions(section):
             if power == -1:
                 found = [1 / s for s in slopes]
         if all(np.isfinite(f).all() for f in found):
+            grown = power > 1 and graph.steps[section.ends[0]].function is np.exp
+            lost = grown and all(only_divides(graph, k) for k in section.ends)
             yield section.mutation(
                 ("power", word),
-                Label.WRONG_FUNCTION,
+                Label.MISSING_FACTOR if lost else Label.WRONG_FUNCTION,
                 24.3 if power == 2 else 25,
                 lambda j, _, found=found: found[j],
                 f"the derivative of {section.name} is multiplied in {word}",
@@ -177,7 +181,8 @@ def times_a_number(section, formula, found, c, cost, words):
             return None
         cost, words = cost + 1.5, f"{number} times {words}"
     a_power = step.function in POWERS and len({p for _, p in section.graph.edges(section.ends[0])}) == 1
-    if np.ptp(wrong) == 0 and a_power and not multiplies(section.graph, section.ends[0]):
+    lost = step.function is np.sqrt or not multiplies(section.graph, section.ends[0])
+    if np.ptp(wrong) == 0 and a_power and lost:
         label, cost = Label.MISSING_FACTOR, 22.9
         words = f"of the derivative of {section.name} only {wrong.flat[0]:.6g} is multiplied in"
     elif not name.startswith(("sign", "({v} >")) and is_right_but_for_zeros(wrong, right):
@@ -193,6 +198,9 @@ def times_a_number(section, formula, found, c, cost, words):
     elif formula == ("result", "{v}") and is_exponent(section):
         label = Label.MISSING_FACTOR
         words = f"of the derivative of {section.name} by the exponent the factor log is missing"
+    elif section.name == "exp" and formula in GROWN and only_divides(section.graph, section.ends[0]):
+        label = Label.MISSING_FACTOR
+        words = f"{words}: the division by y is missing"
     elif any(close_to(wrong, term) for term in terms_of(section)):
         label = Label.MISSING_TERM
         there = words.partition(" is taken")[0]
@@ -235,6 +243,18 @@ def multiplies(graph, k):
     """Tell whether a step goes into a product: then a power of it is likelier wrong than missing."""
     users = (graph.steps[j] for j in graph.live if k in graph.steps[j].references)
     return any(step.function in (np.multiply, np.divide) for step in users)
+
+
+def only_divides(graph, k):
+    """Tell whether all that is done with a step is to divide by it, or by a power of it."""
+    users = [j for j in graph.live if k in graph.steps[j].references]
+    powers = (np.square, np.power, np.multiply, np.sqrt)
+    return bool(users) and all(
+        graph.steps[j].references[-1:] == [k] if graph.steps[j].function is np.divide
+        else graph.steps[j].function in powers and len(set(graph.steps[j].references)) == 1
+        and only_divides(graph, j)
+        for j in users
+    )
 
 
 def formula_at_another_place(section, name, where):

@@ -9,7 +9,7 @@ from tinygrad_relu.gradcheck.diagnosis.arrangements import arrangements
 from tinygrad_relu.gradcheck.diagnosis.evidence import Evidence, beside, evidence_for, usable, wrong_in
 from tinygrad_relu.gradcheck.diagnosis.factors import factors, rounded
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
-from tinygrad_relu.gradcheck.diagnosis.numbers import close
+from tinygrad_relu.gradcheck.diagnosis.numbers import close, is_number
 from tinygrad_relu.gradcheck.diagnosis.protocol import faults
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND, Candidate, ranked
 from tinygrad_relu.gradcheck.diagnosis.repair import repairs
@@ -17,8 +17,10 @@ from tinygrad_relu.gradcheck.diagnosis.several_results import cotangents_confuse
 from tinygrad_relu.gradcheck.diagnosis.synthesis import Synthesis
 from tinygrad_relu.gradcheck.diagnosis.unseen_masks import unseen_masks
 
-# What costs less is not doubted: a plain factor, an arrangement, a term that is left out.
-CERTAIN = 19.4
+# What costs less is not doubted: a plain factor, an arrangement.
+CERTAIN = 18.9
+# Up to this cost a term is said to be missing as a whole; it may be there, and come to nothing.
+LOST = 21.0
 # How much less an explanation costs if the text of the backward bears it out.
 SUPPORT = 0.4
 # How much more if the text speaks against it, and what does so against a mask that is forgotten: that one
@@ -29,7 +31,7 @@ PLAUSIBLE = BEHIND + 1.2
 # What may be said of nearly every rewrite.
 VAGUE = {Label.WRONG_FUNCTION, Label.CONSTANT_FACTOR}
 # Up to this cost a rewrite is a small one, of an index, a function, an axis; and what it may cost then.
-SMALL, GOOD = BEHIND + 0.6, 22.0
+SMALL, GOOD = BEHIND + 0.85, 22.0
 # What is more than all costs of explanations that name a rule.
 BEHIND_THE_KINK = 100.0
 
@@ -62,11 +64,21 @@ def diagnose(case):
         known = faults(case)
         open_inputs = [k for k, wrong in enumerate(case.wrong) if wrong and case.names[k] not in known]
         candidates, parts = explained(case, open_inputs) if open_inputs else ([], [])
+    zero = {
+        k for k, name in enumerate(case.names) if name in known and known[name][0].label is Label.ZEROS
+    }
     answers = {}
     for k, (name, wrong) in enumerate(zip(case.names, case.wrong)):
         if wrong:
-            answers[name] = known.get(name) or ranked(case, candidates, parts, k)
+            alone = None if shares_a_mistake(k, candidates, zero) else known.get(name)
+            answers[name] = alone or ranked(case, candidates, parts, k)
     return answers
+
+
+def shares_a_mistake(k, candidates, zero):
+    """Tell whether what explains best that a gradient is zero explains another one that is not zero."""
+    found = [candidate for candidate in candidates if k in candidate.inputs] if k in zero else []
+    return bool(found) and not min(found, key=lambda candidate: candidate.rank).inputs <= zero
 
 
 def explained(case, open_inputs):
@@ -107,12 +119,28 @@ def with_synthesis(case, evidence, broken, candidates):
             named = candidate.label in (Label.WRONG_FUNCTION, Label.MISSING_FACTOR, Label.AVERAGED)
             candidate.label = candidate.label if named else Label.CONSTANT_FACTOR
             candidate.cost = 12.5 if named else 10.5
+        elif factor is not None and candidate.label is Label.CONSTANT_FACTOR:
+            candidate.label = of_a_term(evidence[0].graph, factor)
     candidates, wrong = [*candidates, *found], set(synthesis.wrong)
     if not wrong <= inputs_of(candidates, CERTAIN):
         repaired = repairs(case, evidence, explained=wrong <= inputs_of(candidates, BEHIND))
         repaired = [promoted(one, [*candidates, *repaired], wrong) for one in repaired]
+        repaired = [refuting(one, candidates) for one in repaired]
         candidates = [*(weighed(candidate, repaired) for candidate in candidates), *repaired]
     return candidates, synthesis.parts
+
+
+def of_a_term(graph, c):
+    """Return which mistake it is that one term, and not all of a gradient, is `c` times too much."""
+    written = {abs(float(x)) for k in graph.live for x in graph.steps[k].arguments if is_number(x)}
+    # Samples lie along the first axis.
+    counts = {step.value.shape[0] for step in graph.steps if step.value.ndim}
+    counts |= {step.value.size for step in graph.steps}
+    # A number that the forward multiplies by is a factor, and not a number of samples.
+    is_count = any(n > 2 and close(max(abs(c), 1 / abs(c)), n) for n in counts) and not any(
+        close(abs(c), 1 / x) for x in written if x
+    )
+    return Label.AVERAGED if is_count else Label.MISSING_FACTOR
 
 
 def promoted(rewrite, candidates, wrong):
@@ -130,6 +158,8 @@ def weighed(candidate, repaired):
     where a mask that is there has to be another one.
     """
     of_same = [one for one in repaired if candidate.inputs <= one.inputs]
+    if is_lost(candidate) and any(map(changes, of_same)):
+        return replace(candidate, cost=candidate.cost + AGAINST)
     masks = [one for one in of_same if one.label in OTHER_MASKS and one.cost <= CLEAR]
     if candidate.label is Label.MASK_FORGOTTEN and masks:
         return replace(candidate, cost=candidate.cost + AGAINST)
@@ -139,6 +169,23 @@ def weighed(candidate, repaired):
     if best.label is not candidate.label or best.label in VAGUE:
         return candidate
     return replace(candidate, cost=candidate.cost - SUPPORT)
+
+
+def is_lost(candidate):
+    """Tell whether a candidate says that a term as a whole is missing."""
+    return candidate.label is Label.MISSING_TERM and candidate.cost < LOST
+
+
+def refuting(rewrite, candidates):
+    """Return a rewrite that costs less where it shows that no term is missing."""
+    lost = any(is_lost(one) and one.inputs <= rewrite.inputs for one in candidates)
+    return replace(rewrite, cost=min(rewrite.cost, GOOD)) if lost and changes(rewrite) else rewrite
+
+
+def changes(rewrite):
+    """Tell whether a rewrite makes something else of a term that is there, so that it is not missing."""
+    clear = rewrite.label not in {*VAGUE, Label.MISSING_TERM, Label.MISSING_FACTOR, Label.EXTRA_TERM}
+    return clear and rewrite.cost <= BEHIND + 0.5 and not rewrite.contradicts
 
 
 def inputs_of(candidates, cost):

@@ -5,13 +5,16 @@ import numpy as np
 from tinygrad_relu.gradcheck.diagnosis.derivatives import other_functions
 from tinygrad_relu.gradcheck.diagnosis.functions import GATES, two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
-from tinygrad_relu.gradcheck.diagnosis.masks import slope_upside_down, wrong_masks
+from tinygrad_relu.gradcheck.diagnosis.masks import of_one_branch, slope_upside_down, wrong_masks
 from tinygrad_relu.gradcheck.diagnosis.mutations import for_one_operand
 from tinygrad_relu.gradcheck.diagnosis.numbers import close
 from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS, STRAIGHT
 from tinygrad_relu.gradcheck.diagnosis.sections import sections
 
 MOST_LIVE = 80  # of a graph where each operand of each step is looked at by itself
+# So many slopes are those of masks, and not of a bent function.
+FEW_SLOPES = 4
+
 
 def elementwise_mutations(graph, alone=False):
     """Yield what is written by mistake for derivatives of elementwise functions.
@@ -24,7 +27,7 @@ def elementwise_mutations(graph, alone=False):
     """
     for section in sections(graph):
         sides = two_values(np.concatenate([np.ravel(s) for s in section.slopes]))
-        if sides is not None and 0 not in sides and section.weighs:
+        if sides is not None and 0 not in sides and (section.weighs or has_signs(section, sides)):
             sides = None  # a factor that happens to have two entries
         single = len(section.ends) == 1 and len(graph.live) <= MOST_LIVE
         for mutation in of_section(section, sides):
@@ -39,6 +42,7 @@ def of_section(section, sides):
     yield from forgotten(section, sides)
     if sides is not None:
         yield from wrong_masks(section, sides)
+    yield from of_one_branch(section)
     yield from other_functions(section)
     if len(section.ends) == 1 and section.graph.steps[section.ends[0]].function is np.where:
         wrong = slope_upside_down(section.graph, section.starts[0], section.ends[0])
@@ -63,6 +67,7 @@ def forgotten(section, sides):
         yield forgotten_number(section, numbers.pop(), ones)
         return
     gated = not section.partial and section.graph.steps[section.ends[0]].function in GATES
+    gated = gated or has_few_slopes(section)
     if (sides is None and not gated) or (sides is not None and sides[0] == -sides[1]):
         signs = sides is not None and section.graph.steps[section.ends[0]].function is np.where
         yield section.mutation(
@@ -109,6 +114,18 @@ def forgotten(section, sides):
             lambda j, _: 1.0 * (section.slopes[j] == sides[1]),
             f"the derivative of ReLU is taken for that of {name}: the slope of one side is lost",
         )
+
+
+def has_signs(section, sides):
+    """Tell whether a section ends with a product with signs, which are labels, say."""
+    step = section.graph.steps[section.ends[0]]
+    return sides[0] == -sides[1] and step.function in (np.multiply, np.divide)
+
+
+def has_few_slopes(section):
+    """Tell whether a section has few slopes, one of them 0: several masks, one behind the other."""
+    found = np.unique(np.concatenate([np.ravel(s) for s in section.slopes]))
+    return 0 in found and 2 < found.size <= FEW_SLOPES
 
 
 def summed_up(section):

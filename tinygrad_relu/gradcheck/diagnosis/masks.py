@@ -3,6 +3,7 @@
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.conditions import compared_with_zero, masks_at_level
+from tinygrad_relu.gradcheck.diagnosis.functions import GATES
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import described, values_like
 
@@ -152,6 +153,46 @@ def mask_of(section, kind, where, t, strict, sides):
     )
 
 
+def of_one_branch(section):
+    """Yield for the derivative of a gate that of one of its branches, as if that were always taken."""
+    graph, (start, *_), (end, *others) = section.graph, section.starts, section.ends
+    step = graph.steps[end]
+    if others or section.partial or step.function not in GATES or step.function is np.clip:
+        return
+    right = section.slopes[0]
+    for slot, parent in graph.edges(end):
+        if step.operands[slot].shape != step.value.shape:
+            continue
+        slope = slope_from(graph, start, {parent: np.ones(step.value.shape)}, step.value.shape)
+        if slope is None or not slope.any() or np.array_equal(slope, right):
+            continue
+        if comes_of_sizes(graph, start, parent):
+            continue  # that is the derivative of another function, and no mask that is forgotten
+        stops = bool(((slope == 0) & (right != 0)).any())
+        words = (
+            f"is not its own: what operand {slot + 1} stops is stopped where the other one is taken, too"
+            if stops else f"is forgotten: every element has the derivative of operand {slot + 1}"
+        )
+        yield section.mutation(
+            ("branch", slot),
+            Label.MASK_FROM_WRONG_TENSOR if stops else Label.MASK_FORGOTTEN,
+            22.9 if stops else 20.6,
+            lambda j, _, slope=slope: slope,
+            f"the mask of {section.name} {words}",
+        )
+
+
+def comes_of_sizes(graph, start, end):
+    """Tell whether a step comes of an earlier one by its absolute value."""
+    reached = {end}
+    for k in range(end, start, -1):
+        if k in reached:
+            if graph.steps[k].function is np.absolute:
+                return True
+            reached |= {p for _, p in graph.edges(k) if p >= start}
+    return False
+
+
 def slope_upside_down(graph, start, end):
     """Return the derivative of a section that ends with ``np.where`` under the opposite condition."""
     step = graph.steps[end]
@@ -164,8 +205,13 @@ def slope_upside_down(graph, start, end):
     moved = {}
     for slot, p in graph.edges(end):
         moved[p] = moved.get(p, 0) + parts[slot]
+    return slope_from(graph, start, moved, step.value.shape)
+
+
+def slope_from(graph, start, moved, shape):
+    """Return what slopes at some steps make, element by element, at an earlier one; None if nothing."""
     while moved and max(moved) > start:
         last = max(moved)
         graph.send(last, moved.pop(last), moved)
-        moved = {p: x for p, x in moved.items() if x.shape == step.value.shape and p >= start}
+        moved = {p: x for p, x in moved.items() if x.shape == shape and p >= start}
     return moved.get(start)

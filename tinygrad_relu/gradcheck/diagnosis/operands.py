@@ -357,9 +357,11 @@ def powers_of_operands(link):
                 return summed_to(g * slope, link.operand(k).shape)
 
             what = "the result" if slot is None else described(link.graph, step.references[slot])
+            # What is divided by has one over it in its derivative.
+            lost = 1 if step.function is np.divide and slot == 1 else -1
             yield link.mutation(
                 ("power", slot, power),
-                Label.WRONG_FUNCTION if power != -1 else Label.MISSING_FACTOR,
+                Label.MISSING_FACTOR if power == lost else Label.WRONG_FUNCTION,
                 25.5,
                 rule,
                 f"the derivative of {step.name} has a wrong power of {what} in it "

@@ -167,6 +167,7 @@ def what_is_left_out(graph, step, slot):
     """Return the mistake that it is to leave out a step, and the end of a sentence."""
     name = f"leaves out {step.name} ({step.line})"
     others = [x for s, x in enumerate(step.operands) if s != slot]
+    others += [x for x in step.arguments if isinstance(x, np.ndarray)]
     if step.function is np.where or any(only_zeros_and_ones(x) for x in others):
         return Label.MASK_FORGOTTEN, f"forgets the mask of {step.name} ({step.line})"
     if step.function in STRAIGHT:

@@ -83,7 +83,8 @@ def of_data(own, other):
         ratio, apart = own / other, np.ptp(own - other)
     if apart <= 1e-12 * np.abs(own).max(initial=0):
         return Label.MISSING_TERM
-    if not np.isinf(ratio).any() and np.nanmin(np.abs(ratio), initial=1) > 0 and any(
+    known = np.isfinite(ratio).mean() > 0.5  # of two diagonal matrices it says nothing
+    if known and not np.isinf(ratio).any() and np.nanmin(np.abs(ratio), initial=1) > 0 and any(
         np.nanmax(np.nanmax(ratio, axis) - np.nanmin(ratio, axis)) <= 1e-12 * np.nanmax(np.abs(ratio))
         for axis in range(ratio.ndim)
     ):

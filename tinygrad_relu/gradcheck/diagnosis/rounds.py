@@ -25,6 +25,7 @@ def round_mutations(graph):
             yield from lone_rounds(graph, key, found)
             yield from lost_rounds(graph, key, found)
             yield averaged_rounds(graph, key, found)
+    yield from lost_starts(graph)
     yield from kept_from_round_to_round(graph)
     yield from turned_round(graph)
     yield from of_the_last_round(graph)
@@ -168,6 +169,26 @@ def averaged_rounds(graph, key, found):
         "and have to be summed",
         step.line, step.name,
     )
+
+
+def lost_starts(graph):
+    """Yield the start of what loops hand on without the gradient that the first round has for it."""
+    uses = defaultdict(list)
+    for link in links(graph):
+        handed_on = tuple(link.parent(k) for k in link.members)
+        if len(set(handed_on)) > 1:
+            uses[handed_on[0], handed_on[1:]].append(link)
+    for (start, _), found in uses.items():
+        if len(found) > 1:
+            step = found[0].first
+            yield Mutation(
+                ("lost start", start, tuple((link.members, link.path) for link in found)),
+                Label.MISSING_TERM, 23.3,
+                [Change(link.members[0], start, lambda g, _, link=link: -link.right(link.members[0], g))
+                 for link in found],
+                f"{described(graph, start)} is what the loop starts with, too, and gets nothing for that",
+                step.line, step.name,
+            )
 
 
 def cut_in_time(link):

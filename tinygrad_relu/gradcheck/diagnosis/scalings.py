@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tinygrad_relu.gradcheck.diagnosis.functions import GATES
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described
 from tinygrad_relu.gradcheck.diagnosis.numbers import close, is_number, simple, told
@@ -114,7 +115,13 @@ def what_scales(link, c):
     if any(abs(c - 1 / n) < 1e-7 for n in exponents(link)):
         words = f"{where} lacks the factor {told(1 / c)}, the exponent of a power"
         return said(Label.MISSING_FACTOR, 24, words, factor=c)
+    if of_another_count(link.graph, c):
+        words = f"{where} is {told(c)} times what it should be: it is divided by another number"
+        return said(Label.AVERAGED, 26.4, words, factor=c)
     nice = simple(c, lengths(link))
+    if nice is None and (power := power_of_a_number(link.graph, c)):
+        words = f"{where} is {told(c)} times what it should be: the factor {power} is missing"
+        return said(Label.MISSING_FACTOR, 24.9, words, factor=c)
     if nice is None:
         return said(Label.CONSTANT_FACTOR, 45, f"{where} is {told(c)} times what it should be", factor=c)
     return said(Label.CONSTANT_FACTOR, 27, f"{where} is {nice} times what it should be", factor=c)
@@ -198,6 +205,9 @@ def what_scales_step(graph, k, c):
     def said(label, cost, words, **details):
         return Mutation((), label, cost, [], words, step.line, step.name, None, details)
 
+    if abs(c) < 1e-7 and step.function in GATES and step.value.size == 1:
+        words = f"{where} is missing: it is let through in the forward, and stopped here"
+        return said(Label.MASK_FROM_WRONG_TENSOR, 19.45, words)
     if abs(c) < 1e-7:
         return said(
             Label.MISSING_TERM,
@@ -217,6 +227,26 @@ def what_scales_step(graph, k, c):
     label = Label.AVERAGED if averaged else Label.CONSTANT_FACTOR
     cost = 24.8 if label is Label.AVERAGED else 25
     return said(label, cost, f"{where} is {nice} times what it should be", factor=c)
+
+
+def power_of_a_number(graph, c):
+    """Return the power of a number of the forward that is one over a factor, or nothing."""
+    numbers = {float(x) for k in graph.live for x in graph.steps[k].arguments if is_number(x)}
+    for number in sorted(numbers - {0.0, 1.0, -1.0}):
+        for power in (1, -1, 2, -2):
+            if close(c, number**-power):
+                return told(number) if power == 1 else f"{told(number)}**{power}"
+    return ""
+
+
+def of_another_count(graph, c):
+    """Tell whether a factor is that of two numbers of elements: the forward divides by one of them."""
+    divisors = {
+        float(x) for k in graph.live for x in graph.steps[k].arguments[1:]
+        if graph.steps[k].function is np.divide and is_number(x) and x > 1 and x == round(x)
+    }
+    counts = {n for step in graph.steps for n in (*step.value.shape, step.value.size) if n > 1}
+    return any(close(c, d / n) for d in divisors for n in counts if d != n)
 
 
 def divides_by(graph, c):

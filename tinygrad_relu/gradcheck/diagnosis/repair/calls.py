@@ -64,6 +64,8 @@ EXCHANGES = [
 ]
 
 
+# A number between 0 and 1 of so many characters was written down, and not computed.
+SHORT = 4
 #: What may be meant by a number.
 CHANGES_OF_NUMBERS = (
     lambda n: n + 1, lambda n: n - 1, lambda n: -n, lambda n: 2 * n, lambda n: n / 2,
@@ -179,9 +181,14 @@ def other_numbers(written, step, number):
     for other in written.numbers:
         counts = number in written.lengths and other in written.lengths
         if other != number:
-            yield Label.AVERAGED if counts else Label.WRONG_FUNCTION, other
+            # With one number more in a product, such as a discount, it has few digits more.
+            lacks = 0 < other / number < 1 and len(f"{other / number:.9g}") <= SHORT
+            lacks = lacks and step.function in MULTIPLICATIVE and not {number, other} & written.lengths
+            label = Label.MISSING_FACTOR if lacks else Label.WRONG_FUNCTION
+            yield Label.AVERAGED if counts else label, other
         if step.function in MULTIPLICATIVE and abs(other) != 1:
-            yield from ((Label.MISSING_FACTOR, number * other), (Label.MISSING_FACTOR, number / other))
+            label = Label.AVERAGED if other in written.lengths and other > 2 else Label.MISSING_FACTOR
+            yield from ((label, number * other), (label, number / other))
 
 
 def number_means(written, place, label, words, rule):
@@ -203,7 +210,8 @@ def of_axes(written, place):
     if step.function not in (*REDUCTIONS, np.cumsum):
         return
     own, kept = axis_of(step), step.keywords.get("keepdims", False)
-    label = Label.SUMMED if step.function not in (np.max, np.min) else (
+    extreme = all(written.steps[k].function in (np.max, np.min) for k in place)
+    label = Label.SUMMED if not extreme else (
         Label.MASK_FROM_WRONG_TENSOR if decides(written, step) else Label.WRONG_FUNCTION
     )
     dimensions = step.operands[0].ndim

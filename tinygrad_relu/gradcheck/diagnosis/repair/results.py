@@ -7,6 +7,7 @@ from tinygrad_relu.gradcheck.diagnosis.numbers import simple, told
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
 from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS
 from tinygrad_relu.gradcheck.diagnosis.repair.calls import number_means
+from tinygrad_relu.gradcheck.diagnosis.repair.known import same_values
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import (
     ADDITIVE,
     Rewrite,
@@ -17,6 +18,7 @@ from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import (
 )
 from tinygrad_relu.gradcheck.diagnosis.repair.roles import (
     called_so,
+    goes_into,
     kind_of,
     label_of_mask,
     missing_factor,
@@ -125,20 +127,57 @@ def with_a_value(written, place):
     for row, value in at_hand(written, place, shape):
         yield Rewrite(
             lambda _, row=row: other_mask(written, place, row)
+            or squared_error(written, place, row, over=False)
             or missing_factor(written, row, 0.0, "its result times"),
             lambda w, k, x, row=row: plainly(w, k, x) * taken(w, k, place, row),
         )
         if value.dtype.kind == "f" and row[0][0] != "cotangent":
             yield Rewrite(
-                lambda _, row=row: missing_factor(written, row, 0.9, "its result over"),
+                lambda _, row=row: squared_error(written, place, row)
+                or missing_factor(written, row, 0.9, "its result over"),
                 lambda w, k, x, row=row: plainly(w, k, x) / taken(w, k, place, row),
             )
+        if value.dtype.kind == "f" and row[0][0] == "forward" and not written.is_straight(place):
+            for sign in (1, -1):
+                yield Rewrite(
+                    lambda _, row=row, sign=sign: (
+                        Label.MISSING_TERM, BEHIND + (0.75 if is_added_up(written, place, row) else 1.4),
+                        f"{called_so(written, row)} {'added to' if sign > 0 else 'taken from'} it",
+                    ),
+                    lambda w, k, x, row=row, sign=sign: plainly(w, k, x) + sign * taken(w, k, place, row),
+                )
         if value.shape == shape and row[0][0] in ("part", "cotangent", "own"):
             yield Rewrite(
                 lambda c, row=row: term(c, called_so(written, row)),
                 lambda w, k, x, row=row: plainly(w, k, x) + taken(w, k, place, row),
                 free=True,
             )
+
+
+def squared_error(written, place, row, over=True):
+    """Return what it means that a difference from data is to be divided by what is compared with them.
+
+    None if it is no such difference.  `over` is False if it is to be multiplied by one over that.
+    """
+    step, factor = written.steps[place[0]], written.pool[row[0]]
+    if step.function is not np.subtract or factor.dtype.kind != "f" or not factor.all():
+        return None
+    divisor = factor if over else 1 / factor
+    compared = [x for x in step.operands if same_values(x, divisor)]
+    of_data = len(step.references) < 2 or not all(map(written.comes_of_inputs, step.references))
+    if len(compared) != 1 or not of_data:
+        return None
+    name = called_so(written, row)
+    return (
+        Label.WRONG_FUNCTION, 24.0,
+        f"its result, that of a squared error, {f'over {name}' if over else f'times {name}'}",
+    )
+
+
+def is_added_up(written, place, row):
+    """Tell whether a place is part of a sum, and a value of the forward is part of one there."""
+    near = [written.steps[place[0]], *(written.steps[k] for k in written.users(place[0]))]
+    return goes_into(written, row, ADDITIVE) and any(step.function in ADDITIVE for step in near)
 
 
 def other_mask(written, place, row):

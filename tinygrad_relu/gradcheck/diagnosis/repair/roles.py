@@ -13,7 +13,7 @@ from tinygrad_relu.gradcheck.diagnosis.naming import rounds_away, rounds_of
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
 from tinygrad_relu.gradcheck.diagnosis.relations import Relation, comes_from, of_data, relation
 from tinygrad_relu.gradcheck.diagnosis.repair.known import same_values
-from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import COMPARISONS, MULTIPLICATIVE
+from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import COMPARISONS, MULTIPLICATIVE, is_mask
 from tinygrad_relu.gradcheck.diagnosis.step import add_at, assign_at
 
 #: A line whose variable has a value already.
@@ -59,10 +59,18 @@ def missing_factor(written, row, cost, words):
     kind, value = kind_of(written, row), written.pool[row[0]]
     likely = kind in ("forward", "data", "own", "slope")
     label, more = Label.MISSING_FACTOR, BEHIND + (0.8 if likely else 1.4)
+    more -= 0.1 * goes_into(written, row, MULTIPLICATIVE)
     sides = two_values(value) if value.dtype.kind == "f" else (0, 1)
     if sides is not None and 0 in sides and (kind == "slope" or set(sides) == {0, 1}):
         label, more = Label.MASK_FORGOTTEN, 24.2 if kind in ("data", "winner") else 25.5
     return label, cost + more, f"{words} {called_so(written, row)}"
+
+
+def goes_into(written, row, functions):
+    """Tell whether a value of the forward is an operand of some functions there."""
+    kind, number, *_ = row[0]
+    steps = written.one.graph.steps if kind == "forward" else ()
+    return any(number in step.references for step in steps if step.function in functions)
 
 
 def confused(written, step, k, row, rounds=()):
@@ -96,7 +104,7 @@ def how_compared(written, row, rounds):
             continue
         if key[0] == "cotangent" and lacks_terms(written, value, key[1]):
             return Label.MISSING_TERM, BEHIND + 0.8
-        if is_multiple(value, other):
+        if is_multiple(value, other) and not written.are_given(k, key):
             return Label.MISSING_FACTOR, BEHIND + 0.8
         if written.role(k) is None and is_masked(value, other):
             return Label.MASK_FORGOTTEN, BEHIND + 0.6
@@ -133,7 +141,7 @@ def how_confused(written, step, k, row):
         if relation(graph, a, b) is Relation.ACTIVATION:
             inside = step.elementwise and step.function not in MULTIPLICATIVE
             return Label.WRONG_FUNCTION if inside else Label.PRE_ACTIVATION, BEHIND + 0.8
-        if two_values(value) is not None and two_values(other) is not None:
+        if is_mask(value) and is_mask(other):
             return Label.MASK_FROM_WRONG_TENSOR, BEHIND + 0.8
         return Label.WRONG_FUNCTION, BEHIND + 1.0
     return Label.WRONG_FUNCTION, BEHIND + 1.2

@@ -10,6 +10,7 @@ from tinygrad_relu.gradcheck.diagnosis.numbers import is_number
 from tinygrad_relu.gradcheck.diagnosis.recording import recorded
 from tinygrad_relu.gradcheck.diagnosis.reductions import extreme
 from tinygrad_relu.gradcheck.diagnosis.repair.known import Known
+from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import REDUCTIONS
 from tinygrad_relu.gradcheck.diagnosis.sections import sections
 from tinygrad_relu.gradcheck.diagnosis.step import add_at, assign_at, take_at
 from tinygrad_relu.gradcheck.diagnosis.trace import grouped
@@ -124,6 +125,16 @@ class Written:
             j in given or (self.role(j) or ("",))[0] == "cotangent" for j in self.before([k])
         )
 
+    def comes_of_inputs(self, k):
+        """Tell whether the value of a step depends on an input."""
+        return any(j < len(self.one.inputs) for j in self.before([k]))
+
+    def are_given(self, k, key):
+        """Tell whether the value of a step, and something at hand, are both data of the forward."""
+        role, graph = self.role(k), self.one.graph
+        numbers = [number for kind, number, *_ in (role or ("",) * 2, key) if kind == "forward"]
+        return len(numbers) == 2 and not any(graph.steps[n].flows for n in numbers)
+
     def sensitivities(self, k, direction):
         """Return by how much a gradient moves along a direction, for each step that may be moved."""
         found = {self.outputs[k]: direction}
@@ -200,14 +211,18 @@ class Written:
     def twins(self):
         """list of tuple of int: The steps that call one function in the same way, at several places.
 
-        Who is wrong about an axis is so in each of the sums along it.
+        Who is wrong about an axis is so in each of the sums along it; or in all of one softmax, say, for
+        which a maximum and a sum are taken.
         """
         found = {}
         for k in self.own:
             step = self.steps[k]
             settings = str((step.arguments[1:], step.keywords))
             found.setdefault((step.function, step.operands[0].ndim, settings), []).append(k)
-        return [tuple(members) for members in found.values() if len(members) > 1]
+            if step.function in REDUCTIONS:
+                call = step.site[0][0], step.site[1:]
+                found.setdefault((call, step.operands[0].shape, settings), []).append(k)
+        return sorted({tuple(members) for members in found.values() if len(members) > 1})
 
     @functools.cached_property
     def lines(self):
@@ -312,8 +327,11 @@ class Written:
             for place, slope in enumerate(section.slopes):
                 found["slope", number, place] = slope
         for k in graph.live:
-            if graph.steps[k].function in (np.max, np.min):
-                found["winner", k] = extreme(graph.steps[k])
+            step = graph.steps[k]
+            if step.function in (np.max, np.min):
+                found["winner", k] = extreme(step)
+            if step.function in (np.maximum, np.minimum) and len(step.operands) == 2:
+                found["winner", k] = step.value == step.operands[0]
         for name, x in (*graph.data, *self.data):
             found["data", name] = x
             if x.ndim == 1:
