@@ -201,6 +201,9 @@ def times_a_number(section, formula, found, c, cost, words):
     elif section.name == "exp" and formula in GROWN and only_divides(section.graph, section.ends[0]):
         label = Label.MISSING_FACTOR
         words = f"{words}: the division by y is missing"
+    elif step.function is np.exp and formula == ("operand", "exp({v})") and close(c, 1):
+        label = Label.MISSING_TERM
+        words = f"{words}: of what the exponential is taken of, such as an offset, a term is missing"
     elif any(close_to(wrong, term) for term in terms_of(section)):
         label = Label.MISSING_TERM
         there = words.partition(" is taken")[0]

@@ -13,6 +13,7 @@ from tinygrad_relu.gradcheck.diagnosis.numbers import close, is_number
 from tinygrad_relu.gradcheck.diagnosis.protocol import faults
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND, Candidate, ranked
 from tinygrad_relu.gradcheck.diagnosis.repair import repairs
+from tinygrad_relu.gradcheck.diagnosis.scalings import divides_by
 from tinygrad_relu.gradcheck.diagnosis.several_results import cotangents_confused
 from tinygrad_relu.gradcheck.diagnosis.synthesis import Synthesis
 from tinygrad_relu.gradcheck.diagnosis.unseen_masks import unseen_masks
@@ -124,6 +125,7 @@ def with_synthesis(case, evidence, broken, candidates):
     candidates, wrong = [*candidates, *found], set(synthesis.wrong)
     if not wrong <= inputs_of(candidates, CERTAIN):
         repaired = repairs(case, evidence, explained=wrong <= inputs_of(candidates, BEHIND))
+        repaired = [one if plain else of_one_place(one) for one in repaired]
         repaired = [promoted(one, [*candidates, *repaired], wrong) for one in repaired]
         repaired = [refuting(one, candidates) for one in repaired]
         candidates = [*(weighed(candidate, repaired) for candidate in candidates), *repaired]
@@ -140,7 +142,14 @@ def of_a_term(graph, c):
     is_count = any(n > 2 and close(max(abs(c), 1 / abs(c)), n) for n in counts) and not any(
         close(abs(c), 1 / x) for x in written if x
     )
+    is_count = is_count or (c > 2 and close(c, round(c)) and divides_by(graph, c))
     return Label.AVERAGED if is_count else Label.MISSING_FACTOR
+
+
+def of_one_place(rewrite):
+    """Return a rewrite by a number where that is a factor of one term, and not of a whole gradient."""
+    constant = rewrite.label is Label.CONSTANT_FACTOR
+    return replace(rewrite, label=Label.MISSING_FACTOR) if constant else rewrite
 
 
 def promoted(rewrite, candidates, wrong):

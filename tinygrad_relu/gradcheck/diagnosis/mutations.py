@@ -117,8 +117,14 @@ class Link:
             self.first.name,
             None,
             details,
-            kind=("link", self.first.function, self.path, *key) if key[0] == "arranged" else (),
+            kind=self.kind_of(key),
         )
+
+
+    def kind_of(self, key):
+        """Return what other places with the same mistake share; nothing for mistakes of one place."""
+        everywhere = key[0] in ("arranged", "cumsum", "no cumsum", "total", "without own")
+        return ("link", self.first.function, self.path, *key) if everywhere else ()
 
 
 def together(found):

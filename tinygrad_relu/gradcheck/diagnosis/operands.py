@@ -1,5 +1,7 @@
 """Rules of single links with another value in the place of an operand, or with the operand rearranged."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.functions import name_of, two_values
@@ -145,13 +147,15 @@ def operand_from(link, path, where, turned=False):
     if is_mask_of_data(graph, own) and is_mask_of_data(graph, other):
         label = Label.MASK_FROM_WRONG_TENSOR
     names = told_apart(graph, link.members, owns, where)
-    yield link.mutation(
+    mutation = link.mutation(
         ("operand", path, where, turned),
         label,
         cost + 0.3 * turned,
         rule,
         f"the rule of {link.first.name} uses {' in the place of '.join(names)}",
     )
+    by = next((by for by in (1, -1) if len(owns) > 1 and list(where) == later(owns, owns, by)), None)
+    yield replace(mutation, kind=("operand of another round", by)) if by else mutation
 
 
 def is_mask_of_data(graph, k):

@@ -26,6 +26,7 @@ def round_mutations(graph):
             yield from lost_rounds(graph, key, found)
             yield averaged_rounds(graph, key, found)
     yield from lost_starts(graph)
+    yield from never_handed_on(graph)
     yield from kept_from_round_to_round(graph)
     yield from turned_round(graph)
     yield from of_the_last_round(graph)
@@ -189,6 +190,40 @@ def lost_starts(graph):
                 f"{described(graph, start)} is what the loop starts with, too, and gets nothing for that",
                 step.line, step.name,
             )
+
+
+def never_handed_on(graph):
+    """Yield loops whose rounds get nothing from the next one, by all of its uses of what it is handed."""
+    rounds = defaultdict(list)
+    for k in graph.live:
+        if graph.steps[k].references:
+            rounds[graph.steps[k].site, graph.steps[k].function].append(k)
+    for found in rounds.values():
+        handed_on = {*found}
+        lead = {*found}
+        for k in reversed(graph.live):
+            if k in lead:
+                lead |= {p for _, p in graph.edges(k)}
+        uses = [(k, slot, p) for k in sorted(lead) for slot, p in graph.edges(k) if p in handed_on]
+        later = [use for use in uses if use[0] >= next_round(rounds, found, use[2])]
+        for number, lost in enumerate([uses, later] if len(later) < len(uses) else [uses]):
+            if len(found) > 1 and len({graph.steps[k].site for k, _, _ in lost}) > 1:
+                step = graph.steps[found[0]]
+                yield Mutation(
+                    ("never handed on", tuple(found), number), Label.MISSING_TERM, 23.35,
+                    [Change(k, p, lambda g, _, k=k, slot=slot: -graph.steps[k].pull(g)[slot])
+                     for k, slot, p in lost],
+                    f"{described(graph, found[0])} gets nothing from the next round of the loop: is its "
+                    "gradient set (=) in each round where it has to be added to (+=)?",
+                    step.line, step.name,
+                )
+
+
+def next_round(rounds, found, k):
+    """Return the first step of the round after that of step `k`, of a loop of as many rounds."""
+    at = found.index(k) + 1
+    same = (others for others in rounds.values() if len(others) == len(found))
+    return min((others[at] for others in same if at < len(others)), default=k + 1)
 
 
 def cut_in_time(link):

@@ -37,6 +37,7 @@ def scaled(link):
             named.words,
             link.first.line,
             link.first.name,
+            kind=() if number else ("lost", tuple(map(link.parent, link.members))),
         )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.functions import name_of
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
 
@@ -60,8 +61,14 @@ class Section:
             self.name,
             None,
             details,
-            kind=() if key[0] in OF_PLACES else ("section", self.name, self.partial, *key),
+            kind=self.kind_of(key, label),
         )
+
+    def kind_of(self, key, label):
+        """Return what other places with the same mistake share; nothing for mistakes of one place."""
+        if (key == ("one",) and label is Label.MASK_FORGOTTEN) or key == ("inverted",):
+            return ("section", label)  # of a maximum and a minimum alike
+        return () if key[0] in OF_PLACES else ("section", self.name, self.partial, *key)
 
     @functools.cached_property
     def weighs(self):

@@ -37,7 +37,7 @@ MANY = 12
 GOOD = 28.0  # what costs more, something better is looked for
 ALONE = 0.9  # what it costs if it spares the gradient of another input, which it should spoil, too
 
-BUDGET, PART_BUDGET, TOGETHER_BUDGET = 3.0, 0.3, 0.6
+BUDGET, PART_BUDGET, TOGETHER_BUDGET = 3.0, 0.3, 0.9
 # At so many places at most one mistake is made.
 MOST_TOGETHER = 6
 STEP_COST, ELEMENT_COST, LOOK_COST = 7e-6, 4e-9, 4e-5
@@ -187,7 +187,9 @@ class Synthesis:
     def search_together(self, most):
         """Look for what explains more of the inputs if one mistake is made at several places."""
         rest = set(self.wrong) - {k for c in self.found for k in c.inputs}
-        for found in self.kinds.values() if rest else ():
+        # A mistake of a word, such as what is lost, comes before those of a formula.
+        kinds = sorted(self.kinds.items(), key=lambda one: one[0][0] != "lost")
+        for found in (members for _, members in kinds) if rest else ():
             sets = [found, *itertools.combinations(found, 2)] if len(found) > 2 else [found]
             for some in sets if 1 < len(found) <= MOST_TOGETHER else ():
                 mutation, most = together(some), most - 1

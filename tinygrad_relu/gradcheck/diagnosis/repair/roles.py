@@ -79,7 +79,9 @@ def confused(written, step, k, row, rounds=()):
     None where it says nothing: what is wrong already by then is no gradient of anything.  Of a loop
     `rounds` are the steps, one for each round, of which `k` is the first.
     """
-    found = how_compared(written, row, rounds or (k,)) or how_confused(written, step, k, row)
+    found = how_compared(written, row, rounds or (k,)) or how_confused(
+        written, step, *first_difference(written, row, rounds or (k,))
+    )
     return found and (*found, f"{called_so(written, row)}{which_of_loop(written, k, row)} for an operand")
 
 
@@ -112,14 +114,22 @@ def how_compared(written, row, rounds):
     return None
 
 
-def how_confused(written, step, k, row):
+def first_difference(written, row, rounds):
+    """Return the step, and the key of what is meant, of the first round in which they are not alike."""
+    for k, key in zip(rounds, row):
+        if not same_values(written.steps[k].value, written.pool[key]):
+            return k, key
+    return rounds[0], row[0]
+
+
+def how_confused(written, step, k, meant):
     """Return the label and the cost of taking the value of step `k` for another one, or None."""
-    value, other = written.steps[k].value, written.pool[row[-1]]
+    value, other = written.steps[k].value, written.pool[meant]
     if decides(written, step):
         return Label.MASK_FROM_WRONG_TENSOR, BEHIND + 0.4
     if value.dtype.kind == "b":
         return label_of_mask(written, value != other), BEHIND + 0.5
-    own, kind = written.role(k), row[-1][0]
+    own, kind = written.role(k), meant[0]
     graph = written.one.graph
     if kind in ("cotangent", "part") and (own is None or own[0] != "cotangent"):
         return None
@@ -128,11 +138,11 @@ def how_confused(written, step, k, row):
             return Label.MASK_FROM_WRONG_TENSOR, BEHIND + 1.4
         return Label.WRONG_FUNCTION, BEHIND + 1.5
     if own[0] == kind == "cotangent":
-        return passed_over(written, own[1], row[-1][1])
+        return passed_over(written, own[1], meant[1])
     if kind == "part":
         return None
     if own[0] == kind == "forward":
-        a, b = own[1], row[-1][1]
+        a, b = own[1], meant[1]
         if not graph.steps[a].flows and not graph.steps[b].flows and value.shape == other.shape:
             label = of_data(np.asarray(other, float), np.asarray(value, float))
             return label or Label.WRONG_FUNCTION, BEHIND + (0.8 if label else 1.0)
@@ -153,12 +163,22 @@ def earlier_contents(written, k):
     while len(found) < MOST_CONTENTS:
         step = written.steps[k]
         inside = step.in_place or step.function in (assign_at, add_at)
-        before = step.references if overwrites(step) else step.references[:1] if inside else []
+        before = given_to(written, k) if overwrites(step) else step.references[:1] if inside else []
         if not before:
             break
         found += before
         k = before[0]
     return found
+
+
+def given_to(written, k):
+    """Return the steps that the line of a step starts from: of other lines, and of the round before."""
+    first = k
+    while first and written.steps[first - 1].line == written.steps[k].line:
+        first -= 1
+    inside = range(first, k + 1)
+    found = (p for j in inside for p in written.steps[j].references if p not in inside)
+    return list(dict.fromkeys(found))
 
 
 def used_again(written, k):

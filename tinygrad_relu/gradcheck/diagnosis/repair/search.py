@@ -19,6 +19,7 @@ from tinygrad_relu.gradcheck.diagnosis.repair.indices import (
     of_lines,
 )
 from tinygrad_relu.gradcheck.diagnosis.repair.operands import of_shared
+from tinygrad_relu.gradcheck.diagnosis.repair.redirections import redirections
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import COMPARISONS, plainly
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrites import rewrites_by_values, small_rewrites
 from tinygrad_relu.gradcheck.diagnosis.repair.written import FAILURES, Written
@@ -34,6 +35,8 @@ FRONT = 10
 DEAR, GLANCE_COST, CLOSE_BEHIND = 1e-3, 4e-4, 12
 # What is spent at least, where something serves already.
 ENOUGH = 3.0
+# What redirections may cost, in the same seconds.
+REDIRECTION_BUDGET = 3.0
 LOOK_COST, STEP_COST, ELEMENT_COST = 3e-5, 1.5e-5, 4e-9
 
 
@@ -131,16 +134,18 @@ class Repair:
             (small_rewrites, front),
             (of_lines, self.first.lines),
             (of_functions, self.first.functions),
-            (of_shared, list(self.first.shared)),
             (of_numbers_at_hand, self.first.same_numbers),
             (of_addition, self.first.sums_at_indices),
-            (of_exchanges, self.first.pairs),
             (rewrites_by_values, front),
+            (of_shared, sorted(self.first.shared, key=self.first.turn)),
+            (of_exchanges, sorted(self.first.pairs, key=self.first.turn)),
             (small_rewrites, rest),
             (of_axes, self.first.twins),
             (rewrites_by_values, rest),
         )
         enough = left - ENOUGH
+        if min(map(len, self.first.places), default=1) < max(map(len, self.first.places), default=1):
+            self.search_redirections()  # there is a loop
         for likely in (True, False):
             for ways, places in turns:
                 for place in filter(self.may_be_wrong, places):
@@ -152,6 +157,15 @@ class Repair:
                     return self.found
         self.search_pairs()
         return self.found
+
+    def search_redirections(self):
+        """Look for values that have to be taken in the place of others, and come from elsewhere."""
+        size = sum(self.first.steps[k].value.size for k in self.first.own)
+        walk = STEP_COST * len(self.first.own) + ELEMENT_COST * size
+        for one in itertools.islice(redirections(self.first), int(REDIRECTION_BUDGET / walk)):
+            effect = self.effect({}, one.taken)
+            if effect is not None:
+                self.keep(one.taken, effect, (one.label, one.cost, one.words))
 
     def search_pairs(self):
         """Look for inputs that two rewrites with one meaning put right together, and neither alone."""
@@ -177,7 +191,7 @@ class Repair:
         walk = STEP_COST * len(self.first.after(frozenset(place))) + ELEMENT_COST * size
         straight, known = self.first.is_straight(place), {}
         chained = straight and self.first.is_chained(place)
-        dear = not straight and walk > DEAR
+        dear = (chained or not straight) and walk > DEAR
         if not dear and not chained and not likely:
             return left
         left -= 2 * walk if likely else 0.0
@@ -192,7 +206,9 @@ class Repair:
             if straight and all(x is not None for x in shifts) and likely:
                 if self.promising(place, shifts, rewrite.free):
                     self.consider(place, rewrite)
-                continue
+                    continue
+                if not dear:
+                    continue
             if dear:
                 left -= GLANCE_COST
                 if self.comes_right(place, rewrite) != likely:
@@ -208,8 +224,11 @@ class Repair:
         return left
 
     def comes_right(self, place, rewrite):
-        """Tell whether something close behind a place becomes what the forward knows, in one round."""
-        first = min(place)
+        """Tell whether something close behind a place becomes what the forward knows, in one round.
+
+        That is the first one whose value may be wrong: in those before it, much may be 0.
+        """
+        first = min({*place} & self.first.doubtful, default=min(place))
         changed = {}
         for k in self.first.after(frozenset((first,)))[:CLOSE_BEHIND]:
             step = self.first.steps[k]
@@ -221,7 +240,7 @@ class Repair:
                 return False
             changed[k] = np.asarray(value)
             known = self.first.at_hand.find(changed[k]) if changed[k].size > 1 else None
-            if known is not None and self.first.at_hand.find(step.value) is None:
+            if known is not None and k in self.first.doubtful:
                 return True
         return False
 
@@ -290,10 +309,11 @@ class Repair:
                     found.append(c)
         return found[:4]
 
-    def outputs(self, w, rules):
+    def outputs(self, w, rules, taken=None):
         """Return the gradients with other rules for some steps, or None where they make no sense."""
+        bound = {k: (lambda x, k=k, rule=rule: rule(w, k, x)) for k, rule in rules.items()}
         try:
-            found = w.rerun({k: (lambda x, k=k, rule=rule: rule(w, k, x)) for k, rule in rules.items()})
+            found = w.rerun(bound, taken)
         except FAILURES:
             return None
         for k, x in enumerate(found):
@@ -301,14 +321,14 @@ class Repair:
                 return None
         return found
 
-    def effect(self, rules):
+    def effect(self, rules, taken=None):
         """Return which gradients other rules put right, at all points, and how many others they move.
 
-        None where there is no such gradient.
+        None where there is no such gradient.  `taken` is that of `Written.rerun`.
         """
         mended, contradicted = set(self.wrong), 0
         for number, w in enumerate(self.written):
-            outputs = self.outputs(w, rules)
+            outputs = self.outputs(w, rules, taken)
             if outputs is None:
                 return None
             right = {k for k, x in enumerate(outputs) if x is not None and self.is_right(w, k, x)}

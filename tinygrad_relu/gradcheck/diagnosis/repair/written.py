@@ -17,6 +17,10 @@ from tinygrad_relu.gradcheck.diagnosis.trace import grouped
 
 # More steps than this are not repaired.
 MOST_STEPS = 4000
+#: Stands for zeros, where a step has to take another value.
+NOTHING = -1
+# Of a gradient of so many parts all sums of some of them are known.
+MOST_PARTS = 5
 # So many numbers are tried in the place of another one.
 MOST_NUMBERS = 24
 # Of such calls two may have each other's operands, if they are so many steps apart at most.
@@ -94,29 +98,68 @@ class Written:
             self._after[numbers] = sorted(reached & on_the_way)
         return self._after[numbers]
 
-    def rerun(self, rules):
+    def rerun(self, rules, taken=None):
         """Return the gradients with other rules.
 
         Parameters
         ----------
         rules : dict of int to callable
             ``rules[k](operands) -> ndarray`` for the steps that are computed otherwise.
+        taken : dict of int to dict of int to int, optional
+            For the steps that take other values: of which steps, or `NOTHING`, in the place of which.
 
         Returns
         -------
         list of (ndarray or None)
         """
-        new = {}
+        new, taken = {}, taken or {}
         with np.errstate(all="ignore"):
-            for k in self.after(frozenset(rules)):
-                step = self.steps[k]
-                operands = [new[p] if p in new else self.steps[p].value for p in step.references]
+            changed = self.after(frozenset({*rules, *taken}))
+            for k in self.in_order(changed, taken) if taken else changed:
+                step, others = self.steps[k], taken.get(k, {})
+                sources = [others.get(p, p) for p in step.references]
+                operands = [
+                    np.zeros_like(self.steps[own].value) if p == NOTHING
+                    else new[p] if p in new else self.steps[p].value
+                    for own, p in zip(step.references, sources)
+                ]
                 new[k] = np.asarray(rules[k](operands) if k in rules else step.called(operands))
         return [None if k is None else new.get(k, self.steps[k].value) for k in self.outputs]
 
+    def in_order(self, numbers, taken):
+        """Return steps so that each comes behind those whose values it takes, or raise `ValueError`."""
+        among = {*numbers}
+        sources = {
+            k: {taken.get(k, {}).get(p, p) for p in self.steps[k].references} & among for k in numbers
+        }
+        users = {}
+        for k, found in sources.items():
+            for p in found:
+                users.setdefault(p, []).append(k)
+        waiting = {k: len(found) for k, found in sources.items()}
+        ready, order = [k for k in numbers if not waiting[k]], []
+        while ready:
+            order.append(k := ready.pop())
+            for j in users.get(k, ()):
+                waiting[j] -= 1
+                if not waiting[j]:
+                    ready.append(j)
+        if len(order) < len(waiting):
+            raise ValueError("a value would be made of itself")
+        return order
+
     def users(self, k):
         """Return the steps of the backward that take the value of a step."""
-        return [j for j in self.own if k in self.steps[j].references]
+        return self.all_users.get(k, [])
+
+    @functools.cached_property
+    def all_users(self):
+        """dict of int to list of int: The steps of the backward that take the value of each step."""
+        found = {}
+        for j in self.own:
+            for p in dict.fromkeys(self.steps[j].references):
+                found.setdefault(p, []).append(j)
+        return found
 
     def comes_of_gradients(self, k):
         """Tell whether the value of a step is made of gradients, not of values and derivatives alone."""
@@ -157,12 +200,56 @@ class Written:
     def places(self):
         """list of tuple of int: The steps that one instruction of the backward stands for.
 
-        Those come first that give the first value that is not known from the forward: before that nothing
-        is wrong.  Then those of which all values are known, the last one first.
+        Those come first that are next to the first value that may be wrong: before that nothing is.
         """
-        unknown = {k for k in self.own if self.at_hand.find(self.steps[k].value) is None}
         found = list(grouped(self.steps, self.own))[::-1]
-        return sorted(found, key=lambda place: min(unknown & {*place}, default=len(self.steps)))
+        found.sort(key=self.turn)
+        return found
+
+    def turn(self, place):
+        """Return what to sort places by: their first value that may be wrong, or that goes into it."""
+        if self.first_doubt in place:
+            return -1
+        return min(({*place} & (self.doubtful | self.next_to_doubt)), default=len(self.steps))
+
+    @functools.cached_property
+    def doubtful(self):
+        """set of int: The steps whose value the forward does not know, nor any that comes of it.
+
+        Of values and derivatives, which a backward may well write otherwise, only those that go wrong.
+        """
+        right = {*self.own} - self.gradients
+        for k in reversed(self.own):
+            value = self.steps[k].value
+            known = value.any() and self.at_hand.find(value) is not None
+            # An element that is taken out of an array says nothing of the others.
+            if known or any(j in right for j in self.users(k) if self.steps[j].function is not take_at):
+                right.add(k)
+        return {*self.own} - right
+
+    @functools.cached_property
+    def first_doubt(self):
+        """int or None: The first doubtful step, if there is any but those that fill arrays bit by bit."""
+        filled = (assign_at, add_at)
+        found = [k for k in self.doubtful if self.steps[k].function not in filled] or self.doubtful
+        return min(found, default=None)
+
+    @functools.cached_property
+    def gradients(self):
+        """set of int: The steps of the backward that are made of gradients; all if none is known."""
+        count = len(self.one.inputs)
+        found = set(range(count, count + len(self.one.cotangents)))
+        for k in self.own:
+            known = self.role(k)
+            if found & {*self.steps[k].references} or (known is not None and known[0] == "cotangent"):
+                found.add(k)
+        return found & {*self.own} or {*self.own}
+
+    @functools.cached_property
+    def next_to_doubt(self):
+        """set of int: What the first doubtful value is made of, and what that is made of."""
+        near = [] if self.first_doubt is None else self.steps[self.first_doubt].references
+        return {*near, *(p for k in near for p in self.steps[k].references)} & {*self.own}
 
     def is_straight(self, place):
         """Tell whether the gradients are linear in the values of the steps of a place."""
@@ -374,7 +461,19 @@ class Written:
     @functools.cached_property
     def at_hand(self):
         """Known: All that the right backward may be made of."""
-        return Known({key: x for key, x in self.pool.items() if key[0] != "own"})
+        known = {key: x for key, x in self.pool.items() if key[0] != "own"}
+        return Known({**known, **dict(self.partial_sums())})
+
+    def partial_sums(self):
+        """Yield sums of some of the parts that make the gradient of a step, as they are added up."""
+        graph, parts = self.one.graph, {}
+        for key, x in self.pool.items():
+            if key[0] == "part":
+                parts.setdefault(graph.steps[key[1]].references[key[2]], []).append(x)
+        for k, found in parts.items():
+            for count in range(2, len(found)) if len(found) <= MOST_PARTS else ():
+                for number, some in enumerate(itertools.combinations(found, count)):
+                    yield ("sum", k, count, number), sum(some)
 
     def rows(self, count):
         """Return what might stand in a place of `count` rounds, each value once: a key for each round."""
