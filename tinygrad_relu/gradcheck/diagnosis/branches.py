@@ -29,6 +29,7 @@ TOO_OFTEN = (
     "sigmoid({v}) * (1 - sigmoid({v})), the derivative of the sigmoid",
     "1 - tanh({v})**2, the derivative of tanh",
     "exp({v})",
+    "0.5 / sqrt({v}), the derivative of the root",
 )
 MOST_NEAR = 8
 

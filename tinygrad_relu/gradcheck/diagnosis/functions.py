@@ -23,6 +23,7 @@ DERIVATIVES = {
     "1 / {v}**2": lambda v: 1 / v**2,
     "1 / sqrt({v})": lambda v: 1 / np.sqrt(v),
     "sqrt({v})": lambda v: np.sqrt(v),
+    "0.5 / sqrt({v}), the derivative of the root": lambda v: 0.5 / np.sqrt(v),
     "exp({v})": np.exp,
     "exp(-{v})": lambda v: np.exp(-v),
     "log({v})": np.log,

@@ -7,7 +7,7 @@ import numpy as np
 from tinygrad_relu.gradcheck.diagnosis.functions import name_of, two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, is_square, later, values_like
-from tinygrad_relu.gradcheck.diagnosis.naming import told_apart
+from tinygrad_relu.gradcheck.diagnosis.naming import rounds_of, told_apart
 from tinygrad_relu.gradcheck.diagnosis.relations import (
     JOINING,
     PRODUCTS,
@@ -20,6 +20,9 @@ from tinygrad_relu.gradcheck.diagnosis.relations import (
 )
 from tinygrad_relu.gradcheck.diagnosis.step import summed_to, take_at
 from tinygrad_relu.gradcheck.diagnosis.trace import Change
+
+# Loops of up to so many rounds are told from those that only go on and on.
+MOST_ROUNDS = 4
 
 
 def other_operands(link):
@@ -141,7 +144,10 @@ def operand_from(link, path, where, turned=False):
     # Of a loop the last round: the first one often begins with zeros.
     pairs = [(a, b) for a, b in zip(owns, where) if a != b]
     own, other = pairs[-1] if pairs else (owns[0], where[0])
-    label, cost = how_confused(graph, link, path, own, other)
+    varies = len({*owns}) > 1
+    label, cost = how_confused(graph, link, path, own, other, varies)
+    if label is Label.STALE_BUFFER and rounds_apart(graph, own, other) > 1:
+        label = Label.WRONG_FUNCTION  # what is left from the round before is that of the round before
     if len(where) > 1 and list(where) in (owns[::-1], keys_turned(graph, owns)):
         label, cost = Label.PERMUTED, 23.8
     if is_mask_of_data(graph, own) and is_mask_of_data(graph, other):
@@ -174,16 +180,27 @@ def other_piece(graph, own, other):
     return differing[0] if len(differing) == 1 else (own, other)
 
 
-def how_confused(graph, link, path, own, other):
-    """Return which kind of mistake it is to take one step's value for that of another, and its cost."""
+def rounds_apart(graph, own, other):
+    """Return by how many rounds of a loop two steps of one site are apart, if it is not long."""
+    rounds = rounds_of(graph, own)
+    if other not in rounds or own not in rounds or len(rounds) > MOST_ROUNDS:
+        return 0
+    return abs(rounds[own] - rounds[other])
+
+
+def how_confused(graph, link, path, own, other, varies=True):
+    """Return which kind of mistake it is to take one step's value for that of another, and its cost.
+
+    `varies` is whether the rounds of a loop have different values there.
+    """
     own, other = other_piece(graph, own, other)
     constants = [not graph.steps[k].references and k not in graph.inputs for k in (own, other)]
-    if all(constants) and len(link.members) > 1:
+    if all(constants) and len(link.members) > 1 and varies:
         return Label.SHIFTED, 24  # data do not get old
     values = [np.asarray(graph.steps[k].value, float) for k in (own, other)]
     if all(constants) and values[0].shape == values[1].shape and (label := of_data(*values)):
         return label, 24.2
-    if same_site(graph, own, other):
+    if same_site(graph, own, other) and of_one_kind(graph, own, other):
         return Label.STALE_BUFFER, 24
     if link.first.function is np.divide and {own, other} <= set(link.first.references):
         return Label.MISSING_FACTOR, 24  # of a quotient 1 is left
@@ -252,6 +269,12 @@ def made_of(graph, late, early):
         if k in ahead and graph.steps[k].elementwise and graph.steps[k].value.shape == shape:
             ahead |= {p for _, p in graph.edges(k)}
     return early in ahead
+
+
+def of_one_kind(graph, a, b):
+    """Tell whether two steps come of the same inputs, or the later one of the earlier one."""
+    inputs = [{k for k in graph.inputs if comes_from(graph, one, k)} for one in (a, b)]
+    return inputs[0] == inputs[1] or comes_from(graph, max(a, b), min(a, b))
 
 
 def same_site(graph, a, b):

@@ -158,6 +158,7 @@ def cumulated(link):
     """Yield what is taken for a cumulative sum from the end, which is the reverse of one."""
     step = link.first
     axis = axis_of(step)
+    axis = 0 if axis is None and step.operands[0].ndim == 1 else axis
     yield link.mutation(
         ("cumsum",), Label.WRONG_FUNCTION, 23, lambda k, g, _: np.cumsum(g, axis).reshape(g.shape),
         "the reverse of np.cumsum adds up from the end, and here it adds up from the beginning",

@@ -40,17 +40,24 @@ def of_other_arrays(written, place):
         own = own_indices([parts[position] for parts in keys], [rounds[k] for k in place])
         if own is None:
             continue
-        for name, other in (*written.one.graph.data, *written.data):
+        for name, other in (*numbers_of_rounds(own), *written.one.graph.data, *written.data):
             if other.dtype.kind not in "iu" or other.shape != own.shape or np.array_equal(other, own):
                 continue
             for order in (other, other[::-1]) if max(rounds.values()) else (other,):
                 label = Label.SHIFTED if follows(own, order) else Label.PERMUTED
+                label = label if np.ptp(own) else Label.STALE_BUFFER
 
                 def rule(w, k, x, position=position, order=order):
                     at = int(order[rounds[k]]) if len(order) > 1 and max(rounds.values()) else order
                     return with_key(w.steps[k], x, lambda found: replaced(found, position, lambda _: at))
 
                 yield Rewrite.of(label, BEHIND + 0.2, f"{name} as indices", rule)
+
+
+def numbers_of_rounds(own):
+    """Yield the numbers of the rounds of a loop where all of them have one index."""
+    if own.ndim == 1 and own.size > 1 and not np.ptp(own):
+        yield "the number of the round", np.arange(own.size)
 
 
 def by_site(written, place):
@@ -89,6 +96,13 @@ def exchanged(parts, a, b):
 def of_lines(written, place):
     """Yield all slices on a line from their other ends, its arrays of indices exchanged, or others."""
     yield from of_other_arrays(written, place)
+    for by in (1, -1):
+        yield Rewrite.of(
+            Label.SHIFTED, BEHIND + 0.6, f"all arrays of indices {by:+d}",
+            lambda w, k, x, by=by: with_key(
+                w.steps[k], x, lambda parts: tuple(p + by if is_index(p) else p for p in parts)
+            ),
+        )
     yield Rewrite.of(
         Label.SHIFTED, BEHIND + 0.7, "all slices on the line from their other ends",
         lambda w, k, x: with_key(w.steps[k], x, lambda parts: tuple(map(turned, parts))),
@@ -175,7 +189,7 @@ def moved_slice(s, by):
 def slice_from_the_other_end(s):
     """Return the slice that leaves out at the end what one leaves out in front, or the converse."""
     start = None if s.stop is None else -s.stop
-    stop = None if s.start is None else -s.start
+    stop = None if not s.start else -s.start
     return slice(start, stop, s.step)
 
 

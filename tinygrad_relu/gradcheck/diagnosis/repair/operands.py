@@ -79,6 +79,8 @@ def of_operand(written, place, path):
                 )
     if step.function in MULTIPLICATIVE and len(step.references) > 1:
         label = Label.MASK_FROM_WRONG_TENSOR if is_mask(own) else Label.WRONG_FUNCTION
+        if step.function is np.divide and slot == 1:
+            label = Label.MISSING_FACTOR  # what is divided by too often lacks that factor
         yield Rewrite.of(
             label, BEHIND + 0.6, "one of the factors left out",
             with_operand(lambda w, k, x: np.ones_like(x)),

@@ -5,6 +5,7 @@ come from, so that it holds in loops, too, whose later rounds start from what th
 """
 
 import bisect
+import itertools
 from dataclasses import dataclass
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
@@ -19,7 +20,7 @@ from tinygrad_relu.gradcheck.diagnosis.repair.roles import (
 from tinygrad_relu.gradcheck.diagnosis.repair.written import NOTHING
 
 # So many uses of one value, and pairs of values, are looked at.
-MOST_USES, MOST_EXCHANGES = 6, 60
+MOST_USES, MOST_EXCHANGES, MOST_CHAINS = 6, 60, 6
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ def redirections(written):
     """Yield what may be meant where the first value is that may be wrong."""
     near = {written.first_doubt, *written.next_to_doubt}
     nearby = [place for place in written.places if near & {*place}]
+    yield from states_of_another_round(written)
     for place in written.places:
         yield from before_a_change(written, place)
     for place in written.places:
@@ -74,8 +76,9 @@ def before_a_change(written, place):
             continue
         own = {k: written.steps[k].references[written.steps[k].paths.index(path)] for k in place}
         taken = {k: {p: of_the_round_before(written, p, [*own.values()])} for k, p in own.items()}
+        changed = all(overwrites(written.steps[p]) for p in own.values())
         known = any(q != NOTHING for others in taken.values() for q in others.values())
-        if known and fits(written, taken):
+        if changed and known and fits(written, taken):
             words = "a variable as it was before its line"
             yield Redirection(Label.STALE_BUFFER, 22.9, words, taken)
         found = {k: earlier_contents(written, p) for k, p in own.items()}
@@ -131,6 +134,10 @@ def other_values(written, place):
         if any(path not in steps[k].paths for k in place):
             continue
         own = [steps[k].references[steps[k].paths.index(path)] for k in place]
+        turned = {k: {p: q} for k, p, q in zip(place, own, own[::-1]) if p != q}
+        if turned and len({*own}) == len(own) and fits(written, turned):
+            words = "the values of all rounds in the opposite order"
+            yield Redirection(Label.PERMUTED, 23.5, words, turned)
         for other in written.places:
             if steps[other[0]].value.shape != steps[own[0]].value.shape:
                 continue
@@ -161,6 +168,53 @@ def what_is_confused(written, taken):
     known = written.role(q)
     found = confused(written, written.steps[k], p, (known or ("own", q),))
     return found and (found[0], found[1], f"{found[2]}, of each round,")
+
+
+def states_of_another_round(written):
+    """Yield the states that a backward keeps of the forward with those of the round before, or after."""
+    steps = written.steps
+    chains = [chain for chain in map(written.chain, written.groups) if chain]
+    for some in (
+        *([chain for chain in chains if len(chain) == count] for count in {*map(len, chains)}),
+        *([chain] for chain in chains), *map(list, itertools.combinations(chains[:MOST_CHAINS], 2)),
+    ):
+        inside = {*written.before([chain[-1] for chain in some])}
+        users = [k for k in written.own if k not in inside]
+        for by, words in ((-1, "before"), (1, "after")):
+            moved = {p: q for chain in some for p, q in shifted_by(chain, by)}
+            taken = {k: {p: moved[p] for p in steps[k].references if p in moved} for k in users}
+            taken = {k: others for k, others in taken.items() if others}
+            if taken and fits(written, taken):
+                yield Redirection(
+                    Label.STALE_BUFFER, 22.8, f"the states of the round {words}", taken
+                )
+    for chain in chains:
+        yield from states_of_each_round(written, chain)
+
+
+def shifted_by(chain, by):
+    """Yield the steps of a chain, each with the one before it (-1), or behind it."""
+    pairs = itertools.pairwise(chain)
+    return ((late, early) if by < 0 else (early, late) for early, late in pairs)
+
+
+def states_of_each_round(written, chain):
+    """Yield the last state of a loop, which stands for those of all rounds, with that of each round."""
+    last, rounds, users = chain[-1], len(chain) - 1, {}
+    for k in written.users(last):
+        users.setdefault((written.steps[k].site, written.steps[k].function), []).append(k)
+    users = [found for found in users.values() if len(found) % rounds == 0]
+    for ahead in (1, 0):
+        kept = chain[::-1][ahead:]
+        taken = {
+            k: {last: kept[number * rounds // len(found)]}
+            for found in users for number, k in enumerate(found)
+        }
+        taken = {k: others for k, others in taken.items() if others[last] != last}
+        if taken and fits(written, taken):
+            yield Redirection(
+                Label.STALE_BUFFER, 22.8, "the state of each round, and not one array for all,", taken
+            )
 
 
 def exchanged_values(written, place):

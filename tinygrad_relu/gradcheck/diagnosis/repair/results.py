@@ -3,7 +3,7 @@
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
-from tinygrad_relu.gradcheck.diagnosis.numbers import simple, told
+from tinygrad_relu.gradcheck.diagnosis.numbers import is_number, simple, told
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
 from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS
 from tinygrad_relu.gradcheck.diagnosis.repair.calls import number_means
@@ -33,7 +33,8 @@ def of_result(written, place):
     step = written.steps[place[0]]
     shape = step.value.shape
     yield Rewrite(lambda c: scaled(written, step, c), lambda w, k, x: 2 * plainly(w, k, x), free=True)
-    for one in (1.0, -1.0):
+    counted = step.function in ADDITIVE and any(map(is_number, step.arguments))
+    for one in (1.0, -1.0) if not counted else ():  # else that number is another one
         def rule(w, k, x, one=one):
             return plainly(w, k, x) + one
 
@@ -140,10 +141,7 @@ def with_a_value(written, place):
         if value.dtype.kind == "f" and row[0][0] == "forward" and not written.is_straight(place):
             for sign in (1, -1):
                 yield Rewrite(
-                    lambda _, row=row, sign=sign: (
-                        Label.MISSING_TERM, BEHIND + (0.75 if is_added_up(written, place, row) else 1.4),
-                        f"{called_so(written, row)} {'added to' if sign > 0 else 'taken from'} it",
-                    ),
+                    lambda _, row=row, sign=sign: missing_value(written, place, row, sign),
                     lambda w, k, x, row=row, sign=sign: plainly(w, k, x) + sign * taken(w, k, place, row),
                 )
         if value.shape == shape and row[0][0] in ("part", "cotangent", "own"):
@@ -172,6 +170,15 @@ def squared_error(written, place, row, over=True):
         Label.WRONG_FUNCTION, 24.0,
         f"its result, that of a squared error, {f'over {name}' if over else f'times {name}'}",
     )
+
+
+def missing_value(written, place, row, sign):
+    """Return which mistake it is to leave out a value of the forward in a sum, its cost, and words."""
+    name, step = called_so(written, row), written.one.graph.steps[row[0][1]]
+    words = f"{name} {'added to' if sign > 0 else 'taken from'} it"
+    if sign < 0 and written.pool[row[0]].size < written.steps[place[0]].value.size and step.flows:
+        return Label.MISSING_FACTOR, BEHIND + 0.8, words  # of an exponential: not divided by a sum
+    return Label.MISSING_TERM, BEHIND + (0.75 if is_added_up(written, place, row) else 1.4), words
 
 
 def is_added_up(written, place, row):

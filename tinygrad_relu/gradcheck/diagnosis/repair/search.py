@@ -144,7 +144,7 @@ class Repair:
             (rewrites_by_values, rest),
         )
         enough = left - ENOUGH
-        if min(map(len, self.first.places), default=1) < max(map(len, self.first.places), default=1):
+        if max(map(len, self.first.places), default=1) > 1:
             self.search_redirections()  # there is a loop
         for likely in (True, False):
             for ways, places in turns:

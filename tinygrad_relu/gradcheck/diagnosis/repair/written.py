@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.given_data import with_data
+from tinygrad_relu.gradcheck.diagnosis.indices import is_index, parts_of
 from tinygrad_relu.gradcheck.diagnosis.numbers import is_number
 from tinygrad_relu.gradcheck.diagnosis.recording import recorded
 from tinygrad_relu.gradcheck.diagnosis.reductions import extreme
@@ -206,6 +207,33 @@ class Written:
         found.sort(key=self.turn)
         return found
 
+    @functools.cached_property
+    def groups(self):
+        """list of tuple of int: The steps of all rounds that give one variable a value, in order."""
+        found = {}
+        for k in self.before(self.outputs):
+            if self.steps[k].references:
+                found.setdefault((self.steps[k].site, self.steps[k].function), []).append(k)
+        return [tuple(members) for members in found.values() if len(members) > 1]
+
+    def chain(self, members):
+        """Return the states of a loop whose rounds end with some steps, with the one that it starts from.
+
+        None if the rounds do not go on from each other.
+        """
+        for j, k in itertools.pairwise(members):
+            if j not in self.before([k]):
+                return None
+        site, own = {}, {*members}
+        for k in sorted(self.before(self.outputs)):
+            for path, p in zip(self.steps[k].paths, self.steps[k].references):
+                key = self.steps[k].site, self.steps[k].function, path
+                # What takes the state of the round before takes in the first round what it starts from.
+                if p == members[0] and key in site and site[key] not in own:
+                    return (site[key], *members)
+                site.setdefault(key, p)
+        return None
+
     def turn(self, place):
         """Return what to sort places by: their first value that may be wrong, or that goes into it."""
         if self.first_doubt in place:
@@ -318,10 +346,28 @@ class Written:
         for k in self.own:
             if self.steps[k].function in (take_at, assign_at, add_at):
                 found.setdefault(self.steps[k].line, []).append(k)
+                # What ``x[key] += y`` takes and puts; and all that has one array of indices.
+                found.setdefault((self.steps[k].line, self.filled(k)), []).append(k)
+                for part in parts_of(self.steps[k].arguments[1]):
+                    if is_index(part):
+                        found.setdefault((part.shape, part.tobytes()), []).append(k)
                 base = self.steps[self.steps[k].references[0]]
                 if base.references:
                     found.setdefault((self.steps[k].function, base.site, base.function), []).append(k)
-        return sorted({tuple(members) for members in found.values() if len(members) > 1})
+        rounds = {}
+        for key, members in found.items():
+            if isinstance(key, tuple) and isinstance(key[0], str) and 1 < len(members) < 4:
+                sites = tuple(self.steps[k].site for k in members)
+                rounds.setdefault(sites, []).extend(members)
+        found = [*found.values(), *rounds.values()]
+        return sorted({tuple(members) for members in found if len(members) > 1})
+
+    def filled(self, k):
+        """Return the array that a step takes from or puts into, as it was before its line."""
+        line, base = self.steps[k].line, self.steps[k].references[0]
+        while all(self.steps[j].line == line for j in range(base, k)) and self.steps[base].references:
+            k, base = base, self.steps[base].references[0]
+        return base
 
     @functools.cached_property
     def shared(self):
