@@ -12,7 +12,6 @@ from tinygrad_relu.gradcheck.diagnosis.edges import edge_mutations
 from tinygrad_relu.gradcheck.diagnosis.elementwise import elementwise_mutations
 from tinygrad_relu.gradcheck.diagnosis.indices import index_mutations
 from tinygrad_relu.gradcheck.diagnosis.inputs import input_mutations
-from tinygrad_relu.gradcheck.diagnosis.inverses import inverse_mutations
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.lengths import length_mutations
 from tinygrad_relu.gradcheck.diagnosis.losses import loss_mutations
@@ -66,7 +65,6 @@ FAMILIES = (
     statistic_mutations,
     length_mutations,
     window_mutations,
-    inverse_mutations,
     product_mutations,
     piece_mutations,
     recomputation_mutations,

@@ -17,7 +17,7 @@ from tinygrad_relu.gradcheck.diagnosis.repair.roles import (
     given_to,
     overwrites,
 )
-from tinygrad_relu.gradcheck.diagnosis.repair.written import NOTHING
+from tinygrad_relu.gradcheck.diagnosis.repair.running import NOTHING
 
 # So many uses of one value, and pairs of values, are looked at.
 MOST_USES, MOST_EXCHANGES, MOST_CHAINS = 6, 60, 6

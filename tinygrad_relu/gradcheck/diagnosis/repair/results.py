@@ -24,6 +24,8 @@ from tinygrad_relu.gradcheck.diagnosis.repair.roles import (
     missing_factor,
 )
 
+# Where a matrix that is multiplied in may come from.
+MATRICES = ("forward", "own", "data")
 # How many values that nothing comes of are looked at, of those before a loop.
 MOST_LOST = 8
 
@@ -170,6 +172,23 @@ def squared_error(written, place, row, over=True):
         Label.WRONG_FUNCTION, 24.0,
         f"its result, that of a squared error, {f'over {name}' if over else f'times {name}'}",
     )
+
+
+def with_a_matrix(written, place):
+    """Yield the place with a square matrix multiplied in, from either side."""
+    value = written.steps[place[0]].value
+    for row in written.rows(len(place)) if value.ndim == 2 else ():
+        matrix = written.pool[row[0]]
+        if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or row[0][0] not in MATRICES:
+            continue
+        for side, rule in (
+            ("behind", lambda w, k, x, row=row: plainly(w, k, x) @ taken(w, k, place, row)),
+            ("in front of", lambda w, k, x, row=row: taken(w, k, place, row) @ plainly(w, k, x)),
+        ):
+            if len(matrix) == value.shape[side == "behind"]:
+                yield Rewrite.of(
+                    Label.MISSING_FACTOR, BEHIND + 0.9, f"{called_so(written, row)} {side} it", rule
+                )
 
 
 def missing_value(written, place, row, sign):

@@ -15,6 +15,7 @@ from tinygrad_relu.gradcheck.diagnosis.repair.results import (
     of_result,
     of_rounds,
     of_sums,
+    with_a_matrix,
     with_a_value,
 )
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import COMPARISONS, plainly
@@ -59,3 +60,4 @@ def rewrites_by_values(written, place):
         yield from other_operand(written, place, path)
     if step.value.dtype.kind == "f":
         yield from with_a_value(written, place)
+        yield from with_a_matrix(written, place)

@@ -22,7 +22,8 @@ from tinygrad_relu.gradcheck.diagnosis.repair.operands import of_shared
 from tinygrad_relu.gradcheck.diagnosis.repair.redirections import redirections
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import COMPARISONS, plainly
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrites import rewrites_by_values, small_rewrites
-from tinygrad_relu.gradcheck.diagnosis.repair.written import FAILURES, Written
+from tinygrad_relu.gradcheck.diagnosis.repair.running import FAILURES
+from tinygrad_relu.gradcheck.diagnosis.repair.written import Written
 
 # What all may cost, in seconds as estimated beforehand.
 BUDGET, BUDGET_IF_EXPLAINED = 16.0, 3.0
