@@ -127,7 +127,7 @@ def with_synthesis(case, evidence, broken, candidates):
         repaired = repairs(case, evidence, explained=wrong <= inputs_of(candidates, BEHIND))
         repaired = [one if plain else of_one_place(one) for one in repaired]
         repaired = [promoted(one, [*candidates, *repaired], wrong) for one in repaired]
-        repaired = [refuting(one, candidates) for one in repaired]
+        repaired = [doubted_mask(refuting(one, candidates), repaired) for one in repaired]
         candidates = [*(weighed(candidate, repaired) for candidate in candidates), *repaired]
     return candidates, synthesis.parts
 
@@ -178,6 +178,16 @@ def weighed(candidate, repaired):
     if best.label is not candidate.label or best.label in VAGUE:
         return candidate
     return replace(candidate, cost=candidate.cost - SUPPORT)
+
+
+def doubted_mask(rewrite, repaired):
+    """Return a rewrite by a mask more behind one that makes another of a mask that is there."""
+    other = any(
+        one.label in OTHER_MASKS and rewrite.inputs <= one.inputs and one.cost <= BEHIND + 0.5
+        for one in repaired
+    )
+    forgotten = rewrite.label is Label.MASK_FORGOTTEN and rewrite.cost > CLEAR
+    return replace(rewrite, cost=BEHIND + 0.6) if forgotten and other else rewrite
 
 
 def is_lost(candidate):

@@ -174,7 +174,7 @@ def what_is_left_out(graph, step, slot):
         return Label.MISSING_TERM, f"{name}: its values are other ones than those of the forward"
     if step.function in (np.multiply, np.divide):
         data = [graph.steps[p] for s, p in enumerate(step.references) if s != slot]
-        given = any(one.value.size > 1 and not one.flows for one in data)
+        given = any(one.value.size > 1 and not one.flows for one in data) or step.function is np.divide
         label = Label.MISSING_FACTOR if given else Label.WRONG_FUNCTION
         return label, f"{name}: its values are other ones than those of the forward"
     return Label.PRE_ACTIVATION, f"{name}: what comes before it is taken for what comes behind"

@@ -253,8 +253,9 @@ class Recorded(np.ndarray):
         if method == "outer":
             a, b = map(np.asanyarray, inputs)
             return ufunc(a.reshape(a.shape + (1,) * b.ndim), b, **keywords)
-        if method == "at" and ufunc is np.add:
-            return change(inputs[0], add_at, plain(inputs[1]), inputs[2])
+        if method == "at" and ufunc in (np.add, np.subtract):
+            value = inputs[2] if ufunc is np.add else np.negative(inputs[2])
+            return change(inputs[0], add_at, plain(inputs[1]), value)
         if method != "__call__" or (where is not True and out is None):
             raise GraphError(f"diagnose: np.{ufunc.__name__}.{method} is not recorded")
         keywords = {k: v for k, v in keywords.items() if k not in ("casting", "subok", "order")}

@@ -6,9 +6,13 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.indices import is_index, parts_of
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.operands import is_pair
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import Rewrite, operand_changer
 from tinygrad_relu.gradcheck.diagnosis.step import add_at, assign_at, take_at
+
+# Windows may be so many places apart.
+STRIDES = (2, 3)
 
 
 def of_key(step):
@@ -22,6 +26,13 @@ def of_key(step):
                 return with_key(w.steps[k], x, lambda parts: replaced(parts, position, other))
 
             yield Rewrite.of(label, BEHIND + 0.3, words, rule)
+    for stride in STRIDES if any(map(is_window, parts)) else ():
+        yield Rewrite.of(
+            Label.SHIFTED, BEHIND + 0.5, f"slices that begin {stride} times as far",
+            lambda w, k, x, n=stride: with_key(
+                w.steps[k], x, lambda parts: tuple(further(p, n) if is_window(p) else p for p in parts)
+            ),
+        )
     for a, b in itertools.combinations(range(min(len(parts), 5)), 2):
         if type(parts[a]) is type(parts[b]):
             yield Rewrite.of(
@@ -107,6 +118,11 @@ def of_lines(written, place):
         Label.SHIFTED, BEHIND + 0.7, "all slices on the line from their other ends",
         lambda w, k, x: with_key(w.steps[k], x, lambda parts: tuple(map(turned, parts))),
     )
+    if all(is_pair(written.steps[k].arguments[1]) for k in place):
+        yield Rewrite.of(
+            Label.TRANSPOSED, BEHIND + 0.6, "the two indices exchanged, wherever there are two",
+            lambda w, k, x: with_key(w.steps[k], x, lambda parts: parts[::-1]),
+        )
     keys = [written.steps[k].arguments[1] for k in place]
     different = [key for n, key in enumerate(keys) if not any(same_key(key, other) for other in keys[:n])]
     if len(different) == 2:
@@ -179,6 +195,16 @@ def other_keys(part):
         yield Label.PERMUTED, "the inverse of the permutation", np.argsort
 
 
+def is_window(part):
+    """Tell whether a part of an index is a slice from one number to another."""
+    return isinstance(part, slice) and part.stop is not None and part.start is not None
+
+
+def further(s, stride):
+    """Return a slice of the same length that begins `stride` times as far."""
+    return slice(s.start * stride, s.start * stride + s.stop - s.start, s.step)
+
+
 def moved_slice(s, by):
     """Return a slice that begins and ends `by` later."""
     start = by if s.start is None else s.start + by
@@ -199,6 +225,15 @@ def of_addition(written, place):
         yield Rewrite.of(
             Label.MISSING_TERM, 20.0, "np.add.at in the place of +=",
             lambda w, k, x: add_at(x[0], w.steps[k].arguments[1], added(w, k)),
+        )
+
+
+def of_settings(written, place):
+    """Yield all that is set at indices added up, instead."""
+    if all(added(written, k) is None for k in place):
+        yield Rewrite.of(
+            Label.MISSING_TERM, 20.5, "+= in the place of =",
+            lambda w, k, x: w.steps[k].called(x, add_at),
         )
 
 

@@ -17,7 +17,7 @@ from tinygrad_relu.gradcheck.diagnosis.repair.roles import (
     given_to,
     overwrites,
 )
-from tinygrad_relu.gradcheck.diagnosis.repair.running import NOTHING
+from tinygrad_relu.gradcheck.diagnosis.repair.running import MORE, NOTHING
 
 # So many uses of one value, and pairs of values, are looked at.
 MOST_USES, MOST_EXCHANGES, MOST_CHAINS = 6, 60, 6
@@ -59,6 +59,8 @@ def redirections(written):
     idle = [place for place in written.places if not written.steps[place[0]].value.any()]
     for place in dict.fromkeys([*nearby, *idle]):
         yield from other_values(written, place)
+    for place in nearby:
+        yield from values_added(written, place)
 
 
 def fits(written, taken):
@@ -69,6 +71,12 @@ def fits(written, taken):
     )
 
 
+def fits_more(written, taken):
+    """Tell whether all that is to be added to what steps give is of its shape."""
+    shapes = [step.value.shape for step in written.steps]
+    return all(shapes[k] == shapes[q] for k, others in taken.items() for q in others.values())
+
+
 def before_a_change(written, place):
     """Yield the operands of a place as they were before an array, or a variable, was changed."""
     for path in written.steps[place[0]].paths:
@@ -76,7 +84,7 @@ def before_a_change(written, place):
             continue
         own = {k: written.steps[k].references[written.steps[k].paths.index(path)] for k in place}
         taken = {k: {p: of_the_round_before(written, p, [*own.values()])} for k, p in own.items()}
-        changed = all(overwrites(written.steps[p]) for p in own.values())
+        changed = all(overwrites(written, p) for p in own.values())
         known = any(q != NOTHING for others in taken.values() for q in others.values())
         if changed and known and fits(written, taken):
             words = "a variable as it was before its line"
@@ -149,6 +157,20 @@ def other_values(written, place):
                     yield Redirection(*meaning, taken)
 
 
+def values_added(written, place):
+    """Yield other values of the backward, of this round or of the one before, added to its result."""
+    steps = written.steps
+    for other in written.places:
+        if steps[other[0]].value.shape != steps[place[0]].value.shape or other == place:
+            continue
+        for by in (-1, -2):
+            rounds = ((k, nearest(other, k, by)) for k in place)
+            taken = {k: {MORE: q} for k, q in rounds if q is not None}
+            if taken and written.gradients & {*other}:
+                words = f"what {steps[other[0]].line} computes added to it"
+                yield Redirection(Label.MISSING_TERM, 23.6, words, taken)
+
+
 def nearest(other, k, by):
     """Return the step of a place that is before step `k` (-1), the next one (0), or another; or None."""
     at = bisect.bisect_left(other, k) + by
@@ -162,7 +184,8 @@ def what_is_confused(written, taken):
     for late, early, label in ((q, p, Label.MISSING_TERM), (p, q, Label.EXTRA_TERM)):
         operands = written.steps[late].operands if written.steps[late].function in ADDITIVE else ()
         if any(same_values(x, written.steps[early].value) for x in operands):
-            changed = overwrites(written.steps[late])
+            # Of values of the forward, what comes later is a state after its step.
+            changed = overwrites(written, late) or (written.role(early) or ("",))[0] == "forward"
             words = f"an operand {'behind' if late == q else 'in front of'} {written.steps[late].line}"
             return Label.STALE_BUFFER if changed else label, 23.4, words
     known = written.role(q)
@@ -190,6 +213,10 @@ def states_of_another_round(written):
                 )
     for chain in chains:
         yield from states_of_each_round(written, chain)
+        taken = {k: {MORE: before} for before, k in itertools.pairwise(chain)}
+        if written.gradients & {*chain} and fits_more(written, taken):
+            words = "what it was in the round before added to it"
+            yield Redirection(Label.MISSING_TERM, 23.5, words, taken)
 
 
 def shifted_by(chain, by):

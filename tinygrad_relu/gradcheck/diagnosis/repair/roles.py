@@ -163,7 +163,7 @@ def earlier_contents(written, k):
     while len(found) < MOST_CONTENTS:
         step = written.steps[k]
         inside = step.in_place or step.function in (assign_at, add_at)
-        before = given_to(written, k) if overwrites(step) else step.references[:1] if inside else []
+        before = given_to(written, k) if overwrites(written, k) else step.references[:1] if inside else []
         if not before:
             break
         found += before
@@ -186,9 +186,11 @@ def used_again(written, k):
     return len(written.users(k)) + written.outputs.count(k) > 1
 
 
-def overwrites(step):
-    """Tell whether a step is that of a line such as ``d = d * x``, whose variable had a value before."""
-    if not step.references or not step.line:
+def overwrites(written, k):
+    """Tell whether a step ends a line such as ``d = d * x``, whose variable had a value before."""
+    step = written.steps[k]
+    goes_on = k + 1 < len(written.steps) and written.steps[k + 1].line == step.line
+    if not step.references or not step.line or (goes_on and k in written.steps[k + 1].references):
         return False
     line = linecache.getline(step.site[0][0].co_filename, int(step.line.rpartition(":")[2]))
     return OVERWRITING.match(line) is not None

@@ -9,8 +9,8 @@ from tinygrad_relu.gradcheck.diagnosis.recording import recorded
 
 # More steps than this are not repaired.
 MOST_STEPS = 4000
-#: Stands for zeros, where a step has to take another value.
-NOTHING = -1
+#: Stands for zeros, where a step has to take another value; and for what is added to its own.
+NOTHING, MORE = -1, "more"
 #: What rules raise that make no sense where they are tried.
 FAILURES = (ValueError, ArithmeticError, IndexError, TypeError, AttributeError, KeyError)
 
@@ -109,13 +109,19 @@ class Running:
                     for own, p in zip(step.references, sources)
                 ]
                 new[k] = np.asarray(rules[k](operands) if k in rules else step.called(operands))
+                if MORE in others:
+                    new[k] = new[k] + new.get(others[MORE], self.steps[others[MORE]].value)
         return [None if k is None else new.get(k, self.steps[k].value) for k in self.outputs]
 
     def in_order(self, numbers, taken):
         """Return steps so that each comes behind those whose values it takes, or raise `ValueError`."""
         among = {*numbers}
         sources = {
-            k: {taken.get(k, {}).get(p, p) for p in self.steps[k].references} & among for k in numbers
+            k: {
+                taken.get(k, {}).get(p, p)
+                for p in (*self.steps[k].references, *(MORE for _ in [0] if MORE in taken.get(k, {})))
+            } & among
+            for k in numbers
         }
         users = {}
         for k, found in sources.items():

@@ -17,6 +17,7 @@ from tinygrad_relu.gradcheck.diagnosis.repair.indices import (
     of_addition,
     of_exchanges,
     of_lines,
+    of_settings,
 )
 from tinygrad_relu.gradcheck.diagnosis.repair.operands import of_shared
 from tinygrad_relu.gradcheck.diagnosis.repair.redirections import redirections
@@ -137,6 +138,7 @@ class Repair:
             (of_functions, self.first.functions),
             (of_numbers_at_hand, self.first.same_numbers),
             (of_addition, self.first.sums_at_indices),
+            (of_settings, self.first.sums_at_indices),
             (rewrites_by_values, front),
             (of_shared, sorted(self.first.shared, key=self.first.turn)),
             (of_exchanges, sorted(self.first.pairs, key=self.first.turn)),
@@ -229,7 +231,8 @@ class Repair:
 
         That is the first one whose value may be wrong: in those before it, much may be 0.
         """
-        first = min({*place} & self.first.doubtful, default=min(place))
+        near = self.first.doubtful | self.first.next_to_doubt
+        first = min({*place} & near, default=min(place))
         changed = {}
         for k in self.first.after(frozenset((first,)))[:CLOSE_BEHIND]:
             step = self.first.steps[k]
@@ -342,6 +345,8 @@ class Repair:
                     if x is not None and (np.abs(x - w.one.analytic[k]) > w.one.allowed[k]).any()
                 }
                 contradicted = len(moved - right)
+                if taken and not moved <= {*self.wrong}:
+                    return None  # what is right has to stay so
         return mended, contradicted
 
     def keep(self, rules, effect, meaning):

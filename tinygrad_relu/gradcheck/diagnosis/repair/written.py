@@ -7,12 +7,15 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.indices import is_index, parts_of
 from tinygrad_relu.gradcheck.diagnosis.numbers import is_number
+from tinygrad_relu.gradcheck.diagnosis.operands import is_pair
 from tinygrad_relu.gradcheck.diagnosis.repair.doubts import Doubts
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import REDUCTIONS
 from tinygrad_relu.gradcheck.diagnosis.step import add_at, assign_at, take_at
 
 # Of such calls two may have each other's operands, if they are so many steps apart at most.
 EXCHANGED, CLOSE, MOST_EXCHANGED = (np.multiply, np.matmul, np.dot, add_at, assign_at), 24, 200
+# Of so many places with one number all pairs are tried.
+MOST_SITES = 6
 
 
 class Written(Doubts):
@@ -77,6 +80,8 @@ class Written(Doubts):
                 base = self.steps[self.steps[k].references[0]]
                 if base.references:
                     found.setdefault((self.steps[k].function, base.site, base.function), []).append(k)
+                if is_pair(self.steps[k].arguments[1]):
+                    found.setdefault("pairs", []).append(k)
         rounds = {}
         for key, members in found.items():
             if isinstance(key, tuple) and isinstance(key[0], str) and 1 < len(members) < 4:
@@ -127,8 +132,13 @@ class Written(Doubts):
         for k in self.own:
             for x in self.steps[k].arguments if self.steps[k].elementwise else ():
                 if is_number(x) and x not in (0, 1, -1):
-                    found.setdefault(float(x), []).append(k)
-        return sorted({tuple(members) for members in found.values() if len(members) > 1})
+                    found.setdefault(float(x), {}).setdefault(self.steps[k].site, []).append(k)
+        some = [[k for site in sites.values() for k in site] for sites in found.values()]
+        # Of several places with one number two may be those that have another one.
+        for sites in found.values():
+            if 2 < len(sites) <= MOST_SITES:
+                some += [[*one, *other] for one, other in itertools.combinations(sites.values(), 2)]
+        return sorted({tuple(sorted(members)) for members in some if len(members) > 1})
 
     @functools.cached_property
     def functions(self):
