@@ -148,7 +148,8 @@ INPUTS = [rng.normal(size=(3, 2)), rng.normal(size=3)]
 
 # Model, what is right and what is written, the wrong inputs, what is wrong, and a word of the sentence.
 CASES = [
-    (OSCILLATOR, ["        tape.append((x, v))\n        v = v - 0.3 * (stiffness * np.sin(x) + damping * v)\n"
+    (OSCILLATOR, ["        tape.append((x, v))\n"
+                  "        v = v - 0.3 * (stiffness * np.sin(x) + damping * v)\n"
                   "        x = x + 0.3 * v\n",
                   "        v = v - 0.3 * (stiffness * np.sin(x) + damping * v)\n"
                   "        x = x + 0.3 * v\n        tape.append((x, v))\n"],

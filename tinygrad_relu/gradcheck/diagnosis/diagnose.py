@@ -32,7 +32,7 @@ PLAUSIBLE = BEHIND + 1.2
 # What may be said of nearly every rewrite.
 VAGUE = {Label.WRONG_FUNCTION, Label.CONSTANT_FACTOR}
 # Up to this cost a rewrite is a small one, of an index, a function, an axis; and what it may cost then.
-SMALL, GOOD = BEHIND + 0.85, 22.0
+SMALL, GOOD = BEHIND + 1.25, 22.0
 # What is more than all costs of explanations that name a rule.
 BEHIND_THE_KINK = 100.0
 
