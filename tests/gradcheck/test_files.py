@@ -342,3 +342,13 @@ def test_losses_that_return_their_gradients_are_found_under_any_name(lesson, cap
     assert main(["check", path]) == main(["check", f"{path}:softmax_loss"]) == 1
     assert main(["check", f"{path}:with_probabilities"]) == 2
     assert "loss_and_grad" in capsys.readouterr().err
+
+
+def test_annotations_may_be_written_down_as_text(lesson, capsys):
+    path = lesson(
+        "from __future__ import annotations\n"
+        "def cube(x: (3,)):\n    return x ** 3\n"
+        "def cube_backward(dout, x):\n    return dout * 3 * x ** 2\n"
+    )
+    assert main(["check", path]) == 0
+    assert "right" in capsys.readouterr().out

@@ -136,3 +136,53 @@ def test_few_elements_are_looked_at_where_directions_disagree():
     assert report.fast and not report.ok and str(report["x"].label) == "constant factor"
     assert report["x"].explanations[0].details["factor"] == pytest.approx(1.001)
     assert report["x"].compared == 3
+
+
+def test_what_objects_keep_of_a_wrong_backward_is_plain():
+    class Layer:
+        kept = []
+
+        def forward(self, x):
+            self.h = np.tanh(x)
+            return self.h
+
+        def backward(self, dout, x):
+            self.kept.append(dout * self.h)
+            return dout * (1 - self.h)
+
+    layer = Layer()
+    assert not tg.check_gradients(layer.forward, [W], backward=layer.backward).ok
+    assert type(layer.h) is np.ndarray
+    for kept in layer.kept:
+        assert type(2 * kept) is type(kept[:1]) is type(kept.copy()) is type(np.tanh(kept)) is np.ndarray
+        assert isinstance(kept.sum(), float) and isinstance(kept.item(0), float)
+        np.multiply(2.0, 3.0, out=kept)
+        assert kept.tolist() == [6.0, 6.0] and repr(kept) == "array([6., 6.])"
+
+
+@pytest.mark.parametrize(("function", "inputs", "backward"), [
+    (lambda x, y: 1e8 * np.sum(x**2) + np.sum(np.maximum(y - 1, 0)), [W, 0.2 * W],
+     lambda x, y: (2e8 * x, np.ones(2))),
+    (lambda x: x[0] ** 2, [W], lambda x: np.array([2 * x[0], 1e-8])),
+    (lambda x, y: np.sum(x**2) + 0 * y.sum(), [W, W], lambda x, y: (2 * x, 1e-7 * y)),
+])
+def test_a_gradient_is_not_excused_by_a_far_larger_one(function, inputs, backward):
+    report = tg.check_gradients(function, inputs, backward=backward)
+    assert [entry.ok for entry in report.inputs] == [True, False][-len(inputs):]
+
+
+def test_a_dead_element_beside_one_on_the_kink_can_be_told():
+    x = np.array([0.0, 1.0])
+    report = tg.check_gradients(lambda x: np.maximum(x - 1, 0), [x], backward=lambda d, x: d * (x > 1))
+    assert report.ok and report["x"].verdict is Verdict.ON_KINK
+    assert not tg.check_gradients(
+        lambda x: np.maximum(x - 1, 0), [x], backward=lambda d, x: d * (2.0 * (x >= 1))
+    ).ok
+
+
+def test_what_is_off_by_little_is_not_called_a_kink_or_rounding_without_one():
+    x = np.array([0.0, -30.0, -20.0])
+    wrong = np.array([1.0, 3.0, 1.0])
+    report = tg.check_gradients(lambda x: np.sum(np.exp(x)), [x], backward=lambda x: np.exp(x) * wrong)
+    labels = {str(one.label) for one in report["x"].explanations}
+    assert not report.ok and not labels & {">= for >", "wrong dtype"}

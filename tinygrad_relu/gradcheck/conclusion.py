@@ -242,6 +242,8 @@ def hidden(comparison, at, position, total):
     nothing = signal <= NEGLIGIBLE * at.eps * whole
     nothing |= signal <= np.sqrt(at.eps) * whole and flat(comparison)
     if nothing or not np.nan_to_num(comparison.analytic).any():
+        if any(one.slant is Slant.ON_KINK for one in comparison.findings.values()):
+            return False  # the sides of a kink are seen
         # Nothing arrives there, and differences see nothing: how much could they see?
         seen = 0.1 * whole + 1e-2 * np.max(at.noise) / at.eps
         return bool(doubt > seen and doubt > FLAT_ENOUGH * reach(at, position))

@@ -138,7 +138,8 @@ def look_at_one(name, x, draws, faults):
             return
         if array.dtype.kind != "f" or array.dtype.itemsize < x.dtype.itemsize:
             faults.add(name, Label.WRONG_DTYPE, (
-                f"the gradient has dtype {array.dtype}, and {name} has dtype {x.dtype}: values are lost"
+                f"the gradient has dtype {array.dtype}, and {name} has dtype {x.dtype}: "
+                "what that cannot hold is lost"
             ))
         elif np.isnan(array).any():
             index = tuple(int(k) for k in np.argwhere(np.isnan(array))[0])

@@ -171,7 +171,7 @@ def inputs_for(space, name):
 def by_parameters(function, given):
     """Return the inputs as a dict, from `given`, defaults and annotations, or None if one is missing."""
     found, rng = {}, np.random.default_rng(0)
-    for name, parameter in inspect.signature(function).parameters.items():
+    for name, parameter in signature_of(function).parameters.items():
         for value in (given.get(name), parameter.default, parameter.annotation):
             value = drawn(value, rng)
             if value is not None:
@@ -180,6 +180,14 @@ def by_parameters(function, given):
         else:
             return None
     return found
+
+
+def signature_of(function):
+    """Return a signature with annotations as values, also where they are written down as text."""
+    try:
+        return inspect.signature(function, eval_str=True)
+    except Exception:  # a name that stands for nothing
+        return inspect.signature(function)
 
 
 def drawn(value, rng):

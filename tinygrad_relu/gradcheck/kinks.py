@@ -31,6 +31,9 @@ CLOSER = 1 / 256
 ROUGH = 1e-10
 # Noise of so many units of the precision may be stairs of the function's own.
 COARSE = 1e3
+# Of a gradient that cancels such a power of the precision is left; more of it only where differences,
+# whose errors may be underestimated by so much in stairs of rounding, would not show it.
+LEFT, UNDERESTIMATED = 0.65, 1e4
 STAIRS = (
     "The function moves in stairs, as np.round does: it does not change over small steps, and does over "
     "larger ones.  Its derivative is 0 wherever it has one."
@@ -183,7 +186,9 @@ class Inspector:
         # Where the function does not move, as with a bias that is normalized away, a gradient is what
         # rounding leaves of larger terms that cancel.
         still = np.abs(slope.value) <= MARGIN * error
-        smooth |= still & (np.abs(analytic) <= np.sqrt(self.at.eps) * self.typical)
+        left = np.abs(analytic) <= self.at.eps**LEFT * self.typical
+        left |= (np.abs(analytic) <= UNDERESTIMATED * error) | (self.at.eps > ROUGH)
+        smooth |= still & left & (np.abs(analytic) <= np.sqrt(self.at.eps) * self.typical)
         # A function in stairs too high for those of rounding numbers near 1 has a slope of 0, too.
         smooth |= slope.still & (analytic == 0) & (noise > COARSE * self.at.eps)
         kink = has_kink(slope)

@@ -173,7 +173,8 @@ def times_a_number(section, formula, found, c, cost, words):
     top = right.max(initial=0)
     gated = step.function in GATES or close(top, 1)
     gated = gated and bool(((right == 0) | (np.abs(right - top) <= 1e-12 * top)).all())
-    is_mask = name.startswith(("({v} > 0)", "({v} >= 0)")) and (gated or mask_is_given(section))
+    given = mask_is_given(section) and two_values(right) is not None
+    is_mask = name.startswith(("({v} > 0)", "({v} >= 0)")) and (gated or given)
     label = Label.MASK_FROM_WRONG_TENSOR if is_mask else Label.WRONG_FUNCTION
     if not close(c, 1):
         number = simple(c)

@@ -70,10 +70,12 @@ def forgotten(section, sides):
     gated = gated or has_few_slopes(section)
     if (sides is None and not gated) or (sides is not None and sides[0] == -sides[1]):
         signs = sides is not None and section.graph.steps[section.ends[0]].function is np.where
+        # Of the inner derivative 1 + f'(x) within another function, rather all is left out than f'(x).
+        cost = 18.9 if is_inner(section) else 20
         yield section.mutation(
             ("one",),
             Label.WRONG_FUNCTION if signs else Label.MISSING_FACTOR,
-            20,
+            cost,
             lambda j, _: ones[j],
             f"the derivative of {name} is not multiplied in: a factor of the chain rule is missing",
         )
@@ -126,6 +128,22 @@ def has_few_slopes(section):
     """Tell whether a section has few slopes, one of them 0: several masks, one behind the other."""
     found = np.unique(np.concatenate([np.ravel(s) for s in section.slopes]))
     return 0 in found and 2 < found.size <= FEW_SLOPES
+
+
+def is_inner(section):
+    """Tell whether only a bent function is taken of a section that is a sum: a polynomial in tanh."""
+    graph, k = section.graph, section.ends[0]
+    if graph.steps[k].function is not np.add or len(section.ends) > 1:
+        return False
+    while True:
+        users = [j for j in graph.live if k in graph.steps[j].references]
+        if len(users) != 1 or not graph.steps[users[0]].elementwise:
+            return False
+        k = users[0]
+        if len({p for _, p in graph.edges(k)}) > 1:
+            return False
+        if graph.steps[k].function is not np.multiply:
+            return graph.steps[k].function not in STRAIGHT
 
 
 def summed_up(section):

@@ -72,6 +72,7 @@ class Recording:
         self.creations = creations
         self.steps, self.leaked, self.constants = [], [], {}
         self.busy, self.elements = False, 0
+        self.closed = False  # what is left in objects of the user's is plain from then on
         self.strays, self.caller = {}, None
         self.thread = threading.get_ident()
         self.entry, self.data = None, {}
@@ -238,7 +239,11 @@ class Recorded(np.ndarray):
         self.origin = base, function, arguments, base.number
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, where=True, **keywords):
-        recording = recording_of(inputs) or recording_of(out or ())
+        recording = open_recording_of((inputs, out or ()))
+        if recording is None:
+            given = {} if out is None else {"out": plain(out)}
+            given |= {} if where is True else {"where": plain(where)}
+            return getattr(ufunc, method)(*plain(inputs), **given, **keywords)
         if method == "reduce" and ufunc is np.logaddexp and out is None and where is True:
             return log_sum_exp(*inputs, **{"axis": 0, **keywords})
         if method == "reduce":
@@ -275,7 +280,9 @@ class Recorded(np.ndarray):
         return target
 
     def __array_function__(self, function, types, arguments, keywords):
-        recording = recording_of((arguments, tuple(keywords.values())))
+        recording = open_recording_of((arguments, tuple(keywords.values())))
+        if recording is None:
+            return function(*plain(arguments), **{name: plain(x) for name, x in keywords.items()})
         if function in IN_PLACE:
             IN_PLACE[function](*arguments, **keywords)
             return None
@@ -287,11 +294,16 @@ class Recorded(np.ndarray):
         return recorded_call(recording, function, arguments, keywords)
 
     def __getitem__(self, key):
+        if self.recording.closed:
+            return plain(self)[plain(key)]
         with self.recording.inside():
             value = plain(self)[plain(key)]
         return viewed(self, take_at, (plain(key),), value)
 
     def __setitem__(self, key, value):
+        if self.recording.closed:
+            plain(self)[plain(key)] = plain(value)
+            return
         self.up_to_date()
         is_mask = isinstance(key, np.ndarray) and key.dtype.kind == "b" and key.shape == self.shape
         if is_mask and np.ndim(value) == 0:
@@ -308,6 +320,8 @@ class Recorded(np.ndarray):
 
     def item(self, *arguments):
         """Return one element, still recorded."""
+        if self.recording.closed:
+            return plain(self).item(*arguments)
         return self.reshape(()) if not arguments else self[tuple(arguments)]
 
     def fill(self, value):
@@ -340,14 +354,19 @@ class Recorded(np.ndarray):
 
     def copy(self, order="C"):
         """Return a copy."""
+        if self.recording.closed:
+            return plain(self).copy(order)
         return recorded_call(self.recording, same, (self,), {})
 
     def astype(self, dtype, **options):
         """Return a copy; floats stay what they are, so that nothing is lost."""
-        if np.dtype(dtype).kind == "f":
+        if not self.recording.closed and np.dtype(dtype).kind == "f":
             made = self.recording.step(same, (self,), {}, plain(self).astype(float))
             return self.recording.wrap(plain(self).astype(float), made)
-        return plain(self).astype(dtype)
+        return plain(self).astype(dtype, **options)
+
+    def __repr__(self):
+        return repr(plain(self))
 
 
 def method(name):
@@ -385,6 +404,15 @@ def recording_of(x):
         return x.recording
     if isinstance(x, (list, tuple)):
         return next((found for found in map(recording_of, x) if found is not None), None)
+    return None
+
+
+def open_recording_of(x):
+    """Return the recording at work of an array among some, or None: those of others are plain by now."""
+    if isinstance(x, Recorded):
+        return x.recording if x.recording is not None and not x.recording.closed else None
+    if isinstance(x, (list, tuple)):
+        return next((found for found in map(open_recording_of, x) if found is not None), None)
     return None
 
 
@@ -565,12 +593,16 @@ def recorded(function, inputs, creations=False):
             sys.setprofile(recording.note_dots)
         try:
             found = function(arrays)
+        except BaseException:
+            recording.closed = True
+            raise
         finally:
             if profiler is None:
                 sys.setprofile(None)
     found = list(found.values()) if isinstance(found, dict) else found
     found = list(found) if isinstance(found, (list, tuple)) else [found]
     outputs = [output_number(recording, y) for y in found]
+    recording.closed = True
     return recording.steps, outputs, [(name, x) for name, x, _ in recording.data.values()]
 
 

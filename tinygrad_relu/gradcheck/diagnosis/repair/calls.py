@@ -139,9 +139,8 @@ def of_numbers(written, place):
                     else Label.WRONG_FUNCTION
                 )
                 words = f"{other:.6g} in the place of {number:.6g}"
-                if step.function in ADDITIVE:
-                    label = Label.EXTRA_TERM if abs(other) < abs(number) else Label.MISSING_TERM
-                    yield Rewrite(number_means(written, place, label, words, rule), rule)
+                if step.function in ADDITIVE and number and 0 <= other / number < 1:
+                    yield Rewrite(number_means(written, place, Label.EXTRA_TERM, words, rule), rule)
                 else:
                     yield Rewrite.of(label, BEHIND + 0.5, words, rule)
 

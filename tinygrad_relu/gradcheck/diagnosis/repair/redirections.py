@@ -202,7 +202,8 @@ def states_of_another_round(written):
         *([chain] for chain in chains), *map(list, itertools.combinations(chains[:MOST_CHAINS], 2)),
     ):
         inside = {*written.before([chain[-1] for chain in some])}
-        users = [k for k in written.own if k not in inside]
+        # What is done once, and not in each round, may well take the last state.
+        users = [k for k in written.own if k not in inside and k in written.repeated]
         for by, words in ((-1, "before"), (1, "after")):
             moved = {p: q for chain in some for p, q in shifted_by(chain, by)}
             taken = {k: {p: moved[p] for p in steps[k].references if p in moved} for k in users}

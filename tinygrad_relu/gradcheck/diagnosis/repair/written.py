@@ -30,6 +30,11 @@ class Written(Doubts):
                 found.setdefault((self.steps[k].site, self.steps[k].function), []).append(k)
         return [tuple(members) for members in found.values() if len(members) > 1]
 
+    @functools.cached_property
+    def repeated(self):
+        """set of int: The steps whose instruction is at work several times."""
+        return {k for members in self.groups for k in members}
+
     def chain(self, members):
         """Return the states of a loop whose rounds end with some steps, with the one that it starts from.
 
