@@ -188,7 +188,7 @@ MUTANTS = [
     ("POOLING", "mask * dout", "np.ones_like(mask) * dout", Label.MASK_FORGOTTEN, "x"),
     ("POOLING", "mask * dout", "0.25 * np.ones(windows.shape) * dout", Label.WRONG_FUNCTION, "x"),
     ("COSINE", " - c[:, None] * u / (a ** 2)[:, None]", "", Label.MISSING_TERM, "u"),
-    ("COSINE", "u / (a ** 2)[:, None]", "u / a[:, None]", Label.WRONG_FUNCTION, "u"),
+    ("COSINE", "u / (a ** 2)[:, None]", "u / a[:, None]", Label.MISSING_FACTOR, "u"),
     ("COSINE", "(v / (a * b)[:, None] - c", "(v / (a * b)[:, None] + c", Label.WRONG_FUNCTION, "u"),
     ("HINGE", "ds[rows, y] -= ds.sum(axis=1)", "pass", Label.MISSING_TERM, "W"),
     ("HINGE", "ds[rows, y] -= ds", "ds[rows, y] += ds", Label.WRONG_FUNCTION, "W"),

@@ -140,8 +140,6 @@ def test_few_elements_are_looked_at_where_directions_disagree():
 
 def test_what_objects_keep_of_a_wrong_backward_is_plain():
     class Layer:
-        kept = []
-
         def forward(self, x):
             self.h = np.tanh(x)
             return self.h
@@ -151,6 +149,7 @@ def test_what_objects_keep_of_a_wrong_backward_is_plain():
             return dout * (1 - self.h)
 
     layer = Layer()
+    layer.kept = []
     assert not tg.check_gradients(layer.forward, [W], backward=layer.backward).ok
     assert type(layer.h) is np.ndarray
     for kept in layer.kept:

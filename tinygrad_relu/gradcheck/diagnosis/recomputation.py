@@ -8,7 +8,7 @@ import functools
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.conditions import compared_with_zero, masks_at_level
-from tinygrad_relu.gradcheck.diagnosis.functions import two_values
+from tinygrad_relu.gradcheck.diagnosis.functions import GATES, two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, links
 from tinygrad_relu.gradcheck.diagnosis.relations import PRODUCTS, STRAIGHT
@@ -143,8 +143,10 @@ def without_steps(graph, members):
         }
         if len(slots) != len(members):
             continue
-        label, words = what_is_left_out(graph, step, slot)
+        left_out, words = what_is_left_out(graph, step, slot)
         for passed in (True, False):
+            # Where it is left out on the way back, too, all elements pass.
+            label = Label.MASK_FORGOTTEN if passed and step.function in GATES else left_out
             replaced = {k: lambda operands, s=s: operands[s] for k, s in slots.items()}
             rules = {k: handed_to(graph, k, s) for k, s in slots.items()} if passed else {}
             yield Recomputation(graph, replaced, rules).mutation(
@@ -174,7 +176,8 @@ def what_is_left_out(graph, step, slot):
         return Label.MISSING_TERM, f"{name}: its values are other ones than those of the forward"
     if step.function in (np.multiply, np.divide):
         data = [graph.steps[p] for s, p in enumerate(step.references) if s != slot]
-        given = any(one.value.size > 1 and not one.flows for one in data) or step.function is np.divide
+        given = any(one.value.size > 1 and not one.flows for one in data)
+        given = given or (step.function is np.divide and any(one.value.size > 1 for one in data))
         label = Label.MISSING_FACTOR if given else Label.WRONG_FUNCTION
         return label, f"{name}: its values are other ones than those of the forward"
     return Label.PRE_ACTIVATION, f"{name}: what comes before it is taken for what comes behind"

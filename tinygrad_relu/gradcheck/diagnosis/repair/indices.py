@@ -232,7 +232,7 @@ def of_settings(written, place):
     """Yield all that is set at indices added up, instead."""
     if all(added(written, k) is None for k in place):
         yield Rewrite.of(
-            Label.MISSING_TERM, 20.5, "+= in the place of =",
+            Label.MISSING_TERM, 24.9, "+= in the place of =",
             lambda w, k, x: w.steps[k].called(x, add_at),
         )
 

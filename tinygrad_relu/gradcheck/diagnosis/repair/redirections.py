@@ -184,8 +184,10 @@ def what_is_confused(written, taken):
     for late, early, label in ((q, p, Label.MISSING_TERM), (p, q, Label.EXTRA_TERM)):
         operands = written.steps[late].operands if written.steps[late].function in ADDITIVE else ()
         if any(same_values(x, written.steps[early].value) for x in operands):
-            # Of values of the forward, what comes later is a state after its step.
-            changed = overwrites(written, late) or (written.role(early) or ("",))[0] == "forward"
+            # Of an input, what comes later is what it is after a step.
+            kind, number = (written.role(early) or ("", None))[:2]
+            is_input = kind == "forward" and number in written.one.graph.inputs
+            changed = is_input or overwrites(written, late)
             words = f"an operand {'behind' if late == q else 'in front of'} {written.steps[late].line}"
             return Label.STALE_BUFFER if changed else label, 23.4, words
     known = written.role(q)
@@ -210,7 +212,7 @@ def states_of_another_round(written):
             taken = {k: others for k, others in taken.items() if others}
             if taken and fits(written, taken):
                 yield Redirection(
-                    Label.STALE_BUFFER, 22.8, f"the states of the round {words}", taken
+                    Label.STALE_BUFFER, 24.3, f"the states of the round {words}", taken
                 )
     for chain in chains:
         yield from states_of_each_round(written, chain)
