@@ -182,7 +182,8 @@ def what_is_confused(written, taken):
     k = min(taken)
     ((p, q),) = taken[k].items()
     for late, early, label in ((q, p, Label.MISSING_TERM), (p, q, Label.EXTRA_TERM)):
-        operands = written.steps[late].operands if written.steps[late].function in ADDITIVE else ()
+        adds = written.steps[late].function in ADDITIVE and len(written.steps[late].operands) == 2
+        operands = written.steps[late].operands if adds else ()
         if any(same_values(x, written.steps[early].value) for x in operands):
             # Of an input, what comes later is what it is after a step.
             kind, number = (written.role(early) or ("", None))[:2]
