@@ -98,32 +98,28 @@ class Running:
         list of (ndarray or None)
         """
         new, taken = {}, taken or {}
+
+        def value(own, p):
+            if p == NOTHING:
+                return np.zeros_like(self.steps[own].value)
+            return new[p] if p in new else self.steps[p].value
+
         with np.errstate(all="ignore"):
             changed = self.after(frozenset({*rules, *taken}))
             for k in self.in_order(changed, taken) if taken else changed:
                 step, others = self.steps[k], taken.get(k, {})
-                sources = [others.get(p, p) for p in step.references]
-                operands = [
-                    np.zeros_like(self.steps[own].value) if p == NOTHING
-                    else new[p] if p in new else self.steps[p].value
-                    for own, p in zip(step.references, sources)
-                ]
+                operands = [value(p, others.get(p, p)) for p in step.references]
                 new[k] = np.asarray(rules[k](operands) if k in rules else step.called(operands))
                 if MORE in others:
-                    new[k] = new[k] + new.get(others[MORE], self.steps[others[MORE]].value)
+                    new[k] = new[k] + value(k, others[MORE])
         return [None if k is None else new.get(k, self.steps[k].value) for k in self.outputs]
 
     def in_order(self, numbers, taken):
         """Return steps so that each comes behind those whose values it takes, or raise `ValueError`."""
-        among = {*numbers}
-        sources = {
-            k: {
-                taken.get(k, {}).get(p, p)
-                for p in (*self.steps[k].references, *(MORE for _ in [0] if MORE in taken.get(k, {})))
-            } & among
-            for k in numbers
-        }
-        users = {}
+        among, sources, users = {*numbers}, {}, {}
+        for k in numbers:
+            others = taken.get(k, {})
+            sources[k] = {*(others.get(p, p) for p in self.steps[k].references), others.get(MORE)} & among
         for k, found in sources.items():
             for p in found:
                 users.setdefault(p, []).append(k)

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+from collections import defaultdict
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from tinygrad_relu.gradcheck.diagnosis.step import add_at, assign_at, take_at
 
 # Of such calls two may have each other's operands, if they are so many steps apart at most.
 EXCHANGED, CLOSE, MOST_EXCHANGED = (np.multiply, np.matmul, np.dot, add_at, assign_at), 24, 200
+# A line such as ``x[key] += y`` has up to so many steps.
+OF_ADDITION = 3
 # Of so many places with one number all pairs are tried.
 MOST_SITES = 6
 
@@ -72,28 +75,27 @@ class Written(Doubts):
 
     @functools.cached_property
     def lines(self):
-        """list of tuple of int: The steps that take or put something, of a line or of one array."""
-        found = {}
+        """list of tuple of int: The steps that take or put something, of one line, array or key."""
+        found, additions = defaultdict(list), defaultdict(list)
         for k in self.own:
-            if self.steps[k].function in (take_at, assign_at, add_at):
-                found.setdefault(self.steps[k].line, []).append(k)
-                # What ``x[key] += y`` takes and puts; and all that has one array of indices.
-                found.setdefault((self.steps[k].line, self.filled(k)), []).append(k)
-                for part in parts_of(self.steps[k].arguments[1]):
-                    if is_index(part):
-                        found.setdefault((part.shape, part.tobytes()), []).append(k)
-                base = self.steps[self.steps[k].references[0]]
-                if base.references:
-                    found.setdefault((self.steps[k].function, base.site, base.function), []).append(k)
-                if is_pair(self.steps[k].arguments[1]):
-                    found.setdefault("pairs", []).append(k)
-        rounds = {}
-        for key, members in found.items():
-            if isinstance(key, tuple) and isinstance(key[0], str) and 1 < len(members) < 4:
-                sites = tuple(self.steps[k].site for k in members)
-                rounds.setdefault(sites, []).extend(members)
-        found = [*found.values(), *rounds.values()]
-        return sorted({tuple(members) for members in found if len(members) > 1})
+            step = self.steps[k]
+            if step.function not in (take_at, assign_at, add_at):
+                continue
+            found["line", step.line].append(k)
+            additions[step.line, self.filled(k)].append(k)
+            base, key = self.steps[step.references[0]], step.arguments[1]
+            if base.references:
+                found["array", step.function, base.site, base.function].append(k)
+            if is_pair(key):
+                found["pairs"].append(k)
+            for part in filter(is_index, parts_of(key)):
+                found["indices", part.shape, part.tobytes()].append(k)
+        for members in additions.values():
+            # What ``x[key] += y`` takes and puts, by itself and in all rounds.
+            if 1 < len(members) <= OF_ADDITION:
+                found["addition", members[0]] += members
+                found["additions", *(self.steps[k].site for k in members)] += members
+        return sorted({tuple(members) for members in found.values() if len(members) > 1})
 
     def filled(self, k):
         """Return the array that a step takes from or puts into, as it was before its line."""
