@@ -1,4 +1,4 @@
-"""Uses of a value that have to take another one: what it was before a change, or in another round."""
+"""Uses of a value that have to take another one: what it was before a change, or in another round.
 
 A rewrite changes what steps make of their operands.  Here it is the operands themselves, wherever they
 come from, so that it holds in loops, too, whose later rounds start from what the earlier ones are then.
