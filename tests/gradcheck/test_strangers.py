@@ -185,3 +185,19 @@ def test_what_is_off_by_little_is_not_called_a_kink_or_rounding_without_one():
     report = tg.check_gradients(lambda x: np.sum(np.exp(x)), [x], backward=lambda x: np.exp(x) * wrong)
     labels = {str(one.label) for one in report["x"].explanations}
     assert not report.ok and not labels & {">= for >", "wrong dtype"}
+
+
+def test_what_an_earlier_check_left_behind_is_data_for_the_next_one():
+    kept = []
+
+    def forward(x):
+        kept.append(np.sin(x))
+        return np.sum(np.tanh(x))
+
+    assert not tg.check_gradients(forward, [W], backward=lambda x: 1 - np.tanh(x)).ok
+    left = next(x for x in kept if type(x) is not np.ndarray)
+    right = tg.check_gradients(
+        lambda x: np.sum(left * x**2), [W], backward=lambda x: 2 * np.asarray(left) * x
+    )
+    wrong = tg.check_gradients(lambda x: np.sum(left * x**2), [W], backward=lambda x: 2 * x)
+    assert right.ok and str(wrong["x"].label) == "missing chain factor"

@@ -8,7 +8,7 @@ import itertools
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.recording import recorded
+from tinygrad_relu.gradcheck.diagnosis.one_call import recorded
 from tinygrad_relu.gradcheck.diagnosis.step import Reference, assign_at, same, take_at
 from tinygrad_relu.gradcheck.diagnosis.trace import Graph
 from tinygrad_relu.gradcheck.differences import first_step

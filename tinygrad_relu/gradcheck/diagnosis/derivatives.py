@@ -14,7 +14,7 @@ from tinygrad_relu.gradcheck.diagnosis.functions import (
     two_values,
 )
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
-from tinygrad_relu.gradcheck.diagnosis.masks import mask_is_given
+from tinygrad_relu.gradcheck.diagnosis.masks import mask_is_given, slope_from
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, described, values_like
 from tinygrad_relu.gradcheck.diagnosis.naming import in_round
 from tinygrad_relu.gradcheck.diagnosis.numbers import close, simple
@@ -223,12 +223,8 @@ def terms_of(section):
     slopes, found = graph.steps[end].slopes(), []
     ways = [(slot, p) for slot, p in graph.edges(end) if graph.steps[p].value.shape == slopes[slot].shape]
     for slot, p in ways if len(ways) > 1 and not section.partial else ():
-        moved = {p: slopes[slot]}
-        while moved and max(moved) > start:
-            last = max(moved)
-            graph.send(last, moved.pop(last), moved)
-            moved = {q: x for q, x in moved.items() if x.shape == slopes[slot].shape and q >= start}
-        found.append(moved.get(start, np.zeros(slopes[slot].shape)))
+        term = slope_from(graph, start, {p: slopes[slot]}, slopes[slot].shape)
+        found.append(np.zeros(slopes[slot].shape) if term is None else term)
     return [term for term in found if term.any()] if len(found) > 1 else []
 
 

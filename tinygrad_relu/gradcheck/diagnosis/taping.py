@@ -13,7 +13,8 @@ import numpy as np
 from tinygrad_relu.custom import Context, Function
 from tinygrad_relu.engine import Op, Tensor, sharing
 from tinygrad_relu.errors import GraphError
-from tinygrad_relu.gradcheck.diagnosis.recording import one_at_a_time, plain
+from tinygrad_relu.gradcheck.diagnosis.one_call import one_at_a_time
+from tinygrad_relu.gradcheck.diagnosis.recording import plain
 from tinygrad_relu.ops import synonyms
 from tinygrad_relu.ops.kink_slope import divert_followers
 from tinygrad_relu.ops.table import TABLE

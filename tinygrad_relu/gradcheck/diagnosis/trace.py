@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.recording import recorded
+from tinygrad_relu.gradcheck.diagnosis.one_call import recorded
 from tinygrad_relu.gradcheck.diagnosis.step import Reference
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.repair.known import same_values
+from tinygrad_relu.gradcheck.diagnosis.repair.operands import operand_of
 from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import ADDITIVE
 from tinygrad_relu.gradcheck.diagnosis.repair.roles import (
     confused,
@@ -64,25 +65,24 @@ def redirections(written):
 
 
 def fits(written, taken):
-    """Tell whether all that has to be taken is another step's, and of the shape of what it replaces."""
+    """Tell whether all that has to be taken, or added, is another step's, and of its shape."""
+    steps = written.steps
+    pairs = ((k if p == MORE else p, q) for k, others in taken.items() for p, q in others.items())
     return all(
-        q == NOTHING or (written.steps[p].value.shape == written.steps[q].value.shape and p != q)
-        for others in taken.values() for p, q in others.items()
+        q == NOTHING or (steps[p].value.shape == steps[q].value.shape and p != q) for p, q in pairs
     )
 
 
-def fits_more(written, taken):
-    """Tell whether all that is to be added to what steps give is of its shape."""
-    shapes = [step.value.shape for step in written.steps]
-    return all(shapes[k] == shapes[q] for k, others in taken.items() for q in others.values())
+def operands_of(written, place):
+    """Yield, operand by operand, the steps that those of a place have it from."""
+    for path in written.steps[place[0]].paths:
+        if all(path in written.steps[k].paths for k in place):
+            yield {k: operand_of(written, k, path) for k in place}
 
 
 def before_a_change(written, place):
     """Yield the operands of a place as they were before an array, or a variable, was changed."""
-    for path in written.steps[place[0]].paths:
-        if any(path not in written.steps[k].paths for k in place):
-            continue
-        own = {k: written.steps[k].references[written.steps[k].paths.index(path)] for k in place}
+    for own in operands_of(written, place):
         taken = {k: {p: of_the_round_before(written, p, [*own.values()])} for k, p in own.items()}
         changed = all(overwrites(written, p) for p in own.values())
         known = any(q != NOTHING for others in taken.values() for q in others.values())
@@ -116,17 +116,11 @@ def of_the_round_before(written, k, rounds):
 
 def used_before_a_change(written, place):
     """Yield the first uses of what a place gives with one of its operands, from which it is made."""
-    steps = written.steps
     users = {k: written.users(k) for k in place}
     most = max(map(len, users.values()))
-    for path in steps[place[0]].paths:
-        if any(path not in steps[k].paths for k in place):
-            continue
+    for own in operands_of(written, place):
         for count in range(1, min(most, MOST_USES)):
-            taken = {
-                j: {k: steps[k].references[steps[k].paths.index(path)]}
-                for k in place for j in users[k][:count]
-            }
+            taken = {j: {k: own[k]} for k in place for j in users[k][:count]}
             if fits(written, taken):
                 uses = "its first use" if count == 1 else f"its first {count} uses"
                 yield Redirection(
@@ -138,10 +132,7 @@ def used_before_a_change(written, place):
 def other_values(written, place):
     """Yield other values of the backward, of this round or of the one before, for an operand."""
     steps = written.steps
-    for path in steps[place[0]].paths:
-        if any(path not in steps[k].paths for k in place):
-            continue
-        own = [steps[k].references[steps[k].paths.index(path)] for k in place]
+    for own in map(list, map(dict.values, operands_of(written, place))):
         turned = {k: {p: q} for k, p, q in zip(place, own, own[::-1]) if p != q}
         if turned and len({*own}) == len(own) and fits(written, turned):
             words = "the values of all rounds in the opposite order"
@@ -218,7 +209,7 @@ def states_of_another_round(written):
     for chain in chains:
         yield from states_of_each_round(written, chain)
         taken = {k: {MORE: before} for before, k in itertools.pairwise(chain)}
-        if written.gradients & {*chain} and fits_more(written, taken):
+        if written.gradients & {*chain} and fits(written, taken):
             words = "what it was in the round before added to it"
             yield Redirection(Label.MISSING_TERM, 23.5, words, taken)
 
@@ -272,8 +263,6 @@ def exchanged_values(written, place):
 
 def sequences(written, place):
     """Yield what the steps of a place take, operand by operand: one step for each round."""
-    for path in written.steps[place[0]].paths:
-        if all(path in written.steps[k].paths for k in place):
-            found = tuple(written.steps[k].references[written.steps[k].paths.index(path)] for k in place)
-            if {*found} <= {*written.own} and len({*found}) == len(found):
-                yield found
+    for found in map(tuple, map(dict.values, operands_of(written, place))):
+        if {*found} <= {*written.own} and len({*found}) == len(found):
+            yield found

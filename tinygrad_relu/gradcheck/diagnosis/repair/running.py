@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.given_data import with_data
-from tinygrad_relu.gradcheck.diagnosis.recording import recorded
+from tinygrad_relu.gradcheck.diagnosis.one_call import recorded
 
 # More steps than this are not repaired.
 MOST_STEPS = 4000

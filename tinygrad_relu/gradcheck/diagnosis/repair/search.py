@@ -148,7 +148,8 @@ class Repair:
         )
         enough = left - ENOUGH
         if max(map(len, self.first.places), default=1) > 1:
-            self.search_redirections()  # there is a loop
+            with contextlib.suppress(*FAILURES):  # at steps of a kind that was not thought of
+                self.search_redirections()  # there is a loop
         for likely in (True, False):
             for ways, places in turns:
                 for place in filter(self.may_be_wrong, places):
@@ -168,7 +169,7 @@ class Repair:
         for one in itertools.islice(redirections(self.first), int(REDIRECTION_BUDGET / walk)):
             effect = self.effect({}, one.taken)
             if effect is not None:
-                self.keep(one.taken, effect, (one.label, one.cost, one.words))
+                self.tell(next(iter(one.taken)), effect, (one.label, one.cost, one.words))
 
     def search_pairs(self):
         """Look for inputs that two rewrites with one meaning put right together, and neither alone."""
@@ -353,10 +354,15 @@ class Repair:
         """Keep what was found, if it means something."""
         if meaning is None:
             return
-        mended, contradicted = effect
+        mended, _ = effect
         self.kept.append(Kept(rules, mended, meaning))
+        self.tell(next(iter(rules)), effect, meaning)
+
+    def tell(self, k, effect, meaning):
+        """Add a candidate: what the line of step `k` has to have for some gradients to be right."""
+        mended, contradicted = effect
         label, cost, words = meaning
-        line = self.first.steps[next(iter(rules))].line
+        line = self.first.steps[k].line
         words = f"is wrong because of {line}, in the backward: with {words} it is right"
         self.found.append(
             Candidate(
