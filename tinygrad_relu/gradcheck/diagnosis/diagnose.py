@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.arrangements import arrangements
+from tinygrad_relu.gradcheck.diagnosis.edits import edits
 from tinygrad_relu.gradcheck.diagnosis.evidence import (
     Evidence,
     beside,
@@ -142,6 +143,10 @@ def with_synthesis(case, evidence, broken, candidates):
             candidate.label = of_a_term(evidence[0].graph, factor)
     candidates, wrong = [*candidates, *found], set(synthesis.wrong)
     if not wrong <= inputs_of(candidates, CERTAIN):
+        edited = edits(case, evidence)
+        candidates = [*candidates, *edited]
+        if wrong <= inputs_of(edited, BEHIND):
+            return candidates, synthesis.parts
         repaired = repairs(case, evidence, explained=wrong <= inputs_of(candidates, BEHIND))
         repaired = [one if plain else of_one_place(one) for one in repaired]
         repaired = [promoted(one, [*candidates, *repaired], wrong) for one in repaired]

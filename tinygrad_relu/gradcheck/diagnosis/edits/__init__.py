@@ -1,0 +1,5 @@
+"""What makes a backward right: its own text, with one expression or statement written otherwise."""
+
+from tinygrad_relu.gradcheck.diagnosis.edits.search import edits
+
+__all__ = ["edits"]

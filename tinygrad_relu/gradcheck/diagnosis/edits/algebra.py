@@ -1,0 +1,66 @@
+"""Sums and products as they are written: which one is another with an operand more."""
+
+import ast
+from collections import Counter
+
+from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_count, is_mask
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+
+SUMS, PRODUCTS = (ast.Add, ast.Sub), (ast.Mult, ast.Div)
+# So deep names are replaced by what they stand for.
+DEEPEST = 6
+
+
+def grown(own, other, text):
+    """Return what it means that one expression has to be another, which has operands more or fewer.
+
+    Parameters
+    ----------
+    own, other : ast.expr
+        What is written, and what has to be.
+    text : Text
+
+    Returns
+    -------
+    Label or None
+        None if neither is the other with something put to it.
+    """
+    for kinds in (PRODUCTS, SUMS):
+        mine = Counter(operands(own, kinds, text.definitions))
+        theirs = Counter(operands(other, kinds, text.definitions))
+        more, fewer = theirs - mine, mine - theirs
+        if not mine & theirs or (more and fewer) or not (more or fewer):
+            continue
+        if kinds is SUMS:
+            return Label.MISSING_TERM if more else Label.EXTRA_TERM
+        if fewer:
+            return Label.WRONG_FUNCTION
+        return of_factors([operand for _, operand in more], text)
+    return None
+
+
+def of_factors(found, text):
+    """Return what it means that some factors are left out."""
+    values = [(place.node, place.value) for place in text.places if ast.unparse(place.node) in found]
+    if any(is_mask(value) for _, value in values):
+        return Label.MASK_FORGOTTEN
+    counts = {ast.unparse(node) for node, value in values if is_count(value, node)}
+    return Label.AVERAGED if counts >= {*found} else Label.MISSING_FACTOR
+
+
+def operands(node, kinds, definitions, depth=0):
+    """Return the operands of a sum or product, each with whether it is taken away, or divided by."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, kinds):
+        right = operands(node.right, kinds, definitions, depth)
+        if isinstance(node.op, kinds[1]):
+            right = [(not inverse, operand) for inverse, operand in right]
+        return [*operands(node.left, kinds, definitions, depth), *right]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        inner = operands(node.operand, kinds, definitions, depth)
+        minus = [(not inverse, operand) for inverse, operand in inner]
+        return minus if kinds is SUMS else [(False, "-1"), *inner]
+    if isinstance(node, ast.Name) and node.id in definitions and depth < DEEPEST:
+        longer = operands(definitions[node.id], kinds, definitions, depth + 1)
+        if len(longer) > 1:
+            return longer
+    return [(False, ast.unparse(node))]

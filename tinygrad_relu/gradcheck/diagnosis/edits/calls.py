@@ -1,0 +1,146 @@
+"""Edits of calls: another function, another axis, other subscripts, a sum more or less."""
+
+import ast
+import itertools
+
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
+    CALL,
+    OPERAND,
+    TOKEN,
+    Edit,
+    attribute,
+    call,
+    called,
+    is_array,
+    is_float,
+    name,
+    number,
+    of_module,
+)
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+
+#: Functions that are taken for each other.
+TWINS = (
+    ("sum", "mean"), ("max", "min"), ("maximum", "minimum"), ("sin", "cos"), ("sinh", "cosh"), ("tanh", "cosh"),
+    ("abs", "sign"), ("log", "log1p"), ("exp", "expm1"), ("argmax", "argmin"), ("triu", "tril"),
+)
+OVER_AXES = ("sum", "mean", "max", "min", "prod", "cumsum", "argmax", "argmin", "argsort", "sort")
+AXES = (0, 1, -1, 2, None, (0, 1), (0, 2), (1, 2), (0, 2, 3))
+PRODUCTS = ("outer", "dot", "matmul")
+#: What it means that a call is to be left out.
+DROPPED = {
+    "sum": Label.SUMMED, "mean": Label.SUMMED, "argsort": Label.PERMUTED, "sort": Label.PERMUTED,
+    "flip": Label.PERMUTED, "cumsum": Label.SUMMED, "sqrt": Label.WRONG_FUNCTION,
+}
+
+
+def of_calls(_, place):
+    """Yield a call with another function, without it, or with its arguments exchanged."""
+    node = place.node
+    if not isinstance(node, ast.Call):
+        return
+    own, function = called(node), node.func
+    for one, other in (*TWINS, *((b, a) for a, b in TWINS)):
+        if own == one and isinstance(function, ast.Attribute):
+            label = Label.AVERAGED if {one, other} == {"sum", "mean"} else Label.WRONG_FUNCTION
+            twin = ast.Call(attribute(function.value, other), node.args, node.keywords)
+            yield Edit(label, TOKEN, place, twin)
+    if of_module(node) and len(node.args) == 1:
+        yield Edit(DROPPED.get(own, Label.WRONG_FUNCTION), CALL, place, node.args[0])
+    elif isinstance(function, ast.Attribute) and own in DROPPED:
+        yield Edit(DROPPED[own], CALL, place, function.value)
+    if own == "where" and len(node.args) == 3:
+        test, one, other = node.args
+        turned = ast.Call(function, [test, other, one], node.keywords)
+        yield Edit(Label.MASK_FROM_WRONG_TENSOR, TOKEN - 0.05, place, turned)
+        for arm in (one, other):
+            yield Edit(Label.WRONG_FUNCTION, CALL, place, arm)
+    elif len(node.args) == 2 and own not in ("zeros", "ones", "range"):
+        label = Label.TRANSPOSED if own in PRODUCTS else Label.WRONG_FUNCTION
+        yield Edit(label, TOKEN + 0.1, place, ast.Call(function, node.args[::-1], node.keywords))
+
+
+def of_rounds(_, place):
+    """Yield a loop in the other direction, or with a round more or less."""
+    node = place.node
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+        return
+    if node.func.id == "range":
+        yield Edit(Label.STALE_BUFFER, CALL, place, call(name("reversed"), node))
+        first, last = (number(0), node.args[0]) if len(node.args) == 1 else node.args[:2]
+        step = node.args[2:]
+        for by in (1, -1):
+            moved = (ast.BinOp(x, ast.Add(), number(by)) for x in (first, last))
+            for ends in zip((next(moved), first), (last, next(moved))):
+                yield Edit(Label.MISSING_TERM, CALL, place, ast.Call(node.func, [*ends, *step], []))
+    if node.func.id == "reversed" and len(node.args) == 1:
+        yield Edit(Label.STALE_BUFFER, CALL, place, node.args[0])
+
+
+def of_axes(_, place):
+    """Yield a call over another axis, and an array summed over one."""
+    node, value = place.node, place.value
+    if isinstance(node, ast.Call) and called(node) in OVER_AXES:
+        named = [one for one in node.keywords if one.arg == "axis"]
+        if named:
+            rest = [one for one in node.keywords if one.arg != "axis"]
+            for axis in AXES:
+                other = ast.Call(node.func, node.args, [ast.keyword("axis", number(axis)), *rest])
+                yield Edit(Label.SUMMED, TOKEN + 0.05, place, other)
+        elif called(node) in ("sum", "mean") and len(node.args) == of_module(node):
+            for axis, wide in itertools.product(AXES, (False, True)):
+                keywords = [ast.keyword("axis", number(axis)), ast.keyword("keepdims", number(wide))]
+                yield Edit(Label.SUMMED, CALL, place, ast.Call(node.func, node.args, keywords))
+    if is_array(value) and is_float(value) and value.ndim:
+        pairs = [(0, 1)] if value.ndim > 2 else []
+        for axis, wide in itertools.product((*range(value.ndim), *pairs), (True, False)):
+            total = call(attribute(node, "sum"), axis=number(axis), keepdims=number(wide))
+            yield Edit(Label.NOT_SUMMED, CALL + 0.2, place, total)
+
+
+def of_subscripts(_, place):
+    """Yield other subscripts for `einsum`."""
+    node = place.node
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or "->" not in node.value:
+        return
+    left, _, right = node.value.replace(" ", "").partition("->")
+    parts = [*left.split(","), right]
+    letters = sorted({*left} - {","})
+    for k, part in enumerate(parts):
+        others = [exchanged(part, a, b) for a, b in itertools.combinations(range(len(part)), 2)]
+        others += [part[:a] + c + part[a + 1:] for a in range(len(part)) for c in letters]
+        for other in dict.fromkeys(others):
+            if other != part:
+                rows = [*parts[:k], other, *parts[k + 1:]]
+                kept = k < len(parts) - 1 or {*other} == {*part}
+                subscripts = f"{','.join(rows[:-1])}->{rows[-1]}"
+                label = Label.TRANSPOSED if kept else Label.SUMMED
+                yield Edit(label, TOKEN, place, ast.Constant(subscripts))
+
+
+def exchanged(text, a, b):
+    """Return a text with two characters exchanged."""
+    row = list(text)
+    row[a], row[b] = row[b], row[a]
+    return "".join(row)
+
+
+def of_slices(_, place):
+    """Yield another part of an array."""
+    node = place.node
+    if isinstance(node, ast.Subscript):
+        yield Edit(Label.PERMUTED, CALL, place, node.value)
+    if not isinstance(node, ast.Slice):
+        return
+    lower, upper, step = node.lower, node.upper, node.step
+    others = [(lower, upper, None)] if step else []
+    for x in (None, number(1), number(-1)):
+        others += [(x, upper, step), (lower, x, step)]
+    if lower and not upper:
+        others.append((None, ast.UnaryOp(ast.USub(), lower), step))
+    if upper and not lower and isinstance(upper, ast.UnaryOp):
+        others.append((upper.operand, None, step))
+    for a, b, c in others:
+        if (a, b, c) != (lower, upper, step):
+            label = Label.SHIFTED if c is step else Label.PERMUTED
+            yield Edit(label, TOKEN, place, ast.Slice(a, b, c))

@@ -1,0 +1,128 @@
+"""`Edit`: a place in the text of a backward written otherwise; and what all kinds of them are made with."""
+
+import ast
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+#: What an edit costs; see `ranking`.  A sign, a name, a number; a call; what is to be put in or taken out as
+#: an operand, by a name or by a longer expression; a whole expression in the place of another.
+TOKEN, CALL, OPERAND, LONG_OPERAND, EXPRESSION = 17.5, 18.0, 18.5, 19.2, 19.8
+# What is added where the label says little.
+VAGUE_COST = 3.6
+# Of edits of one cost, the shorter one goes first.
+LENGTH_COST = 2e-4
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A part of the text that is written otherwise.
+
+    Attributes
+    ----------
+    label : Label or callable
+        What is wrong if this is right; a callable gives it, or None, without arguments.
+    cost : float
+        See `total`.
+    place : Place or Body
+    new : ast.AST or list of ast.stmt
+        What is to stand there.
+    """
+
+    label: object
+    cost: float
+    place: object
+    new: object
+
+    @property
+    def means(self):
+        """Label or None: What is wrong if this is right."""
+        return self.label() if isinstance(self.label, Callable) else self.label
+
+    @property
+    def total(self):
+        """float: The cost, and a little more for a longer text."""
+        return self.cost + LENGTH_COST * len(written(self.new))
+
+    @property
+    def words(self):
+        """str: What is to be written, and for what."""
+        old, new = written(self.place.node), written(self.new)
+        return f"{new} in the place of {old}" if old else new
+
+
+def written(node):
+    """Return a piece of text in one line."""
+    rows = node if isinstance(node, list) else [node]
+    return "; ".join(" ".join(ast.unparse(one).split()) for one in rows)
+
+
+def fresh(node):
+    """Return a copy of an expression, to be put somewhere else and read there."""
+    node = copy.deepcopy(node)
+    for one in ast.walk(node):
+        if hasattr(one, "ctx"):
+            one.ctx = ast.Load()
+    return node
+
+
+def name(text):
+    """Return the expression of a name."""
+    return ast.Name(text, ast.Load())
+
+
+def number(x):
+    """Return the expression of a plain number, a tuple of them, or None."""
+    return ast.parse(repr(x), mode="eval").body
+
+
+def negative(node):
+    """Return an expression with a minus in front."""
+    return ast.UnaryOp(ast.USub(), node)
+
+
+def attribute(node, text):
+    """Return ``node.text``."""
+    return ast.Attribute(node, text, ast.Load())
+
+
+def call(function, *arguments, **keywords):
+    """Return a call of an expression."""
+    named = [ast.keyword(key, value) for key, value in keywords.items()]
+    return ast.Call(function, list(arguments), named)
+
+
+def called(node):
+    """Return the last name of a function that is called: ``"sum"`` of ``np.sum(x)`` and ``x.sum()``."""
+    function = node.func if isinstance(node, ast.Call) else node
+    return getattr(function, "attr", getattr(function, "id", ""))
+
+
+def of_module(node):
+    """Tell whether a function is called by the name of its module, and not as a method."""
+    function = node.func
+    return isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and (
+        function.value.id in ("np", "numpy")
+    )
+
+
+def is_array(x):
+    """Tell whether a value is an array of numbers, or of truth values."""
+    return isinstance(x, np.ndarray) and x.dtype.kind in "fiub"
+
+
+def is_float(x):
+    """Tell whether a value is an array of floats, or a float."""
+    return isinstance(x, (float, np.floating)) or (isinstance(x, np.ndarray) and x.dtype.kind == "f")
+
+
+def is_whole(x):
+    """Tell whether a value is a plain whole number."""
+    return isinstance(x, (int, np.integer)) and not isinstance(x, (bool, np.bool_))
+
+
+def is_value(x):
+    """Tell whether a value is an array, or a number."""
+    return is_array(x) or is_float(x) or is_whole(x)

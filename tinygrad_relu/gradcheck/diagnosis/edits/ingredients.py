@@ -1,0 +1,251 @@
+"""`Ingredient`: what may be put into the text of a backward; and all ways to put it there."""
+
+import ast
+import inspect
+import textwrap
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.edits.algebra import grown
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
+    EXPRESSION,
+    LONG_OPERAND,
+    OPERAND,
+    TOKEN,
+    Edit,
+    attribute,
+    fresh,
+    is_array,
+    is_float,
+    is_value,
+    is_whole,
+    name,
+)
+from tinygrad_relu.gradcheck.diagnosis.edits.meanings import exchanged, inserted, is_count, is_mask
+from tinygrad_relu.gradcheck.diagnosis.edits.operators import in_comparison
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+
+# Longer expressions are nothing that was merely forgotten.
+LONGEST = 60
+LEAVES = (ast.Name, ast.Subscript, ast.Attribute)
+PARTS = (*LEAVES, ast.BinOp, ast.Call, ast.Compare, ast.UnaryOp)
+
+
+@dataclass(frozen=True)
+class Ingredient:
+    """An expression that makes sense in a function.
+
+    Attributes
+    ----------
+    node : ast.expr
+    value : ndarray or float or int
+    text : str
+    """
+
+    node: ast.expr
+    value: object
+    text: str
+
+    @property
+    def is_leaf(self):
+        """bool: Whether it is a name, or a part of something that has one."""
+        return isinstance(self.node, LEAVES)
+
+
+def ingredients(text, forward):
+    """Return what may be put into a function: its names, its expressions, and those of the forward.
+
+    Parameters
+    ----------
+    text : Text
+    forward : list of code
+        What the user's forward is made of.
+
+    Returns
+    -------
+    list of Ingredient
+        Of those with one value only the shortest; names first.
+    """
+    found = {}
+
+    def add(node, value):
+        written = ast.unparse(node)
+        if not is_value(value) or len(written) > LONGEST:
+            return
+        number = np.asarray(value)
+        mark = number.shape, number.dtype.kind == "b", is_whole(value), number.tobytes()
+        if mark not in found or len(found[mark].text) > len(written):
+            found[mark] = Ingredient(fresh(node), value, written)
+
+    for key, value in text.names.items():
+        add(name(key), value)
+    for place in text.places:
+        if place.rounds and isinstance(place.node, PARTS):
+            add(place.node, place.value)
+    for node in (*elements(text), *expressions(forward)):
+        value = worked_out(node, text)
+        if value is not None:
+            add(node, value)
+    return sorted(found.values(), key=lambda one: (not one.is_leaf, len(one.text)))
+
+
+def elements(text):
+    """Yield the parts of arrays that belong to a round of a loop: ``x[i]`` for each array and index."""
+    indices = {
+        place.node.id for place in text.places
+        if place.is_key and isinstance(place.node, ast.Name) and is_whole(place.value)
+    }
+    for key, value in text.names.items():
+        for index in sorted(indices) if is_array(value) and value.ndim else ():
+            yield ast.Subscript(name(key), name(index), ast.Load())
+
+
+def expressions(codes):
+    """Yield the expressions in the text of some functions."""
+    for code in codes:
+        try:
+            tree = ast.parse(textwrap.dedent(inspect.getsource(code)))
+        except (OSError, TypeError, SyntaxError):
+            continue
+        for node in ast.walk(tree):
+            read = isinstance(getattr(node, "ctx", ast.Load()), ast.Load)
+            if isinstance(node, (ast.BinOp, ast.Call, ast.Compare, ast.Subscript)) and read:
+                yield node
+
+
+def worked_out(node, text):
+    """Return what an expression of the forward comes to with the names of a backward, or None."""
+    names = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+    if not names & {*text.names} or not names <= {*text.names, *text.program.globals}:
+        return None
+    whole = ast.fix_missing_locations(ast.Expression(fresh(node)))
+    try:
+        return eval(compile(whole, "forward", "eval"), text.program.globals, dict(text.names))
+    except Exception:  # what the forward does may make no sense here
+        return None
+
+
+def exchanges(text, place, found):
+    """Yield a place with an ingredient for what stands there.
+
+    Parameters
+    ----------
+    text : Text
+    place : Place
+    found : list of Ingredient
+    """
+    node, own = place.node, place.value
+    if not is_value(own) or (isinstance(node, ast.Constant) and not isinstance(own, float)):
+        return
+    leaf = isinstance(node, LEAVES)
+    for one in found:
+        if is_whole(own) != is_whole(one.value) or not fits(own, one.value):
+            continue
+        cost = TOKEN + 0.3 if leaf and one.is_leaf else EXPRESSION
+        yield Edit(lambda one=one: exchange_means(text, place, one), cost, place, fresh(one.node))
+
+
+def fits(own, other):
+    """Tell whether a value can stand where another does, and is another one."""
+    if np.shape(own) != np.shape(other) or is_mask_like(own) != is_mask_like(other):
+        return False
+    return not np.array_equal(own, other)
+
+
+def is_mask_like(x):
+    """Tell whether a value is an array of truth values."""
+    return is_array(x) and x.dtype.kind == "b"
+
+
+def exchange_means(text, place, one):
+    """Return what it means to write something for an ingredient."""
+    if in_comparison(place) or is_mask_like(place.value):
+        return Label.MASK_FROM_WRONG_TENSOR
+    if place.is_key or np.asarray(place.value).dtype.kind in "iu" and np.ndim(place.value):
+        return Label.PERMUTED
+    if is_whole(place.value):
+        return Label.AVERAGED if is_count(one.value, one.node) else Label.WRONG_FUNCTION
+    own, other = np.asarray(place.value), np.asarray(one.value)
+    found = exchanged(own, other) if own.size > 1 and own.dtype.kind == other.dtype.kind == "f" else None
+    return (
+        found or grown(place.node, one.node, text)
+        or text.meanings.of_exchange(place, own, other) or Label.WRONG_FUNCTION
+    )
+
+
+def insertions(_, place, found):
+    """Yield a place with an ingredient as one more factor, divisor, term or matrix.
+
+    Parameters
+    ----------
+    place : Place
+    found : list of Ingredient
+    """
+    node, own = place.node, place.value
+    if not is_value(own) or (is_whole(own) and not isinstance(node, ast.Constant)) or place.is_key:
+        return
+    in_product, in_sum = joined(place, (ast.Mult, ast.Div)), joined(place, (ast.Add, ast.Sub))
+    shape = np.shape(own)
+    for one in found:
+        cost = OPERAND if one.is_leaf else LONG_OPERAND
+        operand = beside(one, shape)
+        if operand is not None and not in_product:
+            def means(one=one):
+                return insertion_means(place, one)
+
+            yield Edit(means, cost, place, ast.BinOp(node, ast.Mult(), operand))
+            if not is_mask(one.value) and np.all(one.value):
+                yield Edit(means, cost + 0.1, place, ast.BinOp(node, ast.Div(), operand))
+        if operand is not None and not in_sum and is_float(one.value):
+            for operator in (ast.Add(), ast.Sub()):
+                yield Edit(term_means(place, one), cost + 0.05, place, ast.BinOp(node, operator, operand))
+        square = np.ndim(one.value) == 2 and len({*np.shape(one.value)}) == 1
+        if square and len(shape) == 2 and shape[1] == len(one.value):
+            for matrix in (fresh(one.node), attribute(fresh(one.node), "T")):
+                yield Edit(Label.MISSING_FACTOR, cost, place, ast.BinOp(node, ast.MatMult(), matrix))
+
+
+def insertion_means(place, one):
+    """Return what it means to leave out a factor: that of a power belongs to another rule."""
+    if in_comparison(place):
+        return Label.MASK_FROM_WRONG_TENSOR
+    if is_beside(place, ast.Pow) and place.field == "right":
+        return Label.WRONG_FUNCTION
+    squared = ast.unparse(place.node) == one.text and is_beside(place, (ast.Add, ast.Sub))
+    lowered = any(
+        isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and ast.unparse(node.left) == one.text
+        for node in ast.walk(place.node)
+    )
+    return Label.WRONG_FUNCTION if squared or lowered else inserted(one)
+
+
+def term_means(place, one):
+    """Return what it means to leave out a term: that of an exponent is a factor."""
+    if in_comparison(place):
+        return Label.MASK_FROM_WRONG_TENSOR
+    doubled = ast.unparse(place.node) == one.text
+    return Label.MISSING_FACTOR if doubled or place.is_given_to({"exp"}) else Label.MISSING_TERM
+
+
+def is_beside(place, operators):
+    """Tell whether a place is an operand of some operators."""
+    return isinstance(place.parent, ast.BinOp) and isinstance(place.parent.op, operators)
+
+
+def joined(place, operators):
+    """Tell whether what is put in behind a place may as well be put behind what it is a part of."""
+    return is_beside(place, operators) and place.field == "left"
+
+
+def beside(one, shape):
+    """Return an ingredient so that it goes with a shape, element by element; or None."""
+    own = np.shape(one.value)
+    if is_whole(one.value) and one.value in (0, 1):
+        return None
+    if len(own) <= len(shape) and all(n in (1, m) for n, m in zip(own[::-1], shape[::-1])):
+        return fresh(one.node)
+    if len(own) == 1 and len(shape) == 2 and own[0] == shape[0]:
+        rows = ast.Tuple([ast.Slice(), ast.Constant(None)], ast.Load())
+        return ast.Subscript(fresh(one.node), rows, ast.Load())
+    return None

@@ -1,0 +1,128 @@
+"""What it means to write one value for another, as far as the values show it."""
+
+import ast
+import functools
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import is_array, is_float, is_value, is_whole
+from tinygrad_relu.gradcheck.diagnosis.functions import two_values
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.relations import Relation, comes_from, of_data, relation
+from tinygrad_relu.gradcheck.diagnosis.repair.known import Known, same_values
+from tinygrad_relu.gradcheck.diagnosis.repair.roles import passed_over
+from tinygrad_relu.gradcheck.diagnosis.sections import sections
+
+#: Names of what says how many samples, or elements, there are.
+COUNTING = ("len", "shape", "size", "float", "int")
+
+
+def is_count(value, node):
+    """Tell whether an expression says how many of something there are; two may be any factor."""
+    if not (is_whole(value) or is_float(value)) or np.ndim(value) or value < 3 or value != int(value):
+        return False
+    if isinstance(node, ast.Constant):
+        return False
+    if isinstance(node, ast.BinOp):
+        return is_count(value, node.left) or is_count(value, node.right)
+    return is_whole(value)
+
+
+def is_mask(value):
+    """Tell whether a value lets some elements through and not others."""
+    if not is_array(value) or value.size < 2:
+        return False
+    sides = (0, 1) if value.dtype.kind == "b" else two_values(value)
+    return sides is not None and 0 in sides
+
+
+def inserted(ingredient):
+    """Return what it means that a factor is to be put in."""
+    if is_count(ingredient.value, ingredient.node):
+        return Label.AVERAGED
+    if is_mask(ingredient.value):
+        return Label.MASK_FORGOTTEN
+    minus_one = is_value(ingredient.value) and not np.ndim(ingredient.value) and ingredient.value == -1
+    return Label.WRONG_FUNCTION if minus_one else Label.MISSING_FACTOR
+
+
+def exchanged(own, other):
+    """Return what it means that one value has to be another, by their elements alone; None if unclear."""
+    if own.shape != other.shape or not own.size:
+        return None
+    with np.errstate(all="ignore"):
+        ratio = other / own
+    if np.ptp(other - own) <= 1e-12 * np.abs(own).max():
+        return Label.MISSING_TERM
+    finite = np.isfinite(ratio)
+    if finite.all() and np.ptp(ratio) <= 1e-9 * np.abs(ratio).max():
+        c = float(ratio.ravel()[0])
+        if np.isclose(c, -1):
+            return Label.WRONG_FUNCTION
+        whole = max(abs(c), 1 / abs(c)) if c else 0.0
+        counted = whole > 2.5 and abs(whole - round(whole)) < 1e-9
+        return Label.AVERAGED if counted else Label.MISSING_FACTOR
+    kept = other != 0
+    if not kept.all() and own[~kept].any() and same_values(own[kept], other[kept]) and kept.any():
+        return Label.MASK_FORGOTTEN
+    if own.ndim == 2 and own.shape[0] == own.shape[1] and same_values(own, other.T):
+        return Label.TRANSPOSED
+    if same_values(np.sort(own, axis=None), np.sort(other, axis=None)) and own.size > 1:
+        return Label.PERMUTED
+    return None
+
+
+class Meanings:
+    """What it means to write something for another thing, with what is known of the forward.
+
+    Parameters
+    ----------
+    one : Evidence
+        With its graph.
+    """
+
+    def __init__(self, one):
+        self.one = one
+
+    @functools.cached_property
+    def known(self):
+        """Known: The values and the right cotangents of the forward."""
+        graph = self.one.graph
+        found = {("forward", k): step.value for k, step in enumerate(graph.steps)}
+        found |= {("cotangent", k): self.one.right[k] for k in graph.live}
+        return Known({key: x for key, x in found.items() if x.size > 1 and x.dtype.kind == "f"})
+
+    @functools.cached_property
+    def sections(self):
+        """list of Section: The elementwise functions of the forward."""
+        return list(sections(self.one.graph))
+
+    def of_exchange(self, place, own, other):
+        """Return what it means that another value has to stand at a place, or None if it says nothing.
+
+        Parameters
+        ----------
+        place : Place
+        own, other : ndarray
+        """
+        if self.one.graph is None or own.dtype.kind != "f" or other.dtype.kind != "f":
+            return None
+        given, meant = self.known.find(own), self.known.find(other)
+        if given is None or meant is None or given[0] != meant[0]:
+            return None
+        graph, (a, b) = self.one.graph, (given[1], meant[1])
+        if given[0] == "cotangent":
+            apart = not comes_from(graph, max(a, b), min(a, b))
+            return Label.WRONG_FUNCTION if apart else passed_over(self, a, b)[0]
+        if graph.steps[a].site == graph.steps[b].site and graph.steps[a].references:
+            return Label.STALE_BUFFER
+        if relation(graph, a, b) is Relation.ACTIVATION:
+            inside = isinstance(place.parent, ast.Call) and len(place.parent.args) == 1
+            return Label.WRONG_FUNCTION if inside else Label.PRE_ACTIVATION
+        if is_mask(own) and is_mask(other):
+            return Label.MASK_FROM_WRONG_TENSOR
+        if relation(graph, a, b) is Relation.NORMALISED:
+            return Label.PRE_ACTIVATION
+        if not graph.steps[a].flows and not graph.steps[b].flows and own.shape == other.shape:
+            return of_data(other, own)
+        return None

@@ -1,0 +1,200 @@
+"""Edits of operators, signs, comparisons and numbers."""
+
+import ast
+import itertools
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
+    CALL,
+    OPERAND,
+    TOKEN,
+    Edit,
+    attribute,
+    called,
+    is_array,
+    is_float,
+    negative,
+    number,
+)
+from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_count, is_mask
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+
+COMPARISONS = (ast.Gt, ast.GtE, ast.Lt, ast.LtE, ast.Eq, ast.NotEq)
+#: Comparisons that differ where both sides are equal, and nowhere else.
+STRICT = {frozenset((ast.Gt, ast.GtE)), frozenset((ast.Lt, ast.LtE))}
+# What else a number may be meant to be, besides one more or less, its half and its double.
+NUMBERS = (0, 1, -1, 2, 3, 0.5)
+
+
+def of_operators(text, place):
+    """Yield an expression of two operands with another operator, or without one of the operands."""
+    node = place.node
+    if not isinstance(node, ast.BinOp):
+        return
+    left, right, kind = node.left, node.right, type(node.op)
+    wrong = Label.MASK_FROM_WRONG_TENSOR if in_comparison(place) else Label.WRONG_FUNCTION
+
+    def other(label, cost, a, operator, b):
+        return Edit(label, cost, place, ast.BinOp(a, operator, b))
+
+    if kind is ast.Add:
+        yield other(wrong, TOKEN, left, ast.Sub(), right)
+    if kind is ast.Sub:
+        yield other(wrong, TOKEN, left, ast.Add(), right)
+        yield other(wrong, TOKEN + 0.1, right, ast.Sub(), left)
+    if kind in (ast.Add, ast.Sub) and not place.is_key:
+        rest = right if kind is ast.Add else negative(right)
+        if isinstance(left, ast.BinOp) and isinstance(left.op, ast.Mult):
+            both = ast.BinOp(left.right, node.op, right)
+            yield other(Label.MISSING_FACTOR, CALL, left.left, ast.Mult(), both)
+        for kept, lost in ((left, right), (rest, left)):
+            label = Label.WRONG_FUNCTION if isinstance(lost, ast.Constant) else Label.EXTRA_TERM
+            yield Edit(label, TOKEN + 0.2, place, kept)
+    if kind is ast.Mult:
+        yield other(Label.WRONG_FUNCTION, TOKEN, left, ast.Div(), right)
+        yield Edit(lambda: superfluous(text, right), TOKEN + 0.2, place, left)
+        yield Edit(lambda: superfluous(text, left), TOKEN + 0.2, place, right)
+        yield other(Label.WRONG_FUNCTION, CALL, left, ast.MatMult(), right)
+        if isinstance(left, ast.Constant) and left.value == 2 and np.ndim(place.value) == 2:
+            yield other(Label.WRONG_FUNCTION, CALL, right, ast.Add(), attribute(right, "T"))
+        if isinstance(left, ast.BinOp) and isinstance(left.op, ast.Mult):
+            yield Edit(Label.WRONG_FUNCTION, TOKEN + 0.25, place, left.left)
+    if kind is ast.Div:
+        yield other(Label.WRONG_FUNCTION, TOKEN, left, ast.Mult(), right)
+        yield Edit(lambda: superfluous(text, right, divides=True), TOKEN + 0.2, place, left)
+    if kind is ast.Pow:
+        yield Edit(Label.WRONG_FUNCTION, TOKEN + 0.2, place, left)
+    if kind is ast.MatMult:
+        yield other(Label.TRANSPOSED, TOKEN, right, ast.MatMult(), left)
+        yield Edit(Label.WRONG_FUNCTION, OPERAND, place, left)
+        yield Edit(Label.WRONG_FUNCTION, OPERAND, place, right)
+        yield other(Label.WRONG_FUNCTION, CALL, left, ast.Mult(), right)
+
+
+def superfluous(text, factor, divides=False):
+    """Return what it means that a factor, or what something is divided by, does not belong."""
+    value = text.at(factor).value
+    if is_count(value, factor):
+        return Label.AVERAGED
+    if divides or (isinstance(factor, ast.Call) and called(factor) == "exp"):
+        # What was derived is not the number itself, but its logarithm, say.
+        return Label.MISSING_FACTOR
+    if isinstance(factor, ast.Constant):
+        return Label.EXTRA_TERM
+    return Label.MASK_FROM_WRONG_TENSOR if is_mask(value) else Label.WRONG_FUNCTION
+
+
+def of_signs(_, place):
+    """Yield an expression with a sign, without one, and taken from 1."""
+    node = place.node
+    wrong = Label.MASK_FROM_WRONG_TENSOR if in_comparison(place) else Label.WRONG_FUNCTION
+    if isinstance(node, ast.UnaryOp):
+        is_sign = isinstance(node.op, ast.USub)
+        yield Edit(wrong if is_sign else Label.MASK_FROM_WRONG_TENSOR, TOKEN, place, node.operand)
+        return
+    if is_array(place.value) and place.value.dtype.kind == "b":
+        turned = ast.UnaryOp(ast.Invert(), node)
+        yield Edit(Label.MASK_FROM_WRONG_TENSOR, TOKEN + 0.1, place, turned)
+    elif is_float(place.value) and not isinstance(node, ast.Constant):
+        yield Edit(wrong, TOKEN + 0.15, place, negative(node))
+        yield Edit(wrong, TOKEN + 0.4, place, ast.BinOp(number(1), ast.Sub(), node))
+
+
+def of_comparisons(_, place):
+    """Yield another comparison."""
+    node = place.node
+    if isinstance(node, ast.IfExp):
+        turned = ast.IfExp(node.test, node.orelse, node.body)
+        yield Edit(Label.MASK_FROM_WRONG_TENSOR, TOKEN, place, turned)
+    if not isinstance(node, ast.Compare) or not isinstance(node.ops[0], COMPARISONS):
+        return
+    for kind in COMPARISONS:
+        own = type(node.ops[0])
+        if own is not kind:
+            strict = {own, kind} in STRICT
+            label = Label.MASK_NOT_STRICT if strict else Label.MASK_FROM_WRONG_TENSOR
+            yield Edit(label, TOKEN - 0.1, place, ast.Compare(node.left, [kind()], node.comparators))
+
+
+def of_numbers(_, place):
+    """Yield another number; and whole numbers one more and one less."""
+    node = place.node
+    if isinstance(node, ast.Constant) and isinstance(node.value, bool):
+        yield Edit(Label.WRONG_FUNCTION, TOKEN + 0.3, place, number(not node.value))
+    elif isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
+        x = node.value
+        for other in dict.fromkeys((x + 1, x - 1, -x, 2 * x, x / 2, *NUMBERS)):
+            if other != x:
+                yield Edit(lambda: of_number(place), TOKEN, place, number(other))
+
+
+def of_number(place):
+    """Return what it means that a number has to be another one."""
+    if isinstance(place.parent, ast.keyword) and place.parent.arg == "axis":
+        return Label.SUMMED
+    if place.is_key or in_range(place):
+        return Label.SHIFTED
+    if in_comparison(place):
+        return Label.MASK_FROM_WRONG_TENSOR
+    return Label.WRONG_FUNCTION
+
+
+def of_arrangement(_, place):
+    """Yield an array transposed or turned round, and the elements of a row in another order."""
+    node, value = place.node, place.value
+    if isinstance(node, ast.Attribute) and node.attr in ("T", "mT"):
+        yield Edit(Label.TRANSPOSED, TOKEN, place, node.value)
+    elif is_array(value) and value.ndim >= 2:
+        yield Edit(Label.TRANSPOSED, TOKEN, place, attribute(node, "T" if value.ndim == 2 else "mT"))
+    if isinstance(node, (ast.Tuple, ast.List)) and 2 <= len(node.elts) <= 8:
+        axes = place.is_key or all(isinstance(one, ast.Constant) for one in node.elts)
+        for i, j in itertools.combinations(range(len(node.elts)), 2):
+            row = list(node.elts)
+            row[i], row[j] = row[j], row[i]
+            label = Label.TRANSPOSED if axes else Label.PERMUTED
+            yield Edit(label, TOKEN, place, type(node)(row, ast.Load()))
+    elif (is_array(value) and value.ndim and len(value) > 1) or isinstance(value, list):
+        back = ast.Subscript(node, ast.Slice(None, None, negative(ast.Constant(1))), ast.Load())
+        label = Label.STALE_BUFFER if isinstance(value, list) else Label.PERMUTED
+        yield Edit(label, OPERAND, place, back)
+
+
+def in_comparison(place):
+    """Tell whether something is compared, or part of what is."""
+    here = place.around
+    while here is not None:
+        if isinstance(here.node, ast.Compare):
+            return True
+        here = here.around
+    return False
+
+
+def in_range(place):
+    """Tell whether something says how far a loop goes."""
+    here = place.around
+    while here is not None:
+        if isinstance(here.node, ast.Call) and getattr(here.node.func, "id", "") == "range":
+            return True
+        here = here.around
+    return False
+
+
+def of_index(text, place):
+    """Yield an index that is one more, and one less."""
+    value, node = place.value, place.node
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
+    if not whole or isinstance(node, ast.Constant):
+        return
+    for operator in (ast.Add(), ast.Sub()):
+        yield Edit(lambda: index_means(text, place), TOKEN + 0.1, place, ast.BinOp(node, operator, number(1)))
+
+
+def index_means(text, place):
+    """Return what it means that an index has to be another one: of data, or of what rounds leave."""
+    here = place
+    while here is not None and not (isinstance(here.parent, ast.Subscript) and here.field == "slice"):
+        here = here.around
+    if here is None:
+        return Label.SHIFTED
+    return Label.STALE_BUFFER if text.is_filled(here.parent.value) else Label.SHIFTED

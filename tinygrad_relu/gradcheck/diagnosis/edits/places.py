@@ -1,0 +1,211 @@
+"""`Place`: an expression in the text of a function, where it stands and what its value was."""
+
+import ast
+import copy
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import called
+
+# Names of ours in the text while it is looked at.
+SEEN, ENDED = "_tinygrad_relu_seen", "_tinygrad_relu_ended"
+
+
+@dataclass(eq=False)
+class Place:
+    """Where an expression stands.
+
+    Attributes
+    ----------
+    parent, field, index
+        It is ``parent.field``, or ``parent.field[index]``.
+    node : ast.expr
+    statement : ast.stmt
+        The one that it is in.
+    around : Place or None
+        The expression that it is a part of.
+    value : object
+        What it was when it was worked out first; arrays are copied.
+    rounds : int
+        How often it was worked out.
+    """
+
+    parent: ast.AST
+    field: str
+    index: int | None
+    node: ast.expr
+    statement: ast.stmt
+    around: "Place | None"
+    value: object = None
+    rounds: int = 0
+
+    def put(self, node):
+        """Let another expression stand there."""
+        if self.index is None:
+            setattr(self.parent, self.field, node)
+        else:
+            getattr(self.parent, self.field)[self.index] = node
+
+    def restore(self):
+        """Let stand there what did."""
+        self.put(self.node)
+
+    @property
+    def is_read(self):
+        """bool: Whether it has a value, and is not a name to be given one."""
+        return isinstance(getattr(self.node, "ctx", ast.Load()), ast.Load)
+
+    @property
+    def is_called(self):
+        """bool: Whether it is the name of a function that is called there."""
+        return isinstance(self.parent, ast.Call) and self.field == "func"
+
+    def is_given_to(self, names):
+        """Tell whether it is, or is part of, an argument of a function of one of some names."""
+        here = self
+        while here is not None:
+            if isinstance(here.parent, ast.Call) and called(here.parent) in names:
+                return True
+            here = here.around
+        return False
+
+    @property
+    def is_key(self):
+        """bool: Whether it is an index, or part of one."""
+        here = self
+        while here is not None:
+            if isinstance(here.parent, ast.Subscript) and here.field == "slice":
+                return True
+            here = here.around
+        return False
+
+    @property
+    def has_value(self):
+        """bool: Whether its value can be looked at: not a slice, nor a row of indices."""
+        row = isinstance(self.node, ast.Tuple) and isinstance(self.parent, ast.Subscript)
+        return (
+            self.is_read and not self.is_called and not row
+            and not isinstance(self.node, (ast.Slice, ast.Starred, ast.JoinedStr, ast.FormattedValue))
+        )
+
+
+class Text:
+    """A function while it is looked at: its places, with their values.
+
+    Parameters
+    ----------
+    program : Program
+    call : callable
+        Without arguments: it comes to the function.
+    meanings : Meanings
+
+    Attributes
+    ----------
+    places : list of Place
+    names : dict of str to object
+        What the function has in the end.
+    objects : dict of int to object
+        All arrays and containers that places had, by their identity.
+    """
+
+    def __init__(self, program, call, meanings):
+        self.program, self.meanings = program, meanings
+        self.places = places(program.tree)
+        self.by_node = {id(place.node): place for place in self.places}
+        self.names, self.objects = {}, {}
+        self.observe(call)
+
+    def at(self, node):
+        """Return the place of an expression."""
+        return self.by_node[id(node)]
+
+    @functools.cached_property
+    def definitions(self):
+        """dict of str to ast.expr: What names stand for that are given a value once."""
+        found = {}
+        for node in ast.walk(self.program.tree):
+            for target in node.targets if isinstance(node, ast.Assign) else ():
+                if isinstance(target, ast.Name):
+                    found.setdefault(target.id, []).append(node.value)
+        return {key: values[0] for key, values in found.items() if len(values) == 1}
+
+    def is_filled(self, node):
+        """Tell whether an expression is a container that was filled bit by bit, such as by a loop."""
+        if isinstance(self.at(node).value, (list, tuple, dict)):
+            return True
+        return any(
+            isinstance(place.parent, ast.Subscript) and not place.around.is_read
+            and ast.unparse(place.node) == ast.unparse(node)
+            for place in self.places if place.field == "value" and place.around is not None
+        )
+
+    def observe(self, call):
+        """Fill in the values."""
+        whole, told = self.program.module, self.program.globals
+        for number, place in enumerate(self.places):
+            place.node.number = number if place.has_value else None
+        try:
+            self.program.module = Telling().visit(copy.deepcopy(whole))
+            code = self.program.compiled()
+        finally:
+            self.program.module = whole
+            for place in self.places:
+                del place.node.number
+        told.update({SEEN: self.seen, ENDED: self.ended})
+        try:
+            with self.program.running(code):
+                call()
+        finally:
+            del told[SEEN], told[ENDED]
+
+    def seen(self, number, x):
+        """Note the value of a place, and return it."""
+        place = self.places[number]
+        place.rounds += 1
+        if isinstance(x, (np.ndarray, list, dict, set)):
+            self.objects[id(x)] = x
+        if place.rounds == 1:
+            place.value = x.copy() if isinstance(x, np.ndarray) else x
+        return x
+
+    def ended(self, names, x):
+        """Note the names that a function has, and return what it returns."""
+        self.names.update(names)
+        return x
+
+
+def places(tree):
+    """Return the places of all expressions of a function, but for its own arguments."""
+    found = []
+
+    def walk(node, statement, around):
+        for field, value in ast.iter_fields(node):
+            row = value if isinstance(value, list) else [value]
+            for number, child in enumerate(row):
+                if not isinstance(child, ast.AST) or isinstance(child, ast.arguments):
+                    continue
+                inside, index = around, number if isinstance(value, list) else None
+                if isinstance(child, ast.expr):
+                    inside = Place(node, field, index, child, statement, around)
+                    found.append(inside)
+                walk(child, child if isinstance(child, ast.stmt) else statement, inside)
+
+    walk(tree, None, None)
+    return found
+
+
+class Telling(ast.NodeTransformer):
+    """Makes each expression tell its value, and each function its names when it returns."""
+
+    def visit(self, node):
+        """Return a node that tells."""
+        number = getattr(node, "number", None)
+        node = self.generic_visit(node)
+        if number is not None:
+            return ast.Call(ast.Name(SEEN, ast.Load()), [ast.Constant(number), node], [])
+        if isinstance(node, ast.Return) and node.value is not None:
+            names = ast.Call(ast.Name("locals", ast.Load()), [], [])
+            node.value = ast.Call(ast.Name(ENDED, ast.Load()), [names, node.value], [])
+        return node

@@ -1,0 +1,151 @@
+"""`Program`: a function of the user as text, which can be run with a part of it written otherwise."""
+
+import ast
+import contextlib
+import gc
+import inspect
+import sys
+import sysconfig
+import textwrap
+import types
+
+from tinygrad_relu.gradcheck.diagnosis.recording import MODELS, PACKAGE
+
+#: Where functions lie that the user has not written.
+LIBRARIES = tuple(
+    sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")
+)
+#: What an edit might turn into a loop without an end.
+ENDLESS = (ast.While,)
+
+
+class Program:
+    """A function with its text as a tree, and the code that the tree stands for.
+
+    Parameters
+    ----------
+    functions : list of function
+        All those that have one code.
+
+    Attributes
+    ----------
+    tree : ast.FunctionDef
+        Without what is worked out only once: decorators, annotations, values of defaults.
+    """
+
+    def __init__(self, functions):
+        self.functions, self.code = functions, functions[0].__code__
+        source = textwrap.dedent(inspect.getsource(self.code))
+        named = [
+            node for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.FunctionDef) and node.name == self.code.co_name
+        ]
+        if not named or any(isinstance(node, ENDLESS) for node in ast.walk(named[0])):
+            raise ValueError(f"the text of {self.code.co_name} cannot be edited")
+        self.tree = bare(named[0])
+        self.module = ast.Module([enclosed(self.tree, self.code.co_freevars)], [])
+
+    @property
+    def globals(self):
+        """dict: The names that the function finds outside of it."""
+        return self.functions[0].__globals__
+
+    def line(self, node):
+        """Return how a place is called: ``"net.py:12"``."""
+        name = self.code.co_filename.replace("\\", "/").rpartition("/")[2].partition(" (")[0]
+        return f"{name}:{self.code.co_firstlineno + node.lineno - 1}"
+
+    def compiled(self):
+        """Return the code of the tree as it is now."""
+        ast.fix_missing_locations(self.module)
+        return code_within(compile(self.module, self.code.co_filename, "exec"), self.code.co_name)
+
+    @contextlib.contextmanager
+    def running(self, code):
+        """Let the function do what another code says."""
+        try:
+            for function in self.functions:
+                function.__code__ = code
+            yield
+        finally:
+            for function in self.functions:
+                function.__code__ = self.code
+
+
+def programs(call):
+    """Return the functions of the user that a call enters, whose text is at hand.
+
+    Parameters
+    ----------
+    call : callable
+        Without arguments.
+
+    Returns
+    -------
+    list of Program
+    """
+    found = []
+    for code in codes(call):
+        functions = [
+            one for one in gc.get_referrers(code)
+            if isinstance(one, types.FunctionType) and one.__code__ is code
+        ]
+        if functions:
+            with contextlib.suppress(OSError, TypeError, ValueError, SyntaxError):  # no text to be had
+                found.append(Program(functions))
+    return found
+
+
+def codes(call):
+    """Return the codes of the functions of the user that a call enters, in order."""
+    found = {}
+
+    def note(frame, event, _):
+        code = frame.f_code
+        if event == "call" and not code.co_name.startswith("<"):
+            path = code.co_filename
+            if not path.startswith((*LIBRARIES, PACKAGE)) or path.startswith(MODELS):
+                found.setdefault(code)
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        call()
+    finally:
+        sys.setprofile(before)
+    return list(found)
+
+
+def bare(function):
+    """Return a function without what is worked out when it is defined."""
+    function.decorator_list, function.returns = [], None
+    arguments = function.args
+    for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
+        one.annotation = None
+    arguments.defaults = [ast.Constant(None) for _ in arguments.defaults]
+    arguments.kw_defaults = [one and ast.Constant(None) for one in arguments.kw_defaults]
+    return function
+
+
+def enclosed(function, names):
+    """Return a function inside of another one, which has the names that it takes from around it.
+
+    It names them all once more, so that an edit that has no use for one leaves as many.
+    """
+    if not names:
+        return function
+    around = ast.parse(f"def around():\n    {' = '.join(names)} = None").body[0]
+    unused = ast.parse(f"if False:\n    {', '.join(names)}").body
+    around.body.append(function)
+    function.body[:0] = unused
+    return around
+
+
+def code_within(code, name):
+    """Return the code of a function that is defined somewhere in a code."""
+    for one in code.co_consts:
+        if isinstance(one, types.CodeType):
+            found = one if one.co_name == name else code_within(one, name)
+            if found is not None:
+                return found
+    return None

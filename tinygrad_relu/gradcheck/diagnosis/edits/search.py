@@ -1,0 +1,191 @@
+"""Look for the edit of the user's backward that makes it right."""
+
+import ast
+import contextlib
+import io
+import itertools
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.edits.calls import (
+    of_axes,
+    of_calls,
+    of_rounds,
+    of_slices,
+    of_subscripts,
+)
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import EXPRESSION, VAGUE_COST
+from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import exchanges, ingredients, insertions
+from tinygrad_relu.gradcheck.diagnosis.edits.kept import Kept
+from tinygrad_relu.gradcheck.diagnosis.edits.meanings import Meanings
+from tinygrad_relu.gradcheck.diagnosis.edits.operators import (
+    of_arrangement,
+    of_comparisons,
+    of_index,
+    of_numbers,
+    of_operators,
+    of_signs,
+)
+from tinygrad_relu.gradcheck.diagnosis.edits.places import Text
+from tinygrad_relu.gradcheck.diagnosis.edits.program import codes, programs
+from tinygrad_relu.gradcheck.diagnosis.edits.statements import of_statements
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
+
+#: All small ways in which one expression may be meant.
+SMALL = (
+    of_operators, of_signs, of_comparisons, of_numbers, of_index, of_arrangement, of_calls, of_rounds,
+    of_axes, of_subscripts, of_slices,
+)
+# What all may cost, in seconds as estimated beforehand, so that the answer does not depend on how busy the
+# machine is; and what a try, an expression that is worked out in it, and an element of an array do.
+BUDGET = 8.0
+TRY_COST, EXPRESSION_COST, ELEMENT_COST = 3e-4, 2e-6, 4e-9
+
+
+def edits(case, evidence):
+    """Return candidates: what is to be written otherwise in the user's backward for it to be right.
+
+    Parameters
+    ----------
+    case : Case
+    evidence : list of Evidence
+    """
+    def call():
+        return case.backward([x.copy() for x in case.inputs], list(case.draws[0].cotangents))
+
+    found = []
+    with contextlib.redirect_stdout(io.StringIO()):
+        forward = codes(lambda: case.forward([x.copy() for x in case.inputs]))
+        meanings = Meanings(evidence[0])
+        left = BUDGET
+        for program in sorted(programs(call), key=lambda one: one.code in forward):
+            try:
+                text = Text(program, call, meanings)
+                kept = Kept(text.objects.values(), lambda: Text(program, call, meanings))
+            except Exception:  # a function that does another thing when it is looked at
+                continue
+            if found and program.code in forward:
+                break
+            search = Search(case, evidence, text, kept, forward, left)
+            with kept.guarded():
+                search.run()
+            found += search.found
+            left = search.left
+    return found
+
+
+class Search:
+    """The search in one function.
+
+    Parameters
+    ----------
+    case : Case
+    evidence : list of Evidence
+    text : Text
+    kept : Kept
+    forward : list of code
+        What the forward is made of.
+    left : float
+        What it may cost.
+    """
+
+    def __init__(self, case, evidence, text, kept, forward, left):
+        self.case, self.evidence, self.text, self.kept = case, evidence, text, kept
+        self.forward, self.left, self.found = forward, left, []
+        elements = sum(np.size(place.value) for place in text.places if isinstance(place.value, np.ndarray))
+        rounds = sum(place.rounds for place in text.places)
+        self.cost = TRY_COST + EXPRESSION_COST * rounds + ELEMENT_COST * elements
+        one = evidence[0]
+        self.wrong = {
+            k for k in range(len(one.expected)) if (np.abs(one.residue(k)) > one.allowed[k]).any()
+        }
+
+    def run(self):
+        """Try all edits, small ones first, until some put all wrong gradients right."""
+        places = [place for place in self.text.places if place.rounds or not place.has_value]
+        theirs = {code.co_name for code in self.forward}
+        readable = [
+            place for place in places
+            if place.is_read and not place.is_called and not place.is_given_to(theirs)
+        ]
+        self.try_all(edit for ways in SMALL for place in readable for edit in ways(self.text, place))
+        self.try_all(of_statements(self.text.program.tree))
+        found = ingredients(self.text, self.forward)
+        names = [one for one in found if one.is_leaf]
+        longer = [one for one in found if not one.is_leaf]
+        valued = [place for place in readable if place.has_value]
+        leaves = [place for place in valued if isinstance(place.node, (ast.Name, ast.Subscript, ast.Attribute))]
+        self.try_all(edit for place in leaves for edit in exchanges(self.text, place, names))
+        if self.is_explained:
+            return
+        self.try_all(edit for place in valued for edit in insertions(self.text, place, names))
+        if self.is_explained:
+            return
+        self.try_all(edit for place in valued for edit in exchanges(self.text, place, found))
+        self.try_all(edit for place in valued for edit in insertions(self.text, place, longer))
+
+    @property
+    def is_explained(self):
+        """bool: Whether all that is wrong is put right by some edit."""
+        return any(candidate.inputs >= self.wrong for candidate in self.found)
+
+    def try_all(self, ways):
+        """Try edits, and keep those that put some gradient right."""
+        for edit in ways:
+            self.left -= self.cost
+            if self.left < 0:
+                return
+            mended = self.effect(edit)
+            if mended and (label := edit.means) is not None:
+                line = self.text.program.line(edit.place.statement)
+                vague = label is Label.WRONG_FUNCTION and edit.cost >= EXPRESSION
+                cost = edit.total + VAGUE_COST * vague
+                words = f"is wrong because of {line}, in the backward: with {edit.words} it is right"
+                self.found.append(
+                    Candidate(label, cost, words, frozenset(mended), details={"backward": line})
+                )
+
+    def effect(self, edit):
+        """Return which wrong gradients an edit puts right while all right ones stay so."""
+        edit.place.put(edit.new)
+        try:
+            code = self.text.program.compiled()
+            with self.text.program.running(code):
+                mended = set(self.wrong)
+                for one in self.evidence:
+                    mended &= self.put_right(one)
+                    if not mended:
+                        return mended
+                return mended if self.forward_stays() else set()
+        except Exception:  # the user's function, written as it was not meant
+            return set()
+        finally:
+            edit.place.restore()
+            self.kept.restore()
+
+    def put_right(self, one):
+        """Return which wrong gradients are right now; none if one that was right is no longer."""
+        found = self.case.backward([x.copy() for x in one.inputs], [x.copy() for x in one.cotangents])
+        right = {k for k, x in enumerate(found) if is_right(one, k, x)}
+        others = {k for k in range(len(found)) if k not in self.wrong}
+        return right & self.wrong if others <= right else set()
+
+    def forward_stays(self):
+        """Tell whether the forward is what it was, where it is made of the same function."""
+        if self.text.program.code not in self.forward:
+            return True
+        one = self.evidence[0]
+        edited = self.case.forward([x.copy() for x in one.inputs])
+        with self.text.program.running(self.text.program.code):
+            own = self.case.forward([x.copy() for x in one.inputs])
+        return all(np.allclose(x, y, rtol=1e-9, atol=0) for x, y in zip(edited, own))
+
+
+def is_right(one, k, x):
+    """Tell whether a gradient is right."""
+    expected = one.expected[k]
+    if x is None or np.shape(x) != expected.shape:
+        return False
+    allowed = one.allowed[k] + 4e-9 * np.abs(expected).max(initial=0)
+    return bool((np.abs(np.asarray(x) - expected) <= allowed).all())

@@ -1,0 +1,153 @@
+"""Edits of whole statements: added up or not, left out, at another place, in all cases."""
+
+import ast
+from dataclasses import dataclass
+
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, TOKEN, Edit, attribute, call, fresh, name
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+
+# So far a statement is moved.
+FARTHEST = 8
+
+
+@dataclass(eq=False)
+class Body:
+    """A row of statements.
+
+    Attributes
+    ----------
+    parent, field
+        It is ``parent.field``.
+    first, last : int
+        Which of its statements are exchanged.
+    whole : list of ast.stmt
+    """
+
+    parent: ast.AST
+    field: str
+    first: int
+    last: int
+    whole: list
+
+    @property
+    def node(self):
+        """list of ast.stmt: What stands there, or what did."""
+        return self.whole[self.first:self.last]
+
+    @property
+    def statement(self):
+        """ast.stmt: The first one."""
+        return self.whole[self.first]
+
+    def put(self, statements):
+        """Let other statements stand there."""
+        row = [*self.whole[: self.first], *statements, *self.whole[self.last:]]
+        setattr(self.parent, self.field, row or [ast.Pass()])
+
+    def restore(self):
+        """Let stand there what did."""
+        setattr(self.parent, self.field, self.whole)
+
+
+def of_statements(tree):
+    """Yield the statements of a function in other ways.
+
+    Parameters
+    ----------
+    tree : ast.FunctionDef
+    """
+    for parent in ast.walk(tree):
+        for field in ("body", "orelse"):
+            row = getattr(parent, field, None)
+            if isinstance(row, list):
+                for k, statement in enumerate(row):
+                    if not isinstance(statement, (ast.Return, ast.FunctionDef)) and not is_text(statement):
+                        yield from of_statement(Body(parent, field, k, k + 1, row), statement)
+                        yield from elsewhere(parent, field, row, k)
+
+
+def is_text(statement):
+    """Tell whether a statement is only there to be read."""
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def of_statement(body, statement):
+    """Yield a statement left out, or done in another way."""
+    yield Edit(left_out(statement), CALL, body, [])
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        yield from added_up(body, statement)
+    if isinstance(statement, ast.AugAssign):
+        yield from set_or_added(body, statement)
+    if isinstance(statement, ast.If):
+        turned = ast.If(ast.UnaryOp(ast.Not(), statement.test), statement.body, statement.orelse)
+        yield Edit(Label.MASK_FROM_WRONG_TENSOR, TOKEN, body, [turned])
+        yield Edit(Label.MASK_FROM_WRONG_TENSOR, CALL, body, statement.body)
+        yield Edit(Label.MASK_FROM_WRONG_TENSOR, CALL, body, statement.orelse)
+
+
+def left_out(statement):
+    """Return what it means that a statement does not belong."""
+    if isinstance(statement, ast.AugAssign):
+        added = isinstance(statement.op, (ast.Add, ast.Sub))
+        return Label.EXTRA_TERM if added else Label.WRONG_FUNCTION
+    return Label.STALE_BUFFER if isinstance(statement, ast.Assign) else Label.EXTRA_TERM
+
+
+def added_up(body, statement):
+    """Yield what is assigned added to what was there."""
+    target = statement.targets[0]
+    if not isinstance(target, (ast.Name, ast.Subscript, ast.Attribute)):
+        return
+    # What is computed from what it was is handed on.
+    handed_on = any(ast.unparse(one) == ast.unparse(target) for one in ast.walk(statement.value))
+    label = Label.MISSING_TERM if handed_on else Label.STALE_BUFFER
+    for operator in (ast.Add(), ast.Sub()):
+        yield Edit(label, TOKEN + 0.1, body, [ast.AugAssign(target, operator, statement.value)])
+    if isinstance(target, ast.Subscript):
+        yield Edit(Label.STALE_BUFFER, TOKEN + 0.2, body, [added_at(target, "add", statement.value)])
+
+
+def set_or_added(body, statement):
+    """Yield what is added up assigned, taken away, or added for each index."""
+    target, value, kind = statement.target, statement.value, type(statement.op)
+    yield Edit(Label.STALE_BUFFER, TOKEN + 0.1, body, [ast.Assign([target], value)])
+    if kind not in (ast.Add, ast.Sub):
+        return
+    other = ast.Sub() if kind is ast.Add else ast.Add()
+    yield Edit(Label.WRONG_FUNCTION, TOKEN, body, [ast.AugAssign(target, other, value)])
+    if isinstance(target, ast.Subscript):
+        function = "add" if kind is ast.Add else "subtract"
+        yield Edit(Label.MISSING_TERM, TOKEN, body, [added_at(target, function, value)])
+
+
+def added_at(target, function, value):
+    """Return the call of ``np.add.at`` for a part of an array."""
+    at = attribute(attribute(name("np"), function), "at")
+    return ast.Expr(call(at, fresh(target.value), fresh(target.slice), value))
+
+
+def elsewhere(parent, field, row, k):
+    """Yield a row with a statement at another place, also into a loop and out of it."""
+    statement = row[k]
+    for j in range(max(0, k - FARTHEST), min(len(row), k + FARTHEST + 1)):
+        if j not in (k, k - 1) and not isinstance(row[j], ast.Return):
+            first, last = min(j, k), max(j, k) + 1
+            moved = [*row[first:k], *row[k + 1:last]]
+            moved.insert(j - first, statement)
+            yield Edit(Label.STALE_BUFFER, CALL, Body(parent, field, first, last, row), moved)
+    if not isinstance(statement, ast.For):
+        return
+
+    def loop(statements):
+        return ast.For(statement.target, statement.iter, statements, statement.orelse)
+
+    for number, inner in enumerate(statement.body if len(statement.body) > 1 else ()):
+        rest = loop([*statement.body[:number], *statement.body[number + 1:]])
+        for moved in ([inner, rest], [rest, inner]):
+            yield Edit(Label.STALE_BUFFER, CALL, Body(parent, field, k, k + 1, row), moved)
+    if k:
+        inside = [loop([row[k - 1], *statement.body])]
+        yield Edit(Label.STALE_BUFFER, CALL, Body(parent, field, k - 1, k + 1, row), inside)
+    if k + 1 < len(row) and not isinstance(row[k + 1], ast.Return):
+        inside = [loop([*statement.body, row[k + 1]])]
+        yield Edit(Label.STALE_BUFFER, CALL, Body(parent, field, k, k + 2, row), inside)
