@@ -31,12 +31,27 @@ def grown(own, other, text):
         more, fewer = theirs - mine, mine - theirs
         if not mine & theirs or (more and fewer) or not (more or fewer):
             continue
-        if kinds is SUMS:
-            return Label.MISSING_TERM if more else Label.EXTRA_TERM
-        if fewer:
+        if kinds is SUMS and more:
+            # What a step of a descent makes of a weight is that weight later.
+            stepped = isinstance(own, ast.Name) and all(inverse for inverse, _ in more)
+            return Label.STALE_BUFFER if stepped else Label.MISSING_TERM
+        if kinds is SUMS and not isinstance(own, ast.Name):
+            return Label.EXTRA_TERM
+        if fewer or (isinstance(own, ast.Name) and len(more) > 1):
             return Label.WRONG_FUNCTION
         return of_factors([operand for _, operand in more], text)
-    return None
+    return Label.PRE_ACTIVATION if is_activated(own, other, text) else None
+
+
+def is_activated(own, other, text):
+    """Tell whether a name stands for a function of another one, and of nothing else."""
+    made = text.definitions.get(getattr(other, "id", None))
+    if made is None or not isinstance(own, ast.Name):
+        return False
+    called = {id(one.func) for one in ast.walk(made) if isinstance(one, ast.Call)}
+    inside = {id(part) for one in ast.walk(made) if id(one) in called for part in ast.walk(one)}
+    names = {one.id for one in ast.walk(made) if isinstance(one, ast.Name) and id(one) not in inside}
+    return bool(called) and names == {own.id}
 
 
 def of_factors(found, text):

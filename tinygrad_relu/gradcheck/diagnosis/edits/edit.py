@@ -12,6 +12,8 @@ import numpy as np
 TOKEN, CALL, OPERAND, LONG_OPERAND, EXPRESSION = 17.5, 18.0, 18.5, 19.2, 19.8
 # What is added where the label says little.
 VAGUE_COST = 3.6
+# What is shorter says little by itself.
+SHORT = 6
 # Of edits of one cost, the shorter one goes first.
 LENGTH_COST = 2e-4
 
@@ -46,11 +48,15 @@ class Edit:
         """float: The cost, and a little more for a longer text."""
         return self.cost + LENGTH_COST * len(written(self.new))
 
-    @property
     def words(self):
-        """str: What is to be written, and for what."""
-        old, new = written(self.place.node), written(self.new)
-        return f"{new} in the place of {old}" if old else new
+        """Return what is to be written, and for what; of a short place, with what is around it."""
+        whole = self.place
+        while len(old := written(whole.node)) < SHORT and getattr(whole, "around", None) is not None:
+            whole = whole.around
+        self.place.put(self.new)
+        new = written(self.new if whole is self.place else whole.node)
+        self.place.restore()
+        return f"{new} in the place of {old}" if new else f"nothing in the place of {old}"
 
 
 def written(node):

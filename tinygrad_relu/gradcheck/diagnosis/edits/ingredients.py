@@ -162,23 +162,36 @@ def exchange_means(text, place, one):
     """Return what it means to write something for an ingredient."""
     if in_comparison(place) or is_mask_like(place.value):
         return Label.MASK_FROM_WRONG_TENSOR
-    if place.is_key or np.asarray(place.value).dtype.kind in "iu" and np.ndim(place.value):
+    if place.is_key or (is_index(place.value) and is_index(one.value)):
         return Label.PERMUTED
     if is_whole(place.value):
         return Label.AVERAGED if is_count(one.value, one.node) else Label.WRONG_FUNCTION
     own, other = np.asarray(place.value), np.asarray(one.value)
     found = exchanged(own, other) if own.size > 1 and own.dtype.kind == other.dtype.kind == "f" else None
+    if found is None and not isinstance(place.node, LEAVES) and is_apart_by_a_number(own, other):
+        return Label.MISSING_TERM
     return (
         found or grown(place.node, one.node, text)
         or text.meanings.of_exchange(place, own, other) or Label.WRONG_FUNCTION
     )
 
 
-def insertions(_, place, found):
+def is_index(x):
+    """Tell whether a value is an array of whole numbers."""
+    return is_array(x) and x.dtype.kind in "iu" and x.ndim > 0
+
+
+def is_apart_by_a_number(own, other):
+    """Tell whether two arrays differ by the same number in all elements."""
+    return own.size > 1 and np.ptp(other - own) <= 1e-12 * np.abs(own).max()
+
+
+def insertions(text, place, found):
     """Yield a place with an ingredient as one more factor, divisor, term or matrix.
 
     Parameters
     ----------
+    text : Text
     place : Place
     found : list of Ingredient
     """
@@ -190,9 +203,9 @@ def insertions(_, place, found):
     for one in found:
         cost = OPERAND if one.is_leaf else LONG_OPERAND
         operand = beside(one, shape)
-        if operand is not None and not in_product:
+        if operand is not None and not in_product and np.any(own):
             def means(one=one):
-                return insertion_means(place, one)
+                return insertion_means(text, place, one)
 
             yield Edit(means, cost, place, ast.BinOp(node, ast.Mult(), operand))
             if not is_mask(one.value) and np.all(one.value):
@@ -206,7 +219,7 @@ def insertions(_, place, found):
                 yield Edit(Label.MISSING_FACTOR, cost, place, ast.BinOp(node, ast.MatMult(), matrix))
 
 
-def insertion_means(place, one):
+def insertion_means(text, place, one):
     """Return what it means to leave out a factor: that of a power belongs to another rule."""
     if in_comparison(place):
         return Label.MASK_FROM_WRONG_TENSOR
@@ -217,6 +230,8 @@ def insertion_means(place, one):
         isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and ast.unparse(node.left) == one.text
         for node in ast.walk(place.node)
     )
+    if one.text in text.switches:
+        return Label.MASK_FORGOTTEN
     return Label.WRONG_FUNCTION if squared or lowered else inserted(one)
 
 
@@ -224,8 +239,24 @@ def term_means(place, one):
     """Return what it means to leave out a term: that of an exponent is a factor."""
     if in_comparison(place):
         return Label.MASK_FROM_WRONG_TENSOR
+    if is_product(place.node):
+        one_side, other = place.node.left, place.node.right
+        if one.text in map(ast.unparse, (one_side, other)) and not is_negative(other):
+            return Label.WRONG_FUNCTION  # 1 more in the other factor
     doubled = ast.unparse(place.node) == one.text
     return Label.MISSING_FACTOR if doubled or place.is_given_to({"exp"}) else Label.MISSING_TERM
+
+
+def is_negative(node):
+    """Tell whether an expression has a minus in front."""
+    while isinstance(node, ast.BinOp):
+        node = node.left
+    return isinstance(node, ast.UnaryOp)
+
+
+def is_product(node):
+    """Tell whether an expression is a product."""
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)
 
 
 def is_beside(place, operators):

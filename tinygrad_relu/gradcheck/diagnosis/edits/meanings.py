@@ -52,8 +52,6 @@ def exchanged(own, other):
         return None
     with np.errstate(all="ignore"):
         ratio = other / own
-    if np.ptp(other - own) <= 1e-12 * np.abs(own).max():
-        return Label.MISSING_TERM
     finite = np.isfinite(ratio)
     if finite.all() and np.ptp(ratio) <= 1e-9 * np.abs(ratio).max():
         c = float(ratio.ravel()[0])
@@ -96,6 +94,12 @@ class Meanings:
     def sections(self):
         """list of Section: The elementwise functions of the forward."""
         return list(sections(self.one.graph))
+
+    def is_forward(self, value):
+        """Tell whether an array is a value of the forward."""
+        if self.one.graph is None or not is_array(value) or value.size < 2:
+            return False
+        return (self.known.find(value) or ("",))[0] == "forward"
 
     def of_exchange(self, place, own, other):
         """Return what it means that another value has to stand at a place, or None if it says nothing.

@@ -14,6 +14,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     called,
     is_array,
     is_float,
+    is_value,
     negative,
     number,
 )
@@ -43,14 +44,17 @@ def of_operators(text, place):
     if kind is ast.Sub:
         yield other(wrong, TOKEN, left, ast.Add(), right)
         yield other(wrong, TOKEN + 0.1, right, ast.Sub(), left)
-    if kind in (ast.Add, ast.Sub) and not place.is_key:
+    if kind in (ast.Add, ast.Sub) and place.is_key:
+        yield Edit(lambda: index_means(text, place), TOKEN - 0.1, place, left)
+    elif kind in (ast.Add, ast.Sub):
         rest = right if kind is ast.Add else negative(right)
         if isinstance(left, ast.BinOp) and isinstance(left.op, ast.Mult):
             both = ast.BinOp(left.right, node.op, right)
             yield other(Label.MISSING_FACTOR, CALL, left.left, ast.Mult(), both)
         for kept, lost in ((left, right), (rest, left)):
-            label = Label.WRONG_FUNCTION if isinstance(lost, ast.Constant) else Label.EXTRA_TERM
-            yield Edit(label, TOKEN + 0.2, place, kept)
+            yield Edit(
+                lambda kept=kept, lost=lost: extra(text, place, kept, lost), TOKEN + 0.2, place, kept
+            )
     if kind is ast.Mult:
         yield other(Label.WRONG_FUNCTION, TOKEN, left, ast.Div(), right)
         yield Edit(lambda: superfluous(text, right), TOKEN + 0.2, place, left)
@@ -72,6 +76,20 @@ def of_operators(text, place):
         yield other(Label.WRONG_FUNCTION, CALL, left, ast.Mult(), right)
 
 
+def extra(text, place, kept, lost):
+    """Return what it means that a term does not belong: in a value of the forward, it is another one."""
+    if isinstance(lost, ast.Constant):
+        return Label.WRONG_FUNCTION
+    value = text.at(kept).value if id(kept) in text.by_node else None
+    if is_value(value) and np.shape(value) == np.shape(place.value):
+        found = text.meanings.of_exchange(place, np.asarray(place.value), np.asarray(value))
+        if found is not None:
+            return found
+        if text.meanings.is_forward(place.value):
+            return Label.WRONG_FUNCTION
+    return Label.EXTRA_TERM
+
+
 def superfluous(text, factor, divides=False):
     """Return what it means that a factor, or what something is divided by, does not belong."""
     value = text.at(factor).value
@@ -90,8 +108,9 @@ def of_signs(_, place):
     node = place.node
     wrong = Label.MASK_FROM_WRONG_TENSOR if in_comparison(place) else Label.WRONG_FUNCTION
     if isinstance(node, ast.UnaryOp):
+        turned = Label.PERMUTED if place.is_key else wrong
         is_sign = isinstance(node.op, ast.USub)
-        yield Edit(wrong if is_sign else Label.MASK_FROM_WRONG_TENSOR, TOKEN, place, node.operand)
+        yield Edit(turned if is_sign else Label.MASK_FROM_WRONG_TENSOR, TOKEN, place, node.operand)
         return
     if is_array(place.value) and place.value.dtype.kind == "b":
         turned = ast.UnaryOp(ast.Invert(), node)
@@ -117,7 +136,7 @@ def of_comparisons(_, place):
             yield Edit(label, TOKEN - 0.1, place, ast.Compare(node.left, [kind()], node.comparators))
 
 
-def of_numbers(_, place):
+def of_numbers(text, place):
     """Yield another number; and whole numbers one more and one less."""
     node = place.node
     if isinstance(node, ast.Constant) and isinstance(node.value, bool):
@@ -126,18 +145,20 @@ def of_numbers(_, place):
         x = node.value
         for other in dict.fromkeys((x + 1, x - 1, -x, 2 * x, x / 2, *NUMBERS)):
             if other != x:
-                yield Edit(lambda: of_number(place), TOKEN, place, number(other))
+                yield Edit(lambda other=other: of_number(text, place, other), TOKEN, place, number(other))
 
 
-def of_number(place):
+def of_number(text, place, other):
     """Return what it means that a number has to be another one."""
     if isinstance(place.parent, ast.keyword) and place.parent.arg == "axis":
         return Label.SUMMED
-    if place.is_key or in_range(place):
+    if place.is_key:
+        return index_means(text, place)
+    if in_range(place):
         return Label.SHIFTED
     if in_comparison(place):
         return Label.MASK_FROM_WRONG_TENSOR
-    return Label.WRONG_FUNCTION
+    return Label.WRONG_FUNCTION if other else Label.EXTRA_TERM
 
 
 def of_arrangement(_, place):
@@ -195,6 +216,6 @@ def index_means(text, place):
     here = place
     while here is not None and not (isinstance(here.parent, ast.Subscript) and here.field == "slice"):
         here = here.around
-    if here is None:
+    if here is None or not here.around.is_read:
         return Label.SHIFTED
     return Label.STALE_BUFFER if text.is_filled(here.parent.value) else Label.SHIFTED

@@ -3,12 +3,14 @@
 import ast
 import copy
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import called
 
+# Of so many numbers it is noted which ones an expression was.
+MOST_NUMBERS = 3
 # Names of ours in the text while it is looked at.
 SEEN, ENDED = "_tinygrad_relu_seen", "_tinygrad_relu_ended"
 
@@ -30,6 +32,8 @@ class Place:
         What it was when it was worked out first; arrays are copied.
     rounds : int
         How often it was worked out.
+    numbers : set of float
+        What plain numbers it was in all rounds, up to `MOST_NUMBERS`.
     """
 
     parent: ast.AST
@@ -40,6 +44,7 @@ class Place:
     around: "Place | None"
     value: object = None
     rounds: int = 0
+    numbers: set = field(default_factory=set)
 
     def put(self, node):
         """Let another expression stand there."""
@@ -127,9 +132,19 @@ class Text:
         found = {}
         for node in ast.walk(self.program.tree):
             for target in node.targets if isinstance(node, ast.Assign) else ():
-                if isinstance(target, ast.Name):
-                    found.setdefault(target.id, []).append(node.value)
+                pairs = [(target, node.value)]
+                if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                    pairs = zip(target.elts, node.value.elts)
+                for one, value in pairs:
+                    if isinstance(one, ast.Name):
+                        found.setdefault(one.id, []).append(value)
         return {key: values[0] for key, values in found.items() if len(values) == 1}
+
+    @functools.cached_property
+    def switches(self):
+        """set of str: The expressions that are 0 in some rounds, and 1 in all others."""
+        found = {ast.unparse(place.node) for place in self.places if place.numbers == {0.0, 1.0}}
+        return found | {key for key, made in self.definitions.items() if ast.unparse(made) in found}
 
     def is_filled(self, node):
         """Tell whether an expression is a container that was filled bit by bit, such as by a loop."""
@@ -166,6 +181,8 @@ class Text:
         place.rounds += 1
         if isinstance(x, (np.ndarray, list, dict, set)):
             self.objects[id(x)] = x
+        elif isinstance(x, (int, float, np.integer, np.floating)) and len(place.numbers) < MOST_NUMBERS:
+            place.numbers.add(float(x))
         if place.rounds == 1:
             place.value = x.copy() if isinstance(x, np.ndarray) else x
         return x

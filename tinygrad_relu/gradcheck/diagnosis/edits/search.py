@@ -39,7 +39,7 @@ SMALL = (
 )
 # What all may cost, in seconds as estimated beforehand, so that the answer does not depend on how busy the
 # machine is; and what a try, an expression that is worked out in it, and an element of an array do.
-BUDGET = 8.0
+BUDGET = 6.0
 TRY_COST, EXPRESSION_COST, ELEMENT_COST = 3e-4, 2e-6, 4e-9
 
 
@@ -141,7 +141,7 @@ class Search:
                 line = self.text.program.line(edit.place.statement)
                 vague = label is Label.WRONG_FUNCTION and edit.cost >= EXPRESSION
                 cost = edit.total + VAGUE_COST * vague
-                words = f"is wrong because of {line}, in the backward: with {edit.words} it is right"
+                words = f"is wrong because of {line}, in the backward: with {edit.words()} it is right"
                 self.found.append(
                     Candidate(label, cost, words, frozenset(mended), details={"backward": line})
                 )

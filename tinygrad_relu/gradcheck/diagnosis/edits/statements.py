@@ -98,9 +98,13 @@ def added_up(body, statement):
     target = statement.targets[0]
     if not isinstance(target, (ast.Name, ast.Subscript, ast.Attribute)):
         return
-    # What is computed from what it was is handed on.
-    handed_on = any(ast.unparse(one) == ast.unparse(target) for one in ast.walk(statement.value))
-    label = Label.MISSING_TERM if handed_on else Label.STALE_BUFFER
+    # What the loop around reads is handed on from round to round, and no mere sum.
+    around = body.parent if isinstance(body.parent, ast.For) else statement.value
+    read = (
+        ast.unparse(one) for one in ast.walk(around)
+        if isinstance(getattr(one, "ctx", None), ast.Load)
+    )
+    label = Label.MISSING_TERM if ast.unparse(target) in read else Label.STALE_BUFFER
     for operator in (ast.Add(), ast.Sub()):
         yield Edit(label, TOKEN + 0.1, body, [ast.AugAssign(target, operator, statement.value)])
     if isinstance(target, ast.Subscript):

@@ -1,0 +1,207 @@
+"""Mistakes that the text of a backward shows: it is written otherwise at one place, until it is right."""
+
+import types
+
+import numpy as np
+import pytest
+from edited_models import defined, report_on
+
+from tinygrad_relu.gradcheck import check_gradients
+from tinygrad_relu.gradcheck.diagnosis import Label
+
+LAYER = '''
+def forward(x, W, b):
+    z = x @ W + b
+    h = np.tanh(z) * np.where(z > 0.1, 1.0, 0.3)
+    return np.sum(h ** 2, axis=1)
+def backward(dout, x, W, b):
+    z = x @ W + b
+    t, slope = np.tanh(z), np.where(z > 0.1, 1.0, 0.3)
+    h = t * slope
+    dh = 2 * h * dout[:, None]
+    dz = dh * slope * (1 - t ** 2)
+    dW = x.T @ dz
+    db = dz.sum(axis=0)
+    return dz @ W.T, dW, db
+rng = np.random.default_rng(0)
+INPUTS = [rng.normal(size=(3, 3)) for _ in range(2)] + [rng.normal(size=3)]
+'''
+
+# Each sample takes one way or the other, which arrays that record their steps do not see.
+HINGES = '''
+X = np.random.default_rng(1).normal(size=(9, 3))
+y = np.array([1, -1, 1, 1, -1, -1, 1, -1, 1])
+def forward(w):
+    total = 0.0
+    for xi, yi in zip(X, y):
+        margin = 1 - yi * (xi @ w)
+        if margin > 1:
+            total = total + 2 * margin - 1
+        elif margin > 0:
+            total = total + margin ** 2
+    return total / len(X)
+def backward(w):
+    g = np.zeros_like(w)
+    for xi, yi in zip(X, y):
+        margin = 1 - yi * (xi @ w)
+        if margin > 1:
+            g += -2 * yi * xi
+        elif margin > 0:
+            g += -2 * margin * yi * xi
+    return g / len(X)
+INPUTS = [np.random.default_rng(2).normal(size=3)]
+'''
+
+PENDULUM = '''
+def forward(start, length):
+    angle, speed, path = start[:3], start[3:], []
+    for _ in range(5):
+        speed = speed - 0.2 * np.sin(angle) / length
+        angle = angle + 0.2 * speed
+        path.append(angle)
+    return np.stack(path)
+def backward(dout, start, length):
+    angle, speed, tape = start[:3], start[3:], []
+    for _ in range(5):
+        tape.append(angle)
+        speed = speed - 0.2 * np.sin(angle) / length
+        angle = angle + 0.2 * speed
+    dangle, dspeed = np.zeros(3), np.zeros(3)
+    dlength = np.zeros_like(length)
+    for t in reversed(range(5)):
+        dangle = dangle + dout[t]
+        dspeed = dspeed + 0.2 * dangle
+        dlength += dspeed * 0.2 * np.sin(tape[t]) / length ** 2
+        dangle = dangle - dspeed * 0.2 * np.cos(tape[t]) / length
+    return np.concatenate([dangle, dspeed]), dlength
+INPUTS = [np.random.default_rng(3).normal(size=6), np.array([1.3, 0.9, 1.1])]
+'''
+
+# Model, what is right and what is written, the wrong inputs, what is wrong, and what the report says.
+CASES = [
+    (LAYER, ["dz.sum(axis=0)", "dz.sum(axis=1)"], "b", Label.SUMMED, "dz.sum(axis=0) in the place of dz.sum(axis=1)"),
+    (LAYER, ["z > 0.1", "z < 0.1"], "x W b", Label.MASK_FROM_WRONG_TENSOR, "z > 0.1 in the place of z < 0.1"),
+    (LAYER, ["1 - t ** 2", "1 + t ** 2"], "x W b", Label.WRONG_FUNCTION, "1 - t ** 2 in the place of"),
+    (LAYER, ["x.T @ dz\n", "x @ dz\n"], "W", Label.TRANSPOSED, "x.T @ dz in the place of x @ dz"),
+    (LAYER, ["dz @ W.T", "dz @ W"], "x", Label.TRANSPOSED, "dz @ W.T in the place of dz @ W"),
+    (LAYER, ["2 * h * dout", "2 * t * dout"], "x W b", Label.MISSING_FACTOR, "2 * h"),
+    (LAYER, ["2 * h * dout[:, None]", "2 * h * dout[::-1][:, None]"], "x W b", Label.PERMUTED, "dout[::1]"),
+    (HINGES, ["if margin > 1:", "if margin < 1:"], "w", Label.MASK_FROM_WRONG_TENSOR, "margin > 1 in the place"),
+    (HINGES, ["-2 * yi * xi", "2 * yi * xi"], "w", Label.WRONG_FUNCTION, "in the place of"),
+    (HINGES, ["-2 * margin * yi", "-2 * yi"], "w", Label.MISSING_FACTOR, "margin"),
+    (HINGES, ["g += -2 * margin", "g = -2 * margin"], "w", Label.STALE_BUFFER, "g += "),
+    (HINGES, ["len(X)\n", "1\n"], "w", Label.CONSTANT_FACTOR, ""),
+    (PENDULUM, ["np.cos(tape[t])", "np.cos(tape[t - 1])"], "start length", Label.STALE_BUFFER,
+     "tape[t] in the place of tape[t - 1]"),
+    (PENDULUM, ["dangle = dangle + dout[t]", "dangle = dangle + dout[t - 4]"],
+     "start length", Label.SHIFTED, ""),
+    (PENDULUM, ["dlength += dspeed", "dlength = dspeed"], "length", Label.STALE_BUFFER, "dlength += "),
+    (PENDULUM, ["dspeed * 0.2 * np.cos(tape[t])", "0.2 * np.cos(tape[t])"],
+     "start length", Label.MISSING_FACTOR, "* dspeed"),
+    (PENDULUM, ["length ** 2", "length"], "length", Label.MISSING_FACTOR, "length"),
+    (PENDULUM, ["        dspeed = dspeed + 0.2 * dangle\n", "",
+                "np.cos(tape[t]) / length\n", "np.cos(tape[t]) / length\n        dspeed = dspeed + 0.2 * dangle\n"],
+     "start length", Label.STALE_BUFFER, "dspeed = dspeed + 0.2 * dangle"),
+]
+
+
+@pytest.mark.parametrize(("source", "edits", "wrong", "label", "words"), CASES)
+def test_the_report_says_what_to_write(source, edits, wrong, label, words):
+    report = report_on(source, edits, "model")
+    assert [entry.name for entry in report.inputs if not entry.ok] == wrong.split()
+    for name in wrong.split():
+        first = report[name].explanations[0]
+        assert first.label is label and words in first.claim, report[name].explanations
+
+
+def test_what_a_function_has_at_hand_is_as_it_was():
+    source = LAYER.replace("def backward", "data = np.ones(3)\nkept = {'calls': []}\ndef backward").replace(
+        "    dW = x.T", "    dz = dz * data\n    kept['calls'].append(1)\n    dW = x.T"
+    )
+    names = defined(source, ["1 - t ** 2", "1 + t ** 2"], "model.py", {"np": np})
+    code, data = names["backward"].__code__, names["data"]
+    before = set(names)
+    report = check_gradients(names["forward"], names["INPUTS"], backward=names["backward"])
+    assert not report.ok and "in the place of" in report["W"].explanations[0].claim
+    assert names["backward"].__code__ is code and set(names) == before
+    assert names["data"] is data and data.flags.writeable and (data == 1).all()
+    # The lists that it fills by itself are as long as its own calls make them.
+    assert len(names["kept"]["calls"]) < 500
+
+
+def test_methods_closures_and_helpers_are_edited_and_put_back(capsys):
+    def sigmoid_slope(s):
+        return s * (1 + s)
+
+    class Layer:
+        def __init__(self, W):
+            self.W, self.grads = W, {}
+
+        def forward(self, x):
+            self.x, self.s = x, 1 / (1 + np.exp(-x @ self.W))
+            return self.s
+
+        def backward(self, dout):
+            print("on the way back")
+            dz = dout * sigmoid_slope(self.s)
+            self.grads["W"] = self.x.T @ dz
+            return dz @ self.W.T
+
+    rng = np.random.default_rng(3)
+    layer, x = Layer(rng.normal(size=(3, 2))), rng.normal(size=(4, 3))
+
+    def backward(dout, x):
+        layer.forward(x)
+        return layer.backward(dout)
+
+    own = sigmoid_slope.__code__, Layer.backward.__code__, backward.__code__
+    report = check_gradients(layer.forward, [x], backward=backward)
+    first = report.inputs[0].explanations[0]
+    assert first.label is Label.WRONG_FUNCTION and "s * (1 - s) in the place of s * (1 + s)" in first.claim
+    assert (sigmoid_slope.__code__, Layer.backward.__code__, backward.__code__) == own
+    np.testing.assert_array_equal(layer.backward(np.ones((4, 2))), backward(np.ones((4, 2)), x))
+    assert capsys.readouterr().out.count("on the way back") < 300
+
+
+def test_what_the_forward_is_given_is_not_edited():
+    def forward(x):
+        return np.maximum(x, 0.2 * x)
+
+    def backward(dout, x):
+        y = forward(x)
+        return dout * np.where(y < 0, 1.0, 0.2)
+
+    x = np.random.default_rng(4).normal(size=6)
+    first = check_gradients(forward, [x], backward=backward).inputs[0].explanations[0]
+    assert first.label is Label.MASK_FROM_WRONG_TENSOR and "forward(-x)" not in first.claim
+
+
+def test_functions_without_a_text_have_the_other_explanations():
+    names = {"np": np}
+    exec(  # no file: nothing to read
+        compile("def backward(x):\n    return 2 * np.sin(x) * np.sin(x)", "nowhere.py", "exec"), names
+    )
+    assert isinstance(names["backward"], types.FunctionType)
+    report = check_gradients(
+        lambda x: np.sum(np.sin(x) ** 2), [np.random.default_rng(5).normal(size=4)],
+        backward=names["backward"],
+    )
+    first = report.inputs[0].explanations[0]
+    assert first.label is Label.WRONG_FUNCTION and "in the place of" not in first.claim
+
+
+def test_loops_that_might_not_end_are_left_alone():
+    source = '''
+def forward(x):
+    return np.sum(np.exp(x))
+def backward(x):
+    term, total, n = np.ones_like(x), np.zeros_like(x), 0
+    while n < 30:
+        total = total + term
+        n = n + 1
+        term = term * x / n
+    return total
+INPUTS = [np.array([0.3, -0.2])]
+'''
+    report = report_on(source, ["term * x / n", "term * x * n"], "model")
+    assert not report.ok and "in the place of" not in report["x"].explanations[0].claim
