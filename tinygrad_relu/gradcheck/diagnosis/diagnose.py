@@ -143,7 +143,7 @@ def with_synthesis(case, evidence, broken, candidates):
             candidate.label = of_a_term(evidence[0].graph, factor)
     candidates, wrong = [*candidates, *found], set(synthesis.wrong)
     if not wrong <= inputs_of(candidates, CERTAIN):
-        edited = edits(case, evidence)
+        edited = edits(case, evidence, explained=wrong <= inputs_of(candidates, BEHIND))
         candidates = [*candidates, *edited]
         if wrong <= inputs_of(edited, BEHIND):
             return candidates, synthesis.parts

@@ -40,18 +40,30 @@ def grown(own, other, text):
         if fewer or (isinstance(own, ast.Name) and len(more) > 1):
             return Label.WRONG_FUNCTION
         return of_factors([operand for _, operand in more], text)
-    return Label.PRE_ACTIVATION if is_activated(own, other, text) else None
+    return of_definition(own, other, text)
 
 
-def is_activated(own, other, text):
-    """Tell whether a name stands for a function of another one, and of nothing else."""
+def of_definition(own, other, text):
+    """Return what it means to write a name for another one that is made of it, or None if it is not."""
     made = text.definitions.get(getattr(other, "id", None))
     if made is None or not isinstance(own, ast.Name):
-        return False
+        return None
+    names = {one.id for one in ast.walk(made) if isinstance(one, ast.Name)}
+    if own.id not in names:
+        return None
+    if any(is_linear(node) for node in ast.walk(made)):
+        return Label.MISSING_FACTOR
     called = {id(one.func) for one in ast.walk(made) if isinstance(one, ast.Call)}
     inside = {id(part) for one in ast.walk(made) if id(one) in called for part in ast.walk(one)}
-    names = {one.id for one in ast.walk(made) if isinstance(one, ast.Name) and id(one) not in inside}
-    return bool(called) and names == {own.id}
+    plain = {one.id for one in ast.walk(made) if isinstance(one, ast.Name) and id(one) not in inside}
+    return Label.PRE_ACTIVATION if called and plain == {own.id} else None
+
+
+def is_linear(node):
+    """Tell whether an expression is a product with a matrix, or with its inverse."""
+    if isinstance(node, ast.BinOp):
+        return isinstance(node.op, ast.MatMult)
+    return isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("solve", "dot", "matmul")
 
 
 def of_factors(found, text):

@@ -5,7 +5,6 @@ import itertools
 
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     CALL,
-    OPERAND,
     TOKEN,
     Edit,
     attribute,
@@ -21,8 +20,9 @@ from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 #: Functions that are taken for each other.
 TWINS = (
-    ("sum", "mean"), ("max", "min"), ("maximum", "minimum"), ("sin", "cos"), ("sinh", "cosh"), ("tanh", "cosh"),
-    ("abs", "sign"), ("log", "log1p"), ("exp", "expm1"), ("argmax", "argmin"), ("triu", "tril"),
+    ("sum", "mean"), ("max", "min"), ("maximum", "minimum"), ("sin", "cos"), ("sinh", "cosh"),
+    ("tanh", "cosh"), ("abs", "sign"), ("log", "log1p"), ("exp", "expm1"), ("argmax", "argmin"),
+    ("triu", "tril"),
 )
 OVER_AXES = ("sum", "mean", "max", "min", "prod", "cumsum", "argmax", "argmin", "argsort", "sort")
 AXES = (0, 1, -1, 2, None, (0, 1), (0, 2), (1, 2), (0, 2, 3))

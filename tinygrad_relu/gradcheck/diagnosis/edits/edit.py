@@ -1,4 +1,4 @@
-"""`Edit`: a place in the text of a backward written otherwise; and what all kinds of them are made with."""
+"""`Edit`: a place in the text of a backward written otherwise; what all kinds of them are made with."""
 
 import ast
 import copy
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: What an edit costs; see `ranking`.  A sign, a name, a number; a call; what is to be put in or taken out as
-#: an operand, by a name or by a longer expression; a whole expression in the place of another.
+#: What an edit costs; see `ranking`.  A sign, a name, a number; a call; what is to be put in or taken out
+#: as an operand, by a name or by a longer expression; a whole expression in the place of another.
 TOKEN, CALL, OPERAND, LONG_OPERAND, EXPRESSION = 17.5, 18.0, 18.5, 19.2, 19.8
 # What is added where the label says little.
 VAGUE_COST = 3.6

@@ -15,12 +15,14 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     TOKEN,
     Edit,
     attribute,
+    call,
     fresh,
     is_array,
     is_float,
     is_value,
     is_whole,
     name,
+    number,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import exchanged, inserted, is_count, is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.operators import in_comparison
@@ -28,6 +30,10 @@ from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 # Longer expressions are nothing that was merely forgotten.
 LONGEST = 60
+# Names of what masks are made of.
+SHORTEST = 12
+#: Numbers that are easily forgotten.
+NUMBERS = [number(0.5), number(2.0)]
 LEAVES = (ast.Name, ast.Subscript, ast.Attribute)
 PARTS = (*LEAVES, ast.BinOp, ast.Call, ast.Compare, ast.UnaryOp)
 
@@ -83,7 +89,7 @@ def ingredients(text, forward):
     for place in text.places:
         if place.rounds and isinstance(place.node, PARTS):
             add(place.node, place.value)
-    for node in (*elements(text), *expressions(forward)):
+    for node in (*elements(text), *masks(text), *NUMBERS, *expressions(forward)):
         value = worked_out(node, text)
         if value is not None:
             add(node, value)
@@ -93,12 +99,22 @@ def ingredients(text, forward):
 def elements(text):
     """Yield the parts of arrays that belong to a round of a loop: ``x[i]`` for each array and index."""
     indices = {
-        place.node.id for place in text.places
-        if place.is_key and isinstance(place.node, ast.Name) and is_whole(place.value)
+        ast.unparse(place.node): place.node for place in text.places
+        if isinstance(place.parent, ast.Subscript) and place.field == "slice" and is_whole(place.value)
+        and not isinstance(place.node, ast.Constant)
     }
     for key, value in text.names.items():
-        for index in sorted(indices) if is_array(value) and value.ndim else ():
-            yield ast.Subscript(name(key), name(index), ast.Load())
+        for _, index in sorted(indices.items()) if is_array(value) and value.ndim else ():
+            yield ast.Subscript(name(key), fresh(index), ast.Load())
+
+
+def masks(text):
+    """Yield where each array of floats, or number of a round, is above 0, and where it is not."""
+    named = {ast.unparse(place.node): place for place in text.places if isinstance(place.node, LEAVES)}
+    for written, place in named.items():
+        if place.rounds and is_float(place.value) and place.is_read and len(written) <= SHORTEST:
+            for comparison in (">", "<", "<="):
+                yield ast.parse(f"{written} {comparison} 0", mode="eval").body
 
 
 def expressions(codes):
@@ -117,7 +133,7 @@ def expressions(codes):
 def worked_out(node, text):
     """Return what an expression of the forward comes to with the names of a backward, or None."""
     names = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
-    if not names & {*text.names} or not names <= {*text.names, *text.program.globals}:
+    if not names <= {*text.names, *text.program.globals} or (names and not names & {*text.names}):
         return None
     whole = ast.fix_missing_locations(ast.Expression(fresh(node)))
     try:
@@ -166,6 +182,8 @@ def exchange_means(text, place, one):
         return Label.PERMUTED
     if is_whole(place.value):
         return Label.AVERAGED if is_count(one.value, one.node) else Label.WRONG_FUNCTION
+    if one.text == target_of(place.statement):
+        return Label.STALE_BUFFER
     own, other = np.asarray(place.value), np.asarray(one.value)
     found = exchanged(own, other) if own.size > 1 and own.dtype.kind == other.dtype.kind == "f" else None
     if found is None and not isinstance(place.node, LEAVES) and is_apart_by_a_number(own, other):
@@ -174,6 +192,12 @@ def exchange_means(text, place, one):
         found or grown(place.node, one.node, text)
         or text.meanings.of_exchange(place, own, other) or Label.WRONG_FUNCTION
     )
+
+
+def target_of(statement):
+    """Return the text of what a statement gives a value, or None."""
+    targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+    return ast.unparse(targets[0]) if targets[0] is not None else None
 
 
 def is_index(x):
@@ -212,11 +236,14 @@ def insertions(text, place, found):
                 yield Edit(means, cost + 0.1, place, ast.BinOp(node, ast.Div(), operand))
         if operand is not None and not in_sum and is_float(one.value):
             for operator in (ast.Add(), ast.Sub()):
-                yield Edit(term_means(place, one), cost + 0.05, place, ast.BinOp(node, operator, operand))
-        square = np.ndim(one.value) == 2 and len({*np.shape(one.value)}) == 1
-        if square and len(shape) == 2 and shape[1] == len(one.value):
-            for matrix in (fresh(one.node), attribute(fresh(one.node), "T")):
-                yield Edit(Label.MISSING_FACTOR, cost, place, ast.BinOp(node, ast.MatMult(), matrix))
+                label = term_means(place, one, isinstance(operator, ast.Sub))
+                yield Edit(label, cost + 0.05, place, ast.BinOp(node, operator, operand))
+        if np.ndim(one.value) == 2 and len({*np.shape(one.value)}) == 1:
+            for product in with_a_matrix(node, shape, one):
+                yield Edit(Label.MISSING_FACTOR, cost, place, product)
+    for axis in range(len(shape)):
+        total = call(attribute(node, "sum"), axis=number(axis), keepdims=number(True))
+        yield Edit(Label.MISSING_FACTOR, LONG_OPERAND, place, ast.BinOp(node, ast.Div(), total))
 
 
 def insertion_means(text, place, one):
@@ -226,25 +253,37 @@ def insertion_means(text, place, one):
     if is_beside(place, ast.Pow) and place.field == "right":
         return Label.WRONG_FUNCTION
     squared = ast.unparse(place.node) == one.text and is_beside(place, (ast.Add, ast.Sub))
-    lowered = any(
-        isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and ast.unparse(node.left) == one.text
-        for node in ast.walk(place.node)
+    powers = (
+        node for node in ast.walk(place.node)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
     )
+    lowered = any(ast.unparse(node.left) == one.text for node in powers)
     if one.text in text.switches:
         return Label.MASK_FORGOTTEN
     return Label.WRONG_FUNCTION if squared or lowered else inserted(one)
 
 
-def term_means(place, one):
+def term_means(place, one, taken_away):
     """Return what it means to leave out a term: that of an exponent is a factor."""
     if in_comparison(place):
         return Label.MASK_FROM_WRONG_TENSOR
     if is_product(place.node):
         one_side, other = place.node.left, place.node.right
-        if one.text in map(ast.unparse, (one_side, other)) and not is_negative(other):
+        beside = one.text in map(ast.unparse, (one_side, other))
+        if beside and (is_negative(one_side) or is_negative(other)) == taken_away:
             return Label.WRONG_FUNCTION  # 1 more in the other factor
     doubled = ast.unparse(place.node) == one.text
     return Label.MISSING_FACTOR if doubled or place.is_given_to({"exp"}) else Label.MISSING_TERM
+
+
+def with_a_matrix(node, shape, one):
+    """Yield an expression times a square matrix, from either side, and solved with it."""
+    for matrix in (fresh(one.node), attribute(fresh(one.node), "T")):
+        if shape and shape[-1] == len(one.value):
+            yield ast.BinOp(node, ast.MatMult(), matrix)
+        if shape and shape[0] == len(one.value):
+            yield ast.BinOp(matrix, ast.MatMult(), node)
+            yield call(attribute(attribute(name("np"), "linalg"), "solve"), matrix, node)
 
 
 def is_negative(node):

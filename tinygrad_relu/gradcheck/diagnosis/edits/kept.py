@@ -1,4 +1,4 @@
-"""`Kept`: what outlives a call of the user's functions, and has to stay as it is while edits are tried."""
+"""`Kept`: what outlives a call of the user's functions, and has to stay while edits are tried."""
 
 import contextlib
 

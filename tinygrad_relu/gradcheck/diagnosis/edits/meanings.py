@@ -5,7 +5,7 @@ import functools
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.edits.edit import is_array, is_float, is_value, is_whole
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import called, is_array, is_float, is_value, is_whole
 from tinygrad_relu.gradcheck.diagnosis.functions import two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.relations import Relation, comes_from, of_data, relation
@@ -25,7 +25,7 @@ def is_count(value, node):
         return False
     if isinstance(node, ast.BinOp):
         return is_count(value, node.left) or is_count(value, node.right)
-    return is_whole(value)
+    return is_whole(value) or (isinstance(node, ast.Call) and called(node) == "sum")
 
 
 def is_mask(value):
@@ -84,11 +84,19 @@ class Meanings:
 
     @functools.cached_property
     def known(self):
-        """Known: The values and the right cotangents of the forward."""
-        graph = self.one.graph
+        """Known: The values and the right cotangents of the forward, and what these are added up of."""
+        graph, right = self.one.graph, self.one.right
         found = {("forward", k): step.value for k, step in enumerate(graph.steps)}
-        found |= {("cotangent", k): self.one.right[k] for k in graph.live}
+        found |= {("cotangent", k): right[k] for k in graph.live}
+        for k in graph.live:
+            parts = graph.steps[k].pull(right[k]) if graph.steps[k].references else ()
+            found |= {("part", k, slot): parts[slot] for slot, _ in graph.edges(k)}
         return Known({key: x for key, x in found.items() if x.size > 1 and x.dtype.kind == "f"})
+
+    def is_known(self, value):
+        """Tell whether a value is right, as far as the forward shows it."""
+        known = self.one.graph is not None and is_array(value) and value.size > 1
+        return known and self.known.find(value) is not None
 
     @functools.cached_property
     def sections(self):
@@ -112,7 +120,7 @@ class Meanings:
         if self.one.graph is None or own.dtype.kind != "f" or other.dtype.kind != "f":
             return None
         given, meant = self.known.find(own), self.known.find(other)
-        if given is None or meant is None or given[0] != meant[0]:
+        if given is None or meant is None or given[0] != meant[0] or given[0] == "part":
             return None
         graph, (a, b) = self.one.graph, (given[1], meant[1])
         if given[0] == "cotangent":

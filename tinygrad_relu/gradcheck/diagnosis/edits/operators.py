@@ -158,7 +158,10 @@ def of_number(text, place, other):
         return Label.SHIFTED
     if in_comparison(place):
         return Label.MASK_FROM_WRONG_TENSOR
-    return Label.WRONG_FUNCTION if other else Label.EXTRA_TERM
+    if other == 0:
+        return Label.STALE_BUFFER if text.is_forward_target(place.statement) else Label.EXTRA_TERM
+    product = isinstance(place.parent, ast.BinOp) and isinstance(place.parent.op, ast.Mult)
+    return Label.EXTRA_TERM if other == 1 and product else Label.WRONG_FUNCTION
 
 
 def of_arrangement(_, place):
@@ -208,7 +211,8 @@ def of_index(text, place):
     if not whole or isinstance(node, ast.Constant):
         return
     for operator in (ast.Add(), ast.Sub()):
-        yield Edit(lambda: index_means(text, place), TOKEN + 0.1, place, ast.BinOp(node, operator, number(1)))
+        other = ast.BinOp(node, operator, number(1))
+        yield Edit(lambda: index_means(text, place), TOKEN + 0.1, place, other)
 
 
 def index_means(text, place):

@@ -122,6 +122,13 @@ class Text:
         self.names, self.objects = {}, {}
         self.observe(call)
 
+    def turn(self, place):
+        """Return what to sort places by: what is made of statements whose value is right comes last."""
+        statement = place.statement
+        made = self.by_node.get(id(getattr(statement, "value", None)))
+        right = made is None or self.meanings.is_known(made.value)
+        return right, statement.lineno
+
     def at(self, node):
         """Return the place of an expression."""
         return self.by_node[id(node)]
@@ -139,6 +146,16 @@ class Text:
                     if isinstance(one, ast.Name):
                         found.setdefault(one.id, []).append(value)
         return {key: values[0] for key, values in found.items() if len(values) == 1}
+
+    def is_forward_target(self, statement):
+        """Tell whether a statement changes a value of the forward, in place."""
+        if not isinstance(statement, ast.AugAssign):
+            return False
+        target = ast.unparse(statement.target)
+        return any(
+            self.meanings.is_forward(place.value)
+            for place in self.places if place.rounds and ast.unparse(place.node) == target
+        )
 
     @functools.cached_property
     def switches(self):
@@ -198,14 +215,14 @@ def places(tree):
     found = []
 
     def walk(node, statement, around):
-        for field, value in ast.iter_fields(node):
+        for name, value in ast.iter_fields(node):
             row = value if isinstance(value, list) else [value]
             for number, child in enumerate(row):
                 if not isinstance(child, ast.AST) or isinstance(child, ast.arguments):
                     continue
                 inside, index = around, number if isinstance(value, list) else None
                 if isinstance(child, ast.expr):
-                    inside = Place(node, field, index, child, statement, around)
+                    inside = Place(node, name, index, child, statement, around)
                     found.append(inside)
                 walk(child, child if isinstance(child, ast.stmt) else statement, inside)
 

@@ -1,9 +1,8 @@
 """Look for the edit of the user's backward that makes it right."""
 
-import ast
 import contextlib
+import functools
 import io
-import itertools
 
 import numpy as np
 
@@ -15,7 +14,12 @@ from tinygrad_relu.gradcheck.diagnosis.edits.calls import (
     of_subscripts,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import EXPRESSION, VAGUE_COST
-from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import exchanges, ingredients, insertions
+from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import (
+    LEAVES,
+    exchanges,
+    ingredients,
+    insertions,
+)
 from tinygrad_relu.gradcheck.diagnosis.edits.kept import Kept
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import Meanings
 from tinygrad_relu.gradcheck.diagnosis.edits.operators import (
@@ -37,19 +41,21 @@ SMALL = (
     of_operators, of_signs, of_comparisons, of_numbers, of_index, of_arrangement, of_calls, of_rounds,
     of_axes, of_subscripts, of_slices,
 )
-# What all may cost, in seconds as estimated beforehand, so that the answer does not depend on how busy the
-# machine is; and what a try, an expression that is worked out in it, and an element of an array do.
-BUDGET = 6.0
+# What all may cost, in seconds as estimated beforehand, so that the answer does not depend on how busy
+# the machine is; and what a try, an expression that is worked out in it, and an element of an array do.
+BUDGET, BUDGET_IF_EXPLAINED = 8.0, 4.0
 TRY_COST, EXPRESSION_COST, ELEMENT_COST = 3e-4, 2e-6, 4e-9
 
 
-def edits(case, evidence):
+def edits(case, evidence, explained=False):
     """Return candidates: what is to be written otherwise in the user's backward for it to be right.
 
     Parameters
     ----------
     case : Case
     evidence : list of Evidence
+    explained : bool
+        Whether all that is wrong is explained already, so that less is to be spent.
     """
     def call():
         return case.backward([x.copy() for x in case.inputs], list(case.draws[0].cotangents))
@@ -58,11 +64,11 @@ def edits(case, evidence):
     with contextlib.redirect_stdout(io.StringIO()):
         forward = codes(lambda: case.forward([x.copy() for x in case.inputs]))
         meanings = Meanings(evidence[0])
-        left = BUDGET
+        left = BUDGET_IF_EXPLAINED if explained else BUDGET
         for program in sorted(programs(call), key=lambda one: one.code in forward):
             try:
                 text = Text(program, call, meanings)
-                kept = Kept(text.objects.values(), lambda: Text(program, call, meanings))
+                kept = Kept(text.objects.values(), functools.partial(Text, program, call, meanings))
             except Exception:  # a function that does another thing when it is looked at
                 continue
             if found and program.code in forward:
@@ -93,7 +99,7 @@ class Search:
     def __init__(self, case, evidence, text, kept, forward, left):
         self.case, self.evidence, self.text, self.kept = case, evidence, text, kept
         self.forward, self.left, self.found = forward, left, []
-        elements = sum(np.size(place.value) for place in text.places if isinstance(place.value, np.ndarray))
+        elements = sum(place.value.size for place in text.places if isinstance(place.value, np.ndarray))
         rounds = sum(place.rounds for place in text.places)
         self.cost = TRY_COST + EXPRESSION_COST * rounds + ELEMENT_COST * elements
         one = evidence[0]
@@ -109,13 +115,14 @@ class Search:
             place for place in places
             if place.is_read and not place.is_called and not place.is_given_to(theirs)
         ]
-        self.try_all(edit for ways in SMALL for place in readable for edit in ways(self.text, place))
-        self.try_all(of_statements(self.text.program.tree))
+        readable.sort(key=self.text.turn)
+        self.try_all(edit for place in readable for ways in SMALL for edit in ways(self.text, place))
+        self.try_all(of_statements(self.text))
         found = ingredients(self.text, self.forward)
         names = [one for one in found if one.is_leaf]
         longer = [one for one in found if not one.is_leaf]
         valued = [place for place in readable if place.has_value]
-        leaves = [place for place in valued if isinstance(place.node, (ast.Name, ast.Subscript, ast.Attribute))]
+        leaves = [place for place in valued if isinstance(place.node, LEAVES)]
         self.try_all(edit for place in leaves for edit in exchanges(self.text, place, names))
         if self.is_explained:
             return

@@ -1,6 +1,8 @@
 """Edits of whole statements: added up or not, left out, at another place, in all cases."""
 
 import ast
+import copy
+import itertools
 from dataclasses import dataclass
 
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, TOKEN, Edit, attribute, call, fresh, name
@@ -49,21 +51,35 @@ class Body:
         setattr(self.parent, self.field, self.whole)
 
 
-def of_statements(tree):
+def of_statements(text):
     """Yield the statements of a function in other ways.
 
     Parameters
     ----------
-    tree : ast.FunctionDef
+    text : Text
     """
-    for parent in ast.walk(tree):
-        for field in ("body", "orelse"):
-            row = getattr(parent, field, None)
-            if isinstance(row, list):
-                for k, statement in enumerate(row):
-                    if not isinstance(statement, (ast.Return, ast.FunctionDef)) and not is_text(statement):
-                        yield from of_statement(Body(parent, field, k, k + 1, row), statement)
-                        yield from elsewhere(parent, field, row, k)
+    for parent, field in itertools.product(ast.walk(text.program.tree), ("body", "orelse")):
+        row = getattr(parent, field, None)
+        for k, statement in enumerate(row if isinstance(row, list) else ()):
+            if not isinstance(statement, (ast.Return, ast.FunctionDef)) and not is_text(statement):
+                yield from of_statement(text, Body(parent, field, k, k + 1, row), statement)
+                yield from elsewhere(parent, field, row, k)
+
+
+def turn_sine(node):
+    """Make a sine of a cosine, and the converse; tell whether it was one."""
+    other = {"sin": "cos", "cos": "sin"}.get(getattr(node, "attr", None))
+    if other:
+        node.attr = other
+    return bool(other)
+
+
+def turn_sign(node):
+    """Make a difference of a sum, and the converse; tell whether it was one."""
+    turns = isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub))
+    if turns:
+        node.op = ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
+    return turns
 
 
 def is_text(statement):
@@ -71,9 +87,10 @@ def is_text(statement):
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
-def of_statement(body, statement):
+def of_statement(text, body, statement):
     """Yield a statement left out, or done in another way."""
-    yield Edit(left_out(statement), CALL, body, [])
+    yield Edit(lambda: left_out(text, statement), CALL, body, [])
+    yield from with_twins(body, statement)
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
         yield from added_up(body, statement)
     if isinstance(statement, ast.AugAssign):
@@ -85,8 +102,18 @@ def of_statement(body, statement):
         yield Edit(Label.MASK_FROM_WRONG_TENSOR, CALL, body, statement.orelse)
 
 
-def left_out(statement):
+def with_twins(body, statement):
+    """Yield a statement with all sines for cosines, and the converse; and with all signs turned round."""
+    for turn in (turn_sine, turn_sign):
+        other = copy.deepcopy(statement)
+        if sum([turn(node) for node in ast.walk(other)]) > 1:
+            yield Edit(Label.WRONG_FUNCTION, TOKEN + 0.3, body, [other])
+
+
+def left_out(text, statement):
     """Return what it means that a statement does not belong."""
+    if text.is_forward_target(statement):
+        return Label.STALE_BUFFER
     if isinstance(statement, ast.AugAssign):
         added = isinstance(statement.op, (ast.Add, ast.Sub))
         return Label.EXTRA_TERM if added else Label.WRONG_FUNCTION
