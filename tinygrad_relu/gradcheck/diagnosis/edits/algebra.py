@@ -25,6 +25,9 @@ def grown(own, other, text):
     Label or None
         None if neither is the other with something put to it.
     """
+    activated = of_definition(own, other, text)
+    if activated is Label.PRE_ACTIVATION:
+        return activated
     for kinds in (PRODUCTS, SUMS):
         mine = Counter(operands(own, kinds, text.definitions))
         theirs = Counter(operands(other, kinds, text.definitions))
@@ -40,7 +43,7 @@ def grown(own, other, text):
         if fewer or (isinstance(own, ast.Name) and len(more) > 1):
             return Label.WRONG_FUNCTION
         return of_factors([operand for _, operand in more], text)
-    return of_definition(own, other, text)
+    return activated
 
 
 def of_definition(own, other, text):
@@ -48,15 +51,30 @@ def of_definition(own, other, text):
     made = text.definitions.get(getattr(other, "id", None))
     if made is None or not isinstance(own, ast.Name):
         return None
-    names = {one.id for one in ast.walk(made) if isinstance(one, ast.Name)}
+    names = made_of(made, own.id, text.definitions)
     if own.id not in names:
         return None
     if any(is_linear(node) for node in ast.walk(made)):
         return Label.MISSING_FACTOR
-    called = {id(one.func) for one in ast.walk(made) if isinstance(one, ast.Call)}
-    inside = {id(part) for one in ast.walk(made) if id(one) in called for part in ast.walk(one)}
-    plain = {one.id for one in ast.walk(made) if isinstance(one, ast.Name) and id(one) not in inside}
-    return Label.PRE_ACTIVATION if called and plain == {own.id} else None
+    return Label.PRE_ACTIVATION if names == {own.id} else None
+
+
+def made_of(node, own, definitions):
+    """Return the names that an expression is made of, all but one replaced by what they stand for."""
+    found, waiting, met = set(), [node], {own}
+    while waiting:
+        node = waiting.pop()
+        calls = (one.func for one in ast.walk(node) if isinstance(one, ast.Call))
+        functions = {id(part) for function in calls for part in ast.walk(function)}
+        for one in ast.walk(node):
+            if not isinstance(one, ast.Name) or id(one) in functions:
+                continue
+            if one.id in definitions and one.id not in met:
+                waiting.append(definitions[one.id])
+            elif one.id == own or one.id not in definitions:
+                found.add(one.id)
+            met.add(one.id)
+    return found
 
 
 def is_linear(node):

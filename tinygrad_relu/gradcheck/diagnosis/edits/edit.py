@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: What an edit costs; see `ranking`.  A sign, a name, a number; a call; what is to be put in or taken out
-#: as an operand, by a name or by a longer expression; a whole expression in the place of another.
-TOKEN, CALL, OPERAND, LONG_OPERAND, EXPRESSION = 17.5, 18.0, 18.5, 19.2, 19.8
+#: What an edit costs; see `ranking`.  A sign, a number; a name for another; a call; what is to be put in or
+#: taken out as an operand, by a name or by a longer expression; a whole expression for another.
+TOKEN, EXCHANGE, CALL, OPERAND, LONG_OPERAND, EXPRESSION = 17.5, 17.8, 18.0, 18.5, 19.2, 19.8
 # What is added where the label says little.
-VAGUE_COST = 3.6
+VAGUE_COST = 4.6
+# What is added where the result of something that went wrong before is put right.
+RETURNED_COST = 2.5
 # What is shorter says little by itself.
 SHORT = 6
 # Of edits of one cost, the shorter one goes first.

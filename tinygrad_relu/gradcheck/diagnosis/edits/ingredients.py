@@ -9,13 +9,14 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.algebra import grown
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
+    EXCHANGE,
     EXPRESSION,
     LONG_OPERAND,
     OPERAND,
-    TOKEN,
     Edit,
     attribute,
     call,
+    called,
     fresh,
     is_array,
     is_float,
@@ -79,8 +80,9 @@ def ingredients(text, forward):
         written = ast.unparse(node)
         if not is_value(value) or len(written) > LONGEST:
             return
-        number = np.asarray(value)
-        mark = number.shape, number.dtype.kind == "b", is_whole(value), number.tobytes()
+        array = np.asarray(value)
+        # A number may be another one in another round.
+        mark = (array.shape, array.dtype.kind == "b", array.tobytes()) if array.ndim else written
         if mark not in found or len(found[mark].text) > len(written):
             found[mark] = Ingredient(fresh(node), value, written)
 
@@ -158,7 +160,7 @@ def exchanges(text, place, found):
     for one in found:
         if is_whole(own) != is_whole(one.value) or not fits(own, one.value):
             continue
-        cost = TOKEN + 0.3 if leaf and one.is_leaf else EXPRESSION
+        cost = EXCHANGE if leaf and one.is_leaf else EXPRESSION
         yield Edit(lambda one=one: exchange_means(text, place, one), cost, place, fresh(one.node))
 
 
@@ -185,12 +187,15 @@ def exchange_means(text, place, one):
     if one.text == target_of(place.statement):
         return Label.STALE_BUFFER
     own, other = np.asarray(place.value), np.asarray(one.value)
-    found = exchanged(own, other) if own.size > 1 and own.dtype.kind == other.dtype.kind == "f" else None
+    comparable = own.size > 1 and own.dtype.kind == other.dtype.kind == "f"
+    if comparable and text.meanings.is_activation(own, other):
+        return text.meanings.of_exchange(place, own, other)
+    found = exchanged(own, other) if comparable else None
     if found is None and not isinstance(place.node, LEAVES) and is_apart_by_a_number(own, other):
         return Label.MISSING_TERM
     return (
-        found or grown(place.node, one.node, text)
-        or text.meanings.of_exchange(place, own, other) or Label.WRONG_FUNCTION
+        found or text.meanings.of_exchange(place, own, other)
+        or grown(place.node, one.node, text) or Label.WRONG_FUNCTION
     )
 
 
@@ -198,6 +203,11 @@ def target_of(statement):
     """Return the text of what a statement gives a value, or None."""
     targets = getattr(statement, "targets", [getattr(statement, "target", None)])
     return ast.unparse(targets[0]) if targets[0] is not None else None
+
+
+def is_empty(node):
+    """Tell whether an expression makes an array to be filled later."""
+    return isinstance(node, ast.Call) and called(node) in ("zeros", "zeros_like", "empty", "empty_like")
 
 
 def is_index(x):
@@ -225,9 +235,10 @@ def insertions(text, place, found):
     in_product, in_sum = joined(place, (ast.Mult, ast.Div)), joined(place, (ast.Add, ast.Sub))
     shape = np.shape(own)
     for one in found:
-        cost = OPERAND if one.is_leaf else LONG_OPERAND
+        short = one.is_leaf or isinstance(one.node, ast.Constant)
+        cost = OPERAND if short else LONG_OPERAND
         operand = beside(one, shape)
-        if operand is not None and not in_product and np.any(own):
+        if operand is not None and not in_product and not is_empty(node):
             def means(one=one):
                 return insertion_means(text, place, one)
 
@@ -258,9 +269,19 @@ def insertion_means(text, place, one):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
     )
     lowered = any(ast.unparse(node.left) == one.text for node in powers)
-    if one.text in text.switches:
+    if is_mask(one.value) and is_array(place.value) and place.value.size > 1:
+        passed = text.meanings.of_exchange(place, place.value, place.value * one.value)
+        if passed is Label.PRE_ACTIVATION:
+            return passed
+    if is_switch(text, one):
         return Label.MASK_FORGOTTEN
     return Label.WRONG_FUNCTION if squared or lowered else inserted(one)
+
+
+def is_switch(text, one):
+    """Tell whether a number lets something through in some rounds, and not in others."""
+    base = text.names.get(getattr(getattr(one.node, "value", None), "id", None))
+    return one.text in text.switches or is_mask(base)
 
 
 def term_means(place, one, taken_away):

@@ -103,11 +103,25 @@ class Meanings:
         """list of Section: The elementwise functions of the forward."""
         return list(sections(self.one.graph))
 
+    def role(self, value):
+        """Return as what an array is known: a value of which step, or what goes back to which one."""
+        found = self.known.find(value)
+        if found is not None and found[0] == "part":
+            return "cotangent", self.one.graph.steps[found[1]].references[found[2]]
+        return found
+
     def is_forward(self, value):
         """Tell whether an array is a value of the forward."""
         if self.one.graph is None or not is_array(value) or value.size < 2:
             return False
         return (self.known.find(value) or ("",))[0] == "forward"
+
+    def is_activation(self, own, other):
+        """Tell whether two arrays are values of the forward, and one is an activation of the other."""
+        pair = [self.known.find(x) if self.one.graph is not None else None for x in (own, other)]
+        if not all(one is not None and one[0] == "forward" for one in pair):
+            return False
+        return relation(self.one.graph, pair[0][1], pair[1][1]) is Relation.ACTIVATION
 
     def of_exchange(self, place, own, other):
         """Return what it means that another value has to stand at a place, or None if it says nothing.
@@ -119,22 +133,28 @@ class Meanings:
         """
         if self.one.graph is None or own.dtype.kind != "f" or other.dtype.kind != "f":
             return None
-        given, meant = self.known.find(own), self.known.find(other)
-        if given is None or meant is None or given[0] != meant[0] or given[0] == "part":
+        given, meant = self.role(own), self.role(other)
+        if given is None or meant is None or given[0] != meant[0]:
             return None
         graph, (a, b) = self.one.graph, (given[1], meant[1])
         if given[0] == "cotangent":
-            apart = not comes_from(graph, max(a, b), min(a, b))
-            return Label.WRONG_FUNCTION if apart else passed_over(self, a, b)[0]
+            # What goes back to the operands of a sum is the same.
+            alike = [k for k in graph.live if same_values(self.one.right[k], own)]
+            near = [k for k in alike if comes_from(graph, max(k, b), min(k, b))]
+            return passed_over(self, near[0], b)[0] if near else Label.WRONG_FUNCTION
         if graph.steps[a].site == graph.steps[b].site and graph.steps[a].references:
             return Label.STALE_BUFFER
-        if relation(graph, a, b) is Relation.ACTIVATION:
+        gated = graph.steps[max(a, b)].function is np.multiply
+        if relation(graph, a, b) is Relation.ACTIVATION and not gated:
             inside = isinstance(place.parent, ast.Call) and len(place.parent.args) == 1
             return Label.WRONG_FUNCTION if inside else Label.PRE_ACTIVATION
         if is_mask(own) and is_mask(other):
             return Label.MASK_FROM_WRONG_TENSOR
-        if relation(graph, a, b) is Relation.NORMALISED:
+        found = relation(graph, a, b)
+        if found is Relation.NORMALISED:
             return Label.PRE_ACTIVATION
+        if found is Relation.FACTOR and a < b:
+            return Label.MISSING_FACTOR
         if not graph.steps[a].flows and not graph.steps[b].flows and own.shape == other.shape:
             return of_data(other, own)
         return None

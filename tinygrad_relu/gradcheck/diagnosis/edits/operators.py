@@ -15,6 +15,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     is_array,
     is_float,
     is_value,
+    is_whole,
     negative,
     number,
 )
@@ -87,6 +88,8 @@ def extra(text, place, kept, lost):
             return found
         if text.meanings.is_forward(place.value):
             return Label.WRONG_FUNCTION
+        if text.meanings.is_forward(value):
+            return Label.STALE_BUFFER  # a weight that has been moved
     return Label.EXTRA_TERM
 
 
@@ -120,7 +123,7 @@ def of_signs(_, place):
         yield Edit(wrong, TOKEN + 0.4, place, ast.BinOp(number(1), ast.Sub(), node))
 
 
-def of_comparisons(_, place):
+def of_comparisons(text, place):
     """Yield another comparison."""
     node = place.node
     if isinstance(node, ast.IfExp):
@@ -128,11 +131,13 @@ def of_comparisons(_, place):
         yield Edit(Label.MASK_FROM_WRONG_TENSOR, TOKEN, place, turned)
     if not isinstance(node, ast.Compare) or not isinstance(node.ops[0], COMPARISONS):
         return
+    counts = is_whole(text.at(node.left).value) and is_whole(text.at(node.comparators[0]).value)
     for kind in COMPARISONS:
         own = type(node.ops[0])
         if own is not kind:
             strict = {own, kind} in STRICT
             label = Label.MASK_NOT_STRICT if strict else Label.MASK_FROM_WRONG_TENSOR
+            label = Label.MISSING_TERM if counts else label  # of rounds, or of steps
             yield Edit(label, TOKEN - 0.1, place, ast.Compare(node.left, [kind()], node.comparators))
 
 
@@ -145,17 +150,26 @@ def of_numbers(text, place):
         x = node.value
         for other in dict.fromkeys((x + 1, x - 1, -x, 2 * x, x / 2, *NUMBERS)):
             if other != x:
-                yield Edit(lambda other=other: of_number(text, place, other), TOKEN, place, number(other))
+                nothing = other == 0 and isinstance(place.parent, ast.BinOp)
+                cost = TOKEN - 0.2 * is_triangle(place.parent) + 0.3 * nothing
+                yield Edit(lambda other=other: of_number(text, place, other), cost, place, number(other))
+
+
+def is_triangle(node):
+    """Tell whether an expression is the mask of a triangle."""
+    return isinstance(node, ast.Call) and called(node) in ("triu", "tril")
 
 
 def of_number(text, place, other):
     """Return what it means that a number has to be another one."""
+    if is_triangle(place.parent):
+        return Label.MASK_NOT_STRICT
     if isinstance(place.parent, ast.keyword) and place.parent.arg == "axis":
         return Label.SUMMED
     if place.is_key:
         return index_means(text, place)
     if in_range(place):
-        return Label.SHIFTED
+        return Label.MISSING_TERM
     if in_comparison(place):
         return Label.MASK_FROM_WRONG_TENSOR
     if other == 0:
@@ -167,10 +181,13 @@ def of_number(text, place, other):
 def of_arrangement(_, place):
     """Yield an array transposed or turned round, and the elements of a row in another order."""
     node, value = place.node, place.value
+    # What is shaped anew behind it has its elements in another order.
+    shaped = getattr(place.parent, "attr", "") in ("reshape", "ravel")
+    label = Label.PERMUTED if shaped else Label.TRANSPOSED
     if isinstance(node, ast.Attribute) and node.attr in ("T", "mT"):
-        yield Edit(Label.TRANSPOSED, TOKEN, place, node.value)
+        yield Edit(label, TOKEN, place, node.value)
     elif is_array(value) and value.ndim >= 2:
-        yield Edit(Label.TRANSPOSED, TOKEN, place, attribute(node, "T" if value.ndim == 2 else "mT"))
+        yield Edit(label, TOKEN, place, attribute(node, "T" if value.ndim == 2 else "mT"))
     if isinstance(node, (ast.Tuple, ast.List)) and 2 <= len(node.elts) <= 8:
         axes = place.is_key or all(isinstance(one, ast.Constant) for one in node.elts)
         for i, j in itertools.combinations(range(len(node.elts)), 2):
@@ -222,4 +239,18 @@ def index_means(text, place):
         here = here.around
     if here is None or not here.around.is_read:
         return Label.SHIFTED
+    if in_slope(here):
+        return Label.WRONG_FUNCTION
     return Label.STALE_BUFFER if text.is_filled(here.parent.value) else Label.SHIFTED
+
+
+def in_slope(place):
+    """Tell whether something is squared and taken from 1, as in the derivative of tanh."""
+    power = place.around
+    if power is None or not isinstance(power.around and power.around.node, ast.BinOp):
+        return False
+    power = power.around
+    rest = power.parent
+    return isinstance(power.node.op, ast.Pow) and isinstance(rest, ast.BinOp) and (
+        isinstance(rest.op, ast.Sub) and isinstance(rest.left, ast.Constant)
+    )

@@ -121,6 +121,8 @@ class Text:
         self.by_node = {id(place.node): place for place in self.places}
         self.names, self.objects = {}, {}
         self.observe(call)
+        rounds = sum(self.at(loop.test).rounds for loop in program.loops)
+        program.most_rounds = 2 * rounds + 10
 
     def turn(self, place):
         """Return what to sort places by: what is made of statements whose value is right comes last."""
@@ -152,6 +154,8 @@ class Text:
         if not isinstance(statement, ast.AugAssign):
             return False
         target = ast.unparse(statement.target)
+        if target in self.program.code.co_varnames[: self.program.code.co_argcount]:
+            return True
         return any(
             self.meanings.is_forward(place.value)
             for place in self.places if place.rounds and ast.unparse(place.node) == target
@@ -179,7 +183,8 @@ class Text:
         for number, place in enumerate(self.places):
             place.node.number = number if place.has_value else None
         try:
-            self.program.module = Telling().visit(copy.deepcopy(whole))
+            with self.program.counted():
+                self.program.module = Telling().visit(copy.deepcopy(whole))
             code = self.program.compiled()
         finally:
             self.program.module = whole

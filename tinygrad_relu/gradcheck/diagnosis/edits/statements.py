@@ -90,7 +90,8 @@ def is_text(statement):
 def of_statement(text, body, statement):
     """Yield a statement left out, or done in another way."""
     yield Edit(lambda: left_out(text, statement), CALL, body, [])
-    yield from with_twins(body, statement)
+    if isinstance(statement, (ast.Assign, ast.AugAssign)):
+        yield from with_twins(body, statement)
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
         yield from added_up(body, statement)
     if isinstance(statement, ast.AugAssign):
