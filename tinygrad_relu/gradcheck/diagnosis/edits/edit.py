@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: What an edit costs; see `ranking`.  A sign, a number; a name for another; a call; what is to be put in or
-#: taken out as an operand, by a name or by a longer expression; a whole expression for another.
+#: What an edit costs; see `ranking`.  A sign, a number; a name for another; a call; what is to be put in
+#: or taken out as an operand, by a name or by a longer expression; a whole expression for another.
 TOKEN, EXCHANGE, CALL, OPERAND, LONG_OPERAND, EXPRESSION = 17.5, 17.8, 18.0, 18.5, 19.2, 19.8
 # What is added where the label says little.
 VAGUE_COST = 4.6

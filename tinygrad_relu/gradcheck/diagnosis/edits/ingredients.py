@@ -179,7 +179,8 @@ def is_mask_like(x):
 def exchange_means(text, place, one):
     """Return what it means to write something for an ingredient."""
     if in_comparison(place) or is_mask_like(place.value):
-        return Label.MASK_FROM_WRONG_TENSOR
+        stopped = is_stopped(place.value, one.value)
+        return Label.MASK_FORGOTTEN if stopped else Label.MASK_FROM_WRONG_TENSOR
     if place.is_key or (is_index(place.value) and is_index(one.value)):
         return Label.PERMUTED
     if is_whole(place.value):
@@ -208,6 +209,13 @@ def target_of(statement):
 def is_empty(node):
     """Tell whether an expression makes an array to be filled later."""
     return isinstance(node, ast.Call) and called(node) in ("zeros", "zeros_like", "empty", "empty_like")
+
+
+def is_stopped(own, other):
+    """Tell whether an array is another one with some of its elements made 0."""
+    if not is_array(own) or np.shape(own) != np.shape(other) or own.dtype.kind == "b":
+        return False
+    return bool((other == 0).any() and (own != 0).all() and not ((other > 0) & (own <= 0)).any())
 
 
 def is_index(x):
