@@ -11,6 +11,8 @@ from edited_models import report_on
 from tinygrad_relu.gradcheck import check_gradients, diagnosis
 from tinygrad_relu.gradcheck.diagnosis import Label
 
+pytestmark = pytest.mark.usefixtures("without_edits")
+
 FACTORISED = '''
 def forward(A, B, C):
     return np.sum(np.sin(np.einsum("ir,jr,kr->ijk", A, B, C)))

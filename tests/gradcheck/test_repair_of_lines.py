@@ -7,6 +7,8 @@ from edited_models import report_on
 from tinygrad_relu.gradcheck import check_gradients
 from tinygrad_relu.gradcheck.diagnosis import Label
 
+pytestmark = pytest.mark.usefixtures("without_edits")
+
 TABLE = '''
 def forward(heights, x):
     cell = np.floor(x).astype(int)

@@ -5,6 +5,8 @@ from edited_models import report_on
 
 from tinygrad_relu.gradcheck.diagnosis import Label
 
+pytestmark = pytest.mark.usefixtures("without_edits")
+
 OSCILLATOR = '''
 def forward(x0, v0, stiffness, damping):
     x, v, path = x0, v0, []

@@ -54,7 +54,8 @@ def of_definition(own, other, text):
     names = made_of(made, own.id, text.definitions)
     if own.id not in names:
         return None
-    if any(is_linear(node) for node in ast.walk(made)):
+    divided = isinstance(made, ast.BinOp) and isinstance(made.op, ast.Div)
+    if divided or any(is_linear(node) for node in ast.walk(made)):
         return Label.MISSING_FACTOR
     return Label.PRE_ACTIVATION if names == {own.id} else None
 

@@ -125,11 +125,22 @@ def exchanged(text, a, b):
     return "".join(row)
 
 
+def turned_back(place, node):
+    """Yield a part of an array of which several axes are no longer turned round."""
+    keys = node.slice.elts if isinstance(node.slice, ast.Tuple) else []
+    steps = [isinstance(key, ast.Slice) and key.step is not None for key in keys]
+    if sum(steps) > 1:
+        plain = [ast.Slice(key.lower, key.upper, None) if step else key for key, step in zip(keys, steps)]
+        turned = ast.Subscript(node.value, ast.Tuple(plain, ast.Load()), ast.Load())
+        yield Edit(Label.PERMUTED, TOKEN, place, turned)
+
+
 def of_slices(_, place):
     """Yield another part of an array."""
     node = place.node
     if isinstance(node, ast.Subscript):
         yield Edit(Label.PERMUTED, CALL, place, node.value)
+        yield from turned_back(place, node)
     if not isinstance(node, ast.Slice):
         return
     lower, upper, step = node.lower, node.upper, node.step

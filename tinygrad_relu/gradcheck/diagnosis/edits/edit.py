@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,8 +15,12 @@ TOKEN, EXCHANGE, CALL, OPERAND, LONG_OPERAND, EXPRESSION = 17.5, 17.8, 18.0, 18.
 VAGUE_COST = 4.6
 # What is added where the result of something that went wrong before is put right.
 RETURNED_COST = 2.5
+# What is added where several places have to be written otherwise.
+TOGETHER_COST = 0.6
 # What is shorter says little by itself.
 SHORT = 6
+# What is longer is told in part.
+LONGEST = 120
 # Of edits of one cost, the shorter one goes first.
 LENGTH_COST = 2e-4
 
@@ -58,7 +63,47 @@ class Edit:
         self.place.put(self.new)
         new = written(self.new if whole is self.place else whole.node)
         self.place.restore()
+        old, new = (textwrap.shorten(text, LONGEST, placeholder=" ...") for text in (old, new))
         return f"{new} in the place of {old}" if new else f"nothing in the place of {old}"
+
+
+@dataclass(eq=False)
+class Several:
+    """Several places at once, of one mistake.
+
+    Attributes
+    ----------
+    places : list of Place
+    """
+
+    places: list
+
+    @property
+    def node(self):
+        """ast.AST: What stands at the first one."""
+        return self.places[0].node
+
+    @property
+    def statement(self):
+        """ast.stmt: The one of the first."""
+        return self.places[0].statement
+
+    def put(self, nodes):
+        """Let other things stand there."""
+        for place, node in zip(self.places, nodes):
+            place.put(node)
+
+    def restore(self):
+        """Let stand there what did."""
+        for place in self.places:
+            place.restore()
+
+
+def together(edits):
+    """Return several edits as one."""
+    first = edits[0]
+    several = Several([edit.place for edit in edits])
+    return Edit(first.label, first.cost + TOGETHER_COST, several, [edit.new for edit in edits])
 
 
 def written(node):

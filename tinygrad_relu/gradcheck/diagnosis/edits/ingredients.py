@@ -1,8 +1,6 @@
 """`Ingredient`: what may be put into the text of a backward; and all ways to put it there."""
 
 import ast
-import inspect
-import textwrap
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +23,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     name,
     number,
 )
+from tinygrad_relu.gradcheck.diagnosis.edits.forwards import expressions
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import exchanged, inserted, is_count, is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.operators import in_comparison
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
@@ -117,19 +116,6 @@ def masks(text):
         if place.rounds and is_float(place.value) and place.is_read and len(written) <= SHORTEST:
             for comparison in (">", "<", "<="):
                 yield ast.parse(f"{written} {comparison} 0", mode="eval").body
-
-
-def expressions(codes):
-    """Yield the expressions in the text of some functions."""
-    for code in codes:
-        try:
-            tree = ast.parse(textwrap.dedent(inspect.getsource(code)))
-        except (OSError, TypeError, SyntaxError):
-            continue
-        for node in ast.walk(tree):
-            read = isinstance(getattr(node, "ctx", ast.Load()), ast.Load)
-            if isinstance(node, (ast.BinOp, ast.Call, ast.Compare, ast.Subscript)) and read:
-                yield node
 
 
 def worked_out(node, text):
@@ -268,7 +254,7 @@ def insertions(text, place, found):
 def insertion_means(text, place, one):
     """Return what it means to leave out a factor: that of a power belongs to another rule."""
     if in_comparison(place):
-        return Label.MASK_FROM_WRONG_TENSOR
+        return Label.MASK_FORGOTTEN if is_mask(one.value) else Label.MASK_FROM_WRONG_TENSOR
     if is_beside(place, ast.Pow) and place.field == "right":
         return Label.WRONG_FUNCTION
     squared = ast.unparse(place.node) == one.text and is_beside(place, (ast.Add, ast.Sub))

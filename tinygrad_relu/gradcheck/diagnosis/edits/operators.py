@@ -79,7 +79,9 @@ def of_operators(text, place):
 
 def extra(text, place, kept, lost):
     """Return what it means that a term does not belong: in a value of the forward, it is another one."""
-    if isinstance(lost, ast.Constant):
+    if in_range(place):
+        return Label.MISSING_TERM
+    if isinstance(lost, ast.Constant) or isinstance(kept, ast.Constant):
         return Label.WRONG_FUNCTION
     value = text.at(kept).value if id(kept) in text.by_node else None
     if is_value(value) and np.shape(value) == np.shape(place.value):
@@ -234,6 +236,8 @@ def of_index(text, place):
 
 def index_means(text, place):
     """Return what it means that an index has to be another one: of data, or of what rounds leave."""
+    if in_range(place):
+        return Label.MISSING_TERM
     here = place
     while here is not None and not (isinstance(here.parent, ast.Subscript) and here.field == "slice"):
         here = here.around

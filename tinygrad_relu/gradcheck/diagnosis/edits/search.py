@@ -4,6 +4,7 @@ import ast
 import contextlib
 import functools
 import io
+import itertools
 
 import numpy as np
 
@@ -22,6 +23,8 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     Edit,
     is_float,
     number,
+    together,
+    written,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import (
     LEAVES,
@@ -41,7 +44,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.operators import (
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.places import Text
 from tinygrad_relu.gradcheck.diagnosis.edits.program import codes, programs
-from tinygrad_relu.gradcheck.diagnosis.edits.statements import of_statements
+from tinygrad_relu.gradcheck.diagnosis.edits.statements import of_conditions, of_statements
 from tinygrad_relu.gradcheck.diagnosis.evidence import tolerance
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
@@ -55,6 +58,8 @@ SMALL = (
 # the machine is; and what a try, an expression that is worked out in it, and an element of an array do.
 BUDGET, BUDGET_IF_EXPLAINED = 8.0, 4.5
 TRY_COST, EXPRESSION_COST, ELEMENT_COST = 2e-4, 1.5e-6, 4e-9
+# So many places may have to be written otherwise at once; so many edits that help a little are kept.
+MOST_ALIKE, MOST_IMPROVING = 6, 24
 # By how much a number is changed to see what depends on it.
 SCALE = 1.25
 
@@ -110,7 +115,7 @@ class Search:
 
     def __init__(self, case, evidence, text, kept, forward, left):
         self.case, self.evidence, self.text, self.kept = case, evidence, text, kept
-        self.forward, self.left, self.found = forward, left, []
+        self.forward, self.left, self.found, self.improving = forward, left, [], []
         elements = sum(place.value.size for place in text.places if isinstance(place.value, np.ndarray))
         rounds = sum(place.rounds for place in text.places)
         self.cost = TRY_COST + EXPRESSION_COST * rounds + ELEMENT_COST * elements
@@ -128,8 +133,13 @@ class Search:
             if place.is_read and not place.is_called and not place.is_given_to(theirs)
         ]
         readable = sorted(filter(self.may_be_wrong, readable), key=self.text.turn)
-        self.try_all(edit for place in readable for ways in SMALL for edit in ways(self.text, place))
+        small = [edit for place in readable for ways in SMALL for edit in ways(self.text, place)]
+        self.try_all(small)
         self.try_all(of_statements(self.text))
+        if not self.is_explained:
+            self.try_all(of_conditions(self.text, self.forward))
+            self.try_all(alike(small))
+            self.try_all(together(pair) for pair in itertools.combinations(self.improving, 2))
         found = ingredients(self.text, self.forward)
         numbers = [one for one in found if isinstance(one.node, ast.Constant)]
         names = [one for one in found if one.is_leaf]
@@ -146,6 +156,7 @@ class Search:
         self.try_all(edit for place in valued for edit in exchanges(self.text, place, names))
         self.try_all(edit for place in valued for edit in exchanges(self.text, place, longer))
         self.try_all(edit for place in valued for edit in insertions(self.text, place, longer))
+        self.try_all(together(pair) for pair in itertools.combinations(self.improving, 2))
 
     def may_be_wrong(self, place):
         """Tell whether what stands at a place may be another number, and all right gradients stay so."""
@@ -200,7 +211,7 @@ class Search:
             with self.text.program.running(code):
                 mended = set(self.wrong)
                 for one in self.evidence:
-                    mended &= self.put_right(one)
+                    mended &= self.put_right(one, edit)
                     if not mended:
                         return mended
                 return mended if self.forward_stays() else set()
@@ -214,12 +225,28 @@ class Search:
         """Return what the backward gives now."""
         return self.case.backward([x.copy() for x in one.inputs], [x.copy() for x in one.cotangents])
 
-    def put_right(self, one):
+    def put_right(self, one, edit):
         """Return which wrong gradients are right now; none if one that was right is no longer."""
         found = self.gradients(one)
         right = {k for k, x in enumerate(found) if is_right(one, k, x)}
         others = {k for k in range(len(found)) if k not in self.wrong}
-        return right & self.wrong if others <= right else set()
+        if not others <= right:
+            return set()
+        if not right & self.wrong and len(self.improving) < MOST_IMPROVING and self.improves(one, found):
+            self.improving.append(edit)
+        return right & self.wrong
+
+    def improves(self, one, found):
+        """Tell whether some elements of a wrong gradient are right now, and all that were still are."""
+        better = False
+        for k in self.wrong:
+            if found[k] is None or np.shape(found[k]) != one.expected[k].shape:
+                return False
+            before, now = right_elements(one, k, one.analytic[k]), right_elements(one, k, found[k])
+            if (before & ~now).any():
+                return False
+            better = better or now.sum() > before.sum()
+        return better
 
     def forward_stays(self):
         """Tell whether the forward is what it was, where it is made of the same function."""
@@ -247,6 +274,25 @@ def is_right(one, k, x):
     expected = one.expected[k]
     if x is None or np.shape(x) != expected.shape or not np.isfinite(x).all():
         return False
-    # What is allowed for the wrong gradient grows with it: that for another one is its own.
+    return bool(right_elements(one, k, x).all())
+
+
+def right_elements(one, k, x):
+    """Return which elements of a gradient are right.
+
+    What is allowed for the wrong gradient grows with it: that for another one is its own.
+    """
+    expected = one.expected[k]
     error = np.maximum(one.allowed[k] - tolerance(one.analytic[k], expected), 0)
-    return bool((np.abs(np.asarray(x) - expected) <= error + 2 * tolerance(x, expected)).all())
+    return np.abs(np.asarray(x) - expected) <= error + 2 * tolerance(x, expected)
+
+
+def alike(edits):
+    """Yield edits of one text for another at all places where it stands."""
+    groups = {}
+    for edit in edits:
+        groups.setdefault((written(edit.place.node), written(edit.new)), []).append(edit)
+    for group in groups.values():
+        places = {edit.place for edit in group}
+        if 1 < len(places) == len(group) <= MOST_ALIKE:
+            yield together(group)

@@ -5,7 +5,18 @@ import copy
 import itertools
 from dataclasses import dataclass
 
-from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, TOKEN, Edit, attribute, call, fresh, name
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
+    CALL,
+    OPERAND,
+    TOKEN,
+    Edit,
+    attribute,
+    call,
+    fresh,
+    is_float,
+    name,
+)
+from tinygrad_relu.gradcheck.diagnosis.edits.forwards import expressions
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 # So far a statement is moved.
@@ -82,6 +93,34 @@ def turn_sign(node):
     return turns
 
 
+def of_conditions(text, forward):
+    """Yield the rest of a loop's round under a condition: one of the function's, or of the forward's.
+
+    Parameters
+    ----------
+    text : Text
+    forward : list of code
+    """
+    found = {}
+    for place in text.places:
+        if isinstance(place.node, ast.Name) and place.rounds > 1 and is_float(place.value):
+            for comparison in (">", "<"):
+                made = ast.parse(f"{place.node.id} {comparison} 0", mode="eval").body
+                found.setdefault(ast.unparse(made), made)
+    for node in expressions(forward, (ast.If, ast.IfExp)):
+        found.setdefault(ast.unparse(node.test), node.test)
+    for parent in ast.walk(text.program.tree):
+        row = parent.body if isinstance(parent, (ast.For, ast.While)) else []
+        for k, made in itertools.product(range(len(row)), found.values()):
+            rest = ast.If(fresh(made), row[k:], [])
+            yield Edit(Label.MASK_FORGOTTEN, OPERAND, Body(parent, "body", k, len(row), row), [rest])
+
+
+def is_division(statement):
+    """Tell whether a statement divides what there is by something, such as the number of samples."""
+    return isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Div)
+
+
 def is_text(statement):
     """Tell whether a statement is only there to be read."""
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
@@ -127,7 +166,7 @@ def added_up(body, statement):
     if not isinstance(target, (ast.Name, ast.Subscript, ast.Attribute)):
         return
     # What the loop around reads is handed on from round to round, and no mere sum.
-    around = body.parent if isinstance(body.parent, ast.For) else statement.value
+    around = body.parent if isinstance(body.parent, (ast.For, ast.While)) else statement.value
     read = (
         ast.unparse(one) for one in ast.walk(around)
         if isinstance(getattr(one, "ctx", None), ast.Load)
@@ -166,7 +205,8 @@ def elsewhere(parent, field, row, k):
             first, last = min(j, k), max(j, k) + 1
             moved = [*row[first:k], *row[k + 1:last]]
             moved.insert(j - first, statement)
-            yield Edit(Label.STALE_BUFFER, CALL, Body(parent, field, first, last, row), moved)
+            label = Label.AVERAGED if any(map(is_division, row[first:last])) else Label.STALE_BUFFER
+            yield Edit(label, CALL, Body(parent, field, first, last, row), moved)
     if not isinstance(statement, ast.For):
         return
 
