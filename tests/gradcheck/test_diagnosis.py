@@ -15,6 +15,8 @@ import tinygrad_relu as tg
 from tinygrad_relu.gradcheck.diagnosis import Case, Draw, Label, diagnose
 from tinygrad_relu.gradcheck.diagnosis.trace import Graph
 
+pytestmark = pytest.mark.usefixtures("without_edits")
+
 
 @functools.cache
 def compiled(model, *replaced):

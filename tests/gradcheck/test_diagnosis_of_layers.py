@@ -7,6 +7,8 @@ cumulative sums, largest elements, penalties, gates in loops.
 import pytest
 from edited_models import report_on
 
+pytestmark = pytest.mark.usefixtures("without_edits")
+
 CASES, MODELS = [], {}
 
 

@@ -10,6 +10,8 @@ from edited_models import defined
 
 from tinygrad_relu.gradcheck import check_gradients
 
+pytestmark = pytest.mark.usefixtures("without_edits")
+
 CASES, MODELS = [], {}
 
 

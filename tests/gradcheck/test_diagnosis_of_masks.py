@@ -9,6 +9,8 @@ from tinygrad_relu.gradcheck.diagnosis import Label
 from tinygrad_relu.gradcheck.diagnosis.conditions import masks_at_level
 from tinygrad_relu.gradcheck.diagnosis.trace import Graph
 
+pytestmark = pytest.mark.usefixtures("without_edits")
+
 rng = np.random.default_rng(7)
 DATA = {
     "np": np,

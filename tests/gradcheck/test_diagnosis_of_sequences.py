@@ -3,6 +3,8 @@
 import pytest
 from edited_models import report_on
 
+pytestmark = pytest.mark.usefixtures("without_edits")
+
 CASES, MODELS = [], {}
 
 

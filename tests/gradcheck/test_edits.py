@@ -1,5 +1,6 @@
 """Mistakes that the text of a backward shows: it is written otherwise at one place, until it is right."""
 
+import math
 import types
 
 import numpy as np
@@ -86,7 +87,7 @@ CASES = [
     (LAYER, ["1 - t ** 2", "1 + t ** 2"], "x W b", Label.WRONG_FUNCTION, "1 - t ** 2 in the place of"),
     (LAYER, ["x.T @ dz\n", "x @ dz\n"], "W", Label.TRANSPOSED, "x.T @ dz in the place of x @ dz"),
     (LAYER, ["dz @ W.T", "dz @ W"], "x", Label.TRANSPOSED, "dz @ W.T in the place of dz @ W"),
-    (LAYER, ["2 * h * dout", "2 * t * dout"], "x W b", Label.MISSING_FACTOR, "t * slope"),
+    (LAYER, ["2 * h * dout", "2 * t * dout"], "x W b", Label.MISSING_FACTOR, "slope in the place"),
     (LAYER, ["2 * h * dout[:, None]", "2 * h * dout[::-1][:, None]"], "x W b", Label.PERMUTED, "dout["),
     (HINGES, ["if margin > 1:", "if margin < 1:"], "w", Label.MASK_FROM_WRONG_TENSOR,
      "margin > 1 in the place"),
@@ -212,3 +213,19 @@ INPUTS = [np.array([0.3, -0.2])]
     report = report_on(source, ["term * x / n", "term * x * n"], "model")
     first = report["x"].explanations[0]
     assert first.label is Label.WRONG_FUNCTION and "term * x / n" in first.claim
+
+
+def test_functions_of_plain_floats_are_edited_though_their_steps_cannot_be_recorded():
+    def forward(x):
+        total = 0.0
+        for value in x:
+            total += math.exp(float(value)) * math.sin(float(value))
+        return total
+
+    def backward(x):
+        return np.array([math.exp(v) * (math.sin(v) - math.cos(v)) for v in x])
+
+    report = check_gradients(forward, [np.array([0.3, 0.5, 0.9])], backward=backward)
+    first = report.inputs[0].explanations[0]
+    assert first.label is Label.WRONG_FUNCTION
+    assert "math.sin(v) + math.cos(v) in the place of" in first.claim

@@ -7,6 +7,8 @@ from edited_models import defined, report_on
 from tinygrad_relu.gradcheck.diagnosis.naming import described
 from tinygrad_relu.gradcheck.diagnosis.trace import Graph
 
+pytestmark = pytest.mark.usefixtures("without_edits")
+
 CALLED_THRICE = '''
 def sig(x):
     return 1 / (1 + np.exp(-x))

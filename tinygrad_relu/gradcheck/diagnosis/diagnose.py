@@ -125,7 +125,9 @@ def explained(case, open_inputs):
 def with_synthesis(case, evidence, broken, candidates):
     """Return candidates with those that walks back give, and those that explain some of the inputs."""
     if evidence[0].graph is None:
-        return candidates, []
+        open_inputs = {k for k in range(len(case.names)) if wrong_in(evidence, k)} - broken
+        explains = open_inputs <= inputs_of(candidates, CERTAIN)
+        return [*candidates, *([] if explains else edits(case, evidence))], []
     synthesis = Synthesis(evidence, broken)
     synthesis.search()
     plain = [c.details["factor"] for c in candidates if c.label is Label.CONSTANT_FACTOR]
@@ -143,7 +145,10 @@ def with_synthesis(case, evidence, broken, candidates):
             candidate.label = of_a_term(evidence[0].graph, factor)
     candidates, wrong = [*candidates, *found], set(synthesis.wrong)
     if not wrong <= inputs_of(candidates, CERTAIN):
-        edited = edits(case, evidence, explained=wrong <= inputs_of(candidates, BEHIND))
+        # What is merely rounded is right once anything is computed in more digits.
+        rounds = any(candidate.label is Label.WRONG_DTYPE for candidate in candidates)
+        explains = wrong <= inputs_of(candidates, BEHIND)
+        edited = [] if rounds else edits(case, evidence, explained=explains)
         candidates = [*candidates, *edited]
         if wrong <= inputs_of(edited, BEHIND):
             return candidates, synthesis.parts

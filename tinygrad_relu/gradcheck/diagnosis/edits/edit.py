@@ -80,8 +80,8 @@ class Several:
 
     @property
     def node(self):
-        """ast.AST: What stands at the first one."""
-        return self.places[0].node
+        """list of ast.AST: What stands there."""
+        return [place.node for place in self.places]
 
     @property
     def statement(self):
@@ -109,7 +109,8 @@ def together(edits):
 def written(node):
     """Return a piece of text in one line."""
     rows = node if isinstance(node, list) else [node]
-    return "; ".join(" ".join(ast.unparse(one).split()) for one in rows)
+    lines = (line.strip() for one in rows for line in ast.unparse(one).splitlines())
+    return "; ".join(lines).replace(":;", ":")
 
 
 def fresh(node):

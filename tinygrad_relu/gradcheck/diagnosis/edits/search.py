@@ -26,12 +26,9 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     together,
     written,
 )
-from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import (
-    LEAVES,
-    exchanges,
-    ingredients,
-    insertions,
-)
+from tinygrad_relu.gradcheck.diagnosis.edits.exchanges import exchanges
+from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES, ingredients
+from tinygrad_relu.gradcheck.diagnosis.edits.insertions import insertions
 from tinygrad_relu.gradcheck.diagnosis.edits.kept import Kept
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import Meanings
 from tinygrad_relu.gradcheck.diagnosis.edits.operators import (

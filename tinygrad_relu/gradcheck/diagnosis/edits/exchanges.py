@@ -1,0 +1,99 @@
+"""Edits that put an ingredient in the place of something else."""
+
+import ast
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.edits.algebra import grown
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
+    EXCHANGE,
+    EXPRESSION,
+    Edit,
+    fresh,
+    is_array,
+    is_value,
+    is_whole,
+)
+from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES
+from tinygrad_relu.gradcheck.diagnosis.edits.meanings import exchanged, is_count
+from tinygrad_relu.gradcheck.diagnosis.edits.operators import in_comparison
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+
+
+def exchanges(text, place, found):
+    """Yield a place with an ingredient for what stands there.
+
+    Parameters
+    ----------
+    text : Text
+    place : Place
+    found : list of Ingredient
+    """
+    node, own = place.node, place.value
+    if not is_value(own) or (isinstance(node, ast.Constant) and not isinstance(own, float)):
+        return
+    leaf = isinstance(node, LEAVES)
+    for one in found:
+        if is_whole(own) != is_whole(one.value) or not fits(own, one.value):
+            continue
+        cost = EXCHANGE if leaf and one.is_leaf else EXPRESSION
+        yield Edit(lambda one=one: exchange_means(text, place, one), cost, place, fresh(one.node))
+
+
+def fits(own, other):
+    """Tell whether a value can stand where another does, and is another one."""
+    if np.shape(own) != np.shape(other) or is_mask_like(own) != is_mask_like(other):
+        return False
+    return not np.array_equal(own, other)
+
+
+def is_mask_like(x):
+    """Tell whether a value is an array of truth values."""
+    return is_array(x) and x.dtype.kind == "b"
+
+
+def exchange_means(text, place, one):
+    """Return what it means to write something for an ingredient."""
+    if in_comparison(place) or is_mask_like(place.value):
+        stopped = is_stopped(place.value, one.value)
+        return Label.MASK_FORGOTTEN if stopped else Label.MASK_FROM_WRONG_TENSOR
+    if place.is_key or (is_index(place.value) and is_index(one.value)):
+        return Label.PERMUTED
+    if is_whole(place.value):
+        return Label.AVERAGED if is_count(one.value, one.node) else Label.WRONG_FUNCTION
+    if one.text == target_of(place.statement):
+        return Label.STALE_BUFFER
+    own, other = np.asarray(place.value), np.asarray(one.value)
+    comparable = own.size > 1 and own.dtype.kind == other.dtype.kind == "f"
+    if comparable and text.meanings.is_activation(own, other):
+        return text.meanings.of_exchange(place, own, other)
+    found = exchanged(own, other) if comparable else None
+    if found is None and not isinstance(place.node, LEAVES) and is_apart_by_a_number(own, other):
+        return Label.MISSING_TERM
+    return (
+        found or text.meanings.of_exchange(place, own, other)
+        or grown(place.node, one.node, text) or Label.WRONG_FUNCTION
+    )
+
+
+def target_of(statement):
+    """Return the text of what a statement gives a value, or None."""
+    targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+    return ast.unparse(targets[0]) if targets[0] is not None else None
+
+
+def is_stopped(own, other):
+    """Tell whether an array is another one with some of its elements made 0."""
+    if not is_array(own) or np.shape(own) != np.shape(other) or own.dtype.kind == "b":
+        return False
+    return bool((other == 0).any() and (own != 0).all() and not ((other > 0) & (own <= 0)).any())
+
+
+def is_index(x):
+    """Tell whether a value is an array of whole numbers."""
+    return is_array(x) and x.dtype.kind in "iu" and x.ndim > 0
+
+
+def is_apart_by_a_number(own, other):
+    """Tell whether two arrays differ by the same number in all elements."""
+    return own.size > 1 and np.ptp(other - own) <= 1e-12 * np.abs(own).max()

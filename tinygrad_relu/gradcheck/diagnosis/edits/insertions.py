@@ -1,0 +1,147 @@
+"""Edits that put an ingredient to something: as one more factor, divisor, term or matrix."""
+
+import ast
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
+    LONG_OPERAND,
+    OPERAND,
+    Edit,
+    attribute,
+    call,
+    called,
+    fresh,
+    is_array,
+    is_float,
+    is_value,
+    is_whole,
+    name,
+    number,
+)
+from tinygrad_relu.gradcheck.diagnosis.edits.meanings import inserted, is_mask
+from tinygrad_relu.gradcheck.diagnosis.edits.operators import in_comparison
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+
+
+def insertions(text, place, found):
+    """Yield a place with an ingredient as one more factor, divisor, term or matrix.
+
+    Parameters
+    ----------
+    text : Text
+    place : Place
+    found : list of Ingredient
+    """
+    node, own = place.node, place.value
+    if not is_value(own) or (is_whole(own) and not isinstance(node, ast.Constant)) or place.is_key:
+        return
+    # What is put to an operand may as well be put to the whole.
+    in_product, in_sum = is_beside(place, (ast.Mult, ast.Div)), is_beside(place, (ast.Add, ast.Sub))
+    shape = np.shape(own)
+    for one in found:
+        short = one.is_leaf or isinstance(one.node, ast.Constant)
+        cost = OPERAND if short else LONG_OPERAND
+        operand = beside(one, shape)
+        if operand is not None and not in_product and not is_empty(node):
+            def means(one=one):
+                return insertion_means(text, place, one)
+
+            yield Edit(means, cost, place, ast.BinOp(node, ast.Mult(), operand))
+            if not is_mask(one.value) and np.all(one.value):
+                yield Edit(means, cost + 0.1, place, ast.BinOp(node, ast.Div(), operand))
+        if operand is not None and not in_sum and is_float(one.value):
+            for operator in (ast.Add(), ast.Sub()):
+                label = term_means(place, one, isinstance(operator, ast.Sub))
+                yield Edit(label, cost + 0.05, place, ast.BinOp(node, operator, operand))
+        if np.ndim(one.value) == 2 and len({*np.shape(one.value)}) == 1:
+            for product in with_a_matrix(node, shape, one):
+                yield Edit(Label.MISSING_FACTOR, cost, place, product)
+    for axis in range(len(shape)):
+        total = call(attribute(node, "sum"), axis=number(axis), keepdims=number(True))
+        yield Edit(Label.MISSING_FACTOR, LONG_OPERAND, place, ast.BinOp(node, ast.Div(), total))
+
+
+def insertion_means(text, place, one):
+    """Return what it means to leave out a factor: that of a power belongs to another rule."""
+    if in_comparison(place):
+        return Label.MASK_FORGOTTEN if is_mask(one.value) else Label.MASK_FROM_WRONG_TENSOR
+    if is_beside(place, ast.Pow) and place.field == "right":
+        return Label.WRONG_FUNCTION
+    squared = ast.unparse(place.node) == one.text and is_beside(place, (ast.Add, ast.Sub))
+    powers = (
+        node for node in ast.walk(place.node)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
+    )
+    lowered = any(ast.unparse(node.left) == one.text for node in powers)
+    if is_mask(one.value) and is_array(place.value) and place.value.size > 1:
+        passed = text.meanings.of_exchange(place, place.value, place.value * one.value)
+        if passed is Label.PRE_ACTIVATION:
+            return passed
+    if is_switch(text, one):
+        return Label.MASK_FORGOTTEN
+    return Label.WRONG_FUNCTION if squared or lowered else inserted(one)
+
+
+def is_switch(text, one):
+    """Tell whether a number lets something through in some rounds, and not in others."""
+    base = text.names.get(getattr(getattr(one.node, "value", None), "id", None))
+    return one.text in text.switches or is_mask(base)
+
+
+def term_means(place, one, taken_away):
+    """Return what it means to leave out a term: that of an exponent is a factor."""
+    if in_comparison(place):
+        return Label.MASK_FROM_WRONG_TENSOR
+    if is_product(place.node):
+        one_side, other = place.node.left, place.node.right
+        beside = one.text in map(ast.unparse, (one_side, other))
+        if beside and (is_negative(one_side) or is_negative(other)) == taken_away:
+            return Label.WRONG_FUNCTION  # 1 more in the other factor
+    doubled = ast.unparse(place.node) == one.text
+    return Label.MISSING_FACTOR if doubled or place.is_given_to({"exp"}) else Label.MISSING_TERM
+
+
+def with_a_matrix(node, shape, one):
+    """Yield an expression times a square matrix, from either side, and solved with it."""
+    for matrix in (fresh(one.node), attribute(fresh(one.node), "T")):
+        if shape and shape[-1] == len(one.value):
+            yield ast.BinOp(node, ast.MatMult(), matrix)
+        if shape and shape[0] == len(one.value):
+            yield ast.BinOp(matrix, ast.MatMult(), node)
+            yield call(attribute(attribute(name("np"), "linalg"), "solve"), matrix, node)
+
+
+def beside(one, shape):
+    """Return an ingredient so that it goes with a shape, element by element; or None."""
+    own = np.shape(one.value)
+    if is_whole(one.value) and one.value in (0, 1):
+        return None
+    if len(own) <= len(shape) and all(n in (1, m) for n, m in zip(own[::-1], shape[::-1])):
+        return fresh(one.node)
+    if len(own) == 1 and len(shape) == 2 and own[0] == shape[0]:
+        rows = ast.Tuple([ast.Slice(), ast.Constant(None)], ast.Load())
+        return ast.Subscript(fresh(one.node), rows, ast.Load())
+    return None
+
+
+def is_beside(place, operators):
+    """Tell whether a place is an operand of some operators."""
+    return isinstance(place.parent, ast.BinOp) and isinstance(place.parent.op, operators)
+
+
+def is_product(node):
+    """Tell whether an expression is a product."""
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)
+
+
+def is_negative(node):
+    """Tell whether an expression has a minus in front."""
+    while isinstance(node, ast.BinOp):
+        node = node.left
+    return isinstance(node, ast.UnaryOp)
+
+
+def is_empty(node):
+    """Tell whether an expression makes an array to be filled later."""
+    return isinstance(node, ast.Call) and called(node) in ("zeros", "zeros_like", "empty", "empty_like")
