@@ -7,6 +7,8 @@ from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_count, is_mask
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 SUMS, PRODUCTS = (ast.Add, ast.Sub), (ast.Mult, ast.Div)
+#: Functions that multiply by a matrix, or by its inverse.
+LINEAR = ("solve", "dot", "matmul", "einsum")
 # So deep names are replaced by what they stand for.
 DEEPEST = 6
 
@@ -82,7 +84,7 @@ def is_linear(node):
     """Tell whether an expression is a product with a matrix, or with its inverse."""
     if isinstance(node, ast.BinOp):
         return isinstance(node.op, ast.MatMult)
-    return isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("solve", "dot", "matmul")
+    return isinstance(node, ast.Call) and getattr(node.func, "attr", "") in LINEAR
 
 
 def of_factors(found, text):

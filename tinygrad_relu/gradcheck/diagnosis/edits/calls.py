@@ -31,6 +31,7 @@ PRODUCTS = ("outer", "dot", "matmul")
 DROPPED = {
     "sum": Label.SUMMED, "mean": Label.SUMMED, "argsort": Label.PERMUTED, "sort": Label.PERMUTED,
     "flip": Label.PERMUTED, "cumsum": Label.SUMMED, "sqrt": Label.WRONG_FUNCTION,
+    "ones_like": Label.MISSING_FACTOR, "zeros_like": Label.MISSING_TERM,
 }
 
 

@@ -18,6 +18,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import exchanged, is_count
 from tinygrad_relu.gradcheck.diagnosis.edits.operators import in_comparison
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.relations import Relation
 
 
 def exchanges(text, place, found):
@@ -65,15 +66,15 @@ def exchange_means(text, place, one):
         return Label.STALE_BUFFER
     own, other = np.asarray(place.value), np.asarray(one.value)
     comparable = own.size > 1 and own.dtype.kind == other.dtype.kind == "f"
-    if comparable and text.meanings.is_activation(own, other):
+    if comparable and text.meanings.related(own, other) is Relation.ACTIVATION:
         return text.meanings.of_exchange(place, own, other)
     found = exchanged(own, other) if comparable else None
     if found is None and not isinstance(place.node, LEAVES) and is_apart_by_a_number(own, other):
         return Label.MISSING_TERM
-    return (
-        found or text.meanings.of_exchange(place, own, other)
-        or grown(place.node, one.node, text) or Label.WRONG_FUNCTION
-    )
+    found = found or text.meanings.of_exchange(place, own, other) or grown(place.node, one.node, text)
+    if found is None and comparable and text.meanings.is_factor(own, other):
+        return Label.MISSING_FACTOR
+    return found or Label.WRONG_FUNCTION
 
 
 def target_of(statement):

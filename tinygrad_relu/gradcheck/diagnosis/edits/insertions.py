@@ -78,6 +78,8 @@ def insertion_means(text, place, one):
         passed = text.meanings.of_exchange(place, place.value, place.value * one.value)
         if passed is Label.PRE_ACTIVATION:
             return passed
+    if one.text == f"{ast.unparse(place.node)} > 0":
+        return Label.PRE_ACTIVATION  # times that it is its own ReLU
     if is_switch(text, one):
         return Label.MASK_FORGOTTEN
     return Label.WRONG_FUNCTION if squared or lowered else inserted(one)

@@ -116,12 +116,18 @@ class Meanings:
             return False
         return (self.known.find(value) or ("",))[0] == "forward"
 
-    def is_activation(self, own, other):
-        """Tell whether two arrays are values of the forward, and one is an activation of the other."""
+    def related(self, own, other):
+        """Return how two arrays are related that are values of the forward; None if one is none."""
         pair = [self.known.find(x) if self.one.graph is not None else None for x in (own, other)]
         if not all(one is not None and one[0] == "forward" for one in pair):
+            return None
+        return relation(self.one.graph, pair[0][1], pair[1][1])
+
+    def is_factor(self, own, other):
+        """Tell whether an array is a factor of another one, or part of what makes it."""
+        if self.related(own, other) is not Relation.FACTOR:
             return False
-        return relation(self.one.graph, pair[0][1], pair[1][1]) is Relation.ACTIVATION
+        return self.known.find(own)[1] < self.known.find(other)[1]
 
     def of_exchange(self, place, own, other):
         """Return what it means that another value has to stand at a place, or None if it says nothing.
@@ -150,11 +156,8 @@ class Meanings:
             return Label.WRONG_FUNCTION if inside else Label.PRE_ACTIVATION
         if is_mask(own) and is_mask(other):
             return Label.MASK_FROM_WRONG_TENSOR
-        found = relation(graph, a, b)
-        if found is Relation.NORMALISED:
+        if relation(graph, a, b) is Relation.NORMALISED:
             return Label.PRE_ACTIVATION
-        if found is Relation.FACTOR and a < b:
-            return Label.MISSING_FACTOR
         if not graph.steps[a].flows and not graph.steps[b].flows and own.shape == other.shape:
             return of_data(other, own)
         return None

@@ -11,6 +11,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     TOKEN,
     Edit,
     attribute,
+    call,
     called,
     is_array,
     is_float,
@@ -18,6 +19,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     is_whole,
     negative,
     number,
+    of_module,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_count, is_mask
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
@@ -25,6 +27,8 @@ from tinygrad_relu.gradcheck.diagnosis.labels import Label
 COMPARISONS = (ast.Gt, ast.GtE, ast.Lt, ast.LtE, ast.Eq, ast.NotEq)
 #: Comparisons that differ where both sides are equal, and nowhere else.
 STRICT = {frozenset((ast.Gt, ast.GtE)), frozenset((ast.Lt, ast.LtE))}
+# What is added for a number that is not near to what is written.
+FAR_COST = 5.5
 # What else a number may be meant to be, besides one more or less, its half and its double.
 NUMBERS = (0, 1, -1, 2, 3, 0.5)
 
@@ -153,8 +157,18 @@ def of_numbers(text, place):
         for other in dict.fromkeys((x + 1, x - 1, -x, 2 * x, x / 2, *NUMBERS)):
             if other != x:
                 nothing = other == 0 and isinstance(place.parent, ast.BinOp)
-                cost = TOKEN - 0.2 * is_triangle(place.parent) + 0.3 * nothing
+                far = other not in (x + 1, x - 1, -x, 2 * x, x / 2, 1, 0)
+                cost = TOKEN - 0.2 * is_triangle(place.parent) + 0.3 * nothing + FAR_COST * far
                 yield Edit(lambda other=other: of_number(text, place, other), cost, place, number(other))
+
+
+def is_axis(place):
+    """Tell whether a number says over which axis a sum goes."""
+    parent = place.parent
+    if isinstance(parent, ast.keyword):
+        return parent.arg == "axis"
+    behind = place.field == "args" and place.index == of_module(parent)
+    return behind and called(parent) in ("sum", "mean", "max", "min", "cumsum")
 
 
 def is_triangle(node):
@@ -166,7 +180,7 @@ def of_number(text, place, other):
     """Return what it means that a number has to be another one."""
     if is_triangle(place.parent):
         return Label.MASK_NOT_STRICT
-    if isinstance(place.parent, ast.keyword) and place.parent.arg == "axis":
+    if is_axis(place):
         return Label.SUMMED
     if place.is_key:
         return index_means(text, place)
@@ -180,7 +194,7 @@ def of_number(text, place, other):
     return Label.EXTRA_TERM if other == 1 and product else Label.WRONG_FUNCTION
 
 
-def of_arrangement(_, place):
+def of_arrangement(text, place):
     """Yield an array transposed or turned round, and the elements of a row in another order."""
     node, value = place.node, place.value
     # What is shaped anew behind it has its elements in another order.
@@ -197,6 +211,9 @@ def of_arrangement(_, place):
             row[i], row[j] = row[j], row[i]
             label = Label.TRANSPOSED if axes else Label.PERMUTED
             yield Edit(label, TOKEN, place, type(node)(row, ast.Load()))
+        if any(is_array(text.at(one).value) for one in node.elts):
+            copies = [call(attribute(one, "copy")) for one in node.elts]
+            yield Edit(Label.STALE_BUFFER, CALL, place, type(node)(copies, ast.Load()))
     elif (is_array(value) and value.ndim and len(value) > 1) or isinstance(value, list):
         back = ast.Subscript(node, ast.Slice(None, None, negative(ast.Constant(1))), ast.Load())
         label = Label.STALE_BUFFER if isinstance(value, list) else Label.PERMUTED
