@@ -5,6 +5,7 @@ import contextlib
 import functools
 import io
 import itertools
+import time
 
 import numpy as np
 
@@ -55,6 +56,8 @@ SMALL = (
 # the machine is; and what a try, an expression that is worked out in it, and an element of an array do.
 BUDGET, BUDGET_IF_EXPLAINED = 8.0, 4.5
 TRY_COST, EXPRESSION_COST, ELEMENT_COST = 2e-4, 1.5e-6, 4e-9
+# A call that takes more seconds is one of those whose cost is not seen in the text.
+SLOW = 0.02
 # So many places may have to be written otherwise at once; so many edits that help a little are kept.
 MOST_ALIKE, MOST_IMPROVING = 6, 24
 # By how much a number is changed to see what depends on it.
@@ -77,6 +80,9 @@ def edits(case, evidence, explained=False):
     found = []
     with contextlib.redirect_stdout(io.StringIO()):
         forward = codes(lambda: case.forward([x.copy() for x in case.inputs]))
+        began = time.perf_counter()
+        call()
+        seconds = time.perf_counter() - began
         meanings = Meanings(evidence[0])
         left = BUDGET_IF_EXPLAINED if explained else BUDGET
         for program in sorted(programs(call), key=lambda one: one.code in forward):
@@ -88,6 +94,8 @@ def edits(case, evidence, explained=False):
             if found and program.code in forward:
                 break
             search = Search(case, evidence, text, kept, forward, left)
+            if seconds > SLOW:
+                search.cost = max(search.cost, seconds)
             with kept.guarded():
                 search.run()
             found += search.found
