@@ -5,17 +5,20 @@ import itertools
 
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     CALL,
+    LONG_OPERAND,
     TOKEN,
     Edit,
     attribute,
     call,
     called,
+    fresh,
     is_array,
     is_float,
     name,
     number,
     of_module,
 )
+from tinygrad_relu.gradcheck.diagnosis.edits.operators import in_comparison
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 #: Functions that are taken for each other.
@@ -47,7 +50,9 @@ def of_calls(_, place):
             twin = ast.Call(attribute(function.value, other), node.args, node.keywords)
             yield Edit(label, TOKEN, place, twin)
     if of_module(node) and len(node.args) == 1:
-        yield Edit(DROPPED.get(own, Label.WRONG_FUNCTION), CALL, place, node.args[0])
+        label = DROPPED.get(own, Label.WRONG_FUNCTION)
+        label = Label.MASK_FROM_WRONG_TENSOR if in_comparison(place) else label
+        yield Edit(label, CALL, place, node.args[0])
     elif isinstance(function, ast.Attribute) and own in DROPPED:
         yield Edit(DROPPED[own], CALL, place, function.value)
     if own == "where" and len(node.args) == 3:
@@ -59,6 +64,24 @@ def of_calls(_, place):
     elif len(node.args) == 2 and own not in ("zeros", "ones", "range"):
         label = Label.TRANSPOSED if own in PRODUCTS else Label.WRONG_FUNCTION
         yield Edit(label, TOKEN + 0.1, place, ast.Call(function, node.args[::-1], node.keywords))
+
+
+def with_functions(text, place):
+    """Yield an expression behind one of the functions of one operand that are called in the text.
+
+    Parameters
+    ----------
+    text : Text
+    place : Place
+    """
+    if not is_float(place.value) or isinstance(place.node, ast.Constant):
+        return
+    if in_comparison(place):
+        size = call(attribute(name("np"), "abs"), place.node)
+        yield Edit(Label.MASK_FROM_WRONG_TENSOR, CALL, place, size)
+        return
+    for function in text.functions.values():
+        yield Edit(Label.PRE_ACTIVATION, LONG_OPERAND, place, call(fresh(function), place.node))
 
 
 def of_rounds(_, place):

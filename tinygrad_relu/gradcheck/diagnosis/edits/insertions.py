@@ -68,7 +68,8 @@ def insertion_means(text, place, one):
         return Label.MASK_FORGOTTEN if is_mask(one.value) else Label.MASK_FROM_WRONG_TENSOR
     if is_beside(place, ast.Pow) and place.field == "right":
         return Label.WRONG_FUNCTION
-    squared = ast.unparse(place.node) == one.text and is_beside(place, (ast.Add, ast.Sub))
+    within = is_beside(place, (ast.Add, ast.Sub)) or isinstance(place.parent, ast.Call)
+    squared = ast.unparse(place.node) == one.text and within
     powers = (
         node for node in ast.walk(place.node)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
@@ -100,6 +101,8 @@ def term_means(place, one, taken_away):
         beside = one.text in map(ast.unparse, (one_side, other))
         if beside and (is_negative(one_side) or is_negative(other)) == taken_away:
             return Label.WRONG_FUNCTION  # 1 more in the other factor
+    if isinstance(place.node, ast.BinOp) and isinstance(place.node.left, ast.Constant):
+        return Label.WRONG_FUNCTION  # of something taken from 1, as slopes are
     doubled = ast.unparse(place.node) == one.text
     return Label.MISSING_FACTOR if doubled or place.is_given_to({"exp"}) else Label.MISSING_TERM
 

@@ -86,7 +86,9 @@ class Meanings:
     def known(self):
         """Known: The values and the right cotangents of the forward, and what these are added up of."""
         graph, right = self.one.graph, self.one.right
-        found = {("forward", k): step.value for k, step in enumerate(graph.steps)}
+        # A function that returns its gradient, too, has steps that its result does not come of.
+        used = {p for k in graph.live for p in (k, *graph.steps[k].references)}
+        found = {("forward", k): graph.steps[k].value for k in sorted(used)}
         found |= {("cotangent", k): right[k] for k in graph.live}
         for k in graph.live:
             parts = graph.steps[k].pull(right[k]) if graph.steps[k].references else ()

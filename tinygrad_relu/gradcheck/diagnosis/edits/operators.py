@@ -118,6 +118,8 @@ def of_signs(_, place):
     wrong = Label.MASK_FROM_WRONG_TENSOR if in_comparison(place) else Label.WRONG_FUNCTION
     if isinstance(node, ast.UnaryOp):
         turned = Label.PERMUTED if place.is_key else wrong
+        if isinstance(place.parent, ast.Call) and called(place.parent) == "roll":
+            turned = Label.SHIFTED
         is_sign = isinstance(node.op, ast.USub)
         yield Edit(turned if is_sign else Label.MASK_FROM_WRONG_TENSOR, TOKEN, place, node.operand)
         return

@@ -149,6 +149,18 @@ class Text:
                         found.setdefault(one.id, []).append(value)
         return {key: values[0] for key, values in found.items() if len(values) == 1}
 
+    @functools.cached_property
+    def functions(self):
+        """dict of str to ast.expr: Functions of one operand, those that may be forgotten."""
+        found = {text: ast.parse(text, mode="eval").body for text in ("np.exp", "np.tanh")}
+        for place in self.places:
+            node = place.node
+            if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords and place.rounds:
+                operand = self.at(node.args[0]).value
+                if isinstance(operand, np.ndarray) and np.shape(place.value) == operand.shape:
+                    found.setdefault(ast.unparse(node.func), node.func)
+        return found
+
     def is_forward_target(self, statement):
         """Tell whether a statement changes a value of the forward, in place."""
         if not isinstance(statement, ast.AugAssign):

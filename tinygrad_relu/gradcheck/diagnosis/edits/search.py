@@ -15,6 +15,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.calls import (
     of_rounds,
     of_slices,
     of_subscripts,
+    with_functions,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     EXCHANGE,
@@ -152,6 +153,7 @@ class Search:
         valued = [place for place in readable if place.has_value]
         leaves = [place for place in valued if isinstance(place.node, LEAVES)]
         self.try_all(edit for place in leaves for edit in exchanges(self.text, place, names))
+        self.try_all(edit for place in valued for edit in with_functions(self.text, place))
         if self.is_explained:
             return
         for some in (numbers, names):
