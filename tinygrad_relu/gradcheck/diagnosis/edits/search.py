@@ -56,9 +56,9 @@ SMALL = (
 # What all may cost, in seconds as estimated beforehand, so that the answer does not depend on how busy
 # the machine is; and what a try, an expression that is worked out in it, and an element of an array do.
 BUDGET, BUDGET_IF_EXPLAINED = 8.0, 4.5
-TRY_COST, EXPRESSION_COST, ELEMENT_COST = 2e-4, 1.5e-6, 4e-9
-# A call that takes more seconds is one of those whose cost is not seen in the text.
-SLOW = 0.02
+TRY_COST, EXPRESSION_COST, ELEMENT_COST = 2e-4, 8e-7, 2e-9
+# A call that takes more seconds of the processor is one of those whose cost is not seen in the text.
+SLOW = 0.05
 # So many places may have to be written otherwise at once; so many edits that help a little are kept.
 MOST_ALIKE, MOST_IMPROVING = 6, 24
 # By how much a number is changed to see what depends on it.
@@ -81,9 +81,9 @@ def edits(case, evidence, explained=False):
     found = []
     with contextlib.redirect_stdout(io.StringIO()):
         forward = codes(lambda: case.forward([x.copy() for x in case.inputs]))
-        began = time.perf_counter()
+        began = time.process_time()
         call()
-        seconds = time.perf_counter() - began
+        seconds = time.process_time() - began
         meanings = Meanings(evidence[0])
         left = BUDGET_IF_EXPLAINED if explained else BUDGET
         for program in sorted(programs(call), key=lambda one: one.code in forward):
@@ -153,11 +153,11 @@ class Search:
         valued = [place for place in readable if place.has_value]
         leaves = [place for place in valued if isinstance(place.node, LEAVES)]
         self.try_all(edit for place in leaves for edit in exchanges(self.text, place, names))
+        self.try_all(edit for place in valued for edit in insertions(self.text, place, numbers))
         self.try_all(edit for place in valued for edit in with_functions(self.text, place))
         if self.is_explained:
             return
-        for some in (numbers, names):
-            self.try_all(edit for place in valued for edit in insertions(self.text, place, some))
+        self.try_all(edit for place in valued for edit in insertions(self.text, place, names))
         if self.is_explained:
             return
         self.try_all(edit for place in valued for edit in exchanges(self.text, place, names))
