@@ -65,7 +65,7 @@ def of_operators(text, place):
         yield Edit(lambda: superfluous(text, right), TOKEN + 0.2, place, left)
         yield Edit(lambda: superfluous(text, left), TOKEN + 0.2, place, right)
         yield other(Label.WRONG_FUNCTION, CALL, left, ast.MatMult(), right)
-        if isinstance(left, ast.Constant) and left.value == 2 and np.ndim(place.value) == 2:
+        if isinstance(left, ast.Constant) and left.value == 2 and is_square(place.value):
             yield other(Label.WRONG_FUNCTION, CALL, right, ast.Add(), attribute(right, "T"))
         if isinstance(left, ast.BinOp) and isinstance(left.op, ast.Mult):
             yield Edit(Label.WRONG_FUNCTION, TOKEN + 0.25, place, left.left)
@@ -79,6 +79,11 @@ def of_operators(text, place):
         yield Edit(Label.WRONG_FUNCTION, OPERAND, place, left)
         yield Edit(Label.WRONG_FUNCTION, OPERAND, place, right)
         yield other(Label.WRONG_FUNCTION, CALL, left, ast.Mult(), right)
+
+
+def is_square(x):
+    """Tell whether a value is a square matrix."""
+    return is_array(x) and x.ndim == 2 and x.shape[0] == x.shape[1]
 
 
 def extra(text, place, kept, lost):

@@ -156,8 +156,8 @@ class Text:
         for place in self.places:
             node = place.node
             if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords and place.rounds:
-                operand = self.at(node.args[0]).value
-                if isinstance(operand, np.ndarray) and np.shape(place.value) == operand.shape:
+                pair = place.value, self.at(node.args[0]).value
+                if all(isinstance(x, np.ndarray) for x in pair) and pair[0].shape == pair[1].shape:
                     found.setdefault(ast.unparse(node.func), node.func)
         return found
 

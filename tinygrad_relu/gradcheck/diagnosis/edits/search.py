@@ -47,6 +47,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.statements import of_conditions, of
 from tinygrad_relu.gradcheck.diagnosis.evidence import tolerance
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
+from tinygrad_relu.gradcheck.diagnosis.repair.running import FAILURES
 
 #: All small ways in which one expression may be meant.
 SMALL = (
@@ -97,7 +98,7 @@ def edits(case, evidence, explained=False):
             search = Search(case, evidence, text, kept, forward, left)
             if seconds > SLOW:
                 search.cost = max(search.cost, seconds)
-            with kept.guarded():
+            with kept.guarded(), contextlib.suppress(*FAILURES):  # at values that nobody thought of
                 search.run()
             found += search.found
             left = search.left
