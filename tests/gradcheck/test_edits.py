@@ -1,6 +1,7 @@
 """Mistakes that the text of a backward shows: it is written otherwise at one place, until it is right."""
 
 import math
+import sys
 import types
 
 import numpy as np
@@ -229,3 +230,43 @@ def test_functions_of_plain_floats_are_edited_though_their_steps_cannot_be_recor
     first = report.inputs[0].explanations[0]
     assert first.label is Label.WRONG_FUNCTION
     assert "math.sin(v) + math.cos(v) in the place of" in first.claim
+
+
+def test_what_a_condition_guards_is_not_done(tmp_path):
+    kept = tmp_path / "kept.txt"
+    kept.write_text("mine")
+    calls = {"count": 0}
+
+    def forward(x, w):
+        return np.tanh(x @ w)
+
+    def backward(dout, x, w):
+        calls["count"] += 1
+        if x.shape[0] == 0:
+            kept.unlink()
+        if len(x) == 0:
+            sys.exit("nothing to do")
+        order = [0]
+        for k in order:
+            if k < 3:
+                order += [k + 1]
+        d = dout * (1 - np.tanh(x @ w)) * np.exp(x.sum())
+        return d @ w.T, x.T @ d
+
+    rng = np.random.default_rng(6)
+    report = check_gradients(forward, [rng.normal(size=(4, 3)), rng.normal(size=(3, 2))], backward=backward)
+    assert not report.ok and kept.read_text() == "mine"
+    assert isinstance(calls["count"], int) and calls["count"] < 1000
+
+
+def test_a_product_for_a_power_is_told():
+    def forward(x):
+        return np.tanh(x)
+
+    def backward(dout, x):
+        h = np.tanh(x)
+        return dout * (1 - h * 2)
+
+    report = check_gradients(forward, [np.random.default_rng(7).normal(size=5)], backward=backward)
+    first = report.inputs[0].explanations[0]
+    assert first.label is Label.WRONG_FUNCTION and "h ** 2" in first.claim and "h * 2" in first.claim

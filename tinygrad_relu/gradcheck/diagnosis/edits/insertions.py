@@ -23,6 +23,9 @@ from tinygrad_relu.gradcheck.diagnosis.edits.meanings import inserted, is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.operators import in_comparison
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
+# Larger whole numbers are put to no other ones.
+LARGEST = 1000
+
 
 def insertions(text, place, found):
     """Yield a place with an ingredient as one more factor, divisor, term or matrix.
@@ -40,6 +43,8 @@ def insertions(text, place, found):
     in_product, in_sum = is_beside(place, (ast.Mult, ast.Div)), is_beside(place, (ast.Add, ast.Sub))
     shape = np.shape(own)
     for one in found:
+        if is_whole(own) and is_whole(one.value) and abs(one.value) > LARGEST:
+            continue  # whole numbers have no end
         short = one.is_leaf or isinstance(one.node, ast.Constant)
         cost = OPERAND if short else LONG_OPERAND
         operand = beside(one, shape)

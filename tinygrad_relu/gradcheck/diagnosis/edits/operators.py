@@ -62,6 +62,8 @@ def of_operators(text, place):
             )
     if kind is ast.Mult:
         yield other(Label.WRONG_FUNCTION, TOKEN, left, ast.Div(), right)
+        if isinstance(right, ast.Constant):
+            yield other(Label.WRONG_FUNCTION, TOKEN - 0.05, left, ast.Pow(), right)
         yield Edit(lambda: superfluous(text, right), TOKEN + 0.2, place, left)
         yield Edit(lambda: superfluous(text, left), TOKEN + 0.2, place, right)
         yield other(Label.WRONG_FUNCTION, CALL, left, ast.MatMult(), right)

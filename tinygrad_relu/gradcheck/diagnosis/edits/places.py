@@ -3,14 +3,19 @@
 import ast
 import copy
 import functools
+import types
+from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import called
+from tinygrad_relu.gradcheck.diagnosis.edits.program import MOST_ROUNDS, ROUNDS
 
 # Of so many numbers it is noted which ones an expression was.
 MOST_NUMBERS = 3
+#: Things that have names of their own, and are no state of the user's.
+SHARED = (types.ModuleType, types.FunctionType, types.MethodType, type)
 # Names of ours in the text while it is looked at.
 SEEN, ENDED = "_tinygrad_relu_seen", "_tinygrad_relu_ended"
 
@@ -121,8 +126,7 @@ class Text:
         self.by_node = {id(place.node): place for place in self.places}
         self.names, self.objects = {}, {}
         self.observe(call)
-        rounds = sum(self.at(loop.test).rounds for loop in program.loops)
-        program.most_rounds = 2 * rounds + 10
+        program.most_rounds = 4 * self.names.get(ROUNDS, MOST_ROUNDS) + 100
 
     def turn(self, place):
         """Return what to sort places by: what is made of statements whose value is right comes last."""
@@ -213,8 +217,10 @@ class Text:
         """Note the value of a place, and return it."""
         place = self.places[number]
         place.rounds += 1
-        if isinstance(x, (np.ndarray, list, dict, set)):
+        if isinstance(x, (np.ndarray, list, dict, set, deque, bytearray)):
             self.objects[id(x)] = x
+        elif hasattr(x, "__dict__") and not isinstance(x, SHARED):
+            self.objects[id(vars(x))] = vars(x)
         elif isinstance(x, (int, float, np.integer, np.floating)) and len(place.numbers) < MOST_NUMBERS:
             place.numbers.add(float(x))
         if place.rounds == 1:

@@ -15,7 +15,8 @@ from tinygrad_relu.gradcheck.diagnosis.recording import MODELS, PACKAGE
 LIBRARIES = tuple(
     sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")
 )
-# So many rounds all loops that begin with ``while`` may have together while they are only looked at.
+LOOPS = (ast.For, ast.While)
+# So many rounds all loops may have together while they are only looked at.
 MOST_ROUNDS = 1_000_000
 ROUNDS = "_tinygrad_relu_rounds"
 
@@ -33,7 +34,7 @@ class Program:
     tree : ast.FunctionDef
         Without what is worked out only once: decorators, annotations, values of defaults.
     most_rounds : int
-        After so many rounds loops that begin with ``while`` end: an edit may leave one without an end.
+        After so many rounds of all loops they end: an edit may leave one without an end.
     """
 
     def __init__(self, functions):
@@ -47,7 +48,7 @@ class Program:
         if not named:
             raise ValueError(f"{self.code.co_name} has no text of its own")
         self.tree = bare(named[0])
-        self.loops = [node for node in ast.walk(self.tree) if isinstance(node, ast.While)]
+        self.loops = any(isinstance(node, LOOPS) for node in ast.walk(self.tree))
         if self.loops:
             self.tree.body.insert(0, ast.parse(f"{ROUNDS} = 0").body[0])
         self.module = ast.Module([enclosed(self.tree, self.code.co_freevars)], [])
@@ -70,16 +71,17 @@ class Program:
 
     @contextlib.contextmanager
     def counted(self):
-        """Let loops that begin with ``while`` count their rounds, and end in time."""
-        tests = [loop.test for loop in self.loops]
-        counter = f"({ROUNDS} := {ROUNDS} + 1) < {self.most_rounds}"
+        """Let loops count their rounds, and end in time."""
+        loops = [node for node in ast.walk(self.tree) if isinstance(node, LOOPS)] if self.loops else []
+        bodies = [loop.body for loop in loops]
+        counter = ast.parse(f"{ROUNDS} += 1\nif {ROUNDS} > {self.most_rounds}: raise RuntimeError").body
         try:
-            for loop in self.loops:
-                loop.test = ast.BoolOp(ast.And(), [ast.parse(counter, mode="eval").body, loop.test])
+            for loop in loops:
+                loop.body = [*counter, *loop.body]
             yield
         finally:
-            for loop, test in zip(self.loops, tests):
-                loop.test = test
+            for loop, body in zip(loops, bodies):
+                loop.body = body
 
     @contextlib.contextmanager
     def running(self, code):

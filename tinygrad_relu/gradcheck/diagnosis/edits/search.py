@@ -29,6 +29,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     written,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.exchanges import exchanges
+from tinygrad_relu.gradcheck.diagnosis.edits.guard import guarded
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES, ingredients
 from tinygrad_relu.gradcheck.diagnosis.edits.insertions import insertions
 from tinygrad_relu.gradcheck.diagnosis.edits.kept import Kept
@@ -58,8 +59,8 @@ SMALL = (
 # the machine is; and what a try, an expression that is worked out in it, and an element of an array do.
 BUDGET, BUDGET_IF_EXPLAINED = 8.0, 4.5
 TRY_COST, EXPRESSION_COST, ELEMENT_COST = 2e-4, 8e-7, 2e-9
-# A call that takes more seconds of the processor is one of those whose cost is not seen in the text.
-SLOW = 0.05
+# A call that takes more seconds is one of those whose cost is not seen in the text.
+SLOW = 0.1
 # So many places may have to be written otherwise at once; so many edits that help a little are kept.
 MOST_ALIKE, MOST_IMPROVING = 6, 24
 # By how much a number is changed to see what depends on it.
@@ -80,17 +81,18 @@ def edits(case, evidence, explained=False):
         return case.backward([x.copy() for x in case.inputs], list(case.draws[0].cotangents))
 
     found = []
-    with contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         forward = codes(lambda: case.forward([x.copy() for x in case.inputs]))
-        began = time.process_time()
+        began = time.perf_counter()
         call()
-        seconds = time.process_time() - began
+        seconds = time.perf_counter() - began
         meanings = Meanings(evidence[0])
         left = BUDGET_IF_EXPLAINED if explained else BUDGET
         for program in sorted(programs(call), key=lambda one: one.code in forward):
             try:
                 text = Text(program, call, meanings)
-                kept = Kept(text.objects.values(), functools.partial(Text, program, call, meanings))
+                again = functools.partial(Text, program, call, meanings)
+                kept = Kept(text.objects.values(), again, program)
             except Exception:  # a function that does another thing when it is looked at
                 continue
             if found and program.code in forward:
@@ -134,7 +136,8 @@ class Search:
     def run(self):
         """Try all edits, small ones first, until some put all wrong gradients right."""
         places = [place for place in self.text.places if place.rounds or not place.has_value]
-        theirs = {code.co_name for code in self.forward}
+        # What the forward is given is not the backward's, and lengths are taken of what is there.
+        theirs = {"len", *(code.co_name for code in self.forward)}
         readable = [
             place for place in places
             if place.is_read and not place.is_called and not place.is_given_to(theirs)
@@ -179,10 +182,10 @@ class Search:
         edit.place.put(edit.new)
         one = self.evidence[0]
         try:
-            with self.text.program.running(self.text.program.compiled()):
+            with self.text.program.running(self.text.program.compiled()), guarded():
                 found = self.gradients(one)
             return all(is_right(one, k, x) for k, x in enumerate(found) if k not in self.wrong)
-        except Exception:  # it cannot be scaled
+        except (Exception, SystemExit):  # it cannot be scaled
             return True
         finally:
             edit.place.restore()
@@ -216,14 +219,14 @@ class Search:
         edit.place.put(edit.new)
         try:
             code = self.text.program.compiled()
-            with self.text.program.running(code):
+            with self.text.program.running(code), guarded():
                 mended = set(self.wrong)
                 for one in self.evidence:
                     mended &= self.put_right(one, edit)
                     if not mended:
                         return mended
                 return mended if self.forward_stays() else set()
-        except Exception:  # the user's function, written as it was not meant
+        except (Exception, SystemExit):  # the user's function, written as it was not meant
             return set()
         finally:
             edit.place.restore()
