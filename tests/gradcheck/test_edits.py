@@ -254,7 +254,8 @@ def test_what_a_condition_guards_is_not_done(tmp_path):
         return d @ w.T, x.T @ d
 
     rng = np.random.default_rng(6)
-    report = check_gradients(forward, [rng.normal(size=(4, 3)), rng.normal(size=(3, 2))], backward=backward)
+    inputs = [rng.normal(size=(4, 3)), rng.normal(size=(3, 2))]
+    report = check_gradients(forward, inputs, backward=backward)
     assert not report.ok and kept.read_text() == "mine"
     assert isinstance(calls["count"], int) and calls["count"] < 1000
 
