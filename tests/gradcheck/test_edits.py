@@ -95,11 +95,10 @@ CASES = [
     (HINGES, ["-2 * yi * xi", "2 * yi * xi"], "w", Label.WRONG_FUNCTION, "in the place of"),
     (HINGES, ["-2 * margin * yi", "-2 * yi"], "w", Label.MISSING_FACTOR, "margin"),
     (HINGES, ["g += -2 * margin", "g = -2 * margin"], "w", Label.STALE_BUFFER, "g += "),
-    (HINGES, ["len(X)\n", "1\n"], "w", Label.CONSTANT_FACTOR, ""),
     (PENDULUM, ["np.cos(tape[t])", "np.cos(tape[t - 1])"], "start length", Label.STALE_BUFFER,
      "tape[t] in the place of tape[t - 1]"),
     (PENDULUM, ["dangle = dangle + dout[t]", "dangle = dangle + dout[t - 4]"],
-     "start length", Label.SHIFTED, ""),
+     "start length", Label.SHIFTED, "dout[t"),
     (PENDULUM, ["dlength += dspeed", "dlength = dspeed"], "length", Label.STALE_BUFFER, "dlength += "),
     (PENDULUM, ["dspeed * 0.2 * np.cos(tape[t])", "0.2 * np.cos(tape[t])"],
      "start length", Label.MISSING_FACTOR, "* dspeed"),
@@ -180,8 +179,10 @@ def test_what_the_forward_is_given_is_not_edited():
         return dout * np.where(y < 0, 1.0, 0.2)
 
     x = np.random.default_rng(4).normal(size=6)
-    first = check_gradients(forward, [x], backward=backward).inputs[0].explanations[0]
-    assert first.label is Label.MASK_FROM_WRONG_TENSOR and "forward(-x)" not in first.claim
+    explanations = check_gradients(forward, [x], backward=backward).inputs[0].explanations
+    assert explanations[0].label is Label.MASK_FROM_WRONG_TENSOR
+    assert "in the place of" in explanations[0].claim
+    assert all(one.claim.count("forward(") == one.claim.count("forward(x)") for one in explanations)
 
 
 def test_functions_without_a_text_have_the_other_explanations():

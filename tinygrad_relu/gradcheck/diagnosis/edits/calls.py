@@ -131,7 +131,7 @@ def of_subscripts(_, place):
     parts = [*left.split(","), right]
     letters = sorted({*left} - {","})
     for k, part in enumerate(parts):
-        others = [exchanged(part, a, b) for a, b in itertools.combinations(range(len(part)), 2)]
+        others = [letters_exchanged(part, a, b) for a, b in itertools.combinations(range(len(part)), 2)]
         others += [part[:a] + c + part[a + 1:] for a in range(len(part)) for c in letters]
         for other in dict.fromkeys(others):
             if other != part:
@@ -142,7 +142,7 @@ def of_subscripts(_, place):
                 yield Edit(label, TOKEN, place, ast.Constant(subscripts))
 
 
-def exchanged(text, a, b):
+def letters_exchanged(text, a, b):
     """Return a text with two characters exchanged."""
     row = list(text)
     row[a], row[b] = row[b], row[a]

@@ -17,6 +17,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import exchanged, is_count
 from tinygrad_relu.gradcheck.diagnosis.edits.operators import in_comparison
+from tinygrad_relu.gradcheck.diagnosis.indices import is_index
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.relations import Relation
 
@@ -88,11 +89,6 @@ def is_stopped(own, other):
     if not is_array(own) or np.shape(own) != np.shape(other) or own.dtype.kind == "b":
         return False
     return bool((other == 0).any() and (own != 0).all() and not ((other > 0) & (own <= 0)).any())
-
-
-def is_index(x):
-    """Tell whether a value is an array of whole numbers."""
-    return is_array(x) and x.dtype.kind in "iu" and x.ndim > 0
 
 
 def is_apart_by_a_number(own, other):

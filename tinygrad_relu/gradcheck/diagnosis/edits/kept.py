@@ -37,7 +37,7 @@ class Kept:
         self.contents = [(x, x.copy()) for x, _ in self.contents if id(x) not in steady]
 
     @contextlib.contextmanager
-    def guarded(self):
+    def unwritable(self):
         """While edits are tried, let nobody write to arrays that are only read."""
         try:
             for x in self.arrays:

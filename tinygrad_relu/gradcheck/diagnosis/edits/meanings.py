@@ -6,10 +6,10 @@ import functools
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import called, is_array, is_float, is_value, is_whole
-from tinygrad_relu.gradcheck.diagnosis.functions import two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.relations import Relation, comes_from, of_data, relation
 from tinygrad_relu.gradcheck.diagnosis.repair.known import Known, same_values
+from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import is_mask as lets_through
 from tinygrad_relu.gradcheck.diagnosis.repair.roles import passed_over
 from tinygrad_relu.gradcheck.diagnosis.sections import sections
 
@@ -29,11 +29,8 @@ def is_count(value, node):
 
 
 def is_mask(value):
-    """Tell whether a value lets some elements through and not others."""
-    if not is_array(value) or value.size < 2:
-        return False
-    sides = (0, 1) if value.dtype.kind == "b" else two_values(value)
-    return sides is not None and 0 in sides
+    """Tell whether a value is an array that lets some elements through and not others."""
+    return is_array(value) and value.size > 1 and lets_through(value)
 
 
 def inserted(ingredient):

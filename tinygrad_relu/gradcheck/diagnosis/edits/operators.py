@@ -23,6 +23,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_count, is_mask
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.mutations import is_square
 
 COMPARISONS = (ast.Gt, ast.GtE, ast.Lt, ast.LtE, ast.Eq, ast.NotEq)
 #: Comparisons that differ where both sides are equal, and nowhere else.
@@ -67,7 +68,9 @@ def of_operators(text, place):
         yield Edit(lambda: superfluous(text, right), TOKEN + 0.2, place, left)
         yield Edit(lambda: superfluous(text, left), TOKEN + 0.2, place, right)
         yield other(Label.WRONG_FUNCTION, CALL, left, ast.MatMult(), right)
-        if isinstance(left, ast.Constant) and left.value == 2 and is_square(place.value):
+        if isinstance(left, ast.Constant) and left.value == 2 and is_array(place.value) and (
+            is_square(place.value)
+        ):
             yield other(Label.WRONG_FUNCTION, CALL, right, ast.Add(), attribute(right, "T"))
         if isinstance(left, ast.BinOp) and isinstance(left.op, ast.Mult):
             yield Edit(Label.WRONG_FUNCTION, TOKEN + 0.25, place, left.left)
@@ -81,11 +84,6 @@ def of_operators(text, place):
         yield Edit(Label.WRONG_FUNCTION, OPERAND, place, left)
         yield Edit(Label.WRONG_FUNCTION, OPERAND, place, right)
         yield other(Label.WRONG_FUNCTION, CALL, left, ast.Mult(), right)
-
-
-def is_square(x):
-    """Tell whether a value is a square matrix."""
-    return is_array(x) and x.ndim == 2 and x.shape[0] == x.shape[1]
 
 
 def extra(text, place, kept, lost):
@@ -231,32 +229,20 @@ def of_arrangement(text, place):
 
 def in_comparison(place):
     """Tell whether something is compared, or part of what is."""
-    here = place.around
-    while here is not None:
-        if isinstance(here.node, ast.Compare):
-            return True
-        here = here.around
-    return False
+    return any(isinstance(here.parent, ast.Compare) for here in place.way_up())
 
 
 def in_range(place):
     """Tell whether something says how far a loop goes."""
-    here = place.around
-    while here is not None:
-        if isinstance(here.node, ast.Call) and getattr(here.node.func, "id", "") == "range":
-            return True
-        here = here.around
-    return False
+    return place.is_given_to({"range"})
 
 
 def of_index(text, place):
     """Yield an index that is one more, and one less."""
-    value, node = place.value, place.node
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
-    if not whole or isinstance(node, ast.Constant):
+    if not is_whole(place.value) or isinstance(place.node, ast.Constant):
         return
     for operator in (ast.Add(), ast.Sub()):
-        other = ast.BinOp(node, operator, number(1))
+        other = ast.BinOp(place.node, operator, number(1))
         yield Edit(lambda: index_means(text, place), TOKEN + 0.1, place, other)
 
 
@@ -264,9 +250,7 @@ def index_means(text, place):
     """Return what it means that an index has to be another one: of data, or of what rounds leave."""
     if in_range(place):
         return Label.MISSING_TERM
-    here = place
-    while here is not None and not (isinstance(here.parent, ast.Subscript) and here.field == "slice"):
-        here = here.around
+    here = next((one for one in place.way_up() if one.is_subscript), None)
     if here is None or not here.around.is_read:
         return Label.SHIFTED
     if in_slope(here):

@@ -62,6 +62,18 @@ class Place:
         """Let stand there what did."""
         self.put(self.node)
 
+    def way_up(self):
+        """Yield the place and those that it is a part of, from the inside."""
+        here = self
+        while here is not None:
+            yield here
+            here = here.around
+
+    @property
+    def is_subscript(self):
+        """bool: Whether it is the whole index of something."""
+        return isinstance(self.parent, ast.Subscript) and self.field == "slice"
+
     @property
     def is_read(self):
         """bool: Whether it has a value, and is not a name to be given one."""
@@ -74,22 +86,14 @@ class Place:
 
     def is_given_to(self, names):
         """Tell whether it is, or is part of, an argument of a function of one of some names."""
-        here = self
-        while here is not None:
-            if isinstance(here.parent, ast.Call) and called(here.parent) in names:
-                return True
-            here = here.around
-        return False
+        return any(
+            isinstance(here.parent, ast.Call) and called(here.parent) in names for here in self.way_up()
+        )
 
     @property
     def is_key(self):
         """bool: Whether it is an index, or part of one."""
-        here = self
-        while here is not None:
-            if isinstance(here.parent, ast.Subscript) and here.field == "slice":
-                return True
-            here = here.around
-        return False
+        return any(here.is_subscript for here in self.way_up())
 
     @property
     def has_value(self):

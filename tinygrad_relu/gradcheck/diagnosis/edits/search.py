@@ -63,6 +63,8 @@ TRY_COST, EXPRESSION_COST, ELEMENT_COST = 2e-4, 8e-7, 2e-9
 SLOW = 0.1
 # So many places may have to be written otherwise at once; so many edits that help a little are kept.
 MOST_ALIKE, MOST_IMPROVING = 6, 24
+#: What the user's function raises, written as it was not meant.
+FAILED = (Exception, SystemExit)
 # By how much a number is changed to see what depends on it.
 SCALE = 1.25
 
@@ -100,7 +102,7 @@ def edits(case, evidence, explained=False):
             search = Search(case, evidence, text, kept, forward, left)
             if seconds > SLOW:
                 search.cost = max(search.cost, seconds)
-            with kept.guarded(), contextlib.suppress(*FAILURES):  # at values that nobody thought of
+            with kept.unwritable(), contextlib.suppress(*FAILURES):  # at values that nobody thought of
                 search.run()
             found += search.found
             left = search.left
@@ -179,14 +181,21 @@ class Search:
 
     def right_after(self, edit):
         """Tell whether right gradients stay so with an edit, or cannot be had."""
-        edit.place.put(edit.new)
         one = self.evidence[0]
         try:
-            with self.text.program.running(self.text.program.compiled()), guarded():
+            with self.trying(edit):
                 found = self.gradients(one)
-            return all(is_right(one, k, x) for k, x in enumerate(found) if k not in self.wrong)
-        except (Exception, SystemExit):  # it cannot be scaled
+        except FAILED:
             return True
+        return all(is_right(one, k, x) for k, x in enumerate(found) if k not in self.wrong)
+
+    @contextlib.contextmanager
+    def trying(self, edit):
+        """Let the function be what an edit makes of it, and put all back."""
+        edit.place.put(edit.new)
+        try:
+            with self.text.program.running(self.text.program.compiled()), guarded():
+                yield
         finally:
             edit.place.restore()
             self.kept.restore()
@@ -216,21 +225,16 @@ class Search:
 
     def effect(self, edit):
         """Return which wrong gradients an edit puts right while all right ones stay so."""
-        edit.place.put(edit.new)
         try:
-            code = self.text.program.compiled()
-            with self.text.program.running(code), guarded():
+            with self.trying(edit):
                 mended = set(self.wrong)
                 for one in self.evidence:
                     mended &= self.put_right(one, edit)
                     if not mended:
                         return mended
                 return mended if self.forward_stays() else set()
-        except (Exception, SystemExit):  # the user's function, written as it was not meant
+        except FAILED:
             return set()
-        finally:
-            edit.place.restore()
-            self.kept.restore()
 
     def gradients(self, one):
         """Return what the backward gives now."""
