@@ -258,6 +258,14 @@ def test_a_gradient_that_ignores_dout_lacks_a_factor():
     assert "every dout" in found["w"][0].claim
 
 
+def test_so_does_that_of_a_number_which_is_given_dout():
+    report = tg.check_gradients(
+        lambda x: np.sum(np.sin(x)), {"x": np.array([1.0, -2.0])}, backward=lambda dout, x: np.cos(x)
+    )
+    first = report["x"].explanations[0]
+    assert first.label is Label.MISSING_FACTOR and "every dout" in first.claim
+
+
 @pytest.mark.parametrize(("given", "label"), [(3.0, Label.MISSING_FACTOR), (5.0, Label.STALE_BUFFER)])
 def test_that_of_a_linear_function_is_the_same_at_all_inputs_too(given, label):
     report = tg.check_gradients(

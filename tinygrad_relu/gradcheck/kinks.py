@@ -13,7 +13,7 @@ import numpy as np
 from tinygrad_relu.gradcheck.cones import is_beyond, turns_one_way
 from tinygrad_relu.gradcheck.crossings import Crossing
 from tinygrad_relu.gradcheck.differences import careful_slope, quick_slope
-from tinygrad_relu.gradcheck.noise import hidden_by_stairs
+from tinygrad_relu.gradcheck.noise import hidden_by_stairs, noise_in_stairs
 from tinygrad_relu.gradcheck.ops_used import orders_alone, ties_alone
 from tinygrad_relu.gradcheck.surroundings import range_of_slopes
 
@@ -96,7 +96,7 @@ class Inspector:
     def __init__(self, at, seed):
         self.at, self.seed = at, seed
         self.around = {}
-        self.shaken = self.double = None
+        self.shaken, self.double = {}, None
         self.single = self.ties = None
         self.typical = typical_slope(at)
         # Slopes that may be rounding of larger ones, and how sharp others are to be seen.
@@ -169,6 +169,10 @@ class Inspector:
         own = line.own if 0 < line.own < SMALL else None
         noise = self.at.noise_along(line)
         slope = careful_slope(line, self.at.eps, noise, enough, own)
+        in_stairs = slope.still & slope.moves
+        if in_stairs.any():
+            noise = np.maximum(noise, noise_in_stairs(line, self.at.eps, in_stairs))
+            slope = careful_slope(line, self.at.eps, noise, enough, own)
         slope = one_sided_at_an_edge(slope)
         # A slope that changes the function by less than its rounding, over the whole scale, is none,
         # unless larger steps show it: what they show as flat may be so only on the whole.
@@ -189,6 +193,9 @@ class Inspector:
         left = np.abs(analytic) <= self.at.eps**LEFT * self.typical
         left |= (np.abs(analytic) <= UNDERESTIMATED * error) | (self.at.eps > ROUGH)
         smooth |= still & left & (np.abs(analytic) <= np.sqrt(self.at.eps) * self.typical)
+        # Nor are two that both change it by no more than that, as where all that arrives is rounding.
+        unseen = np.sqrt(line.count) * noise
+        smooth |= (np.abs(analytic) <= MARGIN * unseen) & (np.abs(slope.value) <= unseen)
         # A function in stairs too high for those of rounding numbers near 1 has a slope of 0, too.
         smooth |= slope.still & (analytic == 0) & (noise > COARSE * self.at.eps)
         kink = has_kink(slope)
@@ -226,26 +233,29 @@ class Inspector:
         """
         found = self.unsteadiness(line)
         for inspector in self.nearby():
-            here = line.at_another(inspector.at).analytic()[0]
-            for place in inspector.ulps_away():
-                with np.errstate(invalid="ignore"):
-                    found = np.fmax(found, np.abs(line.at_another(place).analytic()[0] - here))
+            there = line.at_another(inspector.at)
+            found = np.fmax(found, inspector.changes(there, 1.0))
+            found = np.fmax(found, inspector.unsteadiness(there))
         return found
 
     def unsteadiness(self, line):
-        """Return how far the slope changes an ulp away from here, if it is by little, as on no kink."""
-        here, found = line.analytic()[0], np.zeros(len(self.at.gradients))
-        for place in self.ulps_away():
-            with np.errstate(invalid="ignore"):
-                found = np.fmax(found, np.abs(line.at_another(place).analytic()[0] - here))
+        """Return how far the slope changes close by, if it is by little, as on no kink.
+
+        An ulp of what is added to something large changes nothing, more of it does.
+        """
+        found = np.fmax(self.changes(line, 1.0), self.changes(line, self.at.eps**-0.4))
         return np.where(found <= self.at.eps**0.4 * self.typical, found, 0.0)
 
-    def ulps_away(self):
-        """Return points that differ from this one by an ulp of each element."""
-        if self.shaken is None:
+    def changes(self, line, ulps):
+        """Return how far the slope changes so many ulps of each element away from here."""
+        if ulps not in self.shaken:
             rng = np.random.default_rng([self.seed, 5])
-            self.shaken = [self.at.shaken(rng) for _ in range(2)]
-        return self.shaken
+            self.shaken[ulps] = [self.at.shaken(rng, ulps) for _ in range(2)]
+        here, found = line.analytic()[0], np.zeros(len(self.at.gradients))
+        for place in self.shaken[ulps]:
+            with np.errstate(invalid="ignore"):
+                found = np.fmax(found, np.abs(line.at_another(place).analytic()[0] - here))
+        return found
 
     def right_nearby(self, line, here, mismatch):
         """Tell whether the gradient is right at points nearby, and clearly so at one at least.

@@ -180,12 +180,12 @@ class Neighbourhood:
             ])
         return Neighbourhood(self.problem, self.point, draws)
 
-    def shaken(self, rng):
+    def shaken(self, rng, ulps=1.0):
         """Return only the gradients, where inputs and cotangents are some ulps away in each element."""
-        point = [an_ulp_off(x, rng) for x in self.point]
+        point = [ulps_off(x, rng, ulps) for x in self.point]
         draws = self.cotangents
         if not self.problem.scalar:
-            draws = [[an_ulp_off(c, rng) for c in draw] for draw in draws]
+            draws = [[ulps_off(c, rng, ulps) for c in draw] for draw in draws]
         return Gradients(
             point, self.scales, [self.problem.backward(point, draw) for draw in draws], self.eps
         )
@@ -312,10 +312,11 @@ def random_moves(at, rng, positions=None, sizes=None):
     }
 
 
-def an_ulp_off(x, rng):
-    """Return an array that differs from `x` by a few times its precision in each element."""
+def ulps_off(x, rng, ulps):
+    """Return an array each element of which is so many times its precision, or twice that, off `x`."""
+    move = ulps * np.finfo(x.dtype).eps * rng.choice([-2, -1, 1, 2], x.shape)
     with np.errstate(all="ignore"):
-        return np.asarray(x * (1 + rng.choice([-2, -1, 1, 2], x.shape) * np.finfo(x.dtype).eps), x.dtype)
+        return np.asarray(x * (1 + move), x.dtype)
 
 
 def length(arrays):

@@ -38,6 +38,14 @@ def noise_from(line, start, eps):
     return scatter(values)
 
 
+def noise_in_stairs(line, eps, constant):
+    """Return the noise of functions that are `constant` in the smallest steps, and 0 of all others.
+
+    Along another line what else moves may have hidden their stairs.
+    """
+    return half_a_stair(line, 0.0, SPACING * eps, eps, constant)
+
+
 def spaced(line, start, spacing):
     """Return the values at eight points, all on one side of 0, where a kink may be."""
     return np.array([line(start + spacing * k)[1] for k in range(2, 10)])

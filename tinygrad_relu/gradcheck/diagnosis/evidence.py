@@ -9,6 +9,8 @@ from tinygrad_relu.gradcheck.diagnosis.recording import is_data
 from tinygrad_relu.gradcheck.diagnosis.step import Reference
 from tinygrad_relu.gradcheck.diagnosis.trace import Graph
 
+# What rounding may make of a gradient, in proportion to it: in float64, and in float32.
+DIGITS = (2e-9, 3e-5)
 # How many numbers the inputs may have for a second point to be worth the differences.
 MOST_DIFFERENCES = 300
 
@@ -52,7 +54,7 @@ def tolerance(analytic, expected, error=0.0):
     """Return how far two gradients may differ by rounding alone, and by the error of differences."""
     with np.errstate(all="ignore"):
         scale = max(np.abs(expected).max(initial=0), np.abs(analytic).max(initial=0))
-        digits = 2e-9 if np.asarray(analytic).dtype != np.float32 else 3e-5
+        digits = DIGITS[np.asarray(analytic).dtype == np.float32]
         return 8 * np.asarray(error) + digits * (np.abs(expected) + scale) + 1e-300
 
 

@@ -347,7 +347,10 @@ class Calls:
             return self.stale(name, "depends on what the forward was last called with")
         if self.after[k] is not None and not alike(self.after[k], calls[0]):
             return self.stale(name, "is a view of a buffer that the next call writes over")
-        return self.shared(k) or self.kept(k) or self.unmoved(k)
+        # Where the first dout was 1, what is kept of it is what it is without any.
+        plain = all(w.ndim == 0 for w in self.weights)
+        rest = (self.unmoved, self.kept) if plain else (self.kept, self.unmoved)
+        return self.shared(k) or rest[0](k) or rest[1](k)
 
     def stale(self, name, words):
         """Return the explanation by a buffer."""
@@ -381,8 +384,9 @@ class Calls:
     def unmoved(self, k):
         """Explain a gradient that does not depend on the cotangent."""
         mine, name = self.weighted[k], self.case.names[k]
-        scalar = all(w.ndim == 0 for w in self.weights)
-        if scalar or mine is None or not np.any(mine) or not alike(mine, self.first[k]):
+        # The backward of a function that returns a number may be given no dout: then there is one draw.
+        given_none = len(self.case.draws) == 1 and all(w.ndim == 0 for w in self.weights)
+        if given_none or mine is None or not np.any(mine) or not alike(mine, self.first[k]):
             return None
         # Of a linear function it is the same at all inputs, too.
         same = self.elsewhere[k] is not None and alike(self.elsewhere[k], self.first[k])

@@ -3,6 +3,7 @@
 import ast
 from collections import Counter
 
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import of_module
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_count, is_mask
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
@@ -28,7 +29,7 @@ def grown(own, other, text):
         None if neither is the other with something put to it.
     """
     activated = of_definition(own, other, text)
-    if activated is Label.PRE_ACTIVATION:
+    if activated in (Label.PRE_ACTIVATION, Label.STALE_BUFFER):
         return activated
     for kinds in (PRODUCTS, SUMS):
         mine = Counter(operands(own, kinds, text.definitions))
@@ -56,6 +57,8 @@ def of_definition(own, other, text):
     names = made_of(made, own.id, text.definitions)
     if own.id not in names:
         return None
+    if other.id in text.changed:
+        return Label.STALE_BUFFER  # a weight that has been moved
     divided = isinstance(made, ast.BinOp) and isinstance(made.op, ast.Div)
     if divided or any(is_linear(node) for node in ast.walk(made)):
         return Label.MISSING_FACTOR
@@ -67,8 +70,11 @@ def made_of(node, own, definitions):
     found, waiting, met = set(), [node], {own}
     while waiting:
         node = waiting.pop()
-        calls = (one.func for one in ast.walk(node) if isinstance(one, ast.Call))
-        functions = {id(part) for function in calls for part in ast.walk(function)}
+        calls = (one for one in ast.walk(node) if isinstance(one, ast.Call))
+        functions = {
+            id(part) for one in calls if isinstance(one.func, ast.Name) or of_module(one)
+            for part in ast.walk(one.func)
+        }
         for one in ast.walk(node):
             if not isinstance(one, ast.Name) or id(one) in functions:
                 continue

@@ -57,6 +57,9 @@ class Edit:
 
     def words(self):
         """Return what is to be written, and for what; of a short place, with what is around it."""
+        if isinstance(self.place, Several):
+            each = [Edit(None, 0.0, place, new) for place, new in zip(self.place.places, self.new)]
+            return " and ".join(dict.fromkeys(edit.words() for edit in each))
         whole = self.place
         while len(old := written(whole.node)) < SHORT and getattr(whole, "around", None) is not None:
             whole = whole.around

@@ -9,8 +9,10 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     EXCHANGE,
     EXPRESSION,
     Edit,
+    called,
     fresh,
     is_array,
+    is_float,
     is_value,
     is_whole,
 )
@@ -35,7 +37,10 @@ def exchanges(text, place, found):
     if not is_value(own) or (isinstance(node, ast.Constant) and not isinstance(own, float)):
         return
     leaf = isinstance(node, LEAVES)
+    total = isinstance(node, ast.Call) and called(node) == "sum" and isinstance(place.parent, ast.BinOp)
     for one in found:
+        if total and one.is_leaf and is_spread(own, one.value):
+            yield Edit(Label.SUMMED, EXPRESSION, place, fresh(one.node))
         if is_whole(own) != is_whole(one.value) or not fits(own, one.value):
             continue
         cost = EXCHANGE if leaf and one.is_leaf else EXPRESSION
@@ -47,6 +52,14 @@ def fits(own, other):
     if np.shape(own) != np.shape(other) or is_mask_like(own) != is_mask_like(other):
         return False
     return not np.array_equal(own, other)
+
+
+def is_spread(own, other):
+    """Tell whether an array of floats has several numbers where another one has one for all."""
+    wide = np.shape(other)
+    if not is_float(other) or np.shape(own) == wide or np.ndim(own) > len(wide):
+        return False
+    return all(n in (1, m) for n, m in zip(np.shape(own)[::-1], wide[::-1]))
 
 
 def is_mask_like(x):

@@ -1,11 +1,14 @@
 """`Ingredient`: what may be put into the text of a backward."""
 
 import ast
+import builtins
 from dataclasses import dataclass
 
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
+    call,
+    called,
     fresh,
     is_array,
     is_float,
@@ -13,6 +16,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     is_whole,
     name,
     number,
+    of_module,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.forwards import expressions
 
@@ -78,7 +82,7 @@ def ingredients(text, forward):
     for place in text.places:
         if place.rounds and isinstance(place.node, PARTS):
             add(place.node, place.value)
-    for node in (*elements(text), *masks(text), *NUMBERS, *expressions(forward)):
+    for node in (*elements(text), *masks(text), *counts(text), *NUMBERS, *expressions(forward)):
         value = worked_out(node, text)
         if value is not None:
             add(node, value)
@@ -86,15 +90,26 @@ def ingredients(text, forward):
 
 
 def elements(text):
-    """Yield the parts of arrays that belong to a round of a loop: ``x[i]`` for each array and index."""
+    """Yield the parts of arrays that belong to a round, or to an index: ``x[i]`` for each of both."""
     indices = {
         ast.unparse(place.node): place.node for place in text.places
-        if isinstance(place.parent, ast.Subscript) and place.field == "slice" and is_whole(place.value)
+        if isinstance(place.parent, ast.Subscript) and place.field == "slice"
         and not isinstance(place.node, ast.Constant)
+        and (is_whole(place.value) or (is_array(place.value) and place.value.dtype.kind in "iu"))
     }
     for key, value in text.names.items():
         for _, index in sorted(indices.items()) if is_array(value) and value.ndim else ():
             yield ast.Subscript(name(key), fresh(index), ast.Load())
+
+
+def counts(text):
+    """Yield how many of something were averaged."""
+    for place in text.places:
+        node = place.node
+        if isinstance(node, ast.Call) and called(node) == "mean" and place.rounds:
+            data = node.args[0] if of_module(node) else node.func.value
+            if isinstance(data, LEAVES):
+                yield call(name("len"), data)
 
 
 def masks(text):
@@ -109,7 +124,8 @@ def masks(text):
 def worked_out(node, text):
     """Return what an expression of the forward comes to with the names of a backward, or None."""
     names = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
-    if not names <= {*text.names, *text.program.globals} or (names and not names & {*text.names}):
+    there = {*text.names, *text.program.globals, *vars(builtins)}
+    if not names <= there or (names and not names & {*text.names}):
         return None
     whole = ast.fix_missing_locations(ast.Expression(fresh(node)))
     try:

@@ -1,6 +1,7 @@
 """Edits of operators, signs, comparisons and numbers."""
 
 import ast
+import copy
 import itertools
 
 import numpy as np
@@ -68,6 +69,8 @@ def of_operators(text, place):
         yield Edit(lambda: superfluous(text, right), TOKEN + 0.2, place, left)
         yield Edit(lambda: superfluous(text, left), TOKEN + 0.2, place, right)
         yield other(Label.WRONG_FUNCTION, CALL, left, ast.MatMult(), right)
+        for factor, product in ((left, right), (right, left)):
+            yield from moved_inside(place, factor, product)
         if isinstance(left, ast.Constant) and left.value == 2 and is_array(place.value) and (
             is_square(place.value)
         ):
@@ -84,6 +87,17 @@ def of_operators(text, place):
         yield Edit(Label.WRONG_FUNCTION, OPERAND, place, left)
         yield Edit(Label.WRONG_FUNCTION, OPERAND, place, right)
         yield other(Label.WRONG_FUNCTION, CALL, left, ast.Mult(), right)
+
+
+def moved_inside(place, factor, product):
+    """Yield a product with a factor that belongs before a matrix multiplies, and not behind."""
+    for node in ast.walk(product):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+            for field in ("left", "right"):
+                inner = getattr(node, field)
+                if isinstance(inner, (ast.Name, ast.Subscript)):
+                    moved = copy.deepcopy(product, {id(inner): ast.BinOp(inner, ast.Mult(), factor)})
+                    yield Edit(Label.WRONG_FUNCTION, CALL, place, moved)
 
 
 def extra(text, place, kept, lost):
@@ -189,12 +203,12 @@ def of_number(text, place, other):
         return Label.MASK_NOT_STRICT
     if is_axis(place):
         return Label.SUMMED
+    if in_comparison(place):
+        return Label.MASK_FROM_WRONG_TENSOR
     if place.is_key:
         return index_means(text, place)
     if in_range(place):
         return Label.MISSING_TERM
-    if in_comparison(place):
-        return Label.MASK_FROM_WRONG_TENSOR
     if other == 0:
         return Label.STALE_BUFFER if text.is_forward_target(place.statement) else Label.EXTRA_TERM
     product = isinstance(place.parent, ast.BinOp) and isinstance(place.parent.op, ast.Mult)

@@ -158,6 +158,14 @@ class Text:
         return {key: values[0] for key, values in found.items() if len(values) == 1}
 
     @functools.cached_property
+    def changed(self):
+        """set of str: The names of what is added to, or taken from, bit by bit."""
+        return {
+            node.target.id for node in ast.walk(self.program.tree)
+            if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name)
+        }
+
+    @functools.cached_property
     def functions(self):
         """dict of str to ast.expr: Functions of one operand, those that may be forgotten."""
         found = {text: ast.parse(text, mode="eval").body for text in ("np.exp", "np.tanh")}

@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import functools
 import gc
 import inspect
 import sys
@@ -48,10 +49,11 @@ class Program:
         if not named:
             raise ValueError(f"{self.code.co_name} has no text of its own")
         self.tree = bare(named[0])
-        self.loops = any(isinstance(node, LOOPS) for node in ast.walk(self.tree))
-        if self.loops:
+        self.own_loops = loops_of(self.tree)
+        if self.own_loops:
             self.tree.body.insert(0, ast.parse(f"{ROUNDS} = 0").body[0])
         self.module = ast.Module([enclosed(self.tree, self.code.co_freevars)], [])
+        ast.fix_missing_locations(self.module)
 
     @property
     def globals(self):
@@ -63,18 +65,27 @@ class Program:
         name = self.code.co_filename.replace("\\", "/").rpartition("/")[2].partition(" (")[0]
         return f"{name}:{self.code.co_firstlineno + node.lineno - 1}"
 
-    def compiled(self):
-        """Return the code of the tree as it is now."""
-        with self.counted():
+    def compiled(self, new=None):
+        """Return the code of the tree as it is now.
+
+        Parameters
+        ----------
+        new : ast.expr, optional
+            All that is new in it, and has no line of its own yet: to look there alone is faster.
+        """
+        if new is None:
             ast.fix_missing_locations(self.module)
+        else:
+            located(new, self.tree)
+        with self.counted(self.own_loops if new is not None else loops_of(self.tree)):
             return code_within(compile(self.module, self.code.co_filename, "exec"), self.code.co_name)
 
     @contextlib.contextmanager
-    def counted(self):
+    def counted(self, loops=None):
         """Let loops count their rounds, and end in time."""
-        loops = [node for node in ast.walk(self.tree) if isinstance(node, LOOPS)] if self.loops else []
+        loops = self.own_loops if loops is None else loops
         bodies = [loop.body for loop in loops]
-        counter = ast.parse(f"{ROUNDS} += 1\nif {ROUNDS} > {self.most_rounds}: raise RuntimeError").body
+        counter = counter_up_to(self.most_rounds)
         try:
             for loop in loops:
                 loop.body = [*counter, *loop.body]
@@ -135,8 +146,27 @@ def codes(call):
     try:
         call()
     finally:
-        sys.setprofile(before)
+        # cProfile is no function: it takes its place again by itself.
+        sys.setprofile(before) if before is None or callable(before) else before.enable()
     return list(found)
+
+
+def loops_of(tree):
+    """Return the loops of a function."""
+    return [node for node in ast.walk(tree) if isinstance(node, LOOPS)]
+
+
+@functools.lru_cache
+def counter_up_to(most):
+    """Return the statements that count a round, and end all of them if it is one too many."""
+    return ast.parse(f"{ROUNDS} += 1\nif {ROUNDS} > {most}: raise RuntimeError").body
+
+
+def located(new, around):
+    """Give expressions that were made a place in the text."""
+    for node in ast.walk(new):
+        if "lineno" in node._attributes and not hasattr(node, "lineno"):
+            ast.copy_location(node, around)
 
 
 def bare(function):

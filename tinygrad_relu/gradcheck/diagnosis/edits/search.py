@@ -23,6 +23,8 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     RETURNED_COST,
     VAGUE_COST,
     Edit,
+    called,
+    is_array,
     is_float,
     number,
     together,
@@ -35,6 +37,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.insertions import insertions
 from tinygrad_relu.gradcheck.diagnosis.edits.kept import Kept
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import Meanings
 from tinygrad_relu.gradcheck.diagnosis.edits.operators import (
+    in_comparison,
     of_arrangement,
     of_comparisons,
     of_index,
@@ -45,7 +48,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.operators import (
 from tinygrad_relu.gradcheck.diagnosis.edits.places import Text
 from tinygrad_relu.gradcheck.diagnosis.edits.program import codes, programs
 from tinygrad_relu.gradcheck.diagnosis.edits.statements import of_conditions, of_statements
-from tinygrad_relu.gradcheck.diagnosis.evidence import tolerance
+from tinygrad_relu.gradcheck.diagnosis.edits.target import Target
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
 from tinygrad_relu.gradcheck.diagnosis.repair.running import FAILURES
@@ -57,7 +60,7 @@ SMALL = (
 )
 # What all may cost, in seconds as estimated beforehand, so that the answer does not depend on how busy
 # the machine is; and what a try, an expression that is worked out in it, and an element of an array do.
-BUDGET, BUDGET_IF_EXPLAINED = 8.0, 4.5
+BUDGET, BUDGET_IF_EXPLAINED = 12.0, 6.0
 TRY_COST, EXPRESSION_COST, ELEMENT_COST = 2e-4, 8e-7, 2e-9
 # A call that takes more seconds is one of those whose cost is not seen in the text.
 SLOW = 0.1
@@ -66,7 +69,7 @@ MOST_ALIKE, MOST_IMPROVING = 6, 24
 #: What the user's function raises, written as it was not meant.
 FAILED = (Exception, SystemExit)
 # By how much a number is changed to see what depends on it.
-SCALE = 1.25
+SCALE, MOVE = 1.25, 0.375
 
 
 def edits(case, evidence, explained=False):
@@ -134,15 +137,14 @@ class Search:
         self.wrong = {
             k for k in range(len(one.expected)) if (np.abs(one.residue(k)) > one.allowed[k]).any()
         }
+        self.targets = [[Target(each, k) for k in range(len(each.expected))] for each in evidence]
 
     def run(self):
         """Try all edits, small ones first, until some put all wrong gradients right."""
         places = [place for place in self.text.places if place.rounds or not place.has_value]
-        # What the forward is given is not the backward's, and lengths are taken of what is there.
-        theirs = {"len", *(code.co_name for code in self.forward)}
         readable = [
             place for place in places
-            if place.is_read and not place.is_called and not place.is_given_to(theirs)
+            if place.is_read and not place.is_called and not self.is_of_forward(place)
         ]
         readable = sorted(filter(self.may_be_wrong, readable), key=self.text.turn)
         small = [edit for place in readable for ways in SMALL for edit in ways(self.text, place)]
@@ -153,23 +155,49 @@ class Search:
             self.try_all(alike(small))
             self.try_all(together(pair) for pair in itertools.combinations(self.improving, 2))
         found = ingredients(self.text, self.forward)
+        valued = [place for place in readable if place.has_value]
+        suspects = {id(place) for place in valued if self.reaches_all(place)}
+        self.put_in([place for place in valued if id(place) in suspects], found)
+        if not self.is_explained:
+            self.put_in([place for place in valued if id(place) not in suspects], found)
+            self.try_all(together(pair) for pair in itertools.combinations(self.improving, 2))
+
+    def put_in(self, places, found):
+        """Try ingredients at places, until they explain all that is wrong.
+
+        Parameters
+        ----------
+        places : list of Place
+        found : list of Ingredient
+        """
         numbers = [one for one in found if isinstance(one.node, ast.Constant)]
         names = [one for one in found if one.is_leaf]
         longer = [one for one in found if not one.is_leaf and one not in numbers]
-        valued = [place for place in readable if place.has_value]
-        leaves = [place for place in valued if isinstance(place.node, LEAVES)]
+        leaves = [place for place in places if isinstance(place.node, LEAVES)]
         self.try_all(edit for place in leaves for edit in exchanges(self.text, place, names))
-        self.try_all(edit for place in valued for edit in insertions(self.text, place, numbers))
-        self.try_all(edit for place in valued for edit in with_functions(self.text, place))
+        self.try_all(edit for place in places for edit in insertions(self.text, place, numbers))
+        self.try_all(edit for place in places for edit in with_functions(self.text, place))
         if self.is_explained:
             return
-        self.try_all(edit for place in valued for edit in insertions(self.text, place, names))
+        self.try_all(edit for place in places for edit in insertions(self.text, place, names))
         if self.is_explained:
             return
-        self.try_all(edit for place in valued for edit in exchanges(self.text, place, names))
-        self.try_all(edit for place in valued for edit in exchanges(self.text, place, longer))
-        self.try_all(edit for place in valued for edit in insertions(self.text, place, longer))
-        self.try_all(together(pair) for pair in itertools.combinations(self.improving, 2))
+        self.try_all(edit for place in places for edit in exchanges(self.text, place, names))
+        self.try_all(edit for place in places for edit in exchanges(self.text, place, longer))
+        self.try_all(edit for place in places for edit in insertions(self.text, place, longer))
+
+    def is_of_forward(self, place):
+        """Tell whether something is given to the forward, for what it makes; or a length is taken of it."""
+        theirs = {code.co_name for code in self.forward}
+        for here in place.way_up():
+            function = called(here.parent) if isinstance(here.parent, ast.Call) else None
+            if function == "len":
+                return True
+            if function in theirs:
+                made = here.around.value
+                if not is_array(made) or self.text.meanings.is_forward(made):
+                    return True
+        return False
 
     def may_be_wrong(self, place):
         """Tell whether what stands at a place may be another number, and all right gradients stay so."""
@@ -181,20 +209,43 @@ class Search:
 
     def right_after(self, edit):
         """Tell whether right gradients stay so with an edit, or cannot be had."""
-        one = self.evidence[0]
         try:
             with self.trying(edit):
-                found = self.gradients(one)
+                found = self.gradients(self.evidence[0])
         except FAILED:
             return True
-        return all(is_right(one, k, x) for k, x in enumerate(found) if k not in self.wrong)
+        targets = enumerate(zip(self.targets[0], found))
+        return all(target.is_reached(x) for k, (target, x) in targets if k not in self.wrong)
+
+    def reaches_all(self, place):
+        """Tell whether all that is wrong changes with what stands at a place, or cannot be had.
+
+        A single mistake is at such a place.
+        """
+        node = place.node
+        if not is_float(place.value) or in_comparison(place):
+            return True
+        moved = ast.BinOp(ast.BinOp(node, ast.Mult(), number(SCALE)), ast.Add(), number(MOVE))
+        self.left -= self.cost
+        try:
+            with self.trying(Edit(None, 0.0, place, moved)):
+                found = self.gradients(self.evidence[0])
+        except FAILED:
+            return True
+        for k in self.wrong:
+            target = self.targets[0][k]
+            same = found[k] == target.written
+            if np.shape(found[k]) == target.written.shape and (target.missed & same).any():
+                return False
+        return True
 
     @contextlib.contextmanager
     def trying(self, edit):
         """Let the function be what an edit makes of it, and put all back."""
         edit.place.put(edit.new)
         try:
-            with self.text.program.running(self.text.program.compiled()), guarded():
+            new = edit.new if isinstance(edit.new, ast.expr) else None
+            with self.text.program.running(self.text.program.compiled(new)), guarded():
                 yield
         finally:
             edit.place.restore()
@@ -228,8 +279,8 @@ class Search:
         try:
             with self.trying(edit):
                 mended = set(self.wrong)
-                for one in self.evidence:
-                    mended &= self.put_right(one, edit)
+                for one, targets in zip(self.evidence, self.targets):
+                    mended &= self.put_right(one, targets, edit)
                     if not mended:
                         return mended
                 return mended if self.forward_stays() else set()
@@ -240,27 +291,28 @@ class Search:
         """Return what the backward gives now."""
         return self.case.backward([x.copy() for x in one.inputs], [x.copy() for x in one.cotangents])
 
-    def put_right(self, one, edit):
+    def put_right(self, one, targets, edit):
         """Return which wrong gradients are right now; none if one that was right is no longer."""
         found = self.gradients(one)
-        right = {k for k, x in enumerate(found) if is_right(one, k, x)}
+        right = {k for k, (target, x) in enumerate(zip(targets, found)) if target.is_reached(x)}
         others = {k for k in range(len(found)) if k not in self.wrong}
         if not others <= right:
             return set()
-        if not right & self.wrong and len(self.improving) < MOST_IMPROVING and self.improves(one, found):
-            self.improving.append(edit)
+        if not right & self.wrong and len(self.improving) < MOST_IMPROVING:
+            if self.improves(targets, found):
+                self.improving.append(edit)
         return right & self.wrong
 
-    def improves(self, one, found):
+    def improves(self, targets, found):
         """Tell whether some elements of a wrong gradient are right now, and all that were still are."""
         better = False
         for k in self.wrong:
-            if found[k] is None or np.shape(found[k]) != one.expected[k].shape:
+            if found[k] is None or np.shape(found[k]) != targets[k].expected.shape:
                 return False
-            before, now = right_elements(one, k, one.analytic[k]), right_elements(one, k, found[k])
-            if (before & ~now).any():
+            missed = ~targets[k].elements(found[k])
+            if (missed & ~targets[k].missed).any():
                 return False
-            better = better or now.sum() > before.sum()
+            better = better or missed.sum() < targets[k].missed.sum()
         return better
 
     def forward_stays(self):
@@ -282,24 +334,6 @@ def is_returned(place):
 def is_memory(node):
     """Tell whether something says where a result is to be written."""
     return isinstance(node, ast.keyword) and node.arg == "out"
-
-
-def is_right(one, k, x):
-    """Tell whether a gradient is right."""
-    expected = one.expected[k]
-    if x is None or np.shape(x) != expected.shape or not np.isfinite(x).all():
-        return False
-    return bool(right_elements(one, k, x).all())
-
-
-def right_elements(one, k, x):
-    """Return which elements of a gradient are right.
-
-    What is allowed for the wrong gradient grows with it: that for another one is its own.
-    """
-    expected = one.expected[k]
-    error = np.maximum(one.allowed[k] - tolerance(one.analytic[k], expected), 0)
-    return np.abs(np.asarray(x) - expected) <= error + 2 * tolerance(x, expected)
 
 
 def alike(edits):
