@@ -75,6 +75,8 @@ def exchange_means(text, place, one):
     if place.is_key or (is_index(place.value) and is_index(one.value)):
         return Label.PERMUTED
     if is_whole(place.value):
+        if ast.unparse(place.node) in {ast.unparse(node) for node in ast.walk(one.node)}:
+            return Label.SHIFTED  # where the elements of a strided array lie
         return Label.AVERAGED if is_count(one.value, one.node) else Label.WRONG_FUNCTION
     if one.text == target_of(place.statement):
         return Label.STALE_BUFFER

@@ -82,7 +82,7 @@ def ingredients(text, forward):
     for place in text.places:
         if place.rounds and isinstance(place.node, PARTS):
             add(place.node, place.value)
-    for node in (*elements(text), *masks(text), *counts(text), *NUMBERS, *expressions(forward)):
+    for node in (*elements(text), *masks(text), *slopes(text), *counts(text), *NUMBERS, *expressions(forward)):
         value = worked_out(node, text)
         if value is not None:
             add(node, value)
@@ -100,6 +100,14 @@ def elements(text):
     for key, value in text.names.items():
         for _, index in sorted(indices.items()) if is_array(value) and value.ndim else ():
             yield ast.Subscript(name(key), fresh(index), ast.Load())
+
+
+def slopes(text):
+    """Yield the derivatives of what may be a sigmoid, or a tanh, by what it came to."""
+    for key, value in text.names.items():
+        if is_array(value) and value.size > 1 and value.dtype.kind == "f" and np.abs(value).max() < 1:
+            made = f"{key} * (1 - {key})" if value.min() > 0 else f"1 - {key} ** 2"
+            yield ast.parse(made, mode="eval").body
 
 
 def counts(text):

@@ -28,6 +28,13 @@ def is_count(value, node):
     return is_whole(value) or (isinstance(node, ast.Call) and called(node) == "sum")
 
 
+def is_ratio_of_counts(node):
+    """Tell whether an expression divides how many of one thing there are by how many of another."""
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and all(
+        called(side) in (*COUNTING, "sum") for side in (node.left, node.right)
+    )
+
+
 def is_mask(value):
     """Tell whether a value is an array that lets some elements through and not others."""
     return is_array(value) and value.size > 1 and lets_through(value)
@@ -35,7 +42,7 @@ def is_mask(value):
 
 def inserted(ingredient):
     """Return what it means that a factor is to be put in."""
-    if is_count(ingredient.value, ingredient.node):
+    if is_count(ingredient.value, ingredient.node) or is_ratio_of_counts(ingredient.node):
         return Label.AVERAGED
     if is_mask(ingredient.value):
         return Label.MASK_FORGOTTEN

@@ -265,6 +265,11 @@ def index_means(text, place):
     if in_range(place):
         return Label.MISSING_TERM
     here = next((one for one in place.way_up() if one.is_subscript), None)
+    if here is None and isinstance(place.parent, ast.BinOp):
+        if isinstance(place.parent.op, ast.Pow):
+            return Label.WRONG_FUNCTION
+        if isinstance(place.parent.op, ast.Div):
+            return Label.AVERAGED
     if here is None or not here.around.is_read:
         return Label.SHIFTED
     if in_slope(here):

@@ -17,6 +17,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.calls import (
     of_subscripts,
     with_functions,
 )
+from tinygrad_relu.gradcheck.diagnosis.edits.compositions import compositions
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     EXCHANGE,
     EXPRESSION,
@@ -47,6 +48,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.operators import (
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.places import Text
 from tinygrad_relu.gradcheck.diagnosis.edits.program import codes, programs
+from tinygrad_relu.gradcheck.diagnosis.edits.screen import Screen
 from tinygrad_relu.gradcheck.diagnosis.edits.statements import of_conditions, of_statements
 from tinygrad_relu.gradcheck.diagnosis.edits.target import Target
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
@@ -62,6 +64,7 @@ SMALL = (
 # the machine is; and what a try, an expression that is worked out in it, and an element of an array do.
 BUDGET, BUDGET_IF_EXPLAINED = 12.0, 6.0
 TRY_COST, EXPRESSION_COST, ELEMENT_COST = 2e-4, 8e-7, 2e-9
+SCREEN_COST = 5e-5
 # A call that takes more seconds is one of those whose cost is not seen in the text.
 SLOW = 0.1
 # So many places may have to be written otherwise at once; so many edits that help a little are kept.
@@ -130,6 +133,7 @@ class Search:
     def __init__(self, case, evidence, text, kept, forward, left):
         self.case, self.evidence, self.text, self.kept = case, evidence, text, kept
         self.forward, self.left, self.found, self.improving = forward, left, [], []
+        self.screens = {}
         elements = sum(place.value.size for place in text.places if isinstance(place.value, np.ndarray))
         rounds = sum(place.rounds for place in text.places)
         self.cost = TRY_COST + EXPRESSION_COST * rounds + ELEMENT_COST * elements
@@ -160,6 +164,10 @@ class Search:
         self.put_in([place for place in valued if id(place) in suspects], found)
         if not self.is_explained:
             self.put_in([place for place in valued if id(place) not in suspects], found)
+            self.try_all(
+                edit for place in valued if id(place) in suspects
+                for edit in compositions(self.text, place, found, self.screen(place))
+            )
             self.try_all(together(pair) for pair in itertools.combinations(self.improving, 2))
 
     def put_in(self, places, found):
@@ -174,17 +182,17 @@ class Search:
         names = [one for one in found if one.is_leaf]
         longer = [one for one in found if not one.is_leaf and one not in numbers]
         leaves = [place for place in places if isinstance(place.node, LEAVES)]
-        self.try_all(edit for place in leaves for edit in exchanges(self.text, place, names))
-        self.try_all(edit for place in places for edit in insertions(self.text, place, numbers))
-        self.try_all(edit for place in places for edit in with_functions(self.text, place))
+        self.try_all(self.screened(edit for place in leaves for edit in exchanges(self.text, place, names)))
+        self.try_all(self.screened(edit for place in places for edit in insertions(self.text, place, numbers)))
+        self.try_all(self.screened(edit for place in places for edit in with_functions(self.text, place)))
         if self.is_explained:
             return
-        self.try_all(edit for place in places for edit in insertions(self.text, place, names))
+        self.try_all(self.screened(edit for place in places for edit in insertions(self.text, place, names)))
         if self.is_explained:
             return
-        self.try_all(edit for place in places for edit in exchanges(self.text, place, names))
-        self.try_all(edit for place in places for edit in exchanges(self.text, place, longer))
-        self.try_all(edit for place in places for edit in insertions(self.text, place, longer))
+        self.try_all(self.screened(edit for place in places for edit in exchanges(self.text, place, names)))
+        self.try_all(self.screened(edit for place in places for edit in exchanges(self.text, place, longer)))
+        self.try_all(self.screened(edit for place in places for edit in insertions(self.text, place, longer)))
 
     def is_of_forward(self, place):
         """Tell whether something is given to the forward, for what it makes; or a length is taken of it."""
@@ -255,6 +263,21 @@ class Search:
     def is_explained(self):
         """bool: Whether all that is wrong is put right by some edit."""
         return any(candidate.inputs >= self.wrong for candidate in self.found)
+
+    def screen(self, place):
+        """Return the screen of a place, which is made once."""
+        if id(place) not in self.screens:
+            self.screens[id(place)] = Screen(self, place)
+        return self.screens[id(place)]
+
+    def screened(self, ways):
+        """Yield the edits of single places that may put some gradient right."""
+        for edit in ways:
+            self.left -= SCREEN_COST
+            if self.screen(edit.place).may_be_right(edit.new):
+                yield edit
+            elif self.left < 0:
+                return
 
     def try_all(self, ways):
         """Try edits, and keep those that put some gradient right."""

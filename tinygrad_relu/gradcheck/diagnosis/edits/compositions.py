@@ -1,0 +1,138 @@
+"""Edits that put a product of two ingredients to something, or in its place, found by their values."""
+
+import ast
+import itertools
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
+    EXPRESSION,
+    LONG_OPERAND,
+    Edit,
+    attribute,
+    call,
+    fresh,
+    name,
+    number,
+)
+from tinygrad_relu.gradcheck.diagnosis.edits.exchanges import exchange_means
+from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES, Ingredient
+from tinygrad_relu.gradcheck.diagnosis.edits.insertions import insertion_means, term_means
+
+# What is added where two things have to be put in.
+TWO_COST = 0.7
+# So many ingredients are multiplied by each other, and so many products are tried at a place.
+MOST_FACTORS, MOST_OF_THREE, MOST_TRIED = 70, 16, 12
+
+
+def compositions(text, place, found, screen):
+    """Yield a place with a product of two ingredients as one more factor or term, or instead.
+
+    Parameters
+    ----------
+    text : Text
+    place : Place
+    found : list of Ingredient
+    screen : Screen
+        Of the place.
+    """
+    if not screen.is_known or place.is_key:
+        return
+    there = [(one.node, values) for one in found if (values := screen.seen(one.node)) is not None]
+    for nodes, rows in (products(there, screen), matrix_products(there, screen)):
+        moves = {
+            "term": rows, "less": -rows, "factor": screen.start * (rows - 1), "instead": rows - screen.start
+        }
+        for kind, row in moves.items() if len(rows) else ():
+            for k in screen.suiting(row)[:MOST_TRIED]:
+                yield composed(text, place, kind, nodes(k), rows[k][: np.size(place.value)])
+
+
+def composed(text, place, kind, node, row):
+    """Return the edit of one kind by a product."""
+    one = Ingredient(node, row.reshape(np.shape(place.value)), ast.unparse(node))
+    if kind == "factor":
+        new = ast.BinOp(place.node, ast.Mult(), node)
+        return Edit(lambda: insertion_means(text, place, one), LONG_OPERAND + TWO_COST, place, new)
+    if kind == "instead":
+        return Edit(lambda: exchange_means(text, place, one), EXPRESSION + TWO_COST, place, node)
+    taken = kind == "less"
+    new = ast.BinOp(place.node, ast.Sub() if taken else ast.Add(), node)
+    return Edit(lambda: term_means(place, one, taken), LONG_OPERAND + TWO_COST, place, new)
+
+
+def products(there, screen):
+    """Return products and quotients of ingredients, element by element: their nodes, and values."""
+    fitting = [(node, row) for node, values in there if (row := screen.spread(values)) is not None]
+    fitting = fitting[:MOST_FACTORS]
+    sums = [(node, row) for node, values in inner_products(there) if (row := screen.spread(values)) is not None]
+    few = [pair for pair in fitting if isinstance(pair[0], (*LEAVES, ast.Constant))][:MOST_OF_THREE]
+    pairs = [*itertools.combinations_with_replacement(fitting, 2), *itertools.product(few, sums)]
+    ratios = list(itertools.permutations(fitting, 2))
+    threes = list(itertools.combinations(few, 3))
+    divided = [(a, b, c) for a, b in itertools.combinations(few, 2) for c in few if c not in (a, b)]
+
+    def rows(groups, k):
+        return np.array([group[k][1] for group in groups]).reshape(-1, screen.start.size)
+
+    with np.errstate(all="ignore"):
+        values = [
+            rows([(one,) for one in sums], 0),
+            rows(pairs, 0) * rows(pairs, 1),
+            rows(ratios, 0) / rows(ratios, 1),
+            rows(threes, 0) * rows(threes, 1) * rows(threes, 2),
+            rows(divided, 0) * rows(divided, 1) / rows(divided, 2),
+        ]
+    groups = [*((one,) for one in sums), *pairs, *ratios, *threes, *divided]
+    quotients = {*range(len(sums) + len(pairs), len(sums) + len(pairs) + len(ratios))}
+    quotients |= {*range(len(groups) - len(divided), len(groups))}
+
+    def node(k):
+        operands = [fresh(operand) for operand, _ in groups[k]]
+        found = operands[0]
+        for number, operand in enumerate(operands[1:], 2):
+            last = k in quotients and number == len(operands)
+            found = ast.BinOp(found, ast.Div() if last else ast.Mult(), operand)
+        return found
+
+    return node, np.concatenate(values)
+
+
+def inner_products(there):
+    """Yield sums over products of two arrays, as a softmax takes off, with their values."""
+    arrays = [(node, xs) for node, xs in there if isinstance(node, ast.Name) and np.ndim(xs[0]) in (1, 2)]
+    for (a, xs), (b, ys) in itertools.combinations_with_replacement(arrays[:MOST_OF_THREE], 2):
+        if np.shape(xs[0]) != np.shape(ys[0]):
+            continue
+        product = ast.BinOp(fresh(a), ast.Mult(), fresh(b))
+        for axis in (None, *range(-np.ndim(xs[0]) if np.ndim(xs[0]) > 1 else 0, 0)):
+            keywords = {} if axis is None else {"axis": number(axis), "keepdims": number(True)}
+            values = [np.sum(x * y, axis, keepdims=axis is not None) for x, y in zip(xs, ys)]
+            yield call(attribute(product, "sum"), **keywords), values
+
+
+def matrix_products(there, screen):
+    """Return matrix products, and outer ones, of two ingredients: their nodes, and values."""
+    shape = np.shape(screen.values[0])
+    arrays = [
+        (node, values) for node, values in there
+        if np.ndim(values[0]) in (1, 2) and not isinstance(node, ast.Compare)
+    ]
+    arrays += [
+        (attribute(node, "T"), [x.T for x in values]) for node, values in arrays
+        if np.ndim(values[0]) == 2 and getattr(node, "attr", "") != "T"
+    ]
+    nodes, rows = [], []
+    for (a, xs), (b, ys) in itertools.product(arrays, repeat=2):
+        x, y = np.shape(xs[0]), np.shape(ys[0])
+        if len(x) == len(y) == 1 and (*x, *y) == shape:
+            product, node = np.multiply.outer, call(attribute(name("np"), "outer"), fresh(a), fresh(b))
+        elif len(x) + len(y) > 2 and x[-1] == y[0] and (*x[:-1], *y[1:]) == shape:
+            product, node = np.matmul, ast.BinOp(fresh(a), ast.MatMult(), fresh(b))
+        else:
+            continue
+        row = screen.spread([product(p, q) for p, q in zip(xs, ys)])
+        if row is not None:
+            nodes.append(node)
+            rows.append(row)
+    return nodes.__getitem__, np.array(rows).reshape(-1, screen.start.size)
