@@ -28,7 +28,7 @@ def grown(own, other, text):
     Label or None
         None if neither is the other with something put to it.
     """
-    activated = of_definition(own, other, text)
+    activated = of_definition(own, other, text) or of_twins(own, other, text)
     if activated in (Label.PRE_ACTIVATION, Label.STALE_BUFFER):
         return activated
     for kinds in (PRODUCTS, SUMS):
@@ -47,6 +47,32 @@ def grown(own, other, text):
             return Label.WRONG_FUNCTION
         return of_factors([operand for _, operand in more], text)
     return activated
+
+
+def of_twins(own, other, text):
+    """Return what it means to take one name for another that is made as it is but for one operand."""
+    made = [text.definitions.get(getattr(node, "id", None)) for node in (own, other)]
+    if None in made or ast.dump(made[0]) == ast.dump(made[1]):
+        return None
+    parts = apart(*made)
+    if parts is None or parts[0] is made[0]:
+        return None
+    found = grown(*parts, text)
+    return found if found is Label.MISSING_FACTOR else None
+
+
+def apart(a, b):
+    """Return the only parts in which two expressions differ."""
+    if type(a) is not type(b):
+        return a, b
+    if isinstance(a, ast.Call) and ast.dump(a.func) != ast.dump(b.func):
+        return a, b
+    pairs = list(zip(ast.iter_child_nodes(a), ast.iter_child_nodes(b)))
+    differing = [pair for pair in pairs if ast.dump(pair[0]) != ast.dump(pair[1])]
+    same_count = len(list(ast.iter_child_nodes(a))) == len(list(ast.iter_child_nodes(b)))
+    if len(differing) != 1 or not same_count or not isinstance(differing[0][0], ast.expr):
+        return a, b
+    return apart(*differing[0])
 
 
 def of_definition(own, other, text):

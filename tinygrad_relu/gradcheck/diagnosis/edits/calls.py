@@ -27,6 +27,9 @@ TWINS = (
     ("tanh", "cosh"), ("abs", "sign"), ("log", "log1p"), ("exp", "expm1"), ("argmax", "argmin"),
     ("triu", "tril"),
 )
+TWINS_MEAN = {
+    frozenset(("sum", "mean")): Label.AVERAGED, frozenset(("exp", "expm1")): Label.MISSING_TERM,
+}
 OVER_AXES = ("sum", "mean", "max", "min", "prod", "cumsum", "argmax", "argmin", "argsort", "sort")
 AXES = (0, 1, -1, 2, None, (0, 1), (0, 2), (1, 2), (0, 2, 3))
 PRODUCTS = ("outer", "dot", "matmul")
@@ -46,7 +49,8 @@ def of_calls(_, place):
     own, function = called(node), node.func
     for one, other in (*TWINS, *((b, a) for a, b in TWINS)):
         if own == one and isinstance(function, ast.Attribute):
-            label = Label.AVERAGED if {one, other} == {"sum", "mean"} else Label.WRONG_FUNCTION
+            label = TWINS_MEAN.get(frozenset((one, other)), Label.WRONG_FUNCTION)
+            label = Label.MASK_FROM_WRONG_TENSOR if in_comparison(place) else label
             twin = ast.Call(attribute(function.value, other), node.args, node.keywords)
             yield Edit(label, TOKEN, place, twin)
     if of_module(node) and len(node.args) == 1:
@@ -81,7 +85,9 @@ def with_functions(text, place):
         yield Edit(Label.MASK_FROM_WRONG_TENSOR, CALL, place, size)
         return
     for function in text.functions.values():
-        yield Edit(Label.PRE_ACTIVATION, LONG_OPERAND, place, call(fresh(function), place.node))
+        signs = called(function) == "sign"
+        label = Label.WRONG_FUNCTION if signs else Label.PRE_ACTIVATION
+        yield Edit(label, LONG_OPERAND, place, call(fresh(function), place.node))
 
 
 def of_rounds(_, place):

@@ -18,9 +18,12 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
 from tinygrad_relu.gradcheck.diagnosis.edits.exchanges import exchange_means
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES, Ingredient
 from tinygrad_relu.gradcheck.diagnosis.edits.insertions import insertion_means, term_means
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 # What is added where two things have to be put in.
 TWO_COST = 0.7
+# To so many digits a quotient is a whole number.
+DIGITS = 12
 # So many ingredients are multiplied by each other, and so many products are tried at a place.
 MOST_FACTORS, MOST_OF_THREE, MOST_TRIED = 70, 16, 12
 
@@ -41,7 +44,8 @@ def compositions(text, place, found, screen):
     there = [(one.node, values) for one in found if (values := screen.seen(one.node)) is not None]
     for nodes, rows in (products(there, screen), matrix_products(there, screen)):
         moves = {
-            "term": rows, "less": -rows, "factor": screen.start * (rows - 1), "instead": rows - screen.start
+            "term": rows, "less": -rows,
+            "factor": screen.start * (rows - 1), "instead": rows - screen.start,
         }
         for kind, row in moves.items() if len(rows) else ():
             for k in screen.suiting(row)[:MOST_TRIED]:
@@ -50,22 +54,25 @@ def compositions(text, place, found, screen):
 
 def composed(text, place, kind, node, row):
     """Return the edit of one kind by a product."""
-    one = Ingredient(node, row.reshape(np.shape(place.value)), ast.unparse(node))
+    one = Ingredient(node, np.round(row, DIGITS).reshape(np.shape(place.value)), ast.unparse(node))
     if kind == "factor":
         new = ast.BinOp(place.node, ast.Mult(), node)
         return Edit(lambda: insertion_means(text, place, one), LONG_OPERAND + TWO_COST, place, new)
     if kind == "instead":
         return Edit(lambda: exchange_means(text, place, one), EXPRESSION + TWO_COST, place, node)
     taken = kind == "less"
+    stops = any(isinstance(part, ast.Compare) for part in ast.walk(node))
     new = ast.BinOp(place.node, ast.Sub() if taken else ast.Add(), node)
-    return Edit(lambda: term_means(place, one, taken), LONG_OPERAND + TWO_COST, place, new)
+    def means():
+        return Label.MASK_FORGOTTEN if stops else term_means(place, one, taken)
+
+    return Edit(means, LONG_OPERAND + TWO_COST, place, new)
 
 
 def products(there, screen):
     """Return products and quotients of ingredients, element by element: their nodes, and values."""
-    fitting = [(node, row) for node, values in there if (row := screen.spread(values)) is not None]
-    fitting = fitting[:MOST_FACTORS]
-    sums = [(node, row) for node, values in inner_products(there) if (row := screen.spread(values)) is not None]
+    fitting = spread(there, screen)[:MOST_FACTORS]
+    sums = spread(inner_products(there), screen)
     few = [pair for pair in fitting if isinstance(pair[0], (*LEAVES, ast.Constant))][:MOST_OF_THREE]
     pairs = [*itertools.combinations_with_replacement(fitting, 2), *itertools.product(few, sums)]
     ratios = list(itertools.permutations(fitting, 2))
@@ -90,12 +97,17 @@ def products(there, screen):
     def node(k):
         operands = [fresh(operand) for operand, _ in groups[k]]
         found = operands[0]
-        for number, operand in enumerate(operands[1:], 2):
-            last = k in quotients and number == len(operands)
+        for count, operand in enumerate(operands[1:], 2):
+            last = k in quotients and count == len(operands)
             found = ast.BinOp(found, ast.Div() if last else ast.Mult(), operand)
         return found
 
     return node, np.concatenate(values)
+
+
+def spread(found, screen):
+    """Return expressions that fit a place, each with its values there in one row."""
+    return [(node, row) for node, values in found if (row := screen.spread(values)) is not None]
 
 
 def inner_products(there):

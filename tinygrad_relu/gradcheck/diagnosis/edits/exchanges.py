@@ -15,6 +15,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     is_float,
     is_value,
     is_whole,
+    together,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import exchanged, is_count
@@ -47,6 +48,25 @@ def exchanges(text, place, found):
         yield Edit(lambda one=one: exchange_means(text, place, one), cost, place, fresh(one.node))
 
 
+def renamings(text, places, found):
+    """Yield statements with one name for another wherever it is read in them.
+
+    Parameters
+    ----------
+    text : Text
+    places : list of Place
+    found : list of Ingredient
+    """
+    groups = {}
+    for place in places:
+        if isinstance(place.node, ast.Name):
+            groups.setdefault((id(place.statement), place.node.id), []).append(place)
+    names = [one for one in found if isinstance(one.node, ast.Name)]
+    for group in groups.values():
+        if len(group) > 1:
+            yield from map(together, zip(*(exchanges(text, place, names) for place in group)))
+
+
 def fits(own, other):
     """Tell whether a value can stand where another does, and is another one."""
     if np.shape(own) != np.shape(other) or is_mask_like(own) != is_mask_like(other):
@@ -72,6 +92,8 @@ def exchange_means(text, place, one):
     if in_comparison(place) or is_mask_like(place.value):
         stopped = is_stopped(place.value, one.value)
         return Label.MASK_FORGOTTEN if stopped else Label.MASK_FROM_WRONG_TENSOR
+    if isinstance(place.node, ast.Call) and called(place.node) in ("setdefault", "get"):
+        return Label.STALE_BUFFER
     if place.is_key or (is_index(place.value) and is_index(one.value)):
         return Label.PERMUTED
     if is_whole(place.value):
@@ -83,11 +105,15 @@ def exchange_means(text, place, one):
     own, other = np.asarray(place.value), np.asarray(one.value)
     comparable = own.size > 1 and own.dtype.kind == other.dtype.kind == "f"
     if comparable and text.meanings.related(own, other) is Relation.ACTIVATION:
-        return text.meanings.of_exchange(place, own, other)
+        stopped = not isinstance(place.node, LEAVES) and np.array_equal(np.maximum(own, 0), other)
+        return Label.MASK_FORGOTTEN if stopped else text.meanings.of_exchange(place, own, other)
     found = exchanged(own, other) if comparable else None
     if found is None and not isinstance(place.node, LEAVES) and is_apart_by_a_number(own, other):
         return Label.MISSING_TERM
     found = found or text.meanings.of_exchange(place, own, other) or grown(place.node, one.node, text)
+    kept = isinstance(one.node, ast.Subscript) and text.is_filled(one.node.value)
+    if found is None and kept and isinstance(place.node, ast.Name):
+        return Label.STALE_BUFFER  # that of another round
     if found is None and comparable and text.meanings.is_factor(own, other):
         return Label.MISSING_FACTOR
     return found or Label.WRONG_FUNCTION

@@ -82,7 +82,8 @@ def ingredients(text, forward):
     for place in text.places:
         if place.rounds and isinstance(place.node, PARTS):
             add(place.node, place.value)
-    for node in (*elements(text), *masks(text), *slopes(text), *counts(text), *NUMBERS, *expressions(forward)):
+    made = (*elements(text), *masks(text), *slopes(text), *counts(text), *NUMBERS)
+    for node in (*made, *expressions(forward)):
         value = worked_out(node, text)
         if value is not None:
             add(node, value)

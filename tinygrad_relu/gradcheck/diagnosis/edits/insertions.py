@@ -80,10 +80,13 @@ def insertion_means(text, place, one):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
     )
     lowered = any(ast.unparse(node.left) == one.text for node in powers)
-    if is_mask(one.value) and is_array(place.value) and place.value.size > 1:
+    if is_array(place.value) and place.value.size > 1 and is_value(one.value):
         passed = text.meanings.of_exchange(place, place.value, place.value * one.value)
-        if passed is Label.PRE_ACTIVATION:
+        own_mask = not is_mask(one.value) or np.array_equal(place.value > 0, one.value != 0)
+        if passed is Label.PRE_ACTIVATION and own_mask:
             return passed
+    if place.is_argument and is_number(one.node):
+        return Label.WRONG_FUNCTION  # the function of another argument
     if one.text == f"{ast.unparse(place.node)} > 0":
         return Label.PRE_ACTIVATION  # times that it is its own ReLU
     if is_switch(text, one):
@@ -108,7 +111,9 @@ def term_means(place, one, taken_away):
             return Label.WRONG_FUNCTION  # 1 more in the other factor
     if isinstance(place.node, ast.BinOp) and isinstance(place.node.left, ast.Constant):
         return Label.WRONG_FUNCTION  # of something taken from 1, as slopes are
-    doubled = ast.unparse(place.node) == one.text
+    doubled = ast.unparse(place.node) in (one.text, *map(ast.unparse, operands_of(one.node)))
+    if ast.unparse(place.node) == one.text and taken_away:
+        return Label.EXTRA_TERM  # 0 in its place
     return Label.MISSING_FACTOR if doubled or place.is_given_to({"exp"}) else Label.MISSING_TERM
 
 
@@ -143,6 +148,17 @@ def is_beside(place, operators):
 def is_product(node):
     """Tell whether an expression is a product."""
     return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)
+
+
+def operands_of(node):
+    """Return the operands of a product with a number."""
+    numbers = is_product(node) and any(map(is_number, (node.left, node.right)))
+    return (node.left, node.right) if numbers else ()
+
+
+def is_number(node):
+    """Tell whether an expression is a plain number."""
+    return isinstance(node, ast.Constant)
 
 
 def is_negative(node):

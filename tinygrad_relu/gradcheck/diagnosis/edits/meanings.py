@@ -156,7 +156,10 @@ class Meanings:
             return passed_over(self, near[0], b)[0] if near else Label.WRONG_FUNCTION
         if graph.steps[a].site == graph.steps[b].site and graph.steps[a].references:
             return Label.STALE_BUFFER
-        gated = graph.steps[max(a, b)].function is np.multiply
+        late = graph.steps[max(a, b)]
+        gated = late.function is np.multiply and not all(
+            p == min(a, b) or comes_from(graph, p, min(a, b)) for p in late.references
+        )
         if relation(graph, a, b) is Relation.ACTIVATION and not gated:
             inside = isinstance(place.parent, ast.Call) and len(place.parent.args) == 1
             return Label.WRONG_FUNCTION if inside else Label.PRE_ACTIVATION

@@ -23,6 +23,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     of_module,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_count, is_mask
+from tinygrad_relu.gradcheck.diagnosis.indices import is_index
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import is_square
 
@@ -41,7 +42,7 @@ def of_operators(text, place):
     if not isinstance(node, ast.BinOp):
         return
     left, right, kind = node.left, node.right, type(node.op)
-    wrong = Label.MASK_FROM_WRONG_TENSOR if in_comparison(place) else Label.WRONG_FUNCTION
+    wrong = Label.MASK_FROM_WRONG_TENSOR if decides(place) else Label.WRONG_FUNCTION
 
     def other(label, cost, a, operator, b):
         return Edit(label, cost, place, ast.BinOp(a, operator, b))
@@ -84,9 +85,29 @@ def of_operators(text, place):
         yield Edit(Label.WRONG_FUNCTION, TOKEN + 0.2, place, left)
     if kind is ast.MatMult:
         yield other(Label.TRANSPOSED, TOKEN, right, ast.MatMult(), left)
-        yield Edit(Label.WRONG_FUNCTION, OPERAND, place, left)
-        yield Edit(Label.WRONG_FUNCTION, OPERAND, place, right)
+        yield Edit(wrong, OPERAND, place, left)
+        yield Edit(wrong, OPERAND, place, right)
         yield other(Label.WRONG_FUNCTION, CALL, left, ast.Mult(), right)
+
+
+def of_slopes(_, place):
+    """Yield the derivative of tanh for that of a sigmoid, and the converse."""
+    node = place.node
+    if not isinstance(node, ast.BinOp):
+        return
+    left, right = node.left, node.right
+    squared = isinstance(right, ast.BinOp) and isinstance(right.op, ast.Pow)
+    if squared and ast.unparse(node) == f"1 - {ast.unparse(right.left)} ** 2":
+        one = ast.BinOp(right.left, ast.Mult(), ast.BinOp(left, ast.Sub(), right.left))
+        yield Edit(Label.WRONG_FUNCTION, TOKEN, place, one)
+    if not isinstance(node.op, ast.Mult):
+        return
+    longer = isinstance(left, ast.BinOp) and isinstance(left.op, ast.Mult)
+    factor, rest = (left.right, [left.left]) if longer else (left, [])
+    if ast.unparse(right) == f"1 - {ast.unparse(factor)}":
+        one = ast.BinOp(number(1), ast.Sub(), ast.BinOp(factor, ast.Pow(), number(2)))
+        new = ast.BinOp(rest[0], ast.Mult(), one) if rest else one
+        yield Edit(Label.WRONG_FUNCTION, TOKEN, place, new)
 
 
 def moved_inside(place, factor, product):
@@ -104,9 +125,14 @@ def extra(text, place, kept, lost):
     """Return what it means that a term does not belong: in a value of the forward, it is another one."""
     if in_range(place):
         return Label.MISSING_TERM
+    value = text.at(kept).value if id(kept) in text.by_node else None
+    if isinstance(lost, ast.Constant) and is_array(value) and is_index(value):
+        return Label.SHIFTED
     if isinstance(lost, ast.Constant) or isinstance(kept, ast.Constant):
         return Label.WRONG_FUNCTION
-    value = text.at(kept).value if id(kept) in text.by_node else None
+    targets = getattr(place.statement, "targets", [])
+    if ast.unparse(kept) in map(ast.unparse, targets):
+        return Label.STALE_BUFFER  # it is changed on the way
     if is_value(value) and np.shape(value) == np.shape(place.value):
         found = text.meanings.of_exchange(place, np.asarray(place.value), np.asarray(value))
         if found is not None:
@@ -134,7 +160,7 @@ def superfluous(text, factor, divides=False):
 def of_signs(_, place):
     """Yield an expression with a sign, without one, and taken from 1."""
     node = place.node
-    wrong = Label.MASK_FROM_WRONG_TENSOR if in_comparison(place) else Label.WRONG_FUNCTION
+    wrong = Label.MASK_FROM_WRONG_TENSOR if decides(place) else Label.WRONG_FUNCTION
     if isinstance(node, ast.UnaryOp):
         turned = Label.PERMUTED if place.is_key else wrong
         if isinstance(place.parent, ast.Call) and called(place.parent) == "roll":
@@ -201,10 +227,10 @@ def of_number(text, place, other):
     """Return what it means that a number has to be another one."""
     if is_triangle(place.parent):
         return Label.MASK_NOT_STRICT
-    if is_axis(place):
-        return Label.SUMMED
     if in_comparison(place):
         return Label.MASK_FROM_WRONG_TENSOR
+    if is_axis(place):
+        return Label.SUMMED
     if place.is_key:
         return index_means(text, place)
     if in_range(place):
@@ -246,6 +272,13 @@ def in_comparison(place):
     return any(isinstance(here.parent, ast.Compare) for here in place.way_up())
 
 
+def decides(place):
+    """Tell whether something says what is let through: it is compared, or is itself 0 and 1."""
+    return in_comparison(place) or place.is_given_to({"argmax", "argmin"}) or (
+        is_array(place.value) and is_mask(place.value)
+    )
+
+
 def in_range(place):
     """Tell whether something says how far a loop goes."""
     return place.is_given_to({"range"})
@@ -272,9 +305,17 @@ def index_means(text, place):
             return Label.AVERAGED
     if here is None or not here.around.is_read:
         return Label.SHIFTED
+    read = text.at(here.parent.value).value
+    if is_mask_of_some_kind(read[0] if isinstance(read, (list, tuple)) and read else read):
+        return Label.MASK_FROM_WRONG_TENSOR
     if in_slope(here):
         return Label.WRONG_FUNCTION
     return Label.STALE_BUFFER if text.is_filled(here.parent.value) else Label.SHIFTED
+
+
+def is_mask_of_some_kind(x):
+    """Tell whether something is an array of truth values, or of zeros and ones."""
+    return is_array(x) and is_mask(x)
 
 
 def in_slope(place):

@@ -84,6 +84,11 @@ class Place:
         """bool: Whether it is the name of a function that is called there."""
         return isinstance(self.parent, ast.Call) and self.field == "func"
 
+    @property
+    def is_argument(self):
+        """bool: Whether it is all that a function is given."""
+        return isinstance(self.parent, ast.Call) and self.field == "args" and len(self.parent.args) == 1
+
     def is_given_to(self, names):
         """Tell whether it is, or is part of, an argument of a function of one of some names."""
         return any(

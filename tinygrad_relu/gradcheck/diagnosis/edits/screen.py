@@ -159,7 +159,7 @@ class Screen:
         return isinstance(node, INNER) or (isinstance(node, ast.Call) and called(node) in CHANGING)
 
     def worked_out(self, node):
-        """Return what an expression is at the place, in all rounds in one row; None if that is no number."""
+        """Return what an expression is at the place, all rounds in one row; None if it is no number."""
         found = self.seen(node)
         return None if found is None else self.spread(found)
 

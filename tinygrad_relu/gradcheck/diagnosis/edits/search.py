@@ -31,7 +31,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     together,
     written,
 )
-from tinygrad_relu.gradcheck.diagnosis.edits.exchanges import exchanges
+from tinygrad_relu.gradcheck.diagnosis.edits.exchanges import exchanges, renamings
 from tinygrad_relu.gradcheck.diagnosis.edits.guard import guarded
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES, ingredients
 from tinygrad_relu.gradcheck.diagnosis.edits.insertions import insertions
@@ -45,6 +45,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.operators import (
     of_numbers,
     of_operators,
     of_signs,
+    of_slopes,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.places import Text
 from tinygrad_relu.gradcheck.diagnosis.edits.program import codes, programs
@@ -57,8 +58,8 @@ from tinygrad_relu.gradcheck.diagnosis.repair.running import FAILURES
 
 #: All small ways in which one expression may be meant.
 SMALL = (
-    of_operators, of_signs, of_comparisons, of_numbers, of_index, of_arrangement, of_calls, of_rounds,
-    of_axes, of_subscripts, of_slices,
+    of_operators, of_signs, of_slopes, of_comparisons, of_numbers, of_index, of_arrangement, of_calls,
+    of_rounds, of_axes, of_subscripts, of_slices,
 )
 # What all may cost, in seconds as estimated beforehand, so that the answer does not depend on how busy
 # the machine is; and what a try, an expression that is worked out in it, and an element of an array do.
@@ -182,20 +183,23 @@ class Search:
         names = [one for one in found if one.is_leaf]
         longer = [one for one in found if not one.is_leaf and one not in numbers]
         leaves = [place for place in places if isinstance(place.node, LEAVES)]
-        self.try_all(self.screened(edit for place in leaves for edit in exchanges(self.text, place, names)))
-        self.try_all(self.screened(edit for place in places for edit in insertions(self.text, place, numbers)))
-        self.try_all(self.screened(edit for place in places for edit in with_functions(self.text, place)))
-        if self.is_explained:
-            return
-        self.try_all(self.screened(edit for place in places for edit in insertions(self.text, place, names)))
-        if self.is_explained:
-            return
-        self.try_all(self.screened(edit for place in places for edit in exchanges(self.text, place, names)))
-        self.try_all(self.screened(edit for place in places for edit in exchanges(self.text, place, longer)))
-        self.try_all(self.screened(edit for place in places for edit in insertions(self.text, place, longer)))
+        others = [place for place in places if place not in leaves]
+        tiers = (
+            [(exchanges, leaves, names), (insertions, places, numbers), (with_functions, places)],
+            [(insertions, places, names)],
+            [(exchanges, others, names), (exchanges, places, longer), (insertions, places, longer)],
+        )
+        for tier in tiers:
+            for ways, where, *what in tier:
+                edits = (edit for place in where for edit in ways(self.text, place, *what))
+                self.try_all(self.screened(edits))
+            if self.is_explained:
+                return
+            if tier is tiers[0]:
+                self.try_all(renamings(self.text, places, names))
 
     def is_of_forward(self, place):
-        """Tell whether something is given to the forward, for what it makes; or a length is taken of it."""
+        """Tell whether something is given to the forward, for what it makes, or has its length taken."""
         theirs = {code.co_name for code in self.forward}
         for here in place.way_up():
             function = called(here.parent) if isinstance(here.parent, ast.Call) else None
@@ -321,9 +325,9 @@ class Search:
         others = {k for k in range(len(found)) if k not in self.wrong}
         if not others <= right:
             return set()
-        if not right & self.wrong and len(self.improving) < MOST_IMPROVING:
-            if self.improves(targets, found):
-                self.improving.append(edit)
+        more = not right & self.wrong and len(self.improving) < MOST_IMPROVING
+        if more and self.improves(targets, found):
+            self.improving.append(edit)
         return right & self.wrong
 
     def improves(self, targets, found):

@@ -12,6 +12,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     Edit,
     attribute,
     call,
+    called,
     fresh,
     is_float,
     name,
@@ -154,6 +155,9 @@ def left_out(text, statement):
     """Return what it means that a statement does not belong."""
     if text.is_forward_target(statement):
         return Label.STALE_BUFFER
+    value = getattr(statement, "value", None)
+    if isinstance(value, ast.Call) and called(value) == "ones_like":
+        return Label.MASK_FORGOTTEN
     if isinstance(statement, ast.AugAssign):
         added = isinstance(statement.op, (ast.Add, ast.Sub))
         return Label.EXTRA_TERM if added else Label.WRONG_FUNCTION
