@@ -59,6 +59,8 @@ def of_calls(_, place):
         yield Edit(label, CALL, place, node.args[0])
     elif isinstance(function, ast.Attribute) and own in DROPPED:
         yield Edit(DROPPED[own], CALL, place, function.value)
+    if own == "cumsum":
+        yield from cumulated_back(place, node)
     if own == "where" and len(node.args) == 3:
         test, one, other = node.args
         turned = ast.Call(function, [test, other, one], node.keywords)
@@ -68,6 +70,21 @@ def of_calls(_, place):
     elif len(node.args) == 2 and own not in ("zeros", "ones", "range"):
         label = Label.TRANSPOSED if own in PRODUCTS else Label.WRONG_FUNCTION
         yield Edit(label, TOKEN + 0.1, place, ast.Call(function, node.args[::-1], node.keywords))
+
+
+def cumulated_back(place, node):
+    """Yield what is added up from the front added up from the back."""
+    axis = next((one.value for one in node.keywords if one.arg == "axis"), None)
+    last = isinstance(axis, ast.Constant) and axis.value in (1, -1)
+    rows = [ast.Slice(None, None, None)] * last
+    turn = ast.Tuple([*rows, ast.Slice(None, None, number(-1))], ast.Load())
+    data = node.args[0] if of_module(node) else node.func.value
+    turned = ast.Subscript(data, turn, ast.Load())
+    if of_module(node):
+        back = ast.Call(node.func, [turned, *node.args[1:]], node.keywords)
+    else:
+        back = ast.Call(attribute(turned, "cumsum"), node.args, node.keywords)
+    yield Edit(Label.WRONG_FUNCTION, TOKEN, place, ast.Subscript(back, turn, ast.Load()))
 
 
 def with_functions(text, place):
@@ -84,6 +101,13 @@ def with_functions(text, place):
         size = call(attribute(name("np"), "abs"), place.node)
         yield Edit(Label.MASK_FROM_WRONG_TENSOR, CALL, place, size)
         return
+    if text.adds_up and is_array(place.value) and place.value.ndim:
+        total = call(attribute(name("np"), "cumsum"), place.node, axis=number(-1))
+        yield Edit(Label.MISSING_TERM, LONG_OPERAND, place, total)
+        turn = ast.Tuple([ast.Constant(...), ast.Slice(None, None, number(-1))], ast.Load())
+        back = ast.Subscript(place.node, turn, ast.Load())
+        total = call(attribute(name("np"), "cumsum"), back, axis=number(-1))
+        yield Edit(Label.MISSING_TERM, LONG_OPERAND, place, ast.Subscript(total, turn, ast.Load()))
     for function in text.functions.values():
         signs = called(function) == "sign"
         label = Label.WRONG_FUNCTION if signs else Label.PRE_ACTIVATION
@@ -165,7 +189,7 @@ def turned_back(place, node):
         yield Edit(Label.PERMUTED, TOKEN, place, turned)
 
 
-def of_slices(_, place):
+def of_slices(text, place):
     """Yield another part of an array."""
     node = place.node
     if isinstance(node, ast.Subscript):
@@ -181,6 +205,12 @@ def of_slices(_, place):
         others.append((None, ast.UnaryOp(ast.USub(), lower), step))
     if upper and not lower and isinstance(upper, ast.UnaryOp):
         others.append((upper.operand, None, step))
+    if lower is None and upper is not None and step is None:
+        for first in ("1", *text.whole_names):
+            others.append((ast.parse(first, mode="eval").body, None, None))
+            others.append((
+                ast.parse(first, mode="eval").body, ast.parse(f"-{first}", mode="eval").body, None
+            ))
     for a, b, c in others:
         if (a, b, c) != (lower, upper, step):
             label = Label.SHIFTED if c is step else Label.PERMUTED

@@ -73,7 +73,8 @@ def products(there, screen):
     """Return products and quotients of ingredients, element by element: their nodes, and values."""
     fitting = spread(there, screen)[:MOST_FACTORS]
     sums = spread(inner_products(there), screen)
-    few = [pair for pair in fitting if isinstance(pair[0], (*LEAVES, ast.Constant))][:MOST_OF_THREE]
+    short = {id(node) for node, values in there if np.ndim(values[0]) == 0 or isinstance(node, LEAVES)}
+    few = [pair for pair in fitting if id(pair[0]) in short][:MOST_OF_THREE]
     pairs = [*itertools.combinations_with_replacement(fitting, 2), *itertools.product(few, sums)]
     ratios = list(itertools.permutations(fitting, 2))
     threes = list(itertools.combinations(few, 3))
@@ -82,15 +83,16 @@ def products(there, screen):
     def rows(groups, k):
         return np.array([group[k][1] for group in groups]).reshape(-1, screen.start.size)
 
+    single = [(one,) for one in sums]
     with np.errstate(all="ignore"):
         values = [
-            rows([(one,) for one in sums], 0),
+            rows(single, 0),
             rows(pairs, 0) * rows(pairs, 1),
             rows(ratios, 0) / rows(ratios, 1),
             rows(threes, 0) * rows(threes, 1) * rows(threes, 2),
             rows(divided, 0) * rows(divided, 1) / rows(divided, 2),
         ]
-    groups = [*((one,) for one in sums), *pairs, *ratios, *threes, *divided]
+    groups = [*single, *pairs, *ratios, *threes, *divided]
     quotients = {*range(len(sums) + len(pairs), len(sums) + len(pairs) + len(ratios))}
     quotients |= {*range(len(groups) - len(divided), len(groups))}
 

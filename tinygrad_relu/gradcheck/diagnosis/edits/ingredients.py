@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinygrad_relu.gradcheck.diagnosis.edits.derivatives import derivatives
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     call,
     called,
@@ -82,8 +83,10 @@ def ingredients(text, forward):
     for place in text.places:
         if place.rounds and isinstance(place.node, PARTS):
             add(place.node, place.value)
+    theirs = list(expressions(forward))
+    own = [place.node for place in text.places if place.rounds and isinstance(place.node, PARTS)]
     made = (*elements(text), *masks(text), *slopes(text), *counts(text), *NUMBERS)
-    for node in (*made, *expressions(forward)):
+    for node in (*made, *theirs, *derivatives([*own, *theirs])):
         value = worked_out(node, text)
         if value is not None:
             add(node, value)
@@ -119,6 +122,9 @@ def counts(text):
             data = node.args[0] if of_module(node) else node.func.value
             if isinstance(data, LEAVES):
                 yield call(name("len"), data)
+    for key in text.program.code.co_varnames[: text.program.code.co_argcount]:
+        if is_array(text.names.get(key)) and text.names[key].ndim:
+            yield call(name("len"), name(key))
 
 
 def masks(text):

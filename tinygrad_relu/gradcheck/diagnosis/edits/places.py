@@ -182,6 +182,23 @@ class Text:
                     found.setdefault(ast.unparse(node.func), node.func)
         return found
 
+    @functools.cached_property
+    def whole_names(self):
+        """list of str: The names of plain whole numbers, such as a stride, that stay what they are."""
+        return [
+            key for key, x in self.names.items()
+            if isinstance(x, (int, np.integer)) and x > 0 and not key.startswith("_")
+        ][:6]
+
+    @functools.cached_property
+    def adds_up(self):
+        """bool: Whether something is added up step by step in the text, or in that of the forward."""
+        texts = [place.node for place in self.places]
+        return any(isinstance(node, ast.Call) and called(node) == "cumsum" for node in texts) or (
+            self.meanings.one.graph is not None
+            and any(step.function is np.cumsum for step in self.meanings.one.graph.steps)
+        )
+
     def is_forward_target(self, statement):
         """Tell whether a statement changes a value of the forward, in place."""
         if not isinstance(statement, ast.AugAssign):

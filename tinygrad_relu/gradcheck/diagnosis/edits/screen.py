@@ -14,7 +14,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.guard import guarded
 from tinygrad_relu.gradcheck.diagnosis.edits.program import located
 
 # Of so many numbers at a place it is looked at what each one moves.
-MOST = 96
+MOST = 144
 # So close, in proportion, gradients have to come that may be right; a run decides.
 CLOSE = 1e-5
 # The name of ours in the text while a place is looked at.

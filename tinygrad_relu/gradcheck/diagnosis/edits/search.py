@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 
+from tinygrad_relu.gradcheck.diagnosis.edits.additions import of_lost_statements
 from tinygrad_relu.gradcheck.diagnosis.edits.calls import (
     of_axes,
     of_calls,
@@ -155,6 +156,7 @@ class Search:
         small = [edit for place in readable for ways in SMALL for edit in ways(self.text, place)]
         self.try_all(small)
         self.try_all(of_statements(self.text))
+        self.try_all(of_lost_statements(self.text, self.forward))
         if not self.is_explained:
             self.try_all(of_conditions(self.text, self.forward))
             self.try_all(alike(small))

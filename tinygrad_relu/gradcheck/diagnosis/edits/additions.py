@@ -1,0 +1,116 @@
+"""Edits that add a statement: the counterpart of another one, or 1 taken off at a target."""
+
+import ast
+import copy
+import itertools
+
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
+    OPERAND,
+    Edit,
+    fresh,
+    is_array,
+    is_float,
+    is_whole,
+    name,
+)
+from tinygrad_relu.gradcheck.diagnosis.edits.forwards import expressions
+from tinygrad_relu.gradcheck.diagnosis.edits.statements import Body
+from tinygrad_relu.gradcheck.diagnosis.indices import is_index
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+
+# So many keys are tried for one statement.
+MOST_KEYS = 8
+
+
+def of_lost_statements(text, forward):
+    """Yield statements with one more behind them, which may have been forgotten.
+
+    Parameters
+    ----------
+    text : Text
+    forward : list of code
+    """
+    indices = index_names(text)
+    keys = target_keys(text, forward, indices)
+    for parent in ast.walk(text.program.tree):
+        for field in ("body", "orelse"):
+            row = getattr(parent, field, None)
+            for k, statement in enumerate(row if isinstance(row, list) else ()):
+                for lost in (*counterparts(statement, indices), *taken_off(text, statement, keys)):
+                    body = Body(parent, field, k, k + 1, row)
+                    yield Edit(Label.MISSING_TERM, OPERAND, body, [statement, lost])
+
+
+def index_names(text):
+    """Return the names of indices: whole numbers of a round, and arrays of them."""
+    return [
+        key for key, x in text.names.items()
+        if not key.startswith("_") and (is_whole(x) or (is_array(x) and is_index(x)))
+    ]
+
+
+def counterparts(statement, indices):
+    """Yield what is added to a part of an array added to another part of it, or taken off there.
+
+    What one of two neighbours gets the other one loses.
+    """
+    if not isinstance(statement, ast.AugAssign) or not isinstance(statement.target, ast.Subscript):
+        return
+    target = statement.target
+    for key in itertools.islice((*mirrored(target.slice), *renamed(target.slice, indices)), MOST_KEYS):
+        for operator in (ast.Sub(), ast.Add()):
+            part = ast.Subscript(target.value, key, ast.Store())
+            yield ast.AugAssign(part, operator, statement.value)
+
+
+def mirrored(key):
+    """Yield a key with slices at the other end: ``[1:]`` for ``[:-1]``, and the converse."""
+    parts = key.elts if isinstance(key, ast.Tuple) else [key]
+    ways = [[part, *other_end(part)] for part in parts]
+    for way in itertools.product(*ways):
+        if any(part is not own for part, own in zip(way, parts)):
+            yield ast.Tuple(list(way), ast.Load()) if isinstance(key, ast.Tuple) else way[0]
+
+
+def other_end(part):
+    """Yield a slice at the other end, and as long as before."""
+    if not isinstance(part, ast.Slice) or part.step is not None:
+        return
+    lower, upper = part.lower, part.upper
+    if lower is not None and upper is None:
+        yield ast.Slice(None, ast.UnaryOp(ast.USub(), lower), None)
+    if lower is None and isinstance(upper, ast.UnaryOp):
+        yield ast.Slice(upper.operand, None, None)
+
+
+def renamed(key, indices):
+    """Yield a key with another index for one of its own."""
+    own = {node.id for node in ast.walk(key) if isinstance(node, ast.Name) and node.id in indices}
+    for old, new in itertools.product(sorted(own), indices):
+        if new not in own:
+            other = copy.deepcopy(key)
+            for node in ast.walk(other):
+                if isinstance(node, ast.Name) and node.id == old:
+                    node.id = new
+            yield other
+
+
+def target_keys(text, forward, indices):
+    """Return the keys by which the forward, or the text, picks elements by indices, such as targets."""
+    own = (place.node for place in text.places if isinstance(place.node, ast.Subscript) and place.is_read)
+    found = {}
+    for node in (*own, *expressions(forward, (ast.Subscript,))):
+        names = {one.id for one in ast.walk(node.slice) if isinstance(one, ast.Name)}
+        if names & {*indices} and names <= {*text.names, *text.program.globals, "len", "range"}:
+            found.setdefault(ast.unparse(node.slice), node.slice)
+    return list(found.values())[:MOST_KEYS]
+
+
+def taken_off(text, statement, keys):
+    """Yield 1 taken off an array at some places, as cross-entropy does at the targets."""
+    if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+        return
+    value = text.at(statement.value).value
+    for key in keys if is_array(value) and is_float(value) else ():
+        part = ast.Subscript(name(statement.targets[0].id), fresh(key), ast.Store())
+        yield ast.AugAssign(part, ast.Sub(), ast.Constant(1))
