@@ -3,7 +3,7 @@
 import ast
 from collections import Counter
 
-from tinygrad_relu.gradcheck.diagnosis.edits.edit import of_module
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import called, of_module
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_count, is_mask
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
@@ -29,7 +29,7 @@ def grown(own, other, text):
         None if neither is the other with something put to it.
     """
     activated = of_definition(own, other, text) or of_twins(own, other, text)
-    if activated in (Label.PRE_ACTIVATION, Label.STALE_BUFFER):
+    if activated in (Label.PRE_ACTIVATION, Label.STALE_BUFFER, Label.MISSING_TERM):
         return activated
     for kinds in (PRODUCTS, SUMS):
         mine = Counter(operands(own, kinds, text.definitions))
@@ -85,6 +85,8 @@ def of_definition(own, other, text):
         return None
     if other.id in text.changed:
         return Label.STALE_BUFFER  # a weight that has been moved
+    if any(isinstance(node, ast.Call) and called(node) == "cumsum" for node in ast.walk(made)):
+        return Label.MISSING_TERM
     divided = isinstance(made, ast.BinOp) and isinstance(made.op, ast.Div)
     if divided or any(is_linear(node) for node in ast.walk(made)):
         return Label.MISSING_FACTOR

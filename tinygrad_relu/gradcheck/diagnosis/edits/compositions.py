@@ -12,12 +12,14 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     attribute,
     call,
     fresh,
+    is_float,
     name,
     number,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.exchanges import exchange_means
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES, Ingredient
 from tinygrad_relu.gradcheck.diagnosis.edits.insertions import insertion_means, term_means
+from tinygrad_relu.gradcheck.diagnosis.functions import two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 # What is added where two things have to be put in.
@@ -39,7 +41,11 @@ def compositions(text, place, found, screen):
     screen : Screen
         Of the place.
     """
-    if not screen.is_known or place.is_key:
+    if place.is_key or not is_float(place.value):
+        return
+    if not screen.is_known or screen.depends:
+        yield from lost_in_rounds(place, found)
+    if not screen.is_known:
         return
     there = [(one.node, values) for one in found if (values := screen.seen(one.node)) is not None]
     for nodes, rows in (products(there, screen), matrix_products(there, screen)):
@@ -49,15 +55,43 @@ def compositions(text, place, found, screen):
         }
         for kind, row in moves.items() if len(rows) else ():
             for k in screen.suiting(row)[:MOST_TRIED]:
-                yield composed(text, place, kind, nodes(k), rows[k][: np.size(place.value)])
+                edit = composed(text, place, kind, nodes(k), rows[k][: np.size(place.value)])
+                if edit is not None:
+                    yield edit
+
+
+def lost_in_rounds(place, found):
+    """Yield what is given a name in a loop with a product of two things more.
+
+    What one round leaves to the next one depends on what it was left itself: values tell nothing.
+    """
+    given = place.field == "value" and isinstance(place.parent, (ast.Assign, ast.AugAssign))
+    if place.rounds < 2 or not given:
+        return
+    shape = np.shape(place.value)
+    fitting = [
+        one for one in found
+        if isinstance(one.node, LEAVES) and is_float(one.value) and np.shape(one.value) in (shape, ())
+    ]
+    for a, b in itertools.combinations(fitting[:MOST_OF_THREE], 2):
+        for operator in (ast.Add(), ast.Sub()):
+            product = ast.BinOp(fresh(a.node), ast.Mult(), fresh(b.node))
+            new = ast.BinOp(place.node, operator, product)
+            yield Edit(Label.MISSING_TERM, LONG_OPERAND + TWO_COST, place, new)
 
 
 def composed(text, place, kind, node, row):
-    """Return the edit of one kind by a product."""
+    """Return the edit of one kind by a product, or None if it is an exchange that is written oddly."""
     one = Ingredient(node, np.round(row, DIGITS).reshape(np.shape(place.value)), ast.unparse(node))
     if kind == "factor":
         new = ast.BinOp(place.node, ast.Mult(), node)
-        return Edit(lambda: insertion_means(text, place, one), LONG_OPERAND + TWO_COST, place, new)
+        # What came of something over that itself: the slopes of a bent function.
+        divided = isinstance(getattr(node, "op", None), ast.Div)
+        slopes = divided and 1 in (two_values(one.value) or ())
+        if divided and not slopes and contains(place.node, node.right):
+            return None
+        label = Label.MASK_FORGOTTEN if slopes else lambda: insertion_means(text, place, one)
+        return Edit(label, LONG_OPERAND + TWO_COST, place, new)
     if kind == "instead":
         return Edit(lambda: exchange_means(text, place, one), EXPRESSION + TWO_COST, place, node)
     taken = kind == "less"
@@ -69,6 +103,11 @@ def composed(text, place, kind, node, row):
     return Edit(means, LONG_OPERAND + TWO_COST, place, new)
 
 
+def contains(node, part):
+    """Tell whether an expression contains another one."""
+    return ast.unparse(part) in {ast.unparse(one) for one in ast.walk(node) if isinstance(one, ast.expr)}
+
+
 def products(there, screen):
     """Return products and quotients of ingredients, element by element: their nodes, and values."""
     fitting = spread(there, screen)[:MOST_FACTORS]
@@ -76,7 +115,7 @@ def products(there, screen):
     short = {id(node) for node, values in there if np.ndim(values[0]) == 0 or isinstance(node, LEAVES)}
     few = [pair for pair in fitting if id(pair[0]) in short][:MOST_OF_THREE]
     pairs = [*itertools.combinations_with_replacement(fitting, 2), *itertools.product(few, sums)]
-    ratios = list(itertools.permutations(fitting, 2))
+    ratios = list(itertools.permutations(few, 2))
     threes = list(itertools.combinations(few, 3))
     divided = [(a, b, c) for a, b in itertools.combinations(few, 2) for c in few if c not in (a, b)]
 

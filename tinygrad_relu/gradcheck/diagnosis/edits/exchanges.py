@@ -19,7 +19,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import exchanged, is_count
-from tinygrad_relu.gradcheck.diagnosis.edits.operators import in_comparison
+from tinygrad_relu.gradcheck.diagnosis.edits.operators import in_comparison, is_squared_in_slope
 from tinygrad_relu.gradcheck.diagnosis.indices import is_index
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.relations import Relation
@@ -42,7 +42,8 @@ def exchanges(text, place, found):
     for one in found:
         if total and one.is_leaf and is_spread(own, one.value):
             yield Edit(Label.SUMMED, EXPRESSION, place, fresh(one.node))
-        if is_whole(own) != is_whole(one.value) or not fits(own, one.value):
+        counts = is_whole(own) and is_count(int(own), node) and is_total(one.value)
+        if (is_whole(own) != is_whole(one.value) and not counts) or not fits(own, one.value):
             continue
         cost = EXCHANGE if leaf and one.is_leaf else EXPRESSION
         yield Edit(lambda one=one: exchange_means(text, place, one), cost, place, fresh(one.node))
@@ -74,6 +75,11 @@ def fits(own, other):
     return not np.array_equal(own, other)
 
 
+def is_total(x):
+    """Tell whether a float counts something, as the sum of a mask does."""
+    return is_float(x) and np.ndim(x) == 0 and x > 1 and float(x).is_integer()
+
+
 def is_spread(own, other):
     """Tell whether an array of floats has several numbers where another one has one for all."""
     wide = np.shape(other)
@@ -99,12 +105,15 @@ def exchange_means(text, place, one):
     if is_whole(place.value):
         if ast.unparse(place.node) in {ast.unparse(node) for node in ast.walk(one.node)}:
             return Label.SHIFTED  # where the elements of a strided array lie
-        return Label.AVERAGED if is_count(one.value, one.node) else Label.WRONG_FUNCTION
+        counts = is_count(one.value, one.node) or is_total(one.value)
+        return Label.AVERAGED if counts else Label.WRONG_FUNCTION
     if one.text == target_of(place.statement):
         return Label.STALE_BUFFER
     own, other = np.asarray(place.value), np.asarray(one.value)
     comparable = own.size > 1 and own.dtype.kind == other.dtype.kind == "f"
     if comparable and text.meanings.related(own, other) is Relation.ACTIVATION:
+        if is_squared_in_slope(place):
+            return Label.WRONG_FUNCTION
         stopped = not isinstance(place.node, LEAVES) and np.array_equal(np.maximum(own, 0), other)
         return Label.MASK_FORGOTTEN if stopped else text.meanings.of_exchange(place, own, other)
     found = exchanged(own, other) if comparable else None

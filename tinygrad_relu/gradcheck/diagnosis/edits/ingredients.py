@@ -26,7 +26,7 @@ LONGEST = 60
 # Names of what masks are made of.
 SHORTEST = 12
 #: Numbers that are easily forgotten.
-NUMBERS = [number(0.5), number(2.0)]
+NUMBERS = [number(0.5), number(2.0), number(3.0)]
 LEAVES = (ast.Name, ast.Subscript, ast.Attribute)
 PARTS = (*LEAVES, ast.BinOp, ast.Call, ast.Compare, ast.UnaryOp)
 

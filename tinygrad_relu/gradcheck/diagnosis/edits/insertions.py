@@ -39,6 +39,8 @@ def insertions(text, place, found):
     node, own = place.node, place.value
     if not is_value(own) or (is_whole(own) and not isinstance(node, ast.Constant)) or place.is_key:
         return
+    if is_whole(own) and isinstance(place.parent, (ast.Call, ast.keyword)):
+        return  # no number, but a choice
     # What is put to an operand may as well be put to the whole.
     in_product, in_sum = is_beside(place, (ast.Mult, ast.Div)), is_beside(place, (ast.Add, ast.Sub))
     shape = np.shape(own)

@@ -67,8 +67,8 @@ def of_operators(text, place):
         yield other(Label.WRONG_FUNCTION, TOKEN, left, ast.Div(), right)
         if isinstance(right, ast.Constant):
             yield other(Label.WRONG_FUNCTION, TOKEN - 0.05, left, ast.Pow(), right)
-        yield Edit(lambda: superfluous(text, right), TOKEN + 0.2, place, left)
-        yield Edit(lambda: superfluous(text, left), TOKEN + 0.2, place, right)
+        yield Edit(lambda: superfluous(text, place, right), TOKEN + 0.2, place, left)
+        yield Edit(lambda: superfluous(text, place, left), TOKEN + 0.2, place, right)
         yield other(Label.WRONG_FUNCTION, CALL, left, ast.MatMult(), right)
         for factor, product in ((left, right), (right, left)):
             yield from moved_inside(place, factor, product)
@@ -80,7 +80,7 @@ def of_operators(text, place):
             yield Edit(Label.WRONG_FUNCTION, TOKEN + 0.25, place, left.left)
     if kind is ast.Div:
         yield other(Label.WRONG_FUNCTION, TOKEN, left, ast.Mult(), right)
-        yield Edit(lambda: superfluous(text, right, divides=True), TOKEN + 0.2, place, left)
+        yield Edit(lambda: superfluous(text, place, right, divides=True), TOKEN + 0.2, place, left)
     if kind is ast.Pow:
         yield Edit(Label.WRONG_FUNCTION, TOKEN + 0.2, place, left)
     if kind is ast.MatMult:
@@ -144,8 +144,10 @@ def extra(text, place, kept, lost):
     return Label.EXTRA_TERM
 
 
-def superfluous(text, factor, divides=False):
+def superfluous(text, place, factor, divides=False):
     """Return what it means that a factor, or what something is divided by, does not belong."""
+    if decides(place):
+        return Label.MASK_FROM_WRONG_TENSOR
     value = text.at(factor).value
     if is_count(value, factor):
         return Label.AVERAGED
@@ -202,7 +204,7 @@ def of_numbers(text, place):
     elif isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
         x = node.value
         for other in dict.fromkeys((x + 1, x - 1, -x, 2 * x, x / 2, *NUMBERS)):
-            if other != x:
+            if other != x and not (other < 0 and isinstance(place.parent, ast.UnaryOp)):
                 nothing = other == 0 and isinstance(place.parent, ast.BinOp)
                 far = other not in (x + 1, x - 1, -x, 2 * x, x / 2, 1, 0)
                 cost = TOKEN - 0.2 * is_triangle(place.parent) + 0.3 * nothing + FAR_COST * far
@@ -308,7 +310,7 @@ def index_means(text, place):
     read = text.at(here.parent.value).value
     if is_mask_of_some_kind(read[0] if isinstance(read, (list, tuple)) and read else read):
         return Label.MASK_FROM_WRONG_TENSOR
-    if in_slope(here):
+    if here.around is not None and is_squared_in_slope(here.around):
         return Label.WRONG_FUNCTION
     return Label.STALE_BUFFER if text.is_filled(here.parent.value) else Label.SHIFTED
 
@@ -318,13 +320,12 @@ def is_mask_of_some_kind(x):
     return is_array(x) and is_mask(x)
 
 
-def in_slope(place):
+def is_squared_in_slope(place):
     """Tell whether something is squared and taken from 1, as in the derivative of tanh."""
     power = place.around
-    if power is None or not isinstance(power.around and power.around.node, ast.BinOp):
+    if power is None or not isinstance(power.node, ast.BinOp) or not isinstance(power.node.op, ast.Pow):
         return False
-    power = power.around
     rest = power.parent
-    return isinstance(power.node.op, ast.Pow) and isinstance(rest, ast.BinOp) and (
+    return isinstance(rest, ast.BinOp) and (
         isinstance(rest.op, ast.Sub) and isinstance(rest.left, ast.Constant)
     )

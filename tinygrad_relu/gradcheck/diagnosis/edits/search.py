@@ -200,6 +200,11 @@ class Search:
             if tier is tiers[0]:
                 self.try_all(renamings(self.text, places, names))
 
+    def is_argument_of_forward(self, place):
+        """Tell whether something is given to one of the functions of the forward."""
+        theirs = {code.co_name for code in self.forward}
+        return getattr(place, "has_value", False) and place.is_given_to(theirs)
+
     def is_of_forward(self, place):
         """Tell whether something is given to the forward, for what it makes, or has its length taken."""
         theirs = {code.co_name for code in self.forward}
@@ -296,7 +301,10 @@ class Search:
                 if getattr(edit.place, "field", "") == "value" and is_memory(edit.place.parent):
                     label = Label.STALE_BUFFER
                 line = self.text.program.line(edit.place.statement)
-                vague = label is Label.WRONG_FUNCTION and edit.cost in (EXCHANGE, EXPRESSION)
+                if label is Label.MISSING_FACTOR and self.is_argument_of_forward(edit.place):
+                    label = Label.WRONG_FUNCTION  # a value of the forward is computed of other things
+                instead = edit.cost == EXCHANGE or edit.cost >= EXPRESSION
+                vague = label is Label.WRONG_FUNCTION and instead
                 cost = edit.total + VAGUE_COST * vague + RETURNED_COST * is_returned(edit.place)
                 words = f"is wrong because of {line}, in the backward: with {edit.words()} it is right"
                 self.found.append(
