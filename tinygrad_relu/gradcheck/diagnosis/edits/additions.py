@@ -101,7 +101,10 @@ def target_keys(text, forward, indices):
     found = {}
     for node in (*own, *expressions(forward, (ast.Subscript,))):
         names = {one.id for one in ast.walk(node.slice) if isinstance(one, ast.Name)}
-        if names & {*indices} and names <= {*text.names, *text.program.globals, "len", "range"}:
+        told = text.program.globals
+        outside = [told[one] for one in names if is_array(told.get(one))]
+        picks = names & {*indices} or any(map(is_index, outside))
+        if picks and names <= {*text.names, *told, "len", "range"}:
             found.setdefault(ast.unparse(node.slice), node.slice)
     return list(found.values())[:MOST_KEYS]
 

@@ -76,8 +76,9 @@ def cumulated_back(place, node):
     """Yield what is added up from the front added up from the back."""
     axis = next((one.value for one in node.keywords if one.arg == "axis"), None)
     last = isinstance(axis, ast.Constant) and axis.value in (1, -1)
-    rows = [ast.Slice(None, None, None)] * last
-    turn = ast.Tuple([*rows, ast.Slice(None, None, number(-1))], ast.Load())
+    turn = ast.Slice(None, None, number(-1))
+    if last:
+        turn = ast.Tuple([ast.Slice(None, None, None), turn], ast.Load())
     data = node.args[0] if of_module(node) else node.func.value
     turned = ast.Subscript(data, turn, ast.Load())
     if of_module(node):

@@ -66,7 +66,11 @@ class Edit:
         self.place.put(self.new)
         new = written(self.new if whole is self.place else whole.node)
         self.place.restore()
+        added = isinstance(self.new, list) and new.startswith(f"{old}; ")
+        new = new[len(old) + 2:] if added else new
         old, new = (textwrap.shorten(text, LONGEST, placeholder=" ...") for text in (old, new))
+        if added:
+            return f"{new} behind {old}"
         return f"{new} in the place of {old}" if new else f"nothing in the place of {old}"
 
 

@@ -57,7 +57,11 @@ def insertions(text, place, found):
             yield Edit(means, cost, place, ast.BinOp(node, ast.Mult(), operand))
             if not is_mask(one.value) and np.all(one.value):
                 yield Edit(means, cost + 0.1, place, ast.BinOp(node, ast.Div(), operand))
-        if operand is not None and not in_sum and is_float(one.value):
+        # ``x - (x - y)`` is an exchange of x for y.
+        exchange = isinstance(one.node, ast.BinOp) and isinstance(one.node.op, (ast.Add, ast.Sub)) and (
+            ast.unparse(node) in map(ast.unparse, (one.node.left, one.node.right))
+        )
+        if operand is not None and not in_sum and not exchange and is_float(one.value):
             for operator in (ast.Add(), ast.Sub()):
                 label = term_means(place, one, isinstance(operator, ast.Sub))
                 yield Edit(label, cost + 0.05, place, ast.BinOp(node, operator, operand))

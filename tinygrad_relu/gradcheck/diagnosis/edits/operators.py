@@ -114,11 +114,11 @@ def moved_inside(place, factor, product):
     """Yield a product with a factor that belongs before a matrix multiplies, and not behind."""
     for node in ast.walk(product):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
-            for field in ("left", "right"):
+            for field, more in (("right", 0.0), ("left", 0.05)):
                 inner = getattr(node, field)
                 if isinstance(inner, (ast.Name, ast.Subscript)):
-                    moved = copy.deepcopy(product, {id(inner): ast.BinOp(inner, ast.Mult(), factor)})
-                    yield Edit(Label.WRONG_FUNCTION, CALL, place, moved)
+                    moved = copy.deepcopy(product, {id(inner): ast.BinOp(factor, ast.Mult(), inner)})
+                    yield Edit(Label.WRONG_FUNCTION, CALL + more, place, moved)
 
 
 def extra(text, place, kept, lost):

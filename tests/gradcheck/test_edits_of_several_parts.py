@@ -1,0 +1,215 @@
+"""Edits that put in products, statements and values of other shapes, found by what a place has to be."""
+
+import ast
+import cProfile
+
+import numpy as np
+import pytest
+from edited_models import defined, report_on
+
+from tinygrad_relu.gradcheck import check_gradients
+from tinygrad_relu.gradcheck.diagnosis import Label
+from tinygrad_relu.gradcheck.diagnosis.edits import search
+from tinygrad_relu.gradcheck.diagnosis.edits.derivatives import derivatives
+
+# Two branches, a gate, and a target: what comes back by one of them is easily forgotten.
+GATED = '''
+y = np.array([0, 2, 1])
+def forward(x, A, B):
+    a, b = np.tanh(x @ A), x @ B
+    z = a * b
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    p = e / e.sum(axis=1, keepdims=True)
+    return -np.log(p[np.arange(3), y]).sum()
+def backward(x, A, B):
+    a, b = np.tanh(x @ A), x @ B
+    z = a * b
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    p = e / e.sum(axis=1, keepdims=True)
+    dz = p.copy()
+    dz[np.arange(3), y] -= 1
+    da = dz * b
+    db = dz * a
+    ds = da * (1 - a ** 2)
+    return ds @ A.T + db @ B.T, x.T @ ds, x.T @ db
+rng = np.random.default_rng(0)
+INPUTS = [rng.normal(size=(3, 3)) for _ in range(3)]
+'''
+
+# Messages along edges, weighted by a softmax over those that come into one node.
+EDGES = '''
+start, end = np.array([0, 1, 2, 0, 3]), np.array([1, 2, 0, 2, 0])
+def turned(x, c, s):
+    return np.stack([c * x[:, 0] - s * x[:, 1], s * x[:, 0] + c * x[:, 1]], axis=1)
+def forward(h, score):
+    e = np.exp(score)
+    total = np.zeros(4)
+    np.add.at(total, end, e)
+    alpha = e / total[end]
+    out = np.zeros((4, 2))
+    np.add.at(out, end, alpha[:, None] * turned(h, 0.8, 0.6)[start])
+    return out
+def backward(dout, h, score):
+    e = np.exp(score)
+    total = np.zeros(4)
+    np.add.at(total, end, e)
+    alpha = e / total[end]
+    t = turned(h, 0.8, 0.6)
+    dt = np.zeros((4, 2))
+    np.add.at(dt, start, alpha[:, None] * dout[end])
+    dalpha = (dout[end] * t[start]).sum(axis=1)
+    inner = np.zeros(4)
+    np.add.at(inner, end, alpha * dalpha)
+    return turned(dt, 0.8, -0.6), alpha * (dalpha - inner[end])
+rng = np.random.default_rng(1)
+INPUTS = [rng.normal(size=(4, 2)), rng.normal(size=5)]
+'''
+
+# Differences between neighbours, and sums of what came before: what one gets, the other one gives.
+CHAIN = '''
+def forward(x, rate):
+    d = x[1:] - x[:-1]
+    levels = np.cumsum(rate * x)
+    return np.sum(np.log(1 + d ** 2)) + np.sum(np.sin(levels))
+def backward(x, rate):
+    d = x[1:] - x[:-1]
+    levels = np.cumsum(rate * x)
+    pull = 2 * d / (1 + d ** 2)
+    dx = np.zeros_like(x)
+    dx[1:] += pull
+    dx[:-1] -= pull
+    back = np.cumsum(np.cos(levels)[::-1])[::-1]
+    return dx + back * rate, back * x
+rng = np.random.default_rng(2)
+INPUTS = [rng.normal(size=6), rng.normal(size=6)]
+'''
+
+# A step of descent inside of a loss: the rates come before a matrix, or behind it.
+STEPS = '''
+X = np.random.default_rng(3).normal(size=(5, 3))
+def forward(w, rate):
+    moved = w - rate * (X.T @ (X @ w)) / 5
+    return 0.5 * np.sum((X @ moved - 1) ** 2)
+def backward(w, rate):
+    moved = w - rate * (X.T @ (X @ w)) / 5
+    adj = X.T @ (X @ moved - 1)
+    return adj - X.T @ (X @ (rate * adj)) / 5, -adj * (X.T @ (X @ w)) / 5
+rng = np.random.default_rng(4)
+INPUTS = [rng.normal(size=3), rng.normal(size=3)]
+'''
+
+# Model, what is right and what is written, the wrong inputs, what is wrong, and what the report says.
+CASES = [
+    (GATED, ["    dz[np.arange(3), y] -= 1\n", ""], "x A B", Label.MISSING_TERM,
+     "dz[np.arange(3), y] -= 1 behind"),
+    (GATED, [" + db @ B.T", ""], "x", Label.MISSING_TERM, "ds @ A.T + db @ B.T in the place of"),
+    (GATED, ["dz * b", "dz"], "x A", Label.MISSING_FACTOR, "dz * b in the place of dz"),
+    (GATED, ["dz * b\n    db = dz * a\n    ds = da * (1 - a ** 2)", "dz\n    db = dz * a\n    ds = da"],
+     "x A", Label.MISSING_FACTOR, "(1 - a ** 2)"),
+    (GATED, ["1 - a ** 2", "a * (1 - a)"], "x A", Label.WRONG_FUNCTION, "1 - a ** 2 in the place of"),
+    (GATED, ["x @ B\n    z", "x @ A\n    z"], "x A B", Label.WRONG_FUNCTION, "x @ B) in the place of"),
+    (EDGES, ["inner[end]", "np.sum(alpha * dalpha)"], "score", Label.SUMMED, "inner[end] in the place"),
+    (EDGES, ["turned(dt, 0.8, -0.6)", "turned(dt, 0.8, 0.6)"], "h", Label.WRONG_FUNCTION,
+     "turned(dt, 0.8, -0.6) in the place of"),
+    (CHAIN, ["    dx[:-1] -= pull\n", ""], "x", Label.MISSING_TERM, "dx[:-1] -= pull behind"),
+    (CHAIN, ["np.cumsum(np.cos(levels)[::-1])[::-1]", "np.cumsum(np.cos(levels))"], "x rate",
+     Label.WRONG_FUNCTION, "[::-1])[::-1] in the place of"),
+    (STEPS, ["X.T @ (X @ (rate * adj))", "rate * (X.T @ (X @ adj))"], "w", Label.WRONG_FUNCTION,
+     "rate * adj"),
+]
+
+
+@pytest.mark.parametrize(("source", "edits", "wrong", "label", "words"), CASES)
+def test_the_report_says_what_to_write(monkeypatch, source, edits, wrong, label, words):
+    report = without_rules(monkeypatch, source, edits)
+    assert [entry.name for entry in report.inputs if not entry.ok] == wrong.split()
+    for name in wrong.split():
+        first = report[name].explanations[0]
+        assert first.label is label and words in first.claim, report[name].explanations
+
+
+def without_rules(monkeypatch, source, edits):
+    """Return a report by the text alone, as of a function whose steps cannot be recorded."""
+    from tinygrad_relu.gradcheck import diagnosis
+
+    def by_text(case, evidence, broken, candidates):
+        return search.edits(case, evidence), []
+
+    monkeypatch.setitem(diagnosis.diagnose.__globals__, "with_synthesis", by_text)
+    return report_on(source, edits, "model")
+
+
+@pytest.mark.parametrize("source", [GATED, EDGES, CHAIN, STEPS])
+def test_right_models_are_right(source):
+    report = report_on(source, [], "model")
+    assert report.ok, report
+
+
+def test_most_edits_need_not_be_run(monkeypatch):
+    tried = {"screened": 0, "all": 0}
+    effect = search.Search.effect
+
+    def counted(self, edit):
+        tried["all" if self.screens is NOTHING else "screened"] += 1
+        return effect(self, edit)
+
+    class Nothing(dict):
+        def __contains__(self, _):
+            return True
+
+        def __getitem__(self, _):
+            return Open
+
+    class Open:
+        is_known, depends, start = False, None, np.zeros(0)
+
+        @staticmethod
+        def may_be_right(_):
+            return True
+
+    NOTHING = Nothing()
+    monkeypatch.setattr(search.Search, "effect", counted)
+    edits = [" + db @ B.T", ""]
+    report = without_rules(monkeypatch, GATED, edits)
+    assert report["x"].explanations[0].label is Label.MISSING_TERM
+    made = search.Search.__init__
+
+    def open_to_all(self, *arguments):
+        made(self, *arguments)
+        self.screens = NOTHING
+
+    monkeypatch.setattr(search.Search, "__init__", open_to_all)
+    without_rules(monkeypatch, GATED, edits)
+    assert tried["all"] > 3 * tried["screened"]
+
+
+def test_derivatives_are_those_by_differences():
+    functions = "abs log log1p sqrt sin cos tanh exp expm1 arctan square"
+    texts = [f"np.{function}(x)" for function in functions.split()]
+    texts += ["x ** 2", "x ** 3", "np.maximum(x, 0.5)", "np.minimum(x, 0.5)", "np.clip(x, 0.2, 0.6)"]
+    x, step = np.array([0.1, 0.3, 0.55, 0.9]), 1e-6
+    for text in texts:
+        node = ast.parse(text, mode="eval").body
+        first = next(derivatives([node]))
+
+        def at(point, text=text):
+            return eval(text, {"np": np, "x": point})
+
+        slopes = eval(ast.unparse(first), {"np": np, "x": x})
+        np.testing.assert_allclose(
+            np.broadcast_to(slopes, x.shape), (at(x + step) - at(x - step)) / (2 * step), rtol=1e-6,
+            atol=1e-8, err_msg=text,
+        )
+
+
+def test_a_profiler_goes_on_and_disturbs_nothing():
+    names = defined(GATED, ["1 - a ** 2", "1 + a ** 2"], "profiled.py", {"np": np})
+    profile = cProfile.Profile()
+    profile.enable()
+    try:
+        report = check_gradients(names["forward"], names["INPUTS"], backward=names["backward"])
+    finally:
+        profile.disable()
+    assert "1 - a ** 2 in the place of" in report["A"].explanations[0].claim
+    assert any(entry.code == check_gradients.__code__ or "examined" in str(entry.code)
+               for entry in profile.getstats())
