@@ -29,6 +29,7 @@ TWINS = (
 )
 TWINS_MEAN = {
     frozenset(("sum", "mean")): Label.AVERAGED, frozenset(("exp", "expm1")): Label.MISSING_TERM,
+    frozenset(("triu", "tril")): Label.MASK_FROM_WRONG_TENSOR,
 }
 OVER_AXES = ("sum", "mean", "max", "min", "prod", "cumsum", "argmax", "argmin", "argsort", "sort")
 AXES = (0, 1, -1, 2, None, (0, 1), (0, 2), (1, 2), (0, 2, 3))

@@ -82,6 +82,8 @@ def lost_in_rounds(place, found):
 
 def composed(text, place, kind, node, row):
     """Return the edit of one kind by a product, or None if it is an exchange that is written oddly."""
+    if sum(isinstance(part, ast.Compare) for part in ast.walk(node)) > 1:
+        return None
     one = Ingredient(node, np.round(row, DIGITS).reshape(np.shape(place.value)), ast.unparse(node))
     if kind == "factor":
         new = ast.BinOp(place.node, ast.Mult(), node)

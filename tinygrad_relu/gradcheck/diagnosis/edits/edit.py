@@ -57,10 +57,13 @@ class Edit:
 
     def words(self):
         """Return what is to be written, and for what; of a short place, with what is around it."""
-        if isinstance(self.place, Several):
-            each = [Edit(None, 0.0, place, new) for place, new in zip(self.place.places, self.new)]
-            return " and ".join(dict.fromkeys(edit.words() for edit in each))
         whole = self.place
+        if isinstance(whole, Several) and not isinstance(whole.places[0].node, list):
+            # What stands side by side is told as a whole.
+            if whole.around is None:
+                each = [Edit(None, 0.0, place, new) for place, new in zip(whole.places, self.new)]
+                return " and ".join(dict.fromkeys(edit.words() for edit in each))
+            whole = whole.around
         while len(old := written(whole.node)) < SHORT and getattr(whole, "around", None) is not None:
             whole = whole.around
         self.place.put(self.new)
@@ -94,6 +97,12 @@ class Several:
     def statement(self):
         """ast.stmt: The one of the first."""
         return self.places[0].statement
+
+    @property
+    def around(self):
+        """Place or None: The expression of which all are parts, next to each other."""
+        first, *others = (getattr(place, "around", None) for place in self.places)
+        return first if all(other is first for other in others) else None
 
     def put(self, nodes):
         """Let other things stand there."""

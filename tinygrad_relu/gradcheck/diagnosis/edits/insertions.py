@@ -55,7 +55,9 @@ def insertions(text, place, found):
                 return insertion_means(text, place, one)
 
             yield Edit(means, cost, place, ast.BinOp(node, ast.Mult(), operand))
-            if not is_mask(one.value) and np.all(one.value):
+            # What divides by one of its own factors lacks nothing: that one does not belong.
+            own_factor = one.text in map(ast.unparse, factors_of(node))
+            if not is_mask(one.value) and np.all(one.value) and not own_factor:
                 yield Edit(means, cost + 0.1, place, ast.BinOp(node, ast.Div(), operand))
         # ``x - (x - y)`` is an exchange of x for y.
         exchange = isinstance(one.node, ast.BinOp) and isinstance(one.node.op, (ast.Add, ast.Sub)) and (
@@ -154,6 +156,15 @@ def is_beside(place, operators):
 def is_product(node):
     """Tell whether an expression is a product."""
     return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)
+
+
+def factors_of(node):
+    """Yield the factors of a product or quotient, but for what it is divided by."""
+    while isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div)):
+        if isinstance(node.op, ast.Mult):
+            yield node.right
+        node = node.left
+    yield node
 
 
 def operands_of(node):

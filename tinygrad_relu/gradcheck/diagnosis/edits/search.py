@@ -48,6 +48,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.operators import (
     of_signs,
     of_slopes,
 )
+from tinygrad_relu.gradcheck.diagnosis.edits.parallel import in_parallel
 from tinygrad_relu.gradcheck.diagnosis.edits.places import Text
 from tinygrad_relu.gradcheck.diagnosis.edits.program import codes, programs
 from tinygrad_relu.gradcheck.diagnosis.edits.screen import Screen
@@ -199,6 +200,7 @@ class Search:
                 return
             if tier is tiers[0]:
                 self.try_all(renamings(self.text, places, names))
+                self.try_all(in_parallel(self.text, names))
 
     def is_argument_of_forward(self, place):
         """Tell whether something is given to one of the functions of the forward."""

@@ -1,0 +1,79 @@
+"""Edits of several things that stand side by side, such as the two coordinates of a state, in one way."""
+
+import ast
+import itertools
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
+    EXCHANGE,
+    LONG_OPERAND,
+    OPERAND,
+    TOKEN,
+    Edit,
+    fresh,
+    is_float,
+    name,
+    negative,
+    together,
+)
+from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import NUMBERS
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+
+# Of so many things at once.
+MOST = 4
+
+
+def in_parallel(text, found):
+    """Yield rows of expressions of which each is written otherwise, and all in one way.
+
+    Parameters
+    ----------
+    text : Text
+    found : list of Ingredient
+    """
+    groups = groups_of_names(text)
+    floats = [one.node for one in found if one.is_leaf and is_float(one.value) and not np.ndim(one.value)]
+    for places in rows(text):
+        own = [place.node for place in places]
+        yield all_at_once(Label.WRONG_FUNCTION, TOKEN, places, map(negative, own))
+        for factor, operator in itertools.product([*NUMBERS, *floats], (ast.Mult(), ast.Div())):
+            products = [ast.BinOp(node, operator, fresh(factor)) for node in own]
+            yield all_at_once(Label.MISSING_FACTOR, OPERAND, places, products)
+        for group in groups:
+            if len(group) != len(places):
+                continue
+            names = [name(key) for key in group]
+            yield all_at_once(Label.WRONG_FUNCTION, EXCHANGE, places, names)
+            for operator in (ast.Add(), ast.Sub()):
+                sums = [ast.BinOp(node, operator, one) for node, one in zip(own, names)]
+                yield all_at_once(Label.MISSING_TERM, LONG_OPERAND, places, sums)
+
+
+def all_at_once(label, cost, places, nodes):
+    """Return one edit that puts an expression at each of some places."""
+    return together([Edit(label, cost, place, node) for place, node in zip(places, nodes)])
+
+
+def groups_of_names(text):
+    """Return the names that are given values side by side, also the halves of longer rows."""
+    found = {}
+    for node in ast.walk(text.program.tree):
+        if isinstance(node, ast.Tuple) and all(isinstance(one, ast.Name) for one in node.elts):
+            keys = tuple(one.id for one in node.elts)
+            for size in range(2, len(keys) + 1):
+                if len(keys) % size == 0:
+                    parts = (keys[k:k + size] for k in range(0, len(keys), size))
+                    found.update(dict.fromkeys(part for part in parts if len(part) <= MOST))
+    return list(found)
+
+
+def rows(text):
+    """Yield rows of numbers that are given to a function, or stand in a tuple, side by side."""
+    for node in ast.walk(text.program.tree):
+        parts = node.args if isinstance(node, ast.Call) else getattr(node, "elts", [])
+        places = [text.by_node.get(id(part)) for part in parts]
+        for first, last in itertools.combinations(range(len(places) + 1), 2):
+            row = places[first:last]
+            if 2 <= len(row) <= MOST and all(place and is_float(place.value) for place in row):
+                yield row
