@@ -4,7 +4,7 @@ import ast
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.edits.algebra import grown
+from tinygrad_relu.gradcheck.diagnosis.edits.algebra import apart, grown
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     EXCHANGE,
     EXPRESSION,
@@ -101,7 +101,7 @@ def exchange_means(text, place, one):
     if isinstance(place.node, ast.Call) and called(place.node) in ("setdefault", "get"):
         return Label.STALE_BUFFER
     if place.is_key or (is_index(place.value) and is_index(one.value)):
-        return Label.PERMUTED
+        return Label.SHIFTED if is_moved(*apart(place.node, one.node)) else Label.PERMUTED
     if is_whole(place.value):
         if ast.unparse(place.node) in {ast.unparse(node) for node in ast.walk(one.node)}:
             return Label.SHIFTED  # where the elements of a strided array lie
@@ -126,6 +126,12 @@ def exchange_means(text, place, one):
     if found is None and comparable and text.meanings.is_factor(own, other):
         return Label.MISSING_FACTOR
     return found or Label.WRONG_FUNCTION
+
+
+def is_moved(own, other):
+    """Tell whether one index is another one with something added, or taken off."""
+    sums = ((a, b) for a, b in ((own, other), (other, own)) if isinstance(a, ast.BinOp))
+    return any(isinstance(a.op, (ast.Add, ast.Sub)) and ast.dump(a.left) == ast.dump(b) for a, b in sums)
 
 
 def target_of(statement):

@@ -93,6 +93,8 @@ def insertion_means(text, place, one):
         own_mask = not is_mask(one.value) or np.array_equal(place.value > 0, one.value != 0)
         if passed is Label.PRE_ACTIVATION and own_mask:
             return passed
+    if is_number(one.node) and is_mask(place.value) and is_beside(place, (ast.Add, ast.Sub)):
+        return Label.MISSING_TERM  # ones that are counted for each of two terms
     if place.is_argument and is_number(one.node):
         return Label.WRONG_FUNCTION  # the function of another argument
     if one.text == f"{ast.unparse(place.node)} > 0":
