@@ -88,7 +88,7 @@ CASES = [
     (LAYER, ["1 - t ** 2", "1 + t ** 2"], "x W b", Label.WRONG_FUNCTION, "1 - t ** 2 in the place of"),
     (LAYER, ["x.T @ dz\n", "x @ dz\n"], "W", Label.TRANSPOSED, "x.T @ dz in the place of x @ dz"),
     (LAYER, ["dz @ W.T", "dz @ W"], "x", Label.TRANSPOSED, "dz @ W.T in the place of dz @ W"),
-    (LAYER, ["2 * h * dout", "2 * t * dout"], "x W b", Label.MISSING_FACTOR, "slope in the place"),
+    (LAYER, ["2 * h * dout", "2 * t * dout"], "x W b", Label.MISSING_FACTOR, "2 * h * dout"),
     (LAYER, ["2 * h * dout[:, None]", "2 * h * dout[::-1][:, None]"], "x W b", Label.PERMUTED, "dout["),
     (HINGES, ["if margin > 1:", "if margin < 1:"], "w", Label.MASK_FROM_WRONG_TENSOR,
      "margin > 1 in the place"),

@@ -42,6 +42,8 @@ class Candidate:
         Which inputs it explains.
     contradicts : int
         How many other wrong inputs it would move in another way than they are wrong.
+    twins : frozenset of int
+        Which inputs the same mistake explains, made for each of them.
     """
 
     label: Label
@@ -53,12 +55,13 @@ class Candidate:
     op: str = ""
     share: float = 1.0
     details: dict = field(default_factory=dict)
+    twins: frozenset = frozenset()
 
     @property
     def rank(self):
         """What to sort by."""
         behind = self.cost >= (UNSURE if self.contradicts else BEHIND)
-        return behind, self.contradicts - len(self.inputs), self.cost
+        return behind, self.contradicts - len(self.inputs | self.twins), self.cost
 
 
 def ranked(case, candidates, parts, k):

@@ -10,6 +10,8 @@ from tinygrad_relu.gradcheck.diagnosis.labels import Label
 SUMS, PRODUCTS = (ast.Add, ast.Sub), (ast.Mult, ast.Div)
 #: Functions that multiply by a matrix, or by its inverse.
 LINEAR = ("solve", "dot", "matmul", "einsum")
+#: Functions of many elements together.
+TOTALS = ("sum", "mean", "var", "std", "norm", "max")
 # So deep names are replaced by what they stand for.
 DEEPEST = 6
 
@@ -47,6 +49,34 @@ def grown(own, other, text):
             return Label.WRONG_FUNCTION
         return of_factors([operand for _, operand in more], text)
     return activated
+
+
+def is_one_factor_more(own, other, text):
+    """Tell whether a name stands for the product of another one and a number, or array, of its own."""
+    made = text.definitions.get(getattr(other, "id", None))
+    if not isinstance(own, ast.Name) or not isinstance(made, ast.BinOp):
+        return False
+    product = isinstance(made.op, (ast.Mult, ast.Div)) and ast.unparse(made.left) == own.id
+    if not product or not isinstance(made.right, (ast.Name, ast.Constant)):
+        return False
+    # What is made of the same alone is an activation: z * sigmoid(z); but not if it is made of sums.
+    parts = [made.right, *definitions_of(made.right, text.definitions)]
+    again = any(getattr(node, "id", None) == own.id for part in parts for node in ast.walk(part))
+    calls = (node for part in parts for node in ast.walk(part) if isinstance(node, ast.Call))
+    sums = any(called(node) in TOTALS for node in calls)
+    return sums or not again
+
+
+def definitions_of(node, definitions):
+    """Return what the names of an expression stand for, and those in there, and so on."""
+    found, waiting, met = [], [node], set()
+    while waiting:
+        for one in ast.walk(waiting.pop()):
+            if isinstance(one, ast.Name) and one.id in definitions and one.id not in met:
+                met.add(one.id)
+                found.append(definitions[one.id])
+                waiting.append(definitions[one.id])
+    return found
 
 
 def of_twins(own, other, text):

@@ -18,7 +18,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     number,
     of_module,
 )
-from tinygrad_relu.gradcheck.diagnosis.edits.operators import in_comparison
+from tinygrad_relu.gradcheck.diagnosis.edits.operators import in_comparison, is_squared_in_slope
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 #: Functions that are taken for each other.
@@ -111,8 +111,8 @@ def with_functions(text, place):
         total = call(attribute(name("np"), "cumsum"), back, axis=number(-1))
         yield Edit(Label.MISSING_TERM, LONG_OPERAND, place, ast.Subscript(total, turn, ast.Load()))
     for function in text.functions.values():
-        signs = called(function) == "sign"
-        label = Label.WRONG_FUNCTION if signs else Label.PRE_ACTIVATION
+        rule = called(function) == "sign" or is_squared_in_slope(place)
+        label = Label.WRONG_FUNCTION if rule else Label.PRE_ACTIVATION
         yield Edit(label, LONG_OPERAND, place, call(fresh(function), place.node))
 
 

@@ -4,7 +4,7 @@ import ast
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.edits.algebra import apart, grown
+from tinygrad_relu.gradcheck.diagnosis.edits.algebra import apart, grown, is_one_factor_more
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     EXCHANGE,
     EXPRESSION,
@@ -109,7 +109,14 @@ def exchange_means(text, place, one):
         return Label.AVERAGED if counts else Label.WRONG_FUNCTION
     if one.text == target_of(place.statement):
         return Label.STALE_BUFFER
+    bent = isinstance(place.node, ast.Call) and called(place.node) in ("maximum", "minimum", "clip")
+    if bent and any(isinstance(node, ast.Compare) for node in ast.walk(one.node)):
+        return Label.MASK_FROM_WRONG_TENSOR
+    if text.in_another_round(place, one.text):
+        return Label.STALE_BUFFER
     own, other = np.asarray(place.value), np.asarray(one.value)
+    if is_one_factor_more(place.node, one.node, text):
+        return Label.MISSING_FACTOR
     comparable = own.size > 1 and own.dtype.kind == other.dtype.kind == "f"
     if comparable and text.meanings.related(own, other) is Relation.ACTIVATION:
         if is_squared_in_slope(place):

@@ -1,6 +1,7 @@
 """The text of the user's forward, of which parts may be missing in the backward."""
 
 import ast
+import copy
 import inspect
 import textwrap
 
@@ -24,3 +25,28 @@ def expressions(codes, kinds=PARTS):
             read = isinstance(getattr(node, "ctx", ast.Load()), ast.Load)
             if isinstance(node, kinds) and read:
                 yield node
+
+
+def tests(codes):
+    """Yield the conditions in the text of some functions, and with what their names stand for."""
+    for code in codes:
+        nodes = list(expressions([code], (ast.If, ast.IfExp, ast.Assign)))
+        made = {}
+        for node in nodes:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                made[node.targets[0].id] = node.value
+        for node in nodes:
+            if not isinstance(node, ast.Assign):
+                yield node.test
+                yield Spelled(made).visit(copy.deepcopy(node.test))
+
+
+class Spelled(ast.NodeTransformer):
+    """Writes for a name what it stands for."""
+
+    def __init__(self, made):
+        self.made = made
+
+    def visit_Name(self, node):
+        """Return what a name stands for, or the name."""
+        return copy.deepcopy(self.made.get(node.id, node))

@@ -40,11 +40,14 @@ class Ingredient:
     node : ast.expr
     value : ndarray or float or int
     text : str
+    varies : bool
+        Whether it is another number in another round.
     """
 
     node: ast.expr
     value: object
     text: str
+    varies: bool = False
 
     @property
     def is_leaf(self):
@@ -67,6 +70,7 @@ def ingredients(text, forward):
         Of those with one value only the shortest; names first.
     """
     found = {}
+    varying = {ast.unparse(place.node) for place in text.places if len(place.numbers) > 1}
 
     def add(node, value):
         written = ast.unparse(node)
@@ -76,7 +80,7 @@ def ingredients(text, forward):
         # A number may be another one in another round.
         mark = (array.shape, array.dtype.kind == "b", array.tobytes()) if array.ndim else written
         if mark not in found or len(found[mark].text) > len(written):
-            found[mark] = Ingredient(fresh(node), value, written)
+            found[mark] = Ingredient(fresh(node), value, written, written in varying)
 
     for key, value in text.names.items():
         add(name(key), value)

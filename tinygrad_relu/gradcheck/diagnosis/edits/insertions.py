@@ -140,7 +140,7 @@ def with_a_matrix(node, shape, one):
 def beside(one, shape):
     """Return an ingredient so that it goes with a shape, element by element; or None."""
     own = np.shape(one.value)
-    if is_whole(one.value) and one.value in (0, 1):
+    if is_whole(one.value) and one.value in (0, 1) and not one.varies:
         return None
     if len(own) <= len(shape) and all(n in (1, m) for n, m in zip(own[::-1], shape[::-1])):
         return fresh(one.node)

@@ -24,8 +24,16 @@ def is_count(value, node):
     if isinstance(node, ast.Constant):
         return False
     if isinstance(node, ast.BinOp):
-        return is_count(value, node.left) or is_count(value, node.right)
+        # The size of one sample, such as that of an image, is no number of them.
+        return not of_three(node) and (is_count(value, node.left) or is_count(value, node.right))
     return is_whole(value) or (isinstance(node, ast.Call) and called(node) == "sum")
+
+
+def of_three(node):
+    """Tell whether an expression is a product of three or more."""
+    return isinstance(node.op, ast.Mult) and isinstance(node.left, ast.BinOp) and (
+        isinstance(node.left.op, ast.Mult)
+    )
 
 
 def is_ratio_of_counts(node):
@@ -59,6 +67,8 @@ def exchanged(own, other):
     finite = np.isfinite(ratio)
     if finite.all() and np.ptp(ratio) <= 1e-9 * np.abs(ratio).max():
         c = float(ratio.ravel()[0])
+        if not c:
+            return None
         if np.isclose(c, -1):
             return Label.WRONG_FUNCTION
         whole = max(abs(c), 1 / abs(c)) if c else 0.0

@@ -91,11 +91,14 @@ def of_operators(text, place):
 
 
 def of_slopes(_, place):
-    """Yield the derivative of tanh for that of a sigmoid, and the converse."""
+    """Yield the derivative of tanh for that of a sigmoid, the converse, and with the square it lacks."""
     node = place.node
     if not isinstance(node, ast.BinOp):
         return
     left, right = node.left, node.right
+    if isinstance(node.op, ast.Sub) and ast.unparse(left) == "1":
+        squared = ast.BinOp(right, ast.Pow(), number(2))
+        yield Edit(Label.WRONG_FUNCTION, TOKEN, place, ast.BinOp(left, ast.Sub(), squared))
     squared = isinstance(right, ast.BinOp) and isinstance(right.op, ast.Pow)
     if squared and ast.unparse(node) == f"1 - {ast.unparse(right.left)} ** 2":
         one = ast.BinOp(right.left, ast.Mult(), ast.BinOp(left, ast.Sub(), right.left))

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.edits.edit import called
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import called, is_float
 from tinygrad_relu.gradcheck.diagnosis.edits.program import MOST_ROUNDS, ROUNDS
 
 # Of so many numbers it is noted which ones an expression was.
 MOST_NUMBERS = 3
+# Of so many rounds it is noted what an expression was.
+MOST_VALUES = 16
 #: Things that have names of their own, and are no state of the user's.
 SHARED = (types.ModuleType, types.FunctionType, types.MethodType, type)
 # Names of ours in the text while it is looked at.
@@ -39,6 +41,8 @@ class Place:
         How often it was worked out.
     numbers : set of float
         What plain numbers it was in all rounds, up to `MOST_NUMBERS`.
+    values : list of bytes
+        What it was in the first rounds, if it is a name, or a part of one, of floats.
     """
 
     parent: ast.AST
@@ -50,6 +54,7 @@ class Place:
     value: object = None
     rounds: int = 0
     numbers: set = field(default_factory=set)
+    values: list = field(default_factory=list)
 
     def put(self, node):
         """Let another expression stand there."""
@@ -217,12 +222,20 @@ class Text:
         found = {ast.unparse(place.node) for place in self.places if place.numbers == {0.0, 1.0}}
         return found | {key for key, made in self.definitions.items() if ast.unparse(made) in found}
 
+    def in_another_round(self, place, other):
+        """Tell whether an expression is in some rounds what a place is in others."""
+        theirs = [one.values for one in self.places if one.values and ast.unparse(one.node) == other]
+        shared = {*place.values}.intersection(*theirs[:1]) - {b""}
+        return len(shared) > 1 and place.values not in theirs
+
     def is_filled(self, node):
         """Tell whether an expression is a container that was filled bit by bit, such as by a loop."""
+        given = self.program.code.co_varnames[: self.program.code.co_argcount]
         if isinstance(self.at(node).value, (list, tuple, dict)):
-            return True
+            return getattr(node, "id", None) not in given
         return any(
             isinstance(place.parent, ast.Subscript) and not place.around.is_read
+            and not isinstance(place.statement, ast.AugAssign)
             and ast.unparse(place.node) == ast.unparse(node)
             for place in self.places if place.field == "value" and place.around is not None
         )
@@ -257,6 +270,8 @@ class Text:
             self.objects[id(vars(x))] = vars(x)
         elif isinstance(x, (int, float, np.integer, np.floating)) and len(place.numbers) < MOST_NUMBERS:
             place.numbers.add(float(x))
+        if len(place.values) < MOST_VALUES and isinstance(place.node, (ast.Name, ast.Subscript)):
+            place.values.append(np.asarray(x).tobytes() if is_float(x) else b"")
         if place.rounds == 1:
             place.value = x.copy() if isinstance(x, np.ndarray) else x
         return x

@@ -72,6 +72,8 @@ SCREEN_COST = 5e-5
 SLOW = 0.1
 # So many places may have to be written otherwise at once; so many edits that help a little are kept.
 MOST_ALIKE, MOST_IMPROVING = 6, 24
+# Two edits of one label whose costs differ by less are of one kind.
+ALIKE_COST = 0.05
 #: What the user's function raises, written as it was not meant.
 FAILED = (Exception, SystemExit)
 # By how much a number is changed to see what depends on it.
@@ -115,6 +117,17 @@ def edits(case, evidence, explained=False):
                 search.run()
             found += search.found
             left = search.left
+    return with_twins(found)
+
+
+def with_twins(found):
+    """Return candidates of which those know each other that are one mistake, made for several inputs."""
+    for one in found:
+        alike = [
+            other for other in found
+            if other.label is one.label and abs(other.cost - one.cost) < ALIKE_COST
+        ]
+        one.twins = frozenset().union(*(other.inputs for other in alike))
     return found
 
 

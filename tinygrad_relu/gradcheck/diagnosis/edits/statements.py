@@ -17,7 +17,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     is_float,
     name,
 )
-from tinygrad_relu.gradcheck.diagnosis.edits.forwards import expressions
+from tinygrad_relu.gradcheck.diagnosis.edits.forwards import tests
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 # So far a statement is moved.
@@ -108,8 +108,8 @@ def of_conditions(text, forward):
             for comparison in (">", "<"):
                 made = ast.parse(f"{place.node.id} {comparison} 0", mode="eval").body
                 found.setdefault(ast.unparse(made), made)
-    for node in expressions(forward, (ast.If, ast.IfExp)):
-        found.setdefault(ast.unparse(node.test), node.test)
+    for test in tests(forward):
+        found.setdefault(ast.unparse(test), test)
     for parent in ast.walk(text.program.tree):
         row = parent.body if isinstance(parent, (ast.For, ast.While)) else []
         for k, made in itertools.product(range(len(row)), found.values()):
