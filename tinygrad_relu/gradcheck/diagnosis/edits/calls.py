@@ -19,6 +19,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     of_module,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.operators import in_comparison, is_squared_in_slope
+from tinygrad_relu.gradcheck.diagnosis.functions import two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 #: Functions that are taken for each other.
@@ -42,7 +43,7 @@ DROPPED = {
 }
 
 
-def of_calls(_, place):
+def of_calls(text, place):
     """Yield a call with another function, without it, or with its arguments exchanged."""
     node = place.node
     if not isinstance(node, ast.Call):
@@ -56,6 +57,9 @@ def of_calls(_, place):
             yield Edit(label, TOKEN, place, twin)
     if of_module(node) and len(node.args) == 1:
         label = DROPPED.get(own, Label.WRONG_FUNCTION)
+        value = text.at(node.args[0]).value
+        if own == "ones_like" and is_array(value) and two_values(value) is not None:
+            label = Label.MASK_FORGOTTEN
         label = Label.MASK_FROM_WRONG_TENSOR if in_comparison(place) else label
         yield Edit(label, CALL, place, node.args[0])
     elif isinstance(function, ast.Attribute) and own in DROPPED:

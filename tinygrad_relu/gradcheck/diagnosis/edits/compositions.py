@@ -1,6 +1,7 @@
 """Edits that put a product of two ingredients to something, or in its place, found by their values."""
 
 import ast
+import functools
 import itertools
 
 import numpy as np
@@ -99,6 +100,7 @@ def composed(text, place, kind, node, row):
     taken = kind == "less"
     stops = any(isinstance(part, ast.Compare) for part in ast.walk(node))
     new = ast.BinOp(place.node, ast.Sub() if taken else ast.Add(), node)
+
     def means():
         return Label.MASK_FORGOTTEN if stops else term_means(place, one, taken)
 
@@ -113,39 +115,41 @@ def contains(node, part):
 def products(there, screen):
     """Return products and quotients of ingredients, element by element: their nodes, and values."""
     fitting = spread(there, screen)[:MOST_FACTORS]
-    sums = spread(inner_products(there), screen)
+    atoms = [*fitting, *spread(inner_products(there), screen)]
     short = {id(node) for node, values in there if np.ndim(values[0]) == 0 or isinstance(node, LEAVES)}
-    few = [pair for pair in fitting if id(pair[0]) in short][:MOST_OF_THREE]
-    pairs = [*itertools.combinations_with_replacement(fitting, 2), *itertools.product(few, sums)]
-    ratios = list(itertools.permutations(few, 2))
-    threes = list(itertools.combinations(few, 3))
-    divided = [(a, b, c) for a, b in itertools.combinations(few, 2) for c in few if c not in (a, b)]
-
-    def rows(groups, k):
-        return np.array([group[k][1] for group in groups]).reshape(-1, screen.start.size)
-
-    single = [(one,) for one in sums]
+    few = [k for k, (node, _) in enumerate(fitting) if id(node) in short][:MOST_OF_THREE]
+    all_of, sums = range(len(fitting)), range(len(fitting), len(atoms))
+    # Which are multiplied, and whether the last one divides.
+    groups = [
+        (itertools.product(sums), False),
+        (itertools.combinations_with_replacement(all_of, 2), False),
+        (itertools.product(few, sums), False),
+        (itertools.permutations(few, 2), True),
+        (itertools.combinations(few, 3), False),
+        (((a, b, c) for a, b in itertools.combinations(few, 2) for c in few if c not in (a, b)), True),
+    ]
+    groups = [(list(rows), divides) for rows, divides in groups]
+    kept = [(row, divides) for rows, divides in groups for row in rows]
+    table = np.array([row for _, row in atoms]).reshape(-1, screen.start.size)
     with np.errstate(all="ignore"):
-        values = [
-            rows(single, 0),
-            rows(pairs, 0) * rows(pairs, 1),
-            rows(ratios, 0) / rows(ratios, 1),
-            rows(threes, 0) * rows(threes, 1) * rows(threes, 2),
-            rows(divided, 0) * rows(divided, 1) / rows(divided, 2),
-        ]
-    groups = [*single, *pairs, *ratios, *threes, *divided]
-    quotients = {*range(len(sums) + len(pairs), len(sums) + len(pairs) + len(ratios))}
-    quotients |= {*range(len(groups) - len(divided), len(groups))}
+        values = [multiplied(table, np.array(rows), divides) for rows, divides in groups if rows]
 
     def node(k):
-        operands = [fresh(operand) for operand, _ in groups[k]]
-        found = operands[0]
-        for count, operand in enumerate(operands[1:], 2):
-            last = k in quotients and count == len(operands)
-            found = ast.BinOp(found, ast.Div() if last else ast.Mult(), operand)
+        row, divides = kept[k]
+        found = fresh(atoms[row[0]][0])
+        for number_of, operand in enumerate(row[1:], 2):
+            last = divides and number_of == len(row)
+            found = ast.BinOp(found, ast.Div() if last else ast.Mult(), fresh(atoms[operand][0]))
         return found
 
-    return node, np.concatenate(values)
+    return node, np.concatenate(values or [table])
+
+
+def multiplied(table, rows, divides):
+    """Return the products of rows of a table, of which the last one may divide."""
+    *first, last = (table[rows[:, k]] for k in range(rows.shape[1]))
+    product = functools.reduce(np.multiply, first) if first else 1.0
+    return product / last if divides else product * last
 
 
 def spread(found, screen):

@@ -170,6 +170,13 @@ def called(node):
     return getattr(function, "attr", getattr(function, "id", ""))
 
 
+def root(node):
+    """Return the name of which an expression is a part, or None."""
+    while isinstance(node, (ast.Subscript, ast.Attribute)):
+        node = node.value
+    return getattr(node, "id", None)
+
+
 def of_module(node):
     """Tell whether a function is called by the name of its module, and not as a method."""
     function = node.func

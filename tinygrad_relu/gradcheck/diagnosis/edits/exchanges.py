@@ -15,6 +15,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     is_float,
     is_value,
     is_whole,
+    root,
     together,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES
@@ -23,6 +24,10 @@ from tinygrad_relu.gradcheck.diagnosis.edits.operators import in_comparison, is_
 from tinygrad_relu.gradcheck.diagnosis.indices import is_index
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.relations import Relation
+
+
+# What is added for a name that had better be given another value where it gets its own.
+DEFINED_COST = 0.1
 
 
 def exchanges(text, place, found):
@@ -46,6 +51,8 @@ def exchanges(text, place, found):
         if (is_whole(own) != is_whole(one.value) and not counts) or not fits(own, one.value):
             continue
         cost = EXCHANGE if leaf and one.is_leaf else EXPRESSION
+        if cost == EXPRESSION and getattr(node, "id", None) in text.definitions:
+            cost += DEFINED_COST
         yield Edit(lambda one=one: exchange_means(text, place, one), cost, place, fresh(one.node))
 
 
@@ -114,6 +121,8 @@ def exchange_means(text, place, one):
         return Label.MASK_FROM_WRONG_TENSOR
     if text.in_another_round(place, one.text):
         return Label.STALE_BUFFER
+    if text.is_cotangent(root(place.node)) and text.is_added_to(root(one.node)):
+        return Label.MISSING_TERM  # what comes back from elsewhere is left out
     own, other = np.asarray(place.value), np.asarray(one.value)
     if is_one_factor_more(place.node, one.node, text):
         return Label.MISSING_FACTOR
@@ -122,7 +131,9 @@ def exchange_means(text, place, one):
         if is_squared_in_slope(place):
             return Label.WRONG_FUNCTION
         stopped = not isinstance(place.node, LEAVES) and np.array_equal(np.maximum(own, 0), other)
-        return Label.MASK_FORGOTTEN if stopped else text.meanings.of_exchange(place, own, other)
+        if stopped or is_limited(own, other):
+            return Label.MASK_FORGOTTEN
+        return text.meanings.of_exchange(place, own, other)
     found = exchanged(own, other) if comparable else None
     if found is None and not isinstance(place.node, LEAVES) and is_apart_by_a_number(own, other):
         return Label.MISSING_TERM
@@ -152,6 +163,12 @@ def is_stopped(own, other):
     if not is_array(own) or np.shape(own) != np.shape(other) or own.dtype.kind == "b":
         return False
     return bool((other == 0).any() and (own != 0).all() and not ((other > 0) & (own <= 0)).any())
+
+
+def is_limited(own, other):
+    """Tell whether an array is another one that is held between two limits."""
+    low, high = other.min(), other.max()
+    return low < 0 < high and np.allclose(np.clip(own, low, high), other, rtol=1e-12, atol=0)
 
 
 def is_apart_by_a_number(own, other):

@@ -189,7 +189,9 @@ def of_comparisons(text, place):
         yield Edit(Label.MASK_FROM_WRONG_TENSOR, TOKEN, place, turned)
     if not isinstance(node, ast.Compare) or not isinstance(node.ops[0], COMPARISONS):
         return
-    counts = is_whole(text.at(node.left).value) and is_whole(text.at(node.comparators[0]).value)
+    sides = (node.left, node.comparators[0])
+    # Elements of arrays are data, and no numbers of a round.
+    counts = all(is_whole(text.at(side).value) and not isinstance(side, ast.Subscript) for side in sides)
     for kind in COMPARISONS:
         own = type(node.ops[0])
         if own is not kind:

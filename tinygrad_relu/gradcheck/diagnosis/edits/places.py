@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.edits.edit import called, is_float
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import called, is_float, root
 from tinygrad_relu.gradcheck.diagnosis.edits.program import MOST_ROUNDS, ROUNDS
 
 # Of so many numbers it is noted which ones an expression was.
@@ -225,8 +225,22 @@ class Text:
     def in_another_round(self, place, other):
         """Tell whether an expression is in some rounds what a place is in others."""
         theirs = [one.values for one in self.places if one.values and ast.unparse(one.node) == other]
-        shared = {*place.values}.intersection(*theirs[:1]) - {b""}
-        return len(shared) > 1 and place.values not in theirs
+        shared = {*place.values} & {value for values in theirs for value in values}
+        return len([one for one in shared if one.strip(b"\0")]) > 1 and place.values not in theirs
+
+    def is_cotangent(self, key):
+        """Tell whether a name is that of the cotangent that a backward is given."""
+        x, arriving = self.names.get(key), self.meanings.one.cotangents
+        return key == self.program.code.co_varnames[0] and isinstance(x, np.ndarray) and any(
+            x.size > 1 and np.shape(x) == np.shape(one) and np.array_equal(x, one) for one in arriving
+        )
+
+    def is_added_to(self, key):
+        """Tell whether something is added to an array, or a part of it."""
+        return any(
+            isinstance(node, ast.AugAssign) and root(node.target) == key
+            for node in ast.walk(self.program.tree)
+        )
 
     def is_filled(self, node):
         """Tell whether an expression is a container that was filled bit by bit, such as by a loop."""

@@ -67,7 +67,7 @@ SMALL = (
 # the machine is; and what a try, an expression that is worked out in it, and an element of an array do.
 BUDGET, BUDGET_IF_EXPLAINED = 12.0, 6.0
 TRY_COST, EXPRESSION_COST, ELEMENT_COST = 2e-4, 8e-7, 2e-9
-SCREEN_COST = 5e-5
+SCREEN_COST, COMPOSED_COST = 5e-5, 5e-2
 # A call that takes more seconds is one of those whose cost is not seen in the text.
 SLOW = 0.1
 # So many places may have to be written otherwise at once; so many edits that help a little are kept.
@@ -181,10 +181,7 @@ class Search:
         self.put_in([place for place in valued if id(place) in suspects], found)
         if not self.is_explained:
             self.put_in([place for place in valued if id(place) not in suspects], found)
-            self.try_all(
-                edit for place in valued if id(place) in suspects
-                for edit in compositions(self.text, place, found, self.screen(place))
-            )
+            self.try_all(self.composed([place for place in valued if id(place) in suspects], found))
             self.try_all(together(pair) for pair in itertools.combinations(self.improving, 2))
 
     def put_in(self, places, found):
@@ -214,6 +211,14 @@ class Search:
             if tier is tiers[0]:
                 self.try_all(renamings(self.text, places, names))
                 self.try_all(in_parallel(self.text, names))
+
+    def composed(self, places, found):
+        """Yield products of ingredients at places, as far as the budget goes."""
+        for place in places:
+            self.left -= COMPOSED_COST
+            if self.left < 0:
+                return
+            yield from compositions(self.text, place, found, self.screen(place))
 
     def is_argument_of_forward(self, place):
         """Tell whether something is given to one of the functions of the forward."""

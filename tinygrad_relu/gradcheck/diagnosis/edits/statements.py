@@ -176,8 +176,8 @@ def added_up(body, statement):
         if isinstance(getattr(one, "ctx", None), ast.Load)
     )
     label = Label.MISSING_TERM if ast.unparse(target) in read else Label.STALE_BUFFER
-    for operator in (ast.Add(), ast.Sub()):
-        yield Edit(label, TOKEN + 0.1, body, [ast.AugAssign(target, operator, statement.value)])
+    for operator, more in ((ast.Add(), 0.1), (ast.Sub(), 0.25)):
+        yield Edit(label, TOKEN + more, body, [ast.AugAssign(target, operator, statement.value)])
     if isinstance(target, ast.Subscript):
         yield Edit(Label.STALE_BUFFER, TOKEN + 0.2, body, [added_at(target, "add", statement.value)])
 
