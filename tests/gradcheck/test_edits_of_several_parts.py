@@ -98,6 +98,67 @@ rng = np.random.default_rng(4)
 INPUTS = [rng.normal(size=3), rng.normal(size=3)]
 '''
 
+# What a state was before a round and after it, by names; a filter that hears of its own output.
+ROUNDS = '''
+def forward(x, rate, back):
+    state, out = np.zeros(3), []
+    for t in range(4):
+        after = np.tanh(state * rate + x[t])
+        out.append(after)
+        state = after
+    y = np.zeros(5)
+    for n in range(5):
+        y[n] = x.ravel()[n] - (back[0] * y[n - 1] if n else 0.0)
+    return np.concatenate([np.ravel(out), y])
+def backward(dout, x, rate, back):
+    state, tape = np.zeros(3), []
+    for t in range(4):
+        after = np.tanh(state * rate + x[t])
+        tape.append((state, after))
+        state = after
+    dx, drate, dback, d = np.zeros_like(x), np.zeros(3), np.zeros(1), np.zeros(3)
+    for t in reversed(range(4)):
+        state, after = tape[t]
+        da = (dout[3 * t:3 * t + 3] + d) * (1 - after ** 2)
+        dx[t] = da
+        drate += da * state
+        d = da * rate
+    y = np.zeros(5)
+    for n in range(5):
+        y[n] = x.ravel()[n] - (back[0] * y[n - 1] if n else 0.0)
+    g = dout[12:].copy()
+    for n in reversed(range(5)):
+        dx.ravel()[n] += g[n]
+        if n:
+            dback[0] -= y[n - 1] * g[n]
+            g[n - 1] -= back[0] * g[n]
+    return dx, drate, dback
+rng = np.random.default_rng(5)
+INPUTS = [rng.normal(size=(4, 3)), rng.normal(size=3), np.array([0.4])]
+'''
+
+# Pairs of which one is graded higher.
+GRADES = '''
+grade = np.array([2, 0, 1, 1, 2])
+def forward(s):
+    loss = 0.0
+    for i in range(5):
+        for j in range(5):
+            if grade[i] > grade[j]:
+                loss = loss + np.log(1 + np.exp(s[j] - s[i]))
+    return loss
+def backward(s):
+    ds = np.zeros_like(s)
+    for i in range(5):
+        for j in range(5):
+            if grade[i] > grade[j]:
+                share = 1 / (1 + np.exp(s[i] - s[j]))
+                ds[i] -= share
+                ds[j] += share
+    return ds
+INPUTS = [np.random.default_rng(6).normal(size=5)]
+'''
+
 # Model, what is right and what is written, the wrong inputs, what is wrong, and what the report says.
 CASES = [
     (GATED, ["    dz[np.arange(3), y] -= 1\n", ""], "x A B", Label.MISSING_TERM,
@@ -116,6 +177,12 @@ CASES = [
      Label.WRONG_FUNCTION, "[::-1])[::-1] in the place of"),
     (STEPS, ["X.T @ (X @ (rate * adj))", "rate * (X.T @ (X @ adj))"], "w", Label.WRONG_FUNCTION,
      "rate * adj"),
+    (ROUNDS, ["da * state", "da * after"], "rate", Label.STALE_BUFFER, "da * state in the place"),
+    (ROUNDS, ["y[n - 1] * g[n]", "x.ravel()[n - 1] * g[n]"], "back", Label.WRONG_FUNCTION, "y[n - 1]"),
+    (GRADES, ["if grade[i] > grade[j]", "if grade[i] >= grade[j]"], "s", Label.MASK_NOT_STRICT,
+     "grade[i] > grade[j] in the place of"),
+    (GRADES, ["if grade[i] > grade[j]", "if grade[i] < grade[j]"], "s", Label.MASK_FROM_WRONG_TENSOR,
+     "grade[i] > grade[j] in the place of"),
 ]
 
 
@@ -139,7 +206,7 @@ def without_rules(monkeypatch, source, edits):
     return report_on(source, edits, "model")
 
 
-@pytest.mark.parametrize("source", [GATED, EDGES, CHAIN, STEPS])
+@pytest.mark.parametrize("source", [GATED, EDGES, CHAIN, STEPS, ROUNDS, GRADES])
 def test_right_models_are_right(source):
     report = report_on(source, [], "model")
     assert report.ok, report

@@ -25,7 +25,6 @@ from tinygrad_relu.gradcheck.diagnosis.indices import is_index
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.relations import Relation
 
-
 # What is added for a name that had better be given another value where it gets its own.
 DEFINED_COST = 0.1
 

@@ -5,6 +5,8 @@ import os
 import sys
 import threading
 
+#: What the user's function raises, written as it was not meant.
+FAILED = (Exception, SystemExit)
 #: What Python tells its auditors before it changes something outside.
 CHANGING = (
     "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "os.chmod",

@@ -67,9 +67,9 @@ def ingredients(text, forward):
     Returns
     -------
     list of Ingredient
-        Of those with one value only the shortest; names first.
+        Of those with one value only the shortest, but all names where there are loops; names first.
     """
-    found = {}
+    found, loops = {}, text.program.own_loops
     varying = {ast.unparse(place.node) for place in text.places if len(place.numbers) > 1}
 
     def add(node, value):
@@ -77,9 +77,11 @@ def ingredients(text, forward):
         if not is_value(value) or len(written) > LONGEST:
             return
         array = np.asarray(value)
-        # A number may be another one in another round.
-        mark = (array.shape, array.dtype.kind == "b", array.tobytes()) if array.ndim else written
-        if mark not in found or len(found[mark].text) > len(written):
+        # A number may be another one in another round, and so may what has a name.
+        named = isinstance(node, ast.Name)
+        own = not array.ndim or (named and loops)
+        mark = written if own else (array.shape, array.dtype.kind == "b", array.tobytes())
+        if mark not in found or (len(found[mark].text) > len(written) and not named):
             found[mark] = Ingredient(fresh(node), value, written, written in varying)
 
     for key, value in text.names.items():

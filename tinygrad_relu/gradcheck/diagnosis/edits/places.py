@@ -245,8 +245,9 @@ class Text:
     def is_filled(self, node):
         """Tell whether an expression is a container that was filled bit by bit, such as by a loop."""
         given = self.program.code.co_varnames[: self.program.code.co_argcount]
-        if isinstance(self.at(node).value, (list, tuple, dict)):
-            return getattr(node, "id", None) not in given
+        place, key = self.by_node.get(id(node)), getattr(node, "id", None)
+        if isinstance(self.names.get(key) if place is None else place.value, (list, tuple, dict)):
+            return key not in given
         return any(
             isinstance(place.parent, ast.Subscript) and not place.around.is_read
             and not isinstance(place.statement, ast.AugAssign)

@@ -33,7 +33,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     written,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.exchanges import exchanges, renamings
-from tinygrad_relu.gradcheck.diagnosis.edits.guard import guarded
+from tinygrad_relu.gradcheck.diagnosis.edits.guard import FAILED, guarded
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES, ingredients
 from tinygrad_relu.gradcheck.diagnosis.edits.insertions import insertions
 from tinygrad_relu.gradcheck.diagnosis.edits.kept import Kept
@@ -74,8 +74,6 @@ SLOW = 0.1
 MOST_ALIKE, MOST_IMPROVING = 6, 24
 # Two edits of one label whose costs differ by less are of one kind.
 ALIKE_COST = 0.05
-#: What the user's function raises, written as it was not meant.
-FAILED = (Exception, SystemExit)
 # By how much a number is changed to see what depends on it.
 SCALE, MOVE = 1.25, 0.375
 
@@ -317,7 +315,7 @@ class Search:
             if self.left < 0:
                 return
             mended = self.effect(edit)
-            if mended and (label := edit.means) is not None:
+            if mended and (label := meaning(edit)) is not None:
                 if getattr(edit.place, "field", "") == "value" and is_memory(edit.place.parent):
                     label = Label.STALE_BUFFER
                 line = self.text.program.line(edit.place.statement)
@@ -381,6 +379,14 @@ class Search:
         with self.text.program.running(self.text.program.code):
             own = self.case.forward([x.copy() for x in one.inputs])
         return all(np.allclose(x, y, rtol=1e-9, atol=0) for x, y in zip(edited, own))
+
+
+def meaning(edit):
+    """Return what is wrong if an edit is right, or None if that cannot be told."""
+    try:
+        return edit.means
+    except FAILURES:  # of values that nobody thought of
+        return None
 
 
 def is_returned(place):
