@@ -1,13 +1,17 @@
 """Mistakes that the text of a backward shows: it is written otherwise at one place, until it is right."""
 
+import array
+import concurrent.futures
 import math
 import sys
+import time
 import types
 
 import numpy as np
 import pytest
 from edited_models import defined, report_on
 
+from tinygrad_relu.errors import ArgumentError
 from tinygrad_relu.gradcheck import check_gradients
 from tinygrad_relu.gradcheck.diagnosis import Label
 
@@ -272,3 +276,80 @@ def test_a_product_for_a_power_is_told():
     report = check_gradients(forward, [np.random.default_rng(7).normal(size=5)], backward=backward)
     first = report.inputs[0].explanations[0]
     assert first.label is Label.WRONG_FUNCTION and "h ** 2" in first.claim and "h * 2" in first.claim
+
+
+def cubes(x):
+    return np.sum(np.tanh(x) ** 3)
+
+
+def test_counters_of_all_kinds_are_whole_and_agree_afterwards():
+    class Counts:
+        calls = 0
+
+        def __init__(self):
+            self.own, self.log, self.inner = 0, [], types.SimpleNamespace(n=0)
+
+        def count(self):
+            self.own += 1
+            self.log.append(1)
+            self.inner.n += 1
+            Counts.calls += 1
+
+        @classmethod
+        def of_class(cls):
+            cls.seen = getattr(cls, "seen", 0) + 1
+
+    class Slots:
+        __slots__ = ("n",)
+
+    counts, slots, raw = Counts(), Slots(), array.array("d", [0.0])
+    slots.n = 0
+
+    def backward(x):
+        counts.count()
+        Counts.of_class()
+        slots.n += 1
+        raw[0] += 1
+        t = np.tanh(x)
+        return 3 * t ** 2 * (1 + t ** 2)
+
+    report = check_gradients(cubes, [np.array([0.3, -0.6])], backward=backward)
+    assert "1 - t ** 2 in the place of" in report.inputs[0].explanations[0].claim
+    found = [counts.own, len(counts.log), counts.inner.n, Counts.calls, Counts.seen, slots.n, raw[0]]
+    assert len({float(n) for n in found}) == 1 and isinstance(Counts.calls, int), found
+
+
+def test_numbers_that_loops_of_c_run_to_are_left_alone():
+    def backward(x):
+        t = np.tanh(x)
+        rest = sum(range(10 ** 5)) * 0.0
+        return 3 * t ** 2 * (1 + t ** 2) + rest
+
+    began = time.perf_counter()
+    report = check_gradients(cubes, [np.array([0.3, -0.6])], backward=backward)
+    assert "1 - t ** 2 in the place of" in report.inputs[0].explanations[0].claim
+    assert time.perf_counter() - began < 60
+
+
+def test_checks_in_several_threads_give_back_what_is_printed_to():
+    def check(_):
+        return check_gradients(
+            lambda x: np.sum(np.sin(x)), [np.array([0.3, -0.6])], backward=lambda x: np.cos(2 * x)
+        ).ok
+
+    own = sys.stdout
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        assert not any(pool.map(check, range(6)))
+    assert sys.stdout is own
+
+
+def test_what_is_not_run_is_no_gradient():
+    async def later(x):
+        return 2 * x
+
+    def yielding(x):
+        yield 2 * x
+
+    for backward, word in ((later, "coroutine"), (yielding, "generator")):
+        with pytest.raises(ArgumentError, match=f"backward returned a {word}"):
+            check_gradients(lambda x: np.sum(x ** 2), [np.ones(2)], backward=backward)

@@ -250,6 +250,13 @@ def test_most_edits_need_not_be_run(monkeypatch):
     assert tried["all"] > 3 * tried["screened"]
 
 
+def test_a_backward_that_raises_at_other_numbers_is_looked_at_all_the_same(monkeypatch):
+    guards = "    assert (p <= 1).all() and abs(z).max() < 1e3\n    dz = p.copy()\n"
+    report = without_rules(monkeypatch, GATED, ["    dz = p.copy()\n", guards, " + db @ B.T", ""])
+    first = report["x"].explanations[0]
+    assert first.label is Label.MISSING_TERM and "db @ B.T in the place of" in first.claim
+
+
 def test_derivatives_are_those_by_differences():
     functions = "abs log log1p sqrt sin cos tanh exp expm1 arctan square"
     texts = [f"np.{function}(x)" for function in functions.split()]

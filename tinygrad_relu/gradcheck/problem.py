@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import types
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from tinygrad_relu.trees import leaves, regrown
 
 # The size from which copies of an input cost more than is done with it otherwise.
 LARGE = 10_000
+
+#: What functions return that have not begun: of ``async def``, and those that yield.
+NOT_RUN = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
 
 
 class Passing:
@@ -267,6 +271,13 @@ class ArrayProblem(Problem):
     def taken_apart(self, found):
         """Return the gradients as a list with one entry for each checked input."""
         names = self.passing.names
+        if isinstance(found, NOT_RUN):
+            if isinstance(found, types.CoroutineType):
+                found.close()
+            raise ArgumentError(
+                f"check_gradients: backward returned a {type(found).__name__}, which is not run yet: "
+                "return the gradients, by a plain function"
+            )
         if isinstance(found, dict):
             found = dict(zip(*leaf_names(found)))
             unknown = [key for key in found if all(key not in names_of_gradient(name) for name in names)]

@@ -126,7 +126,7 @@ def of_formula(section, place, name, found):
     letter = letter_of(place)
     formula = name.format(v=letter)
     what = {"y": "its result", "x": "its operand"}.get(letter) or described(section.graph, int(place[5:]))
-    words = (
+    words = f"{what} is taken for the derivative of {section.name}" if formula == letter else (
         f"{formula}{',' if ',' in formula else ''} is taken for the derivative of {section.name}, "
         f"where {letter} is {what}"
     )

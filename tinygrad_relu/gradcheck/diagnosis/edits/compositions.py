@@ -83,6 +83,8 @@ def lost_in_rounds(place, found):
 
 def composed(text, place, kind, node, row):
     """Return the edit of one kind by a product, or None if it is an exchange that is written oddly."""
+    if all(isinstance(part, (ast.Constant, ast.BinOp, ast.operator)) for part in ast.walk(node)):
+        return None  # a number of its own
     if sum(isinstance(part, ast.Compare) for part in ast.walk(node)) > 1:
         return None
     one = Ingredient(node, np.round(row, DIGITS).reshape(np.shape(place.value)), ast.unparse(node))
@@ -91,7 +93,8 @@ def composed(text, place, kind, node, row):
         # What came of something over that itself: the slopes of a bent function.
         divided = isinstance(getattr(node, "op", None), ast.Div)
         slopes = divided and 1 in (two_values(one.value) or ())
-        if divided and not slopes and contains(place.node, node.right):
+        around = place.node if place.around is None else place.around.node
+        if divided and not slopes and contains(around, node.right):
             return None
         label = Label.MASK_FORGOTTEN if slopes else lambda: insertion_means(text, place, one)
         return Edit(label, LONG_OPERAND + TWO_COST, place, new)

@@ -19,7 +19,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     together,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES
-from tinygrad_relu.gradcheck.diagnosis.edits.meanings import exchanged, is_count
+from tinygrad_relu.gradcheck.diagnosis.edits.meanings import exchanged, is_count, is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.operators import in_comparison, is_squared_in_slope
 from tinygrad_relu.gradcheck.diagnosis.indices import is_index
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
@@ -49,6 +49,8 @@ def exchanges(text, place, found):
         counts = is_whole(own) and is_count(int(own), node) and is_total(one.value)
         if (is_whole(own) != is_whole(one.value) and not counts) or not fits(own, one.value):
             continue
+        if not text.program.own_loops and np.array_equal(own, one.value):
+            continue  # what is one in the first round may be two in the next
         cost = EXCHANGE if leaf and one.is_leaf else EXPRESSION
         if cost == EXPRESSION and getattr(node, "id", None) in text.definitions:
             cost += DEFINED_COST
@@ -75,10 +77,8 @@ def renamings(text, places, found):
 
 
 def fits(own, other):
-    """Tell whether a value can stand where another does, and is another one."""
-    if np.shape(own) != np.shape(other) or is_mask_like(own) != is_mask_like(other):
-        return False
-    return not np.array_equal(own, other)
+    """Tell whether a value can stand where another does."""
+    return np.shape(own) == np.shape(other) and is_mask_like(own) == is_mask_like(other)
 
 
 def is_total(x):
@@ -123,6 +123,8 @@ def exchange_means(text, place, one):
     if text.is_cotangent(root(place.node)) and text.is_added_to(root(one.node)):
         return Label.MISSING_TERM  # what comes back from elsewhere is left out
     own, other = np.asarray(place.value), np.asarray(one.value)
+    if own.size > 1 and is_mask(own) and is_mask(other):
+        return Label.MASK_FROM_WRONG_TENSOR
     if is_one_factor_more(place.node, one.node, text):
         return Label.MISSING_FACTOR
     comparable = own.size > 1 and own.dtype.kind == other.dtype.kind == "f"
@@ -140,7 +142,8 @@ def exchange_means(text, place, one):
     kept = isinstance(one.node, ast.Subscript) and text.is_filled(one.node.value)
     if found is None and kept and isinstance(place.node, ast.Name):
         return Label.STALE_BUFFER  # that of another round
-    if found is None and comparable and text.meanings.is_factor(own, other):
+    within = isinstance(place.parent, ast.Call) and isinstance(place.parent.func, ast.Name)
+    if found is None and comparable and not within and text.meanings.is_factor(own, other):
         return Label.MISSING_FACTOR
     return found or Label.WRONG_FUNCTION
 

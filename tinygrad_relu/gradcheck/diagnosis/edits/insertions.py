@@ -20,7 +20,11 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     number,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import inserted, is_mask
-from tinygrad_relu.gradcheck.diagnosis.edits.operators import in_comparison
+from tinygrad_relu.gradcheck.diagnosis.edits.operators import (
+    in_comparison,
+    in_range,
+    is_exponent_of_whole,
+)
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 # Larger whole numbers are put to no other ones.
@@ -39,8 +43,10 @@ def insertions(text, place, found):
     node, own = place.node, place.value
     if not is_value(own) or (is_whole(own) and not isinstance(node, ast.Constant)) or place.is_key:
         return
-    if is_whole(own) and isinstance(place.parent, (ast.Call, ast.keyword)):
+    if is_whole(own) and (isinstance(place.parent, (ast.Call, ast.keyword)) or in_range(place)):
         return  # no number, but a choice
+    if is_whole(own) and is_exponent_of_whole(text, place):
+        return
     # What is put to an operand may as well be put to the whole.
     in_product, in_sum = is_beside(place, (ast.Mult, ast.Div)), is_beside(place, (ast.Add, ast.Sub))
     shape = np.shape(own)
@@ -83,6 +89,8 @@ def insertion_means(text, place, one):
         return Label.WRONG_FUNCTION
     within = is_beside(place, (ast.Add, ast.Sub)) or isinstance(place.parent, ast.Call)
     squared = ast.unparse(place.node) == one.text and within
+    if squared:
+        return Label.WRONG_FUNCTION
     powers = (
         node for node in ast.walk(place.node)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
@@ -101,7 +109,7 @@ def insertion_means(text, place, one):
         return Label.PRE_ACTIVATION  # times that it is its own ReLU
     if is_switch(text, one):
         return Label.MASK_FORGOTTEN
-    return Label.WRONG_FUNCTION if squared or lowered else inserted(one)
+    return Label.WRONG_FUNCTION if lowered else inserted(one)
 
 
 def is_switch(text, one):

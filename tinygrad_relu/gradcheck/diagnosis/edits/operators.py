@@ -208,12 +208,21 @@ def of_numbers(text, place):
         yield Edit(Label.WRONG_FUNCTION, TOKEN + 0.3, place, number(not node.value))
     elif isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
         x = node.value
+        if is_exponent_of_whole(text, place):
+            return  # such numbers have no end
         for other in dict.fromkeys((x + 1, x - 1, -x, 2 * x, x / 2, *NUMBERS)):
             if other != x and not (other < 0 and isinstance(place.parent, ast.UnaryOp)):
                 nothing = other == 0 and isinstance(place.parent, ast.BinOp)
                 far = other not in (x + 1, x - 1, -x, 2 * x, x / 2, 1, 0)
                 cost = TOKEN - 0.2 * is_triangle(place.parent) + 0.3 * nothing + FAR_COST * far
                 yield Edit(lambda other=other: of_number(text, place, other), cost, place, number(other))
+
+
+def is_exponent_of_whole(text, place):
+    """Tell whether something is the exponent of a whole number, or part of it."""
+    right = (here.parent for here in place.way_up() if here.field == "right")
+    powers = (one for one in right if isinstance(one, ast.BinOp) and isinstance(one.op, ast.Pow))
+    return any(is_whole(text.at(one.left).value) for one in powers)
 
 
 def is_axis(place):

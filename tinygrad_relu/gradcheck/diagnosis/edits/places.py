@@ -4,7 +4,6 @@ import ast
 import copy
 import functools
 import types
-from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,8 +15,8 @@ from tinygrad_relu.gradcheck.diagnosis.edits.program import MOST_ROUNDS, ROUNDS
 MOST_NUMBERS = 3
 # Of so many rounds it is noted what an expression was.
 MOST_VALUES = 16
-#: Things that have names of their own, and are no state of the user's.
-SHARED = (types.ModuleType, types.FunctionType, types.MethodType, type)
+#: Things that have no state.
+UNCHANGING = (types.ModuleType, int, float, np.integer, np.floating, str, bytes, type(None), slice)
 # Names of ours in the text while it is looked at.
 SEEN, ENDED = "_tinygrad_relu_seen", "_tinygrad_relu_ended"
 
@@ -131,7 +130,7 @@ class Text:
     names : dict of str to object
         What the function has in the end.
     objects : dict of int to object
-        All arrays and containers that places had, by their identity.
+        All that places had and that may be changed, by its identity.
     """
 
     def __init__(self, program, call, meanings):
@@ -173,6 +172,7 @@ class Text:
         return {
             node.target.id for node in ast.walk(self.program.tree)
             if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name)
+            and isinstance(node.op, (ast.Add, ast.Sub))
         }
 
     @functools.cached_property
@@ -279,10 +279,8 @@ class Text:
         """Note the value of a place, and return it."""
         place = self.places[number]
         place.rounds += 1
-        if isinstance(x, (np.ndarray, list, dict, set, deque, bytearray)):
+        if not isinstance(x, UNCHANGING):
             self.objects[id(x)] = x
-        elif hasattr(x, "__dict__") and not isinstance(x, SHARED):
-            self.objects[id(vars(x))] = vars(x)
         elif isinstance(x, (int, float, np.integer, np.floating)) and len(place.numbers) < MOST_NUMBERS:
             place.numbers.add(float(x))
         if len(place.values) < MOST_VALUES and isinstance(place.node, (ast.Name, ast.Subscript)):

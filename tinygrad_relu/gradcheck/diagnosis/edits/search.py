@@ -5,6 +5,7 @@ import contextlib
 import functools
 import io
 import itertools
+import threading
 import time
 
 import numpy as np
@@ -74,6 +75,7 @@ SLOW = 0.1
 MOST_ALIKE, MOST_IMPROVING = 6, 24
 # Two edits of one label whose costs differ by less are of one kind.
 ALIKE_COST = 0.05
+ALONE = threading.RLock()
 # By how much a number is changed to see what depends on it.
 SCALE, MOVE = 1.25, 0.375
 
@@ -92,18 +94,21 @@ def edits(case, evidence, explained=False):
         return case.backward([x.copy() for x in case.inputs], list(case.draws[0].cotangents))
 
     found = []
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    # What is printed goes nowhere for all threads: of these one at a time looks for edits.
+    with ALONE, contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         forward = codes(lambda: case.forward([x.copy() for x in case.inputs]))
         began = time.perf_counter()
         call()
         seconds = time.perf_counter() - began
         meanings = Meanings(evidence[0])
         left = BUDGET_IF_EXPLAINED if explained else BUDGET
-        for program in sorted(programs(call), key=lambda one: one.code in forward):
+        entered = programs(call)
+        functions = [function for program in entered for function in program.functions]
+        for program in sorted(entered, key=lambda one: one.code in forward):
             try:
                 text = Text(program, call, meanings)
                 again = functools.partial(Text, program, call, meanings)
-                kept = Kept(text.objects.values(), again, program)
+                kept = Kept([*text.objects.values(), *functions], again, program)
             except Exception:  # a function that does another thing when it is looked at
                 continue
             if found and program.code in forward:
