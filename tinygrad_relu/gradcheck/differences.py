@@ -33,8 +33,8 @@ class Slope:
         The sign of a slope that grows beyond all bounds as the steps fall, else 0.
     jumps : bool
         Whether some function is another one on one side however small the steps are.
-    widened : bool
-        Whether steps larger than the scale were taken.
+    widened : float
+        The largest step, if it is larger than the scale, else 0.
     still, moves : ndarray of bool or None
         Whether nothing changes over the smallest steps, and whether something does over the scale.
     """
@@ -49,7 +49,7 @@ class Slope:
     bends: bool = False
     steepening: np.ndarray | None = None
     jumps: bool = False
-    widened: bool = False
+    widened: float = 0.0
     still: np.ndarray | None = None
     moves: np.ndarray | None = None
 
@@ -242,7 +242,7 @@ def careful_slope(line, eps, noise, wanted, own=None):
     right, right_error, _ = samples.right(noise)
     return Slope(
         value, error, left, left_error, right, right_error, samples.kink_nearby(noise), False,
-        samples.steepening(), samples.jumps(noise), samples.steps[0] > 1.0,
+        samples.steepening(), samples.jumps(noise), samples.steps[0] if samples.steps[0] > 1.0 else 0.0,
         (np.abs(samples.high[-3:]) + np.abs(samples.low[-3:]) == 0).all(axis=0),
         (np.abs(samples.high[:2]) * np.abs(samples.low[:2]) > 0).any(axis=0),
     )

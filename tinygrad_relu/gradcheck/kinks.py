@@ -27,6 +27,8 @@ CLEAR = 1e-2
 SMALL = 1e-3
 # How much smaller the steps are that are tried where a kink lies within the first ones.
 CLOSER = 1 / 256
+# At this part of the largest step a slope is looked at once more: no power of any.
+UNEVEN = 0.7368
 # From this precision on, that of float32, rounding may hide much.
 ROUGH = 1e-10
 # Noise of so many units of the precision may be stairs of the function's own.
@@ -177,7 +179,9 @@ class Inspector:
         # A slope that changes the function by less than its rounding, over the whole scale, is none,
         # unless larger steps show it: what they show as flat may be so only on the whole.
         with np.errstate(invalid="ignore"):
-            shown = slope.widened & (np.abs(slope.value) > 10 * slope.error)
+            shown = (slope.widened > 0) & (np.abs(slope.value) > 10 * slope.error)
+        if shown.any():
+            shown &= is_straight(line, slope, noise)
         error = slope.error + np.where(shown, 0.0, np.sqrt(line.count) * noise)
         allowed = MARGIN * error + rounding
         with np.errstate(invalid="ignore"):
@@ -193,9 +197,6 @@ class Inspector:
         left = np.abs(analytic) <= self.at.eps**LEFT * self.typical
         left |= (np.abs(analytic) <= UNDERESTIMATED * error) | (self.at.eps > ROUGH)
         smooth |= still & left & (np.abs(analytic) <= np.sqrt(self.at.eps) * self.typical)
-        # Nor are two that both change it by no more than that, as where all that arrives is rounding.
-        unseen = np.sqrt(line.count) * noise
-        smooth |= (np.abs(analytic) <= MARGIN * unseen) & (np.abs(slope.value) <= unseen)
         # A function in stairs too high for those of rounding numbers near 1 has a slope of 0, too.
         smooth |= slope.still & (analytic == 0) & (noise > COARSE * self.at.eps)
         kink = has_kink(slope)
@@ -243,7 +244,9 @@ class Inspector:
 
         An ulp of what is added to something large changes nothing, more of it does.
         """
-        found = np.fmax(self.changes(line, 1.0), self.changes(line, self.at.eps**-0.4))
+        found = self.changes(line, 1.0)
+        if self.at.eps < ROUGH:     # else it is more than what is to be seen
+            found = np.fmax(found, self.changes(line, self.at.eps**-0.4))
         return np.where(found <= self.at.eps**0.4 * self.typical, found, 0.0)
 
     def changes(self, line, ulps):
@@ -416,6 +419,17 @@ def typical_slope(at):
                     size = np.sqrt(np.mean(np.square(gradient * scale)))
                 sizes[draw] = max(sizes[draw], np.nan_to_num(size, posinf=0.0))
     return sizes
+
+
+def is_straight(line, slope, noise):
+    """Tell whether a slope that only large steps show is there at one that is no power of others, too.
+
+    Errors of rounding grow with the number that is rounded, and by powers of 2 they grow in step.
+    """
+    reached, rises = line(UNEVEN * slope.widened)
+    with np.errstate(all="ignore"):
+        off = np.abs(rises / reached - slope.value)
+        return off <= 0.1 * np.abs(slope.value) + MARGIN * noise / np.abs(reached)
 
 
 def one_sided_at_an_edge(slope):

@@ -13,6 +13,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     attribute,
     call,
     fresh,
+    is_array,
     is_float,
     name,
     number,
@@ -20,6 +21,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
 from tinygrad_relu.gradcheck.diagnosis.edits.exchanges import exchange_means
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES, Ingredient
 from tinygrad_relu.gradcheck.diagnosis.edits.insertions import insertion_means, term_means
+from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_mask
 from tinygrad_relu.gradcheck.diagnosis.functions import two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
@@ -101,7 +103,10 @@ def composed(text, place, kind, node, row):
     if kind == "instead":
         return Edit(lambda: exchange_means(text, place, one), EXPRESSION + TWO_COST, place, node)
     taken = kind == "less"
-    stops = any(isinstance(part, ast.Compare) for part in ast.walk(node))
+    named = (text.names.get(getattr(part, "id", None)) for part in ast.walk(node))
+    stops = any(isinstance(part, ast.Compare) for part in ast.walk(node)) or any(
+        is_array(x) and x.size > 1 and is_mask(x) for x in named
+    )
     new = ast.BinOp(place.node, ast.Sub() if taken else ast.Add(), node)
 
     def means():

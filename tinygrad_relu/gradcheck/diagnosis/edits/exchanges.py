@@ -106,6 +106,8 @@ def exchange_means(text, place, one):
         return Label.MASK_FORGOTTEN if stopped else Label.MASK_FROM_WRONG_TENSOR
     if isinstance(place.node, ast.Call) and called(place.node) in ("setdefault", "get"):
         return Label.STALE_BUFFER
+    if is_another_round(text, place, one.node):
+        return Label.STALE_BUFFER
     if place.is_key or (is_index(place.value) and is_index(one.value)):
         return Label.SHIFTED if is_moved(*apart(place.node, one.node)) else Label.PERMUTED
     if is_whole(place.value):
@@ -146,6 +148,14 @@ def exchange_means(text, place, one):
     if found is None and comparable and not within and text.meanings.is_factor(own, other):
         return Label.MISSING_FACTOR
     return found or Label.WRONG_FUNCTION
+
+
+def is_another_round(text, place, other):
+    """Tell whether another element is taken of a container that was filled round by round."""
+    own = place.node
+    if isinstance(own, ast.Subscript) and isinstance(other, ast.Subscript):
+        return root(own) == root(other) and text.is_filled(own.value)
+    return place.is_subscript and is_whole(place.value) and text.is_filled(place.parent.value)
 
 
 def is_moved(own, other):

@@ -245,6 +245,8 @@ def of_number(text, place, other):
         return Label.MASK_NOT_STRICT
     if in_comparison(place):
         return Label.MASK_FROM_WRONG_TENSOR
+    if isinstance(place.parent, ast.Call) and called(place.parent) == "roll" and place.field == "args":
+        return Label.SHIFTED
     if is_axis(place):
         return Label.SUMMED
     if place.is_key:
