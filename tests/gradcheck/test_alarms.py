@@ -15,6 +15,7 @@ from tinygrad_relu.gradcheck.report import Verdict
         60217,      # beyond a kink the function bends within 1e-9, far nearer than steps used to be
         80844,      # at all points nearby that used to be looked at, a unit is off
         100651,     # log(1 + x) of x near 1e-13 moves in stairs of 2e-16
+        88322,      # the slope that is chosen at several kinks is off by rounding next to -1000
         5500361,    # a clip that is narrower than a rounded step
         6100312,    # what rounding leaves next to a bias of -1000 stays the same an ulp away
         6100633,    # all that arrives is rounding, of other sizes in the function and its gradient

@@ -58,12 +58,14 @@ class Crossing:
     kinks : list of (int, ndarray)
         The numbers of bent steps, and which of their elements are on a kink; a step that bends at
         several places, such as ``clip``, comes several times.
+    rounding : float or ndarray
+        What slopes may be off by for rounding besides: 0 unless it is set.
     opaque : bool
         Whether there are steps, too, the kinks of which are not known.
     """
 
     def __init__(self, problem, line, eps):
-        self.problem, self.line, self.eps = problem, line, eps
+        self.problem, self.line, self.eps, self.rounding = problem, line, eps, 0.0
         self.steps, self.outputs, _ = recorded(problem.taped, line.values(0.0))
         self.opaque = not all(is_known(self.steps, step) for step in self.steps)
         step = first_step(eps)
@@ -199,7 +201,7 @@ class Crossing:
 
     def agree(self, slopes, low, high):
         """Tell whether slopes lie between others, but for rounding."""
-        doubt = self.eps**0.4 * (1e-3 + np.abs(slopes) + np.abs(low) + np.abs(high))
+        doubt = self.eps**0.4 * (1e-3 + np.abs(slopes) + np.abs(low) + np.abs(high)) + self.rounding
         return bool(((low - doubt <= slopes) & (slopes <= high + doubt)).all())
 
     def numbered(self):

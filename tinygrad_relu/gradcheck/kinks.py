@@ -27,6 +27,8 @@ CLEAR = 1e-2
 SMALL = 1e-3
 # How much smaller the steps are that are tried where a kink lies within the first ones.
 CLOSER = 1 / 256
+# So many times the roughness that is seen at a few points a gradient may be off.
+ROUGHNESSES = 8
 # At this part of the largest step a slope is looked at once more: no power of any.
 UNEVEN = 0.7368
 # From this precision on, that of float32, rounding may hide much.
@@ -135,7 +137,7 @@ class Inspector:
             return finding
         mismatch = np.abs(finding.analytic - finding.numerical)
         mismatch[mismatch <= allowed] = np.inf
-        rough = np.where(np.isfinite(mismatch), mismatch, 0.0) <= 8 * self.roughness(line)
+        rough = np.where(np.isfinite(mismatch), mismatch, 0.0) <= ROUGHNESSES * self.roughness(line)
         if rough.all():
             finding.slant = Slant.RIGHT
             finding.error = np.maximum(finding.error, np.abs(finding.analytic - finding.numerical))
@@ -300,7 +302,7 @@ class Inspector:
             off = np.abs(finding.analytic - finding.numerical)
             size = np.fmax(np.abs(finding.analytic), np.abs(finding.numerical))
             material = np.maximum(2 * SHARP * size, 1e-6 * self.typical)
-            worse = (off > np.maximum(allowed + 8 * self.roughness(line), material)).any()
+            worse = (off > np.maximum(allowed + ROUGHNESSES * self.roughness(line), material)).any()
             # What is wrong in float64, too, at one point, is no rounding at another.
             if worse and (wrong or not one.right_in_double(line.at_another(one.at))):
                 wrong.append(one)
@@ -337,6 +339,8 @@ class Inspector:
         """Tell whether no meeting of kinks explains a slope that is outside of both sides."""
         crossing = Crossing.of(self.at.problem, line, self.at.eps)
         one_sided = not np.isfinite([finding.left_error, finding.right_error]).all()
+        if crossing is not None:
+            crossing.rounding = ROUGHNESSES * self.roughness(line)
         explained = True if crossing is None else crossing.explains(finding, one_sided)
         if explained is None:
             explained = self.seen_around(line, finding)
