@@ -14,6 +14,8 @@ from edited_models import defined, report_on
 from tinygrad_relu.errors import ArgumentError
 from tinygrad_relu.gradcheck import check_gradients
 from tinygrad_relu.gradcheck.diagnosis import Label
+from tinygrad_relu.gradcheck.diagnosis.edits import search
+from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
 
 LAYER = '''
 def forward(x, W, b):
@@ -331,16 +333,35 @@ def test_numbers_that_loops_of_c_run_to_are_left_alone():
     assert time.perf_counter() - began < 60
 
 
-def test_checks_in_several_threads_give_back_what_is_printed_to():
+def test_checks_in_several_threads_look_for_edits_one_at_a_time(monkeypatch):
+    inside, most, programs = [], [], search.programs
+
+    def slowly(call):
+        inside.append(call)
+        time.sleep(0.1)
+        most.append(len(inside))
+        inside.pop()
+        return programs(call)
+
     def check(_):
         return check_gradients(
-            lambda x: np.sum(np.sin(x)), [np.array([0.3, -0.6])], backward=lambda x: np.cos(2 * x)
+            lambda x: np.sum(np.sin(x)), [np.array([0.3, -0.6])], backward=lambda x: np.cos(x) + x
         ).ok
 
+    monkeypatch.setattr(search, "programs", slowly)
     own = sys.stdout
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         assert not any(pool.map(check, range(6)))
-    assert sys.stdout is own
+    assert sys.stdout is own and len(most) == 6 and max(most) == 1
+
+
+def test_one_mistake_that_is_made_for_each_input_goes_before_a_dearer_one_for_all():
+    each = [Candidate(Label.AVERAGED, 18.5, f"{k}", frozenset({k})) for k in (0, 1)]
+    other = Candidate(Label.MISSING_TERM, 18.5, "of another kind", frozenset({0}))
+    dearer = Candidate(Label.MISSING_FACTOR, 25.0, "both", frozenset({0, 1}))
+    assert dearer.rank < min(one.rank for one in each)
+    search.with_twins([*each, other])
+    assert max(one.rank for one in each) < dearer.rank < other.rank
 
 
 def test_what_is_not_run_is_no_gradient():

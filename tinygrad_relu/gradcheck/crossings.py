@@ -52,20 +52,20 @@ class Crossing:
     ----------
     line : Element or Direction
     eps : float
+    rounding : float or ndarray
+        What slopes may be off by for rounding, besides what the precision allows.
     steps : list of Step
         What the function computes there.
     outputs : list of (int or None)
     kinks : list of (int, ndarray)
         The numbers of bent steps, and which of their elements are on a kink; a step that bends at
         several places, such as ``clip``, comes several times.
-    rounding : float or ndarray
-        What slopes may be off by for rounding besides: 0 unless it is set.
     opaque : bool
         Whether there are steps, too, the kinks of which are not known.
     """
 
-    def __init__(self, problem, line, eps):
-        self.problem, self.line, self.eps, self.rounding = problem, line, eps, 0.0
+    def __init__(self, problem, line, eps, rounding):
+        self.problem, self.line, self.eps, self.rounding = problem, line, eps, rounding
         self.steps, self.outputs, _ = recorded(problem.taped, line.values(0.0))
         self.opaque = not all(is_known(self.steps, step) for step in self.steps)
         step = first_step(eps)
@@ -76,12 +76,12 @@ class Crossing:
             self.kinks.append((k, (moved > 0) & (np.abs(here) <= AT_START * moved)))
 
     @classmethod
-    def of(cls, problem, line, eps):
+    def of(cls, problem, line, eps, rounding=0.0):
         """Return the crossing at the start of a line; None if it cannot be told."""
         if problem.taped is None:
             return None
         try:
-            return cls(problem, line, eps)
+            return cls(problem, line, eps, rounding)
         except Exception:       # the user's function, called with what it was not written for
             return None
 

@@ -337,10 +337,9 @@ class Inspector:
 
     def unexplained(self, line, finding):
         """Tell whether no meeting of kinks explains a slope that is outside of both sides."""
-        crossing = Crossing.of(self.at.problem, line, self.at.eps)
+        rounding = ROUGHNESSES * self.roughness(line)
+        crossing = Crossing.of(self.at.problem, line, self.at.eps, rounding)
         one_sided = not np.isfinite([finding.left_error, finding.right_error]).all()
-        if crossing is not None:
-            crossing.rounding = ROUGHNESSES * self.roughness(line)
         explained = True if crossing is None else crossing.explains(finding, one_sided)
         if explained is None:
             explained = self.seen_around(line, finding)

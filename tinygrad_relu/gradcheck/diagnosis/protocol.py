@@ -348,9 +348,10 @@ class Calls:
         if self.after[k] is not None and not alike(self.after[k], calls[0]):
             return self.stale(name, "is a view of a buffer that the next call writes over")
         # Where the first dout was 1, what is kept of it is what it is without any.
-        plain = all(w.ndim == 0 for w in self.weights)
-        rest = (self.unmoved, self.kept) if plain else (self.kept, self.unmoved)
-        return self.shared(k) or rest[0](k) or rest[1](k)
+        ways = [self.shared, self.kept, self.unmoved]
+        if all(w.ndim == 0 for w in self.weights):
+            ways = [self.shared, self.unmoved, self.kept]
+        return next(filter(None, (way(k) for way in ways)), None)
 
     def stale(self, name, words):
         """Return the explanation by a buffer."""

@@ -4,17 +4,11 @@ import ast
 import copy
 import itertools
 
-from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
-    OPERAND,
-    Edit,
-    fresh,
-    is_array,
-    is_float,
-    is_whole,
-    name,
-)
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import OPERAND, Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.forwards import expressions
 from tinygrad_relu.gradcheck.diagnosis.edits.statements import Body
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import fresh, name
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_whole
 from tinygrad_relu.gradcheck.diagnosis.indices import is_index
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 

@@ -3,8 +3,8 @@
 import ast
 from collections import Counter
 
-from tinygrad_relu.gradcheck.diagnosis.edits.edit import called, of_module
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_count, is_mask
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, of_module
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 SUMS, PRODUCTS = (ast.Add, ast.Sub), (ast.Mult, ast.Div)

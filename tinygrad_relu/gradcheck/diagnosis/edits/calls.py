@@ -3,22 +3,18 @@
 import ast
 import itertools
 
-from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
-    CALL,
-    LONG_OPERAND,
-    TOKEN,
-    Edit,
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, LONG_OPERAND, TOKEN, Edit
+from tinygrad_relu.gradcheck.diagnosis.edits.operators import in_comparison, is_squared_in_slope
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     attribute,
     call,
     called,
     fresh,
-    is_array,
-    is_float,
     name,
     number,
     of_module,
 )
-from tinygrad_relu.gradcheck.diagnosis.edits.operators import in_comparison, is_squared_in_slope
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float
 from tinygrad_relu.gradcheck.diagnosis.functions import two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
@@ -28,7 +24,8 @@ TWINS = (
     ("tanh", "cosh"), ("abs", "sign"), ("log", "log1p"), ("exp", "expm1"), ("argmax", "argmin"),
     ("triu", "tril"),
 )
-TWINS_MEAN = {
+#: What it means to take one of two for the other, if it is not a wrong function.
+MEANING_OF_TWINS = {
     frozenset(("sum", "mean")): Label.AVERAGED, frozenset(("exp", "expm1")): Label.MISSING_TERM,
     frozenset(("triu", "tril")): Label.MASK_FROM_WRONG_TENSOR,
 }
@@ -51,7 +48,7 @@ def of_calls(text, place):
     own, function = called(node), node.func
     for one, other in (*TWINS, *((b, a) for a, b in TWINS)):
         if own == one and isinstance(function, ast.Attribute):
-            label = TWINS_MEAN.get(frozenset((one, other)), Label.WRONG_FUNCTION)
+            label = MEANING_OF_TWINS.get(frozenset((one, other)), Label.WRONG_FUNCTION)
             label = Label.MASK_FROM_WRONG_TENSOR if in_comparison(place) else label
             twin = ast.Call(attribute(function.value, other), node.args, node.keywords)
             yield Edit(label, TOKEN, place, twin)

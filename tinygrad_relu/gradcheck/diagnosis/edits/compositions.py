@@ -6,22 +6,13 @@ import itertools
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
-    EXPRESSION,
-    LONG_OPERAND,
-    Edit,
-    attribute,
-    call,
-    fresh,
-    is_array,
-    is_float,
-    name,
-    number,
-)
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import EXPRESSION, LONG_OPERAND, Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.exchanges import exchange_means
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES, Ingredient
 from tinygrad_relu.gradcheck.diagnosis.edits.insertions import insertion_means, term_means
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_mask
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import attribute, call, fresh, name, number
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_float
 from tinygrad_relu.gradcheck.diagnosis.functions import two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
@@ -104,9 +95,7 @@ def composed(text, place, kind, node, row):
         return Edit(lambda: exchange_means(text, place, one), EXPRESSION + TWO_COST, place, node)
     taken = kind == "less"
     named = (text.names.get(getattr(part, "id", None)) for part in ast.walk(node))
-    stops = any(isinstance(part, ast.Compare) for part in ast.walk(node)) or any(
-        is_array(x) and x.size > 1 and is_mask(x) for x in named
-    )
+    stops = any(isinstance(part, ast.Compare) for part in ast.walk(node)) or any(map(is_mask, named))
     new = ast.BinOp(place.node, ast.Sub() if taken else ast.Add(), node)
 
     def means():

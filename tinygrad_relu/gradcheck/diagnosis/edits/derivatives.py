@@ -2,7 +2,7 @@
 
 import ast
 
-from tinygrad_relu.gradcheck.diagnosis.edits.edit import called
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called
 
 #: The derivative of a function of one operand, ``{0}``, whose result is called ``{1}``.
 OF_FUNCTIONS = {

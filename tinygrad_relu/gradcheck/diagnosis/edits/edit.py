@@ -1,12 +1,10 @@
-"""`Edit`: a place in the text of a backward written otherwise; what all kinds of them are made with."""
+"""`Edit`: a place in the text of a backward written otherwise, and what that costs."""
 
-import ast
-import copy
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import written
 
 #: What an edit costs; see `ranking`.  A sign, a number; a name for another; a call; what is to be put in
 #: or taken out as an operand, by a name or by a longer expression; a whole expression for another.
@@ -120,86 +118,3 @@ def together(edits):
     first = edits[0]
     several = Several([edit.place for edit in edits])
     return Edit(first.label, first.cost + TOGETHER_COST, several, [edit.new for edit in edits])
-
-
-def written(node):
-    """Return a piece of text in one line."""
-    rows = node if isinstance(node, list) else [node]
-    lines = (line.strip() for one in rows for line in ast.unparse(one).splitlines())
-    return "; ".join(lines).replace(":;", ":")
-
-
-def fresh(node):
-    """Return a copy of an expression, to be put somewhere else and read there."""
-    node = copy.deepcopy(node)
-    for one in ast.walk(node):
-        if hasattr(one, "ctx"):
-            one.ctx = ast.Load()
-    return node
-
-
-def name(text):
-    """Return the expression of a name."""
-    return ast.Name(text, ast.Load())
-
-
-def number(x):
-    """Return the expression of a plain number, a tuple of them, or None."""
-    return ast.parse(repr(x), mode="eval").body
-
-
-def negative(node):
-    """Return an expression with a minus in front."""
-    return ast.UnaryOp(ast.USub(), node)
-
-
-def attribute(node, text):
-    """Return ``node.text``."""
-    return ast.Attribute(node, text, ast.Load())
-
-
-def call(function, *arguments, **keywords):
-    """Return a call of an expression."""
-    named = [ast.keyword(key, value) for key, value in keywords.items()]
-    return ast.Call(function, list(arguments), named)
-
-
-def called(node):
-    """Return the last name of a function that is called: ``"sum"`` of ``np.sum(x)`` and ``x.sum()``."""
-    function = node.func if isinstance(node, ast.Call) else node
-    return getattr(function, "attr", getattr(function, "id", ""))
-
-
-def root(node):
-    """Return the name of which an expression is a part, or None."""
-    while isinstance(node, (ast.Subscript, ast.Attribute)):
-        node = node.value
-    return getattr(node, "id", None)
-
-
-def of_module(node):
-    """Tell whether a function is called by the name of its module, and not as a method."""
-    function = node.func
-    return isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and (
-        function.value.id in ("np", "numpy")
-    )
-
-
-def is_array(x):
-    """Tell whether a value is an array of numbers, or of truth values."""
-    return isinstance(x, np.ndarray) and x.dtype.kind in "fiub"
-
-
-def is_float(x):
-    """Tell whether a value is an array of floats, or a float."""
-    return isinstance(x, (float, np.floating)) or (isinstance(x, np.ndarray) and x.dtype.kind == "f")
-
-
-def is_whole(x):
-    """Tell whether a value is a plain whole number."""
-    return isinstance(x, (int, np.integer)) and not isinstance(x, (bool, np.bool_))
-
-
-def is_value(x):
-    """Tell whether a value is an array, or a number."""
-    return is_array(x) or is_float(x) or is_whole(x)

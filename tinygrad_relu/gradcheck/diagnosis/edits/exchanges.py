@@ -5,22 +5,12 @@ import ast
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.algebra import apart, grown, is_one_factor_more
-from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
-    EXCHANGE,
-    EXPRESSION,
-    Edit,
-    called,
-    fresh,
-    is_array,
-    is_float,
-    is_value,
-    is_whole,
-    root,
-    together,
-)
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import EXCHANGE, EXPRESSION, Edit, together
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import exchanged, is_count, is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.operators import in_comparison, is_squared_in_slope
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, fresh, root
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_value, is_whole
 from tinygrad_relu.gradcheck.diagnosis.indices import is_index
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.relations import Relation
@@ -104,10 +94,19 @@ def exchange_means(text, place, one):
     if in_comparison(place) or is_mask_like(place.value):
         stopped = is_stopped(place.value, one.value)
         return Label.MASK_FORGOTTEN if stopped else Label.MASK_FROM_WRONG_TENSOR
+    found = by_what_is_kept(text, place, one) or by_whole_numbers(place, one) or by_text(text, place, one)
+    return found or by_values(text, place, one) or Label.WRONG_FUNCTION
+
+
+def by_what_is_kept(text, place, one):
+    """Return what it means where one of the two was kept from before, or None."""
     if isinstance(place.node, ast.Call) and called(place.node) in ("setdefault", "get"):
         return Label.STALE_BUFFER
-    if is_another_round(text, place, one.node):
-        return Label.STALE_BUFFER
+    return Label.STALE_BUFFER if is_another_round(text, place, one.node) else None
+
+
+def by_whole_numbers(place, one):
+    """Return what it means where both are indices or counts, or None if they are not."""
     if place.is_key or (is_index(place.value) and is_index(one.value)):
         return Label.SHIFTED if is_moved(*apart(place.node, one.node)) else Label.PERMUTED
     if is_whole(place.value):
@@ -115,6 +114,11 @@ def exchange_means(text, place, one):
             return Label.SHIFTED  # where the elements of a strided array lie
         counts = is_count(one.value, one.node) or is_total(one.value)
         return Label.AVERAGED if counts else Label.WRONG_FUNCTION
+    return None
+
+
+def by_text(text, place, one):
+    """Return what it means as far as the text shows it: by where things come from, or None."""
     if one.text == target_of(place.statement):
         return Label.STALE_BUFFER
     bent = isinstance(place.node, ast.Call) and called(place.node) in ("maximum", "minimum", "clip")
@@ -124,8 +128,13 @@ def exchange_means(text, place, one):
         return Label.STALE_BUFFER
     if text.is_cotangent(root(place.node)) and text.is_added_to(root(one.node)):
         return Label.MISSING_TERM  # what comes back from elsewhere is left out
+    return None
+
+
+def by_values(text, place, one):
+    """Return what it means by the values of both, and by what the forward makes of them; or None."""
     own, other = np.asarray(place.value), np.asarray(one.value)
-    if own.size > 1 and is_mask(own) and is_mask(other):
+    if is_mask(own) and is_mask(other):
         return Label.MASK_FROM_WRONG_TENSOR
     if is_one_factor_more(place.node, one.node, text):
         return Label.MISSING_FACTOR
@@ -147,7 +156,7 @@ def exchange_means(text, place, one):
     within = isinstance(place.parent, ast.Call) and isinstance(place.parent.func, ast.Name)
     if found is None and comparable and not within and text.meanings.is_factor(own, other):
         return Label.MISSING_FACTOR
-    return found or Label.WRONG_FUNCTION
+    return found
 
 
 def is_another_round(text, place, other):

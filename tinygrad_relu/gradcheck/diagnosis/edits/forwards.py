@@ -27,7 +27,7 @@ def expressions(codes, kinds=PARTS):
                 yield node
 
 
-def tests(codes):
+def conditions(codes):
     """Yield the conditions in the text of some functions, and with what their names stand for."""
     for code in codes:
         nodes = list(expressions([code], (ast.If, ast.IfExp, ast.Assign)))

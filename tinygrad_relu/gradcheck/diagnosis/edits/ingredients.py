@@ -7,19 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.derivatives import derivatives
-from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
-    call,
-    called,
-    fresh,
-    is_array,
-    is_float,
-    is_value,
-    is_whole,
-    name,
-    number,
-    of_module,
-)
 from tinygrad_relu.gradcheck.diagnosis.edits.forwards import expressions
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import call, called, fresh, name, number, of_module
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_value, is_whole
 
 # Longer expressions are nothing that was merely forgotten.
 LONGEST = 60
@@ -128,7 +118,7 @@ def counts(text):
             data = node.args[0] if of_module(node) else node.func.value
             if isinstance(data, LEAVES):
                 yield call(name("len"), data)
-    for key in text.program.code.co_varnames[: text.program.code.co_argcount]:
+    for key in text.program.arguments:
         if is_array(text.names.get(key)) and text.names[key].ndim:
             yield call(name("len"), name(key))
 

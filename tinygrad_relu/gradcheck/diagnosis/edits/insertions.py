@@ -4,27 +4,15 @@ import ast
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
-    LONG_OPERAND,
-    OPERAND,
-    Edit,
-    attribute,
-    call,
-    called,
-    fresh,
-    is_array,
-    is_float,
-    is_value,
-    is_whole,
-    name,
-    number,
-)
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import LONG_OPERAND, OPERAND, Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import inserted, is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.operators import (
     in_comparison,
     in_range,
     is_exponent_of_whole,
 )
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import attribute, call, called, fresh, name, number
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_value, is_whole
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 # Larger whole numbers are put to no other ones.
@@ -88,9 +76,8 @@ def insertion_means(text, place, one):
     if is_beside(place, ast.Pow) and place.field == "right":
         return Label.WRONG_FUNCTION
     within = is_beside(place, (ast.Add, ast.Sub)) or isinstance(place.parent, ast.Call)
-    squared = ast.unparse(place.node) == one.text and within
-    if squared:
-        return Label.WRONG_FUNCTION
+    if ast.unparse(place.node) == one.text and within:
+        return Label.WRONG_FUNCTION  # its square
     powers = (
         node for node in ast.walk(place.node)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
@@ -129,7 +116,7 @@ def term_means(place, one, taken_away):
             return Label.WRONG_FUNCTION  # 1 more in the other factor
     if isinstance(place.node, ast.BinOp) and isinstance(place.node.left, ast.Constant):
         return Label.WRONG_FUNCTION  # of something taken from 1, as slopes are
-    doubled = ast.unparse(place.node) in (one.text, *map(ast.unparse, operands_of(one.node)))
+    doubled = ast.unparse(place.node) in (one.text, *map(ast.unparse, multiplied_by_a_number(one.node)))
     if ast.unparse(place.node) == one.text and taken_away:
         return Label.EXTRA_TERM  # 0 in its place
     return Label.MISSING_FACTOR if doubled or place.is_given_to({"exp"}) else Label.MISSING_TERM
@@ -177,8 +164,8 @@ def factors_of(node):
     yield node
 
 
-def operands_of(node):
-    """Return the operands of a product with a number."""
+def multiplied_by_a_number(node):
+    """Return the operands of a product of which one is a plain number, or none."""
     numbers = is_product(node) and any(map(is_number, (node.left, node.right)))
     return (node.left, node.right) if numbers else ()
 

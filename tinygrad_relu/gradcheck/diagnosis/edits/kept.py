@@ -58,7 +58,7 @@ class Kept:
     """
 
     def __init__(self, objects, call, program):
-        contents = [(x, x.copy() if hasattr(x, "copy") else x[:]) for x in reachable(objects)]
+        contents = [(x, copied(x)) for x in reachable(objects)]
         call()
         declared = {
             name for node in ast.walk(program.tree) if isinstance(node, ast.Global) for name in node.names
@@ -76,7 +76,7 @@ class Kept:
             pair for pair, stays in zip(contents, steady) if stays and not isinstance(pair[0], np.ndarray)
         ]
         changed = [x for (x, _), stays in zip(contents, steady) if not stays]
-        self.contents = [(x, x.copy() if hasattr(x, "copy") else x[:]) for x in changed]
+        self.contents = [(x, copied(x)) for x in changed]
         self.contents += others[:MOST_STEADY]
 
     @contextlib.contextmanager
@@ -110,6 +110,11 @@ class Kept:
             else:
                 x.clear()
                 x.update(before)
+
+
+def copied(x):
+    """Return a copy of a container, or of attributes."""
+    return x[:] if isinstance(x, array) else x.copy()
 
 
 def reachable(objects):

@@ -5,7 +5,8 @@ import functools
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.edits.edit import called, is_array, is_float, is_value, is_whole
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_value, is_whole
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.relations import Relation, comes_from, of_data, relation
 from tinygrad_relu.gradcheck.diagnosis.repair.known import Known, same_values

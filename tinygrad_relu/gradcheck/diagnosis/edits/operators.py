@@ -6,23 +6,17 @@ import itertools
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
-    CALL,
-    OPERAND,
-    TOKEN,
-    Edit,
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, OPERAND, TOKEN, Edit
+from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_count, is_mask
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     attribute,
     call,
     called,
-    is_array,
-    is_float,
-    is_value,
-    is_whole,
     negative,
     number,
     of_module,
 )
-from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_count, is_mask
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_value, is_whole
 from tinygrad_relu.gradcheck.diagnosis.indices import is_index
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import is_square
@@ -292,9 +286,7 @@ def in_comparison(place):
 
 def decides(place):
     """Tell whether something says what is let through: it is compared, or is itself 0 and 1."""
-    return in_comparison(place) or place.is_given_to({"argmax", "argmin"}) or (
-        is_array(place.value) and is_mask(place.value)
-    )
+    return in_comparison(place) or place.is_given_to({"argmax", "argmin"}) or is_mask(place.value)
 
 
 def in_range(place):
@@ -324,16 +316,11 @@ def index_means(text, place):
     if here is None or not here.around.is_read:
         return Label.SHIFTED
     read = text.at(here.parent.value).value
-    if is_mask_of_some_kind(read[0] if isinstance(read, (list, tuple)) and read else read):
+    if is_mask(read[0] if isinstance(read, (list, tuple)) and read else read):
         return Label.MASK_FROM_WRONG_TENSOR
     if here.around is not None and is_squared_in_slope(here.around):
         return Label.WRONG_FUNCTION
     return Label.STALE_BUFFER if text.is_filled(here.parent.value) else Label.SHIFTED
-
-
-def is_mask_of_some_kind(x):
-    """Tell whether something is an array of truth values, or of zeros and ones."""
-    return is_array(x) and is_mask(x)
 
 
 def is_squared_in_slope(place):

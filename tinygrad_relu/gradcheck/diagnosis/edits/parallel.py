@@ -11,13 +11,11 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     OPERAND,
     TOKEN,
     Edit,
-    fresh,
-    is_float,
-    name,
-    negative,
     together,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import NUMBERS
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import fresh, name, negative
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_float
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 # Of so many things at once.

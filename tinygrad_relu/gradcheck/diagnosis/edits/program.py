@@ -60,6 +60,11 @@ class Program:
         """dict: The names that the function finds outside of it."""
         return self.functions[0].__globals__
 
+    @property
+    def arguments(self):
+        """tuple of str: The names of what the function is given."""
+        return self.code.co_varnames[: self.code.co_argcount]
+
     def line(self, node):
         """Return how a place is called: ``"net.py:12"``."""
         name = self.code.co_filename.replace("\\", "/").rpartition("/")[2].partition(" (")[0]
@@ -75,15 +80,16 @@ class Program:
         """
         if new is None:
             ast.fix_missing_locations(self.module)
+            loops = loops_of(self.tree)
         else:
             located(new, self.tree)
-        with self.counted(self.own_loops if new is not None else loops_of(self.tree)):
+            loops = self.own_loops
+        with self.counted(loops):
             return code_within(compile(self.module, self.code.co_filename, "exec"), self.code.co_name)
 
     @contextlib.contextmanager
-    def counted(self, loops=None):
+    def counted(self, loops):
         """Let loops count their rounds, and end in time."""
-        loops = self.own_loops if loops is None else loops
         bodies = [loop.body for loop in loops]
         counter = counter_up_to(self.most_rounds)
         try:

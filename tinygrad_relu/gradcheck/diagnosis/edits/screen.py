@@ -9,9 +9,11 @@ import ast
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.edits.edit import Edit, call, called, is_float, name
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.guard import FAILED, guarded
 from tinygrad_relu.gradcheck.diagnosis.edits.program import located
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import call, called, name
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_float
 
 # Of so many numbers at a place it is looked at what each one moves.
 MOST = 144

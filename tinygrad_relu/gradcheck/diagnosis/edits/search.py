@@ -5,7 +5,6 @@ import contextlib
 import functools
 import io
 import itertools
-import threading
 import time
 
 import numpy as np
@@ -26,12 +25,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     RETURNED_COST,
     VAGUE_COST,
     Edit,
-    called,
-    is_array,
-    is_float,
-    number,
     together,
-    written,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.exchanges import exchanges, renamings
 from tinygrad_relu.gradcheck.diagnosis.edits.guard import FAILED, guarded
@@ -50,12 +44,15 @@ from tinygrad_relu.gradcheck.diagnosis.edits.operators import (
     of_slopes,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.parallel import in_parallel
-from tinygrad_relu.gradcheck.diagnosis.edits.places import Text
 from tinygrad_relu.gradcheck.diagnosis.edits.program import codes, programs
 from tinygrad_relu.gradcheck.diagnosis.edits.screen import Screen
 from tinygrad_relu.gradcheck.diagnosis.edits.statements import of_conditions, of_statements
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, number, written
 from tinygrad_relu.gradcheck.diagnosis.edits.target import Target
+from tinygrad_relu.gradcheck.diagnosis.edits.text import Text
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.one_call import one_at_a_time
 from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
 from tinygrad_relu.gradcheck.diagnosis.repair.running import FAILURES
 
@@ -75,7 +72,6 @@ SLOW = 0.1
 MOST_ALIKE, MOST_IMPROVING = 6, 24
 # Two edits of one label whose costs differ by less are of one kind.
 ALIKE_COST = 0.05
-ALONE = threading.RLock()
 # By how much a number is changed to see what depends on it.
 SCALE, MOVE = 1.25, 0.375
 
@@ -93,9 +89,9 @@ def edits(case, evidence, explained=False):
     def call():
         return case.backward([x.copy() for x in case.inputs], list(case.draws[0].cotangents))
 
-    found = []
+    found, nowhere = [], io.StringIO()
     # What is printed goes nowhere for all threads: of these one at a time looks for edits.
-    with ALONE, contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    with one_at_a_time, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
         forward = codes(lambda: case.forward([x.copy() for x in case.inputs]))
         began = time.perf_counter()
         call()
@@ -152,7 +148,7 @@ class Search:
     def __init__(self, case, evidence, text, kept, forward, left):
         self.case, self.evidence, self.text, self.kept = case, evidence, text, kept
         self.forward, self.left, self.found, self.improving = forward, left, [], []
-        self.screens = {}
+        self.screens, self.theirs = {}, {code.co_name for code in forward}
         elements = sum(place.value.size for place in text.places if isinstance(place.value, np.ndarray))
         rounds = sum(place.rounds for place in text.places)
         self.cost = TRY_COST + EXPRESSION_COST * rounds + ELEMENT_COST * elements
@@ -225,17 +221,15 @@ class Search:
 
     def is_argument_of_forward(self, place):
         """Tell whether something is given to one of the functions of the forward."""
-        theirs = {code.co_name for code in self.forward}
-        return getattr(place, "has_value", False) and place.is_given_to(theirs)
+        return getattr(place, "has_value", False) and place.is_given_to(self.theirs)
 
     def is_of_forward(self, place):
         """Tell whether something is given to the forward, for what it makes, or has its length taken."""
-        theirs = {code.co_name for code in self.forward}
         for here in place.way_up():
             function = called(here.parent) if isinstance(here.parent, ast.Call) else None
             if function == "len":
                 return True
-            if function in theirs:
+            if function in self.theirs:
                 made = here.around.value
                 if not is_array(made) or self.text.meanings.is_forward(made):
                     return True

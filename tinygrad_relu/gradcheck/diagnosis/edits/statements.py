@@ -5,19 +5,10 @@ import copy
 import itertools
 from dataclasses import dataclass
 
-from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
-    CALL,
-    OPERAND,
-    TOKEN,
-    Edit,
-    attribute,
-    call,
-    called,
-    fresh,
-    is_float,
-    name,
-)
-from tinygrad_relu.gradcheck.diagnosis.edits.forwards import tests
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, OPERAND, TOKEN, Edit
+from tinygrad_relu.gradcheck.diagnosis.edits.forwards import conditions
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import attribute, call, called, fresh, name
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_float
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 # So far a statement is moved.
@@ -108,8 +99,8 @@ def of_conditions(text, forward):
             for comparison in (">", "<"):
                 made = ast.parse(f"{place.node.id} {comparison} 0", mode="eval").body
                 found.setdefault(ast.unparse(made), made)
-    for test in tests(forward):
-        found.setdefault(ast.unparse(test), test)
+    for condition in conditions(forward):
+        found.setdefault(ast.unparse(condition), condition)
     for parent in ast.walk(text.program.tree):
         row = parent.body if isinstance(parent, (ast.For, ast.While)) else []
         for k, made in itertools.product(range(len(row)), found.values()):

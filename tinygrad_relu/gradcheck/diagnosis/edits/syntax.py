@@ -1,0 +1,67 @@
+"""Expressions of Python: how they are made, and what is read from them."""
+
+import ast
+import copy
+
+
+def written(node):
+    """Return a piece of text in one line."""
+    rows = node if isinstance(node, list) else [node]
+    lines = (line.strip() for one in rows for line in ast.unparse(one).splitlines())
+    return "; ".join(lines).replace(":;", ":")
+
+
+def fresh(node):
+    """Return a copy of an expression, to be put somewhere else and read there."""
+    node = copy.deepcopy(node)
+    for one in ast.walk(node):
+        if hasattr(one, "ctx"):
+            one.ctx = ast.Load()
+    return node
+
+
+def name(text):
+    """Return the expression of a name."""
+    return ast.Name(text, ast.Load())
+
+
+def number(x):
+    """Return the expression of a plain number, a tuple of them, or None."""
+    return ast.parse(repr(x), mode="eval").body
+
+
+def negative(node):
+    """Return an expression with a minus in front."""
+    return ast.UnaryOp(ast.USub(), node)
+
+
+def attribute(node, text):
+    """Return ``node.text``."""
+    return ast.Attribute(node, text, ast.Load())
+
+
+def call(function, *arguments, **keywords):
+    """Return a call of an expression."""
+    named = [ast.keyword(key, value) for key, value in keywords.items()]
+    return ast.Call(function, list(arguments), named)
+
+
+def called(node):
+    """Return the last name of a function that is called: ``"sum"`` of ``np.sum(x)`` and ``x.sum()``."""
+    function = node.func if isinstance(node, ast.Call) else node
+    return getattr(function, "attr", getattr(function, "id", ""))
+
+
+def root(node):
+    """Return the name of which an expression is a part, or None."""
+    while isinstance(node, (ast.Subscript, ast.Attribute)):
+        node = node.value
+    return getattr(node, "id", None)
+
+
+def of_module(node):
+    """Tell whether a function is called by the name of its module, and not as a method."""
+    function = node.func
+    return isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and (
+        function.value.id in ("np", "numpy")
+    )

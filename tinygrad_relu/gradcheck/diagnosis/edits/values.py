@@ -1,0 +1,23 @@
+"""Kinds of values that expressions of the user's have."""
+
+import numpy as np
+
+
+def is_array(x):
+    """Tell whether a value is an array of numbers, or of truth values."""
+    return isinstance(x, np.ndarray) and x.dtype.kind in "fiub"
+
+
+def is_float(x):
+    """Tell whether a value is an array of floats, or a float."""
+    return isinstance(x, (float, np.floating)) or (isinstance(x, np.ndarray) and x.dtype.kind == "f")
+
+
+def is_whole(x):
+    """Tell whether a value is a plain whole number."""
+    return isinstance(x, (int, np.integer)) and not isinstance(x, (bool, np.bool_))
+
+
+def is_value(x):
+    """Tell whether a value is an array, or a number."""
+    return is_array(x) or is_float(x) or is_whole(x)
