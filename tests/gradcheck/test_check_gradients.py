@@ -592,3 +592,26 @@ def test_raising_has_the_same_text(inputs):
         tg.testing.assert_gradients(affine, inputs, wrong)
     assert str(report) in str(caught.value)
     tg.testing.assert_gradients(affine, inputs, affine_backward)
+
+
+def raises_beside(x):
+    if x[0] != 0.5:
+        raise ValueError("no")
+    return np.sum(x)
+
+
+def is_nan_beside(x):
+    return np.where(x[0] != 0.5, np.nan, 0.0) + np.sum(x)
+
+
+@pytest.mark.parametrize(("function", "does"), [(raises_beside, "raises ValueError: no"),
+                                                (is_nan_beside, "returns NaN")])
+@pytest.mark.parametrize(("gradient", "verdict"), [([7.0, 1.0], "cannot tell"), ([1.0, 1.0], "cannot tell"),
+                                                   ([1.0, 7.0], "wrong")])
+def test_an_element_that_cannot_be_shifted_is_not_called_right(function, does, gradient, verdict):
+    x = np.array([0.5, 1.5])
+    report = tg.check_gradients(function, [x], backward=lambda x: np.array(gradient))
+    assert not report.ok and str(report["x"].verdict) == verdict
+    if verdict == "cannot tell":
+        assert f"when x[0] is shifted a little, the function {does}" in report["x"].remark
+    assert (x == [0.5, 1.5]).all()

@@ -234,6 +234,8 @@ def vanishes(comparison, at, position):
 
 def hidden(comparison, at, position, total):
     """Tell whether errors of the differences are as large as the slopes, so that they show nothing."""
+    if unreached(comparison):
+        return True
     if not np.isfinite(comparison.doubt):
         finite = [np.isfinite(x.error).all() for x in [*comparison.findings.values(), *comparison.lines]]
         return not any(finite) and not np.isfinite(comparison.error).any()
@@ -254,6 +256,11 @@ def hidden(comparison, at, position, total):
     return bool(doubt > 0.5 * signal and not any(lines))
 
 
+def unreached(comparison):
+    """Return the elements that were looked at, next to which the function is not finite on either side."""
+    return [index for index, finding in comparison.findings.items() if finding.slant is Slant.HIDDEN]
+
+
 def reach(at, position):
     """Return how far the function rises, or falls, where an input changes by its scale."""
     line = Direction(at, {position: at.scales[position]})
@@ -264,8 +271,10 @@ def reach(at, position):
 def why_not(entry, comparison, at):
     """Return the sentence that says why nothing can be told of an input, and what to do."""
     if at.failure is not None:
+        there = unreached(comparison)
+        one = f"{list(there[0])}" if there and there[0] and len(there) < entry.size else ""
         return (
-            f"when {entry.name} is shifted a little, the function {at.failure}: there is no difference "
+            f"when {entry.name}{one} is shifted a little, the function {at.failure}: there is no difference "
             "to compare with; choose a point with room around it"
         )
     jumps = [index for index, finding in comparison.findings.items() if finding.jumps]

@@ -5,6 +5,7 @@ taken, from both sides.  What still disagrees is looked at from nearby: a mistak
 a point where several kinks meet is an exception.
 """
 
+import contextlib
 import enum
 from dataclasses import dataclass
 
@@ -254,8 +255,10 @@ class Inspector:
     def changes(self, line, ulps):
         """Return how far the slope changes so many ulps of each element away from here."""
         if ulps not in self.shaken:
-            rng = np.random.default_rng([self.seed, 5])
-            self.shaken[ulps] = [self.at.shaken(rng, ulps) for _ in range(2)]
+            rng, self.shaken[ulps] = np.random.default_rng([self.seed, 5]), []
+            for _ in range(2):
+                with contextlib.suppress(Exception):    # where the user's function does not reach
+                    self.shaken[ulps].append(self.at.shaken(rng, ulps))
         here, found = line.analytic()[0], np.zeros(len(self.at.gradients))
         for place in self.shaken[ulps]:
             with np.errstate(invalid="ignore"):
