@@ -606,8 +606,10 @@ def is_nan_beside(x):
 
 @pytest.mark.parametrize(("function", "does"), [(raises_beside, "raises ValueError: no"),
                                                 (is_nan_beside, "returns NaN")])
-@pytest.mark.parametrize(("gradient", "verdict"), [([7.0, 1.0], "cannot tell"), ([1.0, 1.0], "cannot tell"),
-                                                   ([1.0, 7.0], "wrong")])
+@pytest.mark.parametrize(
+    ("gradient", "verdict"),
+    [([7.0, 1.0], "cannot tell"), ([1.0, 1.0], "cannot tell"), ([1.0, 7.0], "wrong")],
+)
 def test_an_element_that_cannot_be_shifted_is_not_called_right(function, does, gradient, verdict):
     x = np.array([0.5, 1.5])
     report = tg.check_gradients(function, [x], backward=lambda x: np.array(gradient))

@@ -257,7 +257,7 @@ def hidden(comparison, at, position, total):
 
 
 def unreached(comparison):
-    """Return the elements that were looked at, next to which the function is not finite on either side."""
+    """Return the elements next to which the function is not finite, on either side."""
     return [index for index, finding in comparison.findings.items() if finding.slant is Slant.HIDDEN]
 
 
@@ -274,8 +274,8 @@ def why_not(entry, comparison, at):
         there = unreached(comparison)
         one = f"{list(there[0])}" if there and there[0] and len(there) < entry.size else ""
         return (
-            f"when {entry.name}{one} is shifted a little, the function {at.failure}: there is no difference "
-            "to compare with; choose a point with room around it"
+            f"when {entry.name}{one} is shifted a little, the function {at.failure}: there is no "
+            "difference to compare with; choose a point with room around it"
         )
     jumps = [index for index, finding in comparison.findings.items() if finding.jumps]
     if jumps or any(line.jumps for line in comparison.lines):
