@@ -48,6 +48,8 @@ def observed(problem, cotangents):
     faults.nondeterministic = unlike_itself(problem)
     if faults.nondeterministic:
         return None, faults
+    with contextlib.suppress(Exception):  # what is kept of the first call is of another point then
+        problem.observed(problem.moved, cotangents[0])
     calls, again = [], None
     for draw in cotangents:
         found, changed = problem.observed(problem.inputs, draw)
@@ -59,12 +61,12 @@ def observed(problem, cotangents):
                 if isinstance(found[a], np.ndarray) and isinstance(found[b], np.ndarray)
                 and np.may_share_memory(found[a], found[b])
             ]
-            again = [copied(g) for g in problem.observed(problem.inputs, draw)[0]]
+            again = [[copied(g) for g in problem.observed(problem.inputs, draw)[0]] for _ in range(2)]
     # A call that makes other numbers shows whether the arrays of former calls are used again.
     with contextlib.suppress(Exception):
         problem.observed([x * x.dtype.type(0.75) for x in problem.inputs], cotangents[-1])
     gradients = [kept for _, kept in calls]
-    compare_calls(problem, gradients[0], again, faults)
+    compare_calls(problem, gradients[0], *again, faults)
     for found, kept in calls:
         for name, g, copy in zip(problem.names, found, kept):
             if isinstance(g, np.ndarray) and differs(g, copy):
@@ -110,17 +112,18 @@ def blame_changes(problem, changed, faults):
             faults.add(target, Label.INPUTS_CHANGED, sentence)
 
 
-def compare_calls(problem, first, second, faults):
-    """Note gradients that a second call with the same arguments changes."""
-    for name, one, other in zip(problem.names, first, second):
-        if one is None or other is None or not differs(one, other):
+def compare_calls(problem, first, second, third, faults):
+    """Note gradients that further calls with the same arguments change."""
+    for name, *calls in zip(problem.names, first, second, third):
+        if any(one is None for one in calls) or not differs(calls[0], calls[1]):
             continue
-        one, other = np.asarray(one), np.asarray(other)
-        doubled = one.shape == other.shape and one.dtype.kind == "f" and np.allclose(other, 2 * one)
-        how = "twice as large" if doubled else "another one"
-        faults.add(name, Label.ACCUMULATED_TWICE if doubled else Label.STALE_BUFFER, (
-            f"called again with the same arguments, backward gives a gradient for {name} that is "
-            f"{how}: is it added to what an earlier call left? start from zeros in each call"
+        one, other, last = map(np.asarray, calls)
+        of_one_kind = one.shape == other.shape == last.shape and one.dtype.kind == "f"
+        grows = of_one_kind and np.allclose(last - other, other - one)
+        how = "is larger by the same amount each time" if grows else "is another one"
+        faults.add(name, Label.ACCUMULATED_TWICE if grows else Label.STALE_BUFFER, (
+            f"called again with the same arguments, backward gives a gradient for {name} that {how}: is "
+            "it added to what an earlier call left? start from zeros in each call"
         ))
 
 
