@@ -214,6 +214,60 @@ rng = np.random.default_rng(7)
 INPUTS = [rng.normal(size=(4, 3)), rng.normal(size=(3, 3)), rng.normal(size=(3, 2)), rng.normal(size=3)]
 '''
 
+# Two gates, words that follow each other, and samples of which some are not counted.
+SENTENCES = '''
+words = np.array([[0, 1, 2, 0, 3], [2, 2, 1, 3, 0]])
+counted = np.array([1, 0, 1, 1, 0, 1, 1])
+def forward(table, rate, u):
+    before, after = words[:, :-1], words[:, 1:]
+    r, q = 1 / (1 + np.exp(-rate)), 1 / (1 + np.exp(-2 * rate))
+    picked = table[before] * r + table[after] * q
+    pins = np.where(u > 0, u * r[0], -0.5 * u).mean()
+    return np.sum(np.sin(picked)) + pins + counted.sum() * rate[1] + np.sum(u * u * r[2] - rate[0])
+def backward(table, rate, u):
+    before, after = words[:, :-1], words[:, 1:]
+    r, q = 1 / (1 + np.exp(-rate)), 1 / (1 + np.exp(-2 * rate))
+    picked = table[before] * r + table[after] * q
+    d = np.cos(picked)
+    dtable = np.zeros_like(table)
+    np.add.at(dtable, before, d * r)
+    np.add.at(dtable, after, d * q)
+    one, other = np.zeros(3), np.zeros(3)
+    one += (d * table[before]).sum((0, 1))
+    other += (d * table[after]).sum((0, 1))
+    one[0] += np.sum(np.where(u > 0, u, 0)) / u.size
+    one[2] += np.sum(u * u)
+    drate = one * r * (1 - r) + 2 * other * q * (1 - q)
+    drate[0] -= u.size
+    drate[1] += counted.sum()
+    return dtable, drate, np.where(u > 0, r[0], -0.5) / u.size + 2 * u * r[2]
+rng = np.random.default_rng(8)
+INPUTS = [rng.normal(size=(4, 3)), rng.normal(size=3), rng.normal(size=(6, 3))]
+'''
+
+# For each class that comes too near, the right one is pushed away as well.
+NEAR = '''
+X, y = np.random.default_rng(9).normal(size=(5, 3)), [0, 2, 1, 1, 3]
+def forward(W):
+    loss = 0.0
+    for i in range(5):
+        scores = X[i] @ W
+        for j in range(4):
+            if j != y[i] and scores[j] - scores[y[i]] > -1:
+                loss = loss + scores[j] - scores[y[i]] + 1
+    return loss
+def backward(W):
+    dW = np.zeros_like(W)
+    for i in range(5):
+        scores = X[i] @ W
+        for j in range(4):
+            if j != y[i] and scores[j] - scores[y[i]] > -1:
+                dW[:, j] += X[i]
+                dW[:, y[i]] -= X[i]
+    return dW
+INPUTS = [0.4 * np.random.default_rng(10).normal(size=(3, 4))]
+'''
+
 # Model, what is right and what is written, the wrong inputs, what is wrong, and what the report says.
 CASES = [
     (GATED, ["    dz[np.arange(3), y] -= 1\n", ""], "x A B", Label.MISSING_TERM,
@@ -243,6 +297,19 @@ CASES = [
     (DECAY, ["d * gain\n    dz = scale * (draw - draw.mean(axis=0) - raw * (draw * raw).mean(axis=0))",
              "d * gain\n    dz = scale * (d - d.mean(axis=0) - raw * (d * raw).mean(axis=0))"],
      "x A", Label.MISSING_FACTOR, "draw"),
+    (SENTENCES, ["np.add.at(dtable, after, d * q)", "np.add.at(dtable, before, d * q)"], "table",
+     Label.SHIFTED, "after"),
+    (SENTENCES, ["q * (1 - q)", "r * (1 - r)"], "rate", Label.WRONG_FUNCTION, "q * (1 - q)"),
+    (SENTENCES, ["other += (d * table[after])", "other += (d * table[before])"], "rate",
+     Label.WRONG_FUNCTION, "after in the place of before"),
+    (SENTENCES, ["one += (d * table[before])", "one += (d * table[after])",
+                 "other += (d * table[after])", "other += (d * table[before])"], "rate",
+     Label.PERMUTED, "in the place of"),
+    (SENTENCES, ["drate[1] += counted.sum()", "drate[1] += len(counted)"], "rate",
+     Label.MASK_FORGOTTEN, "in the place of len(counted)"),
+    (SENTENCES, ["-0.5) / u.size", "-0.5) / len(u)"], "u", Label.AVERAGED, ""),
+    (NEAR, ["                dW[:, y[i]] -= X[i]\n", "        dW[:, y[i]] -= X[i]\n"], "W",
+     Label.MISSING_TERM, "dW[:, y[i]] -= X[i]"),
     (GRADES, ["if grade[i] > grade[j]", "if grade[i] >= grade[j]"], "s", Label.MASK_NOT_STRICT,
      "grade[i] > grade[j] in the place of"),
     (GRADES, ["if grade[i] > grade[j]", "if grade[i] < grade[j]"], "s", Label.MASK_FROM_WRONG_TENSOR,
@@ -270,7 +337,7 @@ def without_rules(monkeypatch, source, edits):
     return report_on(source, edits, "model")
 
 
-@pytest.mark.parametrize("source", [GATED, EDGES, CHAIN, STEPS, ROUNDS, GRADES, ORBIT, DECAY])
+@pytest.mark.parametrize("source", [GATED, EDGES, CHAIN, STEPS, ROUNDS, GRADES, ORBIT, DECAY, SENTENCES, NEAR])
 def test_right_models_are_right(source):
     report = report_on(source, [], "model")
     assert report.ok, report

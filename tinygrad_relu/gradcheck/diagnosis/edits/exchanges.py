@@ -4,9 +4,10 @@ import ast
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.edits.algebra import apart, grown, is_one_factor_more
+from tinygrad_relu.gradcheck.diagnosis.edits.algebra import SUMS, apart, grown, is_one_factor_more
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import EXCHANGE, EXPRESSION, Edit, together
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES
+from tinygrad_relu.gradcheck.diagnosis.edits.insertions import factors_of
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import exchanged, is_count, is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.operators import in_comparison, is_squared_in_slope
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, fresh, root
@@ -94,6 +95,8 @@ def exchange_means(text, place, one):
     if in_comparison(place) or is_mask_like(place.value):
         stopped = is_stopped(place.value, one.value)
         return Label.MASK_FORGOTTEN if stopped else Label.MASK_FROM_WRONG_TENSOR
+    if text.is_copy(place):
+        return Label.WRONG_FUNCTION
     found = by_what_is_kept(text, place, one) or by_whole_numbers(place, one) or by_text(text, place, one)
     return found or by_values(text, place, one) or Label.WRONG_FUNCTION
 
@@ -108,11 +111,14 @@ def by_what_is_kept(text, place, one):
 def by_whole_numbers(place, one):
     """Return what it means where both are indices or counts, or None if they are not."""
     if place.is_key or (is_index(place.value) and is_index(one.value)):
-        return Label.SHIFTED if is_moved(*apart(place.node, one.node)) else Label.PERMUTED
+        moved = is_moved(*apart(place.node, one.node)) or overlap(place.value, one.value)
+        return Label.SHIFTED if moved else Label.PERMUTED
     if is_whole(place.value):
         if ast.unparse(place.node) in {ast.unparse(node) for node in ast.walk(one.node)}:
             return Label.SHIFTED  # where the elements of a strided array lie
         counts = is_count(one.value, one.node) or is_total(one.value)
+        if counts and called(one.node) == "sum" and isinstance(getattr(place.parent, "op", None), SUMS):
+            return Label.MASK_FORGOTTEN  # all are counted, and not those alone that are meant
         return Label.AVERAGED if counts else Label.WRONG_FUNCTION
     return None
 
@@ -121,6 +127,8 @@ def by_text(text, place, one):
     """Return what it means as far as the text shows it: by where things come from, or None."""
     if one.text == target_of(place.statement):
         return Label.STALE_BUFFER
+    if is_in_own_slope(place):
+        return Label.WRONG_FUNCTION
     bent = isinstance(place.node, ast.Call) and called(place.node) in ("maximum", "minimum", "clip")
     if bent and any(isinstance(node, ast.Compare) for node in ast.walk(one.node)):
         return Label.MASK_FROM_WRONG_TENSOR
@@ -163,7 +171,8 @@ def is_another_round(text, place, other):
     """Tell whether another element is taken of a container that was filled round by round."""
     own = place.node
     if isinstance(own, ast.Subscript) and isinstance(other, ast.Subscript):
-        return root(own) == root(other) and text.is_filled(own.value)
+        named = isinstance(getattr(own.slice, "value", None), str)
+        return root(own) == root(other) and text.is_filled(own.value) and not named
     return place.is_subscript and is_whole(place.value) and text.is_filled(place.parent.value)
 
 
@@ -171,6 +180,29 @@ def is_moved(own, other):
     """Tell whether one index is another one with something added, or taken off."""
     sums = ((a, b) for a, b in ((own, other), (other, own)) if isinstance(a, ast.BinOp))
     return any(isinstance(a.op, (ast.Add, ast.Sub)) and ast.dump(a.left) == ast.dump(b) for a, b in sums)
+
+
+def overlap(one, other):
+    """Tell whether an array is another one moved along by one place, but for what is at the ends."""
+    one, other = np.asarray(one), np.asarray(other)
+    if one.shape != other.shape or np.array_equal(one, other):
+        return False
+    pairs = (
+        (np.moveaxis(a, axis, 0)[1:], np.moveaxis(b, axis, 0)[:-1])
+        for axis in range(one.ndim) if one.shape[axis] > 2 for a, b in ((one, other), (other, one))
+    )
+    return any(np.array_equal(a, b) for a, b in pairs)
+
+
+def is_in_own_slope(place):
+    """Tell whether something is a factor, or taken from 1, in a product such as ``a * (1 - a)``."""
+    written = ast.unparse(place.node)
+    for here in place.way_up():
+        if isinstance(here.node, ast.BinOp) and isinstance(here.node.op, ast.Mult):
+            factors = {*map(ast.unparse, factors_of(here.node))}
+            if written in factors and factors & {f"1 - {written}", f"1.0 - {written}"}:
+                return True
+    return False
 
 
 def target_of(statement):

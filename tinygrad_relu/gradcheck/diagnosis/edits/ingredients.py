@@ -8,7 +8,8 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.derivatives import derivatives
 from tinygrad_relu.gradcheck.diagnosis.edits.forwards import expressions
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import call, called, fresh, name, number, of_module
+from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_mask
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import attribute, call, called, fresh, name, number, of_module
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_value, is_whole
 
 # Longer expressions are nothing that was merely forgotten.
@@ -121,6 +122,9 @@ def counts(text):
     for key in text.program.arguments:
         if is_array(text.names.get(key)) and text.names[key].ndim:
             yield call(name("len"), name(key))
+    for place in text.places:
+        if isinstance(place.node, ast.Name) and is_mask(place.value):
+            yield call(attribute(name("np"), "sum"), place.node)
 
 
 def masks(text):
@@ -136,7 +140,8 @@ def worked_out(node, text):
     """Return what an expression of the forward comes to with the names of a backward, or None."""
     names = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
     there = {*text.names, *text.program.globals, *vars(builtins)}
-    if not names <= there or (names and not names & {*text.names}):
+    data = any(key in text.names or is_array(text.program.globals.get(key)) for key in names)
+    if not names <= there or (names and not data):
         return None
     whole = ast.fix_missing_locations(ast.Expression(fresh(node)))
     try:

@@ -48,22 +48,31 @@ def insertions(text, place, found):
             def means(one=one):
                 return insertion_means(text, place, one)
 
+            def divided(one=one):
+                averaged = is_number(one.node) and one.value > 2 and one.value in shape
+                return Label.AVERAGED if averaged else insertion_means(text, place, one)
+
             yield Edit(means, cost, place, ast.BinOp(node, ast.Mult(), operand))
             # What divides by one of its own factors lacks nothing: that one does not belong.
             own_factor = one.text in map(ast.unparse, factors_of(node))
             if not is_mask(one.value) and np.all(one.value) and not own_factor:
-                yield Edit(means, cost + 0.1, place, ast.BinOp(node, ast.Div(), operand))
+                yield Edit(divided, cost + 0.1, place, ast.BinOp(node, ast.Div(), operand))
         # ``x - (x - y)`` is an exchange of x for y.
         exchange = isinstance(one.node, ast.BinOp) and isinstance(one.node.op, (ast.Add, ast.Sub)) and (
             ast.unparse(node) in map(ast.unparse, (one.node.left, one.node.right))
         )
-        if operand is not None and not in_sum and not exchange and is_float(one.value):
+        term = is_float(one.value) and not is_number(one.node)
+        if operand is not None and not in_sum and not exchange and term:
             for operator in (ast.Add(), ast.Sub()):
                 label = term_means(place, one, isinstance(operator, ast.Sub))
                 yield Edit(label, cost + 0.05, place, ast.BinOp(node, operator, operand))
         if np.ndim(one.value) == 2 and len({*np.shape(one.value)}) == 1:
             for product in with_a_matrix(node, shape, one):
                 yield Edit(Label.MISSING_FACTOR, cost, place, product)
+    if is_float(own) and not in_sum and not is_number(node) and not is_empty(node):
+        for operator in (ast.Sub(), ast.Add()):
+            label = one_means(place)
+            yield Edit(label, OPERAND, place, ast.BinOp(node, operator, number(1)))
     for axis in range(len(shape)):
         total = call(attribute(node, "sum"), axis=number(axis), keepdims=number(True))
         yield Edit(Label.MISSING_FACTOR, LONG_OPERAND, place, ast.BinOp(node, ast.Div(), total))
@@ -120,6 +129,14 @@ def term_means(place, one, taken_away):
     if ast.unparse(place.node) == one.text and taken_away:
         return Label.EXTRA_TERM  # 0 in its place
     return Label.MISSING_FACTOR if doubled or place.is_given_to({"exp"}) else Label.MISSING_TERM
+
+
+def one_means(place):
+    """Return what it means that 1 is neither added nor taken off."""
+    if in_comparison(place):
+        return Label.MASK_FROM_WRONG_TENSOR
+    in_power = is_beside(place, ast.Pow) and place.field == "right"
+    return Label.WRONG_FUNCTION if in_power else Label.MISSING_TERM
 
 
 def with_a_matrix(node, shape, one):

@@ -205,11 +205,16 @@ def of_numbers(text, place):
         if is_exponent_of_whole(text, place):
             return  # such numbers have no end
         for other in dict.fromkeys((x + 1, x - 1, -x, 2 * x, x / 2, *NUMBERS)):
-            if other != x and not (other < 0 and isinstance(place.parent, ast.UnaryOp)):
+            if other != x and not (other < 0 and is_minus(place.parent)):
                 nothing = other == 0 and isinstance(place.parent, ast.BinOp)
                 far = other not in (x + 1, x - 1, -x, 2 * x, x / 2, 1, 0)
                 cost = TOKEN - 0.2 * is_triangle(place.parent) + 0.3 * nothing + FAR_COST * far
                 yield Edit(lambda other=other: of_number(text, place, other), cost, place, number(other))
+
+
+def is_minus(node):
+    """Tell whether an expression has a minus in front."""
+    return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
 
 
 def is_exponent_of_whole(text, place):
@@ -311,8 +316,12 @@ def index_means(text, place):
     if here is None and isinstance(place.parent, ast.BinOp):
         if isinstance(place.parent.op, ast.Pow):
             return Label.WRONG_FUNCTION
-        if isinstance(place.parent.op, ast.Div):
-            return Label.AVERAGED
+        around = [one.parent for one in place.way_up() if is_whole(one.value)]
+        if isinstance(place.parent.op, ast.Div) or (
+            isinstance(place.parent.op, ast.Mult)
+            and all(isinstance(one, (ast.BinOp, ast.Assign)) for one in around)
+        ):
+            return Label.AVERAGED  # a number of elements
     if here is None or not here.around.is_read:
         return Label.SHIFTED
     read = text.at(here.parent.value).value

@@ -11,8 +11,10 @@ from tinygrad_relu.gradcheck.diagnosis.edits.syntax import attribute, call, call
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_float
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
-# So far a statement is moved.
-FARTHEST = 8
+# So far a statement is moved, and so deep.
+FARTHEST, DEEPEST = 8, 3
+#: Statements with none within them.
+SIMPLE = (ast.Assign, ast.AugAssign)
 
 
 @dataclass(eq=False)
@@ -67,6 +69,8 @@ def of_statements(text):
             if not isinstance(statement, (ast.Return, ast.FunctionDef)) and not is_text(statement):
                 yield from of_statement(text, Body(parent, field, k, k + 1, row), statement)
                 yield from elsewhere(parent, field, row, k)
+                yield from crossed(parent, field, row, k)
+                yield from farther_in(parent, field, row, k)
 
 
 def turn_sine(node):
@@ -190,6 +194,42 @@ def added_at(target, function, value):
     """Return the call of ``np.add.at`` for a part of an array."""
     at = attribute(attribute(name("np"), function), "at")
     return ast.Expr(call(at, fresh(target.value), fresh(target.slice), value))
+
+
+def crossed(parent, field, row, k):
+    """Yield a row in which two neighbours give each other's value to their targets."""
+    for j in (k + 1, k + 2):
+        if j < len(row) and isinstance(row[k], SIMPLE) and isinstance(row[j], SIMPLE):
+            one, other = copy.copy(row[k]), copy.copy(row[j])
+            one.value, other.value = other.value, one.value
+            new = [one, *row[k + 1:j], other]
+            yield Edit(Label.PERMUTED, TOKEN + 0.3, Body(parent, field, k, j + 1, row), new)
+
+
+def farther_in(parent, field, row, k):
+    """Yield a row with a statement at the end of what is done in the loops and cases beside it."""
+    statement = row[k]
+    for j in (k - 1, k + 1):
+        if isinstance(statement, SIMPLE) and 0 <= j < len(row) and isinstance(row[j], (ast.For, ast.If)):
+            for depth in range(1, DEEPEST + 1):
+                around, label = with_inside(row[j], statement, depth)
+                if around is not None:
+                    body = Body(parent, field, min(j, k), max(j, k) + 1, row)
+                    yield Edit(label, CALL + 0.01 * depth, body, [around])
+
+
+def with_inside(block, statement, depth):
+    """Return a block with a statement at the end of the block at a depth in it, and what that means."""
+    whole = copy.deepcopy(block)
+    inner, label = whole, Label.STALE_BUFFER
+    for _ in range(depth - 1):
+        inner = inner.body[-1]
+        if not isinstance(inner, (ast.For, ast.If)):
+            return None, label
+    if isinstance(statement, ast.AugAssign):
+        label = Label.MASK_FORGOTTEN if isinstance(block, ast.If) else Label.MISSING_TERM
+    inner.body = [*inner.body, statement]
+    return whole, label
 
 
 def elsewhere(parent, field, row, k):

@@ -150,6 +150,17 @@ class Text:
             for node in ast.walk(self.program.tree)
         )
 
+    def is_copy(self, place):
+        """Tell whether the statement of a place gives its target just what another one gives another."""
+        whole = getattr(place.statement, "value", None)
+        if not isinstance(whole, (ast.BinOp, ast.Call)):
+            return False
+        same = [
+            node for node in ast.walk(self.program.tree)
+            if isinstance(node, (ast.Assign, ast.AugAssign)) and ast.dump(node.value) == ast.dump(whole)
+        ]
+        return len(same) > 1
+
     def is_filled(self, node):
         """Tell whether an expression is a container that was filled bit by bit, such as by a loop."""
         place, key = self.by_node.get(id(node)), getattr(node, "id", None)

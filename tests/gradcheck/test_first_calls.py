@@ -1,0 +1,170 @@
+"""What a backward keeps of the first call of all, and what others keep with good reason."""
+
+import functools
+
+import numpy as np
+import pytest
+
+from tinygrad_relu.gradcheck import check_gradients
+from tinygrad_relu.gradcheck.diagnosis import Label
+from tinygrad_relu.gradcheck.diagnosis.reach import Snapshot
+
+RNG = np.random.default_rng(0)
+X, W = RNG.normal(size=(8, 3)), RNG.normal(size=(3, 4))
+
+
+def loss(x, w):
+    return np.sum(np.maximum(x @ w, 0) ** 2)
+
+
+def backward_with(mask, x, w):
+    """Return the gradients, with the mask of ReLU that ``mask(z)`` gives."""
+    z = x @ w
+    d = 2 * z * mask(z)
+    return d @ w.T, x.T @ d
+
+
+def in_a_dict():
+    state = {}
+    return lambda x, w: backward_with(lambda z: state.setdefault("mask", z > 0), x, w)
+
+
+def in_a_class():
+    class Layer:
+        mask = None
+
+    def mask(z):
+        if Layer.mask is None:
+            Layer.mask = z > 0
+        return Layer.mask
+
+    return functools.partial(backward_with, mask)
+
+
+def in_a_slot():
+    class Layer:
+        __slots__ = ("mask",)
+
+        def backward(self, x, w):
+            if not hasattr(self, "mask"):
+                self.mask = x @ w > 0
+            return backward_with(lambda z: self.mask, x, w)
+
+    return Layer().backward
+
+
+def in_a_name_around():
+    kept = None
+
+    def mask(z):
+        nonlocal kept
+        kept = z > 0 if kept is None else kept
+        return kept
+
+    return lambda x, w: backward_with(mask, x, w)
+
+
+def in_a_global_name():
+    names = {"backward_with": backward_with}
+    exec(
+        "def mask(z):\n"
+        "    global kept\n"
+        "    if 'kept' not in globals():\n"
+        "        kept = z > 0\n"
+        "    return kept\n"
+        "def backward(x, w):\n"
+        "    return backward_with(mask, x, w)\n",
+        names,
+    )
+    return names["backward"]
+
+
+def in_an_attribute_of_itself():
+    def backward(x, w):
+        if not hasattr(backward, "mask"):
+            backward.mask = x @ w > 0
+        return backward_with(lambda z: backward.mask, x, w)
+
+    return backward
+
+
+def in_an_array():
+    mask, made = np.zeros((8, 4)), [False]
+
+    def backward(x, w):
+        if not made[0]:
+            mask[...] = x @ w > 0
+            made[0] = True
+        return backward_with(lambda z: mask, x, w)
+
+    return backward
+
+
+@pytest.mark.parametrize("keeping", [
+    in_a_dict, in_a_class, in_a_slot, in_a_name_around, in_a_global_name, in_an_attribute_of_itself,
+    in_an_array,
+])
+def test_what_is_kept_of_the_first_call_is_wrong_wherever_it_is_kept(keeping):
+    report = check_gradients(loss, {"x": X, "w": W}, backward=keeping())
+    for entry in report.inputs:
+        first = entry.explanations[0]
+        assert not entry.ok and first.label is Label.STALE_BUFFER, report
+        assert "right in the first call of all" in first.claim
+
+
+def test_what_the_forward_keeps_of_its_first_call_for_the_backward_is_wrong():
+    kept = {}
+
+    def forward(x, w):
+        kept.setdefault("z", x @ w)
+        return loss(x, w)
+
+    report = check_gradients(forward, [X, W], backward=lambda x, w: backward_with(lambda z: kept["z"] > 0, x, w))
+    assert [entry.label for entry in report.inputs] == 2 * [Label.STALE_BUFFER]
+
+
+def test_a_gradient_that_grows_from_the_first_call_on_is_accumulated():
+    total = np.zeros_like(W)
+
+    def backward(x, w):
+        dx, dw = backward_with(lambda z: z > 0, x, w)
+        total[...] += dw
+        return dx, total.copy()
+
+    report = check_gradients(loss, {"x": X, "w": W}, backward=backward)
+    assert report["x"].ok and report["w"].label is Label.ACCUMULATED_TWICE
+
+
+def test_what_is_kept_for_the_same_inputs_is_right():
+    @functools.lru_cache
+    def made(raw):
+        return np.frombuffer(raw).reshape(8, 4) > 0
+
+    def backward(x, w):
+        return backward_with(lambda z: made(z.tobytes()), x, w)
+
+    assert check_gradients(loss, [X, W], backward=backward).ok
+
+
+def test_a_function_that_is_defined_nowhere_else_is_checked():
+    def forward(x):
+        if not (np.abs(x - 2) < 1e-2).all():
+            raise ValueError("out of range")
+        return np.sum(x ** 2)
+
+    assert check_gradients(forward, [np.full(3, 2.0)], backward=lambda x: 2 * x).ok
+    assert not check_gradients(forward, [np.full(3, 2.0)], backward=lambda x: 3 * x).ok
+
+
+def test_a_snapshot_puts_back_what_is_changed_and_what_is_new():
+    state, row = {"a": 1}, [np.zeros(2)]
+
+    def change():
+        state["a"], state["b"] = 2, 3
+        row[0][0] = 5
+        row.append(4)
+
+    before = Snapshot([change])
+    change()
+    before.put_back()
+    assert state == {"a": 1} and len(row) == 1 and not row[0].any()
