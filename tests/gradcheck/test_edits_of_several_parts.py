@@ -337,7 +337,9 @@ def without_rules(monkeypatch, source, edits):
     return report_on(source, edits, "model")
 
 
-@pytest.mark.parametrize("source", [GATED, EDGES, CHAIN, STEPS, ROUNDS, GRADES, ORBIT, DECAY, SENTENCES, NEAR])
+@pytest.mark.parametrize(
+    "source", [GATED, EDGES, CHAIN, STEPS, ROUNDS, GRADES, ORBIT, DECAY, SENTENCES, NEAR]
+)
 def test_right_models_are_right(source):
     report = report_on(source, [], "model")
     assert report.ok, report

@@ -119,7 +119,10 @@ def test_what_the_forward_keeps_of_its_first_call_for_the_backward_is_wrong():
         kept.setdefault("z", x @ w)
         return loss(x, w)
 
-    report = check_gradients(forward, [X, W], backward=lambda x, w: backward_with(lambda z: kept["z"] > 0, x, w))
+    def backward(x, w):
+        return backward_with(lambda z: kept["z"] > 0, x, w)
+
+    report = check_gradients(forward, [X, W], backward=backward)
     assert [entry.label for entry in report.inputs] == 2 * [Label.STALE_BUFFER]
 
 

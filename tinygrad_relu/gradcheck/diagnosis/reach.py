@@ -61,7 +61,8 @@ class Snapshot:
             (cell, cell.cell_contents) for x in users for cell in x.__closure__ or () if is_filled(cell)
         ]
         self.globals = [
-            (x.__globals__, name, x.__globals__.get(name, self)) for x in users for name in written_names(x)
+            (x.__globals__, name, x.__globals__.get(name, self))
+            for x in users for name in written_names(x)
         ]
 
     def put_back(self):

@@ -9,7 +9,15 @@ import numpy as np
 from tinygrad_relu.gradcheck.diagnosis.edits.derivatives import derivatives
 from tinygrad_relu.gradcheck.diagnosis.edits.forwards import expressions
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_mask
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import attribute, call, called, fresh, name, number, of_module
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
+    attribute,
+    call,
+    called,
+    fresh,
+    name,
+    number,
+    of_module,
+)
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_value, is_whole
 
 # Longer expressions are nothing that was merely forgotten.
