@@ -43,9 +43,9 @@ def grown(own, other, text):
             # What a step of a descent makes of a weight is that weight later.
             stepped = isinstance(own, ast.Name) and all(inverse for inverse, _ in more)
             return Label.STALE_BUFFER if stepped else Label.MISSING_TERM
-        if kinds is SUMS and not isinstance(own, ast.Name):
+        if kinds is SUMS:
             return Label.EXTRA_TERM
-        if fewer or (isinstance(own, ast.Name) and len(more) > 1):
+        if fewer or (len(more) > 1 and isinstance(own, ast.Name)):
             return Label.WRONG_FUNCTION
         return of_factors([operand for _, operand in more], text)
     return activated

@@ -37,6 +37,7 @@ DROPPED = {
     "sum": Label.SUMMED, "mean": Label.SUMMED, "argsort": Label.PERMUTED, "sort": Label.PERMUTED,
     "flip": Label.PERMUTED, "cumsum": Label.SUMMED, "sqrt": Label.WRONG_FUNCTION,
     "ones_like": Label.MISSING_FACTOR, "zeros_like": Label.MISSING_TERM,
+    "swapaxes": Label.TRANSPOSED, "transpose": Label.TRANSPOSED,
 }
 
 
@@ -112,8 +113,9 @@ def with_functions(text, place):
         total = call(attribute(name("np"), "cumsum"), back, axis=number(-1))
         yield Edit(Label.MISSING_TERM, LONG_OPERAND, place, ast.Subscript(total, turn, ast.Load()))
     for function in text.functions.values():
-        rule = called(function) == "sign" or is_squared_in_slope(place)
+        rule = called(function) in ("sign", "abs") or is_squared_in_slope(place)
         label = Label.WRONG_FUNCTION if rule else Label.PRE_ACTIVATION
+        label = Label.MISSING_TERM if called(function) == "cumsum" else label
         yield Edit(label, LONG_OPERAND, place, call(fresh(function), place.node))
 
 
@@ -152,7 +154,9 @@ def of_axes(_, place):
         pairs = [(0, 1)] if value.ndim > 2 else []
         for axis, wide in itertools.product((*range(value.ndim), *pairs), (True, False)):
             total = call(attribute(node, "sum"), axis=number(axis), keepdims=number(wide))
-            yield Edit(Label.NOT_SUMMED, CALL + 0.2, place, total)
+            part = isinstance(place.parent, ast.Subscript) and place.field == "value"
+            label = Label.MISSING_TERM if part else Label.NOT_SUMMED
+            yield Edit(label, CALL + 0.2, place, total)
 
 
 def of_subscripts(_, place):
@@ -171,8 +175,9 @@ def of_subscripts(_, place):
                 rows = [*parts[:k], other, *parts[k + 1:]]
                 kept = k < len(parts) - 1 or {*other} == {*part}
                 subscripts = f"{','.join(rows[:-1])}->{rows[-1]}"
-                label = Label.TRANSPOSED if kept else Label.SUMMED
-                yield Edit(label, TOKEN, place, ast.Constant(subscripts))
+                # Letters are what they are called: what is left in the result is what is meant.
+                label, cost = (Label.TRANSPOSED, TOKEN) if kept else (Label.SUMMED, TOKEN - 0.01)
+                yield Edit(label, cost, place, ast.Constant(subscripts))
 
 
 def letters_exchanged(text, a, b):
@@ -205,9 +210,10 @@ def of_slices(text, place):
     for x in (None, number(1), number(-1)):
         others += [(x, upper, step), (lower, x, step)]
     if lower and not upper:
-        others.append((None, ast.UnaryOp(ast.USub(), lower), step))
-    if upper and not lower and isinstance(upper, ast.UnaryOp):
-        others.append((upper.operand, None, step))
+        others += [(None, ast.UnaryOp(ast.USub(), lower), step), (None, lower, step)]
+    if upper and not lower:
+        turned = upper.operand if isinstance(upper, ast.UnaryOp) else upper
+        others.append((turned, None, step))
     if lower is None and upper is not None and step is None:
         for first in ("1", *text.whole_names):
             others.append((ast.parse(first, mode="eval").body, None, None))
@@ -216,5 +222,7 @@ def of_slices(text, place):
             ))
     for a, b, c in others:
         if (a, b, c) != (lower, upper, step):
-            label = Label.SHIFTED if c is step else Label.PERMUTED
+            # The other one of two halves has not moved: it is another piece.
+            half = isinstance(lower or upper, ast.Name) and (a, b) == (upper, lower)
+            label = Label.SHIFTED if c is step and not half else Label.PERMUTED
             yield Edit(label, TOKEN, place, ast.Slice(a, b, c))

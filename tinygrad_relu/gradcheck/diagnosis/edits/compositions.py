@@ -96,12 +96,20 @@ def composed(text, place, kind, node, row):
     taken = kind == "less"
     named = (text.names.get(getattr(part, "id", None)) for part in ast.walk(node))
     stops = any(isinstance(part, ast.Compare) for part in ast.walk(node)) or any(map(is_mask, named))
+    # What is stopped was there: it is what stands there itself, or was counted for all.
+    stops = stops and (contains(node, place.node) or is_counted(one.value))
     new = ast.BinOp(place.node, ast.Sub() if taken else ast.Add(), node)
 
     def means():
         return Label.MASK_FORGOTTEN if stops else term_means(place, one, taken)
 
     return Edit(means, LONG_OPERAND + TWO_COST, place, new)
+
+
+def is_counted(values):
+    """Tell whether values are 0, and one half or one or more of them."""
+    some = {float(x) for x in np.abs(values).ravel()} - {0.0}
+    return len(some) == 1 and (2 * some.pop()).is_integer()
 
 
 def contains(node, part):

@@ -1,6 +1,7 @@
 """Edits that put an ingredient in the place of something else."""
 
 import ast
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,12 +11,14 @@ from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES
 from tinygrad_relu.gradcheck.diagnosis.edits.insertions import factors_of
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import exchanged, is_count, is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.operators import in_comparison, is_squared_in_slope
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, fresh, root
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, fresh, root, target_of
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_value, is_whole
 from tinygrad_relu.gradcheck.diagnosis.indices import is_index
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.relations import Relation
 
+#: Functions that are of another kind beyond some limit.
+BENDS = ("where", "maximum", "minimum", "max", "min", "clip")
 # What is added for a name that had better be given another value where it gets its own.
 DEFINED_COST = 0.1
 
@@ -63,8 +66,10 @@ def renamings(text, places, found):
             groups.setdefault((id(place.statement), place.node.id), []).append(place)
     names = [one for one in found if isinstance(one.node, ast.Name)]
     for group in groups.values():
-        if len(group) > 1:
-            yield from map(together, zip(*(exchanges(text, place, names) for place in group)))
+        for row in zip(*(exchanges(text, place, names) for place in group)) if len(group) > 1 else ():
+            several = together(row)
+            slope = any(is_in_own_slope(place) or is_squared_in_slope(place) for place in group)
+            yield replace(several, label=Label.WRONG_FUNCTION) if slope else several
 
 
 def fits(own, other):
@@ -95,8 +100,13 @@ def exchange_means(text, place, one):
     if in_comparison(place) or is_mask_like(place.value):
         stopped = is_stopped(place.value, one.value)
         return Label.MASK_FORGOTTEN if stopped else Label.MASK_FROM_WRONG_TENSOR
+    if is_mask(place.value) and is_mask(one.value):
+        return Label.MASK_FROM_WRONG_TENSOR
     if text.is_copy(place):
         return Label.WRONG_FUNCTION
+    keys = [getattr(node, "slice", node if place.is_key else None) for node in (place.node, one.node)]
+    if all(keys) and is_mirrored(*keys):
+        return Label.PERMUTED
     found = by_what_is_kept(text, place, one) or by_whole_numbers(place, one) or by_text(text, place, one)
     return found or by_values(text, place, one) or Label.WRONG_FUNCTION
 
@@ -127,8 +137,6 @@ def by_text(text, place, one):
     """Return what it means as far as the text shows it: by where things come from, or None."""
     if one.text == target_of(place.statement):
         return Label.STALE_BUFFER
-    if is_in_own_slope(place):
-        return Label.WRONG_FUNCTION
     bent = isinstance(place.node, ast.Call) and called(place.node) in ("maximum", "minimum", "clip")
     if bent and any(isinstance(node, ast.Compare) for node in ast.walk(one.node)):
         return Label.MASK_FROM_WRONG_TENSOR
@@ -142,12 +150,13 @@ def by_text(text, place, one):
 def by_values(text, place, one):
     """Return what it means by the values of both, and by what the forward makes of them; or None."""
     own, other = np.asarray(place.value), np.asarray(one.value)
-    if is_mask(own) and is_mask(other):
-        return Label.MASK_FROM_WRONG_TENSOR
+    comparable = own.size > 1 and own.dtype.kind == other.dtype.kind == "f"
+    activated = comparable and text.meanings.related(own, other) is Relation.ACTIVATION
+    if comparable and not activated and exchanged(own, other) is Label.MASK_FORGOTTEN:
+        return Label.MASK_FORGOTTEN
     if is_one_factor_more(place.node, one.node, text):
         return Label.MISSING_FACTOR
-    comparable = own.size > 1 and own.dtype.kind == other.dtype.kind == "f"
-    if comparable and text.meanings.related(own, other) is Relation.ACTIVATION:
+    if activated:
         if is_squared_in_slope(place):
             return Label.WRONG_FUNCTION
         stopped = not isinstance(place.node, LEAVES) and np.array_equal(np.maximum(own, 0), other)
@@ -158,12 +167,17 @@ def by_values(text, place, one):
     if found is None and not isinstance(place.node, LEAVES) and is_apart_by_a_number(own, other):
         return Label.MISSING_TERM
     found = found or text.meanings.of_exchange(place, own, other) or grown(place.node, one.node, text)
-    kept = isinstance(one.node, ast.Subscript) and text.is_filled(one.node.value)
+    kept = isinstance(one.node, ast.Subscript) and not is_name(one.node.slice) and (
+        text.is_filled(one.node.value)
+    )
     if found is None and kept and isinstance(place.node, ast.Name):
         return Label.STALE_BUFFER  # that of another round
     within = isinstance(place.parent, ast.Call) and isinstance(place.parent.func, ast.Name)
     if found is None and comparable and not within and text.meanings.is_factor(own, other):
         return Label.MISSING_FACTOR
+    bent = text.definitions.get(getattr(one.node, "id", None), one.node)
+    if found is None and is_bent(place.node, bent):
+        return Label.MASK_FORGOTTEN
     return found
 
 
@@ -171,9 +185,24 @@ def is_another_round(text, place, other):
     """Tell whether another element is taken of a container that was filled round by round."""
     own = place.node
     if isinstance(own, ast.Subscript) and isinstance(other, ast.Subscript):
-        named = isinstance(getattr(own.slice, "value", None), str)
-        return root(own) == root(other) and text.is_filled(own.value) and not named
+        if is_name(own.slice) or is_mirrored(own.slice, other.slice):
+            return False
+        return root(own) == root(other) and text.is_filled(own.value)
     return place.is_subscript and is_whole(place.value) and text.is_filled(place.parent.value)
+
+
+def is_name(key):
+    """Tell whether an index is the name of an entry."""
+    return isinstance(getattr(key, "value", None), str)
+
+
+def is_mirrored(own, other):
+    """Tell whether one index counts from the other end: ``n - 1 - k`` for ``k``, and the converse."""
+    keys = [key.elts if isinstance(key, ast.Tuple) else [key] for key in (own, other)]
+    return len(keys[0]) == len(keys[1]) and any(
+        isinstance(a, ast.BinOp) and isinstance(a.op, ast.Sub) and ast.dump(a.right) == ast.dump(b)
+        for pair in zip(*keys) for a, b in (pair, pair[::-1])
+    )
 
 
 def is_moved(own, other):
@@ -205,17 +234,18 @@ def is_in_own_slope(place):
     return False
 
 
-def target_of(statement):
-    """Return the text of what a statement gives a value, or None."""
-    targets = getattr(statement, "targets", [getattr(statement, "target", None)])
-    return ast.unparse(targets[0]) if targets[0] is not None else None
-
-
 def is_stopped(own, other):
     """Tell whether an array is another one with some of its elements made 0."""
     if not is_array(own) or np.shape(own) != np.shape(other) or own.dtype.kind == "b":
         return False
     return bool((other == 0).any() and (own != 0).all() and not ((other > 0) & (own <= 0)).any())
+
+
+def is_bent(own, other):
+    """Tell whether an expression is another one, held at a limit or other beyond it."""
+    if not isinstance(other, ast.Call) or called(other) not in BENDS:
+        return False
+    return ast.unparse(own) in map(ast.unparse, other.args)
 
 
 def is_limited(own, other):

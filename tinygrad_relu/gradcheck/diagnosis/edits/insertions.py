@@ -46,10 +46,11 @@ def insertions(text, place, found):
         operand = beside(one, shape)
         if operand is not None and not in_product and not is_empty(node):
             def means(one=one):
-                return insertion_means(text, place, one)
+                averaged = is_one_over_a_size(text, one.value)
+                return Label.AVERAGED if averaged else insertion_means(text, place, one)
 
             def divided(one=one):
-                averaged = is_number(one.node) and one.value > 2 and one.value in shape
+                averaged = is_number(one.node) and one.value in text.sizes
                 return Label.AVERAGED if averaged else insertion_means(text, place, one)
 
             yield Edit(means, cost, place, ast.BinOp(node, ast.Mult(), operand))
@@ -84,6 +85,8 @@ def insertion_means(text, place, one):
         return Label.MASK_FORGOTTEN if is_mask(one.value) else Label.MASK_FROM_WRONG_TENSOR
     if is_beside(place, ast.Pow) and place.field == "right":
         return Label.WRONG_FUNCTION
+    if is_beside(place, ast.Sub) and place.field == "right" and is_number(place.parent.left):
+        return Label.WRONG_FUNCTION  # what is taken from 1, as in slopes
     within = is_beside(place, (ast.Add, ast.Sub)) or isinstance(place.parent, ast.Call)
     if ast.unparse(place.node) == one.text and within:
         return Label.WRONG_FUNCTION  # its square
@@ -123,7 +126,8 @@ def term_means(place, one, taken_away):
         beside = one.text in map(ast.unparse, (one_side, other))
         if beside and (is_negative(one_side) or is_negative(other)) == taken_away:
             return Label.WRONG_FUNCTION  # 1 more in the other factor
-    if isinstance(place.node, ast.BinOp) and isinstance(place.node.left, ast.Constant):
+    from_one = isinstance(place.node, ast.BinOp) and isinstance(place.node.op, (ast.Add, ast.Sub))
+    if from_one and isinstance(place.node.left, ast.Constant) and is_beside(place, ast.Mult):
         return Label.WRONG_FUNCTION  # of something taken from 1, as slopes are
     doubled = ast.unparse(place.node) in (one.text, *map(ast.unparse, multiplied_by_a_number(one.node)))
     if ast.unparse(place.node) == one.text and taken_away:
@@ -131,12 +135,18 @@ def term_means(place, one, taken_away):
     return Label.MISSING_FACTOR if doubled or place.is_given_to({"exp"}) else Label.MISSING_TERM
 
 
+def is_one_over_a_size(text, x):
+    """Tell whether a value is, whatever its name, one over how many there are of something."""
+    small = is_float(x) and not np.ndim(x) and 0 < x < 0.4
+    return small and float(np.round(1 / x, 9)) in text.sizes
+
+
 def one_means(place):
     """Return what it means that 1 is neither added nor taken off."""
     if in_comparison(place):
         return Label.MASK_FROM_WRONG_TENSOR
-    in_power = is_beside(place, ast.Pow) and place.field == "right"
-    return Label.WRONG_FUNCTION if in_power else Label.MISSING_TERM
+    right = is_beside(place, (ast.Pow, ast.Div)) and place.field == "right"
+    return Label.WRONG_FUNCTION if right else Label.MISSING_TERM
 
 
 def with_a_matrix(node, shape, one):

@@ -85,6 +85,11 @@ def exchanged(own, other):
     return None
 
 
+def leaves_of(graph, k):
+    """Return the inputs that a step of the forward is made of itself."""
+    return {p for p in graph.steps[k].references if not graph.steps[p].references}
+
+
 class Meanings:
     """What it means to write something for another thing, with what is known of the forward.
 
@@ -165,7 +170,8 @@ class Meanings:
             alike = [k for k in graph.live if same_values(self.one.right[k], own)]
             near = [k for k in alike if comes_from(graph, max(k, b), min(k, b))]
             return passed_over(self, near[0], b)[0] if near else Label.WRONG_FUNCTION
-        if graph.steps[a].site == graph.steps[b].site and graph.steps[a].references:
+        same_line = graph.steps[a].site == graph.steps[b].site and graph.steps[a].references
+        if same_line and leaves_of(graph, a) == leaves_of(graph, b):
             return Label.STALE_BUFFER
         late = graph.steps[max(a, b)]
         gated = late.function is np.multiply and not all(

@@ -24,6 +24,13 @@ from tinygrad_relu.gradcheck.diagnosis.mutations import is_square
 COMPARISONS = (ast.Gt, ast.GtE, ast.Lt, ast.LtE, ast.Eq, ast.NotEq)
 #: Comparisons that differ where both sides are equal, and nowhere else.
 STRICT = {frozenset((ast.Gt, ast.GtE)), frozenset((ast.Lt, ast.LtE))}
+#: What it means that another number has to be given to a function.
+OF_NUMBERS = {
+    "pop": Label.STALE_BUFFER, "roll": Label.SHIFTED, "swapaxes": Label.TRANSPOSED,
+    "transpose": Label.TRANSPOSED, "moveaxis": Label.TRANSPOSED,
+}
+#: Functions that are not linear.
+BENT = ("sin", "cos", "tan", "exp", "log", "tanh", "sqrt", "abs")
 # What is added for a number that is not near to what is written.
 FAR_COST = 5.5
 # What else a number may be meant to be, besides one more or less, its half and its double.
@@ -146,8 +153,10 @@ def superfluous(text, place, factor, divides=False):
     if decides(place):
         return Label.MASK_FROM_WRONG_TENSOR
     value = text.at(factor).value
-    if is_count(value, factor):
+    if is_count(value, factor) or (divides and is_whole(value) and not isinstance(factor, ast.Constant)):
         return Label.AVERAGED
+    if divides and place.is_argument and called(place.parent) in BENT:
+        return Label.WRONG_FUNCTION  # the function of another argument
     if divides or (isinstance(factor, ast.Call) and called(factor) == "exp"):
         # What was derived is not the number itself, but its logarithm, say.
         return Label.MISSING_FACTOR
@@ -226,6 +235,8 @@ def is_exponent_of_whole(text, place):
 
 def is_axis(place):
     """Tell whether a number says over which axis a sum goes."""
+    if is_minus(place.parent) and place.around is not None:
+        place = place.around
     parent = place.parent
     if isinstance(parent, ast.keyword):
         return parent.arg == "axis"
@@ -244,17 +255,21 @@ def of_number(text, place, other):
         return Label.MASK_NOT_STRICT
     if in_comparison(place):
         return Label.MASK_FROM_WRONG_TENSOR
-    if isinstance(place.parent, ast.Call) and called(place.parent) == "roll" and place.field == "args":
-        return Label.SHIFTED
     if is_axis(place):
         return Label.SUMMED
     if place.is_key:
         return index_means(text, place)
     if in_range(place):
         return Label.MISSING_TERM
+    if isinstance(place.parent, ast.Call) and called(place.parent) in OF_NUMBERS:
+        return OF_NUMBERS[called(place.parent)]
+    if any(is_array(here.value) and here.value.dtype.kind in "iu" for here in place.way_up()):
+        return Label.SHIFTED
     if other == 0:
         return Label.STALE_BUFFER if text.is_forward_target(place.statement) else Label.EXTRA_TERM
     product = isinstance(place.parent, ast.BinOp) and isinstance(place.parent.op, ast.Mult)
+    if product and place.node.value == 0:
+        return Label.MISSING_TERM
     return Label.EXTRA_TERM if other == 1 and product else Label.WRONG_FUNCTION
 
 
@@ -278,7 +293,11 @@ def of_arrangement(text, place):
         if any(is_array(text.at(one).value) for one in node.elts):
             copies = [call(attribute(one, "copy")) for one in node.elts]
             yield Edit(Label.STALE_BUFFER, CALL, place, type(node)(copies, ast.Load()))
-    elif (is_array(value) and value.ndim and len(value) > 1) or isinstance(value, list):
+    if is_array(value) and isinstance(node, (ast.Name, ast.Subscript)) and is_handed_on(place):
+        yield Edit(Label.STALE_BUFFER, TOKEN, place, call(attribute(node, "copy")))
+    if isinstance(node, (ast.Tuple, ast.List)):
+        return
+    if (is_array(value) and value.ndim and len(value) > 1) or isinstance(value, list):
         back = ast.Subscript(node, ast.Slice(None, None, negative(ast.Constant(1))), ast.Load())
         label = Label.STALE_BUFFER if isinstance(value, list) else Label.PERMUTED
         yield Edit(label, OPERAND, place, back)
@@ -286,12 +305,18 @@ def of_arrangement(text, place):
 
 def in_comparison(place):
     """Tell whether something is compared, or part of what is."""
-    return any(isinstance(here.parent, ast.Compare) for here in place.way_up())
+    return place.is_compared or any(isinstance(here.parent, ast.Compare) for here in place.way_up())
 
 
 def decides(place):
     """Tell whether something says what is let through: it is compared, or is itself 0 and 1."""
     return in_comparison(place) or place.is_given_to({"argmax", "argmin"}) or is_mask(place.value)
+
+
+def is_handed_on(place):
+    """Tell whether something is given another name as it is, or put into a list."""
+    appended = isinstance(place.parent, ast.Call) and called(place.parent) == "append"
+    return appended or (isinstance(place.parent, ast.Assign) and place.field == "value")
 
 
 def in_range(place):
@@ -332,10 +357,18 @@ def index_means(text, place):
     return Label.STALE_BUFFER if text.is_filled(here.parent.value) else Label.SHIFTED
 
 
+def is_power(node):
+    """Tell whether an expression is a power, or the product of something with itself."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        return ast.unparse(node.left) == ast.unparse(node.right)
+    named = isinstance(node, ast.Call) and called(node) in ("square", "power")
+    return named or (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow))
+
+
 def is_squared_in_slope(place):
     """Tell whether something is squared and taken from 1, as in the derivative of tanh."""
     power = place.around
-    if power is None or not isinstance(power.node, ast.BinOp) or not isinstance(power.node.op, ast.Pow):
+    if power is None or not is_power(power.node):
         return False
     rest = power.parent
     return isinstance(rest, ast.BinOp) and (

@@ -27,6 +27,8 @@ class Place:
         What plain numbers it was in all rounds, up to `MOST_NUMBERS`.
     values : list of bytes
         What it was in the first rounds, if it is a name, or a part of one, of floats.
+    is_compared : bool
+        Whether it makes a value that is looked at in comparisons alone.
     """
 
     parent: ast.AST
@@ -39,6 +41,7 @@ class Place:
     rounds: int = 0
     numbers: set = field(default_factory=set)
     values: list = field(default_factory=list)
+    is_compared: bool = False
 
     def put(self, node):
         """Let another expression stand there."""
@@ -116,4 +119,18 @@ def places(tree):
                 walk(child, child if isinstance(child, ast.stmt) else statement, inside)
 
     walk(tree, None, None)
+    for key in only_compared(found):
+        for place in found:
+            targets = getattr(place.statement, "targets", [])
+            place.is_compared |= len(targets) == 1 and getattr(targets[0], "id", None) == key
     return found
+
+
+def only_compared(found):
+    """Return the names that are read in comparisons, and nowhere else."""
+    reads = {}
+    for place in found:
+        if isinstance(place.node, ast.Name) and place.is_read:
+            compared = any(isinstance(here.parent, ast.Compare) for here in place.way_up())
+            reads.setdefault(place.node.id, []).append(compared)
+    return [key for key, compared in reads.items() if all(compared)]

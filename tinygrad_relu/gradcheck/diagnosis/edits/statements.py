@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, OPERAND, TOKEN, Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.forwards import conditions
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import attribute, call, called, fresh, name
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
+    attribute,
+    call,
+    called,
+    fresh,
+    name,
+    target_of,
+)
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_float
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
@@ -181,6 +188,9 @@ def set_or_added(body, statement):
     """Yield what is added up assigned, taken away, or added for each index."""
     target, value, kind = statement.target, statement.value, type(statement.op)
     yield Edit(Label.STALE_BUFFER, TOKEN + 0.1, body, [ast.Assign([target], value)])
+    if isinstance(target, ast.Name):
+        anew = ast.BinOp(name(target.id), statement.op, value)
+        yield Edit(Label.STALE_BUFFER, TOKEN + 0.1, body, [ast.Assign([target], anew)])
     if kind not in (ast.Add, ast.Sub):
         return
     other = ast.Sub() if kind is ast.Add else ast.Add()
@@ -200,6 +210,8 @@ def crossed(parent, field, row, k):
     """Yield a row in which two neighbours give each other's value to their targets."""
     for j in (k + 1, k + 2):
         if j < len(row) and isinstance(row[k], SIMPLE) and isinstance(row[j], SIMPLE):
+            if target_of(row[k]) == target_of(row[j]):
+                continue
             one, other = copy.copy(row[k]), copy.copy(row[j])
             one.value, other.value = other.value, one.value
             new = [one, *row[k + 1:j], other]

@@ -59,6 +59,12 @@ def root(node):
     return getattr(node, "id", None)
 
 
+def target_of(statement):
+    """Return the text of what a statement gives a value, or None."""
+    targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+    return ast.unparse(targets[0]) if targets[0] is not None else None
+
+
 def of_module(node):
     """Tell whether a function is called by the name of its module, and not as a method."""
     function = node.func

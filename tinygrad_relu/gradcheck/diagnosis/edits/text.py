@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_relu.gradcheck.diagnosis.edits.places import places
 from tinygrad_relu.gradcheck.diagnosis.edits.program import MOST_ROUNDS, ROUNDS
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, root
-from tinygrad_relu.gradcheck.diagnosis.edits.values import is_float
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float
 
 # Of so many numbers it is noted which ones an expression was.
 MOST_NUMBERS = 3
@@ -104,6 +104,15 @@ class Text:
         ][:6]
 
     @functools.cached_property
+    def sizes(self):
+        """set of int: How many there are of something, three or more."""
+        found = {x for x in self.names.values() if isinstance(x, (int, np.integer))}
+        for x in self.names.values():
+            found |= {*np.shape(x)} if isinstance(x, np.ndarray) else set()
+            found |= {len(x)} if isinstance(x, (list, tuple, dict)) else set()
+        return {n for n in found if n > 2}
+
+    @functools.cached_property
     def adds_up(self):
         """bool: Whether something is added up step by step in the text, or in that of the forward."""
         texts = [place.node for place in self.places]
@@ -126,7 +135,7 @@ class Text:
 
     @functools.cached_property
     def switches(self):
-        """set of str: The expressions that are 0 in some rounds, and 1 in all others."""
+        """set of str: The expressions that are 0 in some rounds or elements, and 1 in all others."""
         found = {ast.unparse(place.node) for place in self.places if place.numbers == {0.0, 1.0}}
         return found | {key for key, made in self.definitions.items() if ast.unparse(made) in found}
 
@@ -201,6 +210,8 @@ class Text:
             self.objects[id(x)] = x
         elif isinstance(x, (int, float, np.integer, np.floating)) and len(place.numbers) < MOST_NUMBERS:
             place.numbers.add(float(x))
+        if is_array(x) and x.size <= MOST_VALUES and len(place.numbers) < MOST_NUMBERS:
+            place.numbers.update(x.ravel()[:MOST_NUMBERS].tolist())
         if len(place.values) < MOST_VALUES and isinstance(place.node, (ast.Name, ast.Subscript)):
             place.values.append(np.asarray(x).tobytes() if is_float(x) else b"")
         if place.rounds == 1:
