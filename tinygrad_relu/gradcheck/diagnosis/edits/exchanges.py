@@ -137,6 +137,8 @@ def by_text(text, place, one):
     """Return what it means as far as the text shows it: by where things come from, or None."""
     if one.text == target_of(place.statement):
         return Label.STALE_BUFFER
+    if called(place.node) == called(one.node) == "roll":
+        return Label.SHIFTED
     bent = isinstance(place.node, ast.Call) and called(place.node) in ("maximum", "minimum", "clip")
     if bent and any(isinstance(node, ast.Compare) for node in ast.walk(one.node)):
         return Label.MASK_FROM_WRONG_TENSOR

@@ -30,6 +30,11 @@ def is_count(value, node):
     return is_whole(value) or (isinstance(node, ast.Call) and called(node) == "sum")
 
 
+def are_counts(value):
+    """Tell whether an array says of each of some groups how many are in it."""
+    return is_array(value) and value.dtype.kind in "iu" and value.size > 1 and value.min() > 0
+
+
 def of_three(node):
     """Tell whether an expression is a product of three or more."""
     return isinstance(node.op, ast.Mult) and isinstance(node.left, ast.BinOp) and (
@@ -51,7 +56,8 @@ def is_mask(value):
 
 def inserted(ingredient):
     """Return what it means that a factor is to be put in."""
-    if is_count(ingredient.value, ingredient.node) or is_ratio_of_counts(ingredient.node):
+    value, node = ingredient.value, ingredient.node
+    if is_count(value, node) or are_counts(value) or is_ratio_of_counts(node):
         return Label.AVERAGED
     if is_mask(ingredient.value):
         return Label.MASK_FORGOTTEN

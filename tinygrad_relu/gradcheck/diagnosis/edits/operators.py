@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, OPERAND, TOKEN, Edit
-from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_count, is_mask
+from tinygrad_relu.gradcheck.diagnosis.edits.meanings import are_counts, is_count, is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     attribute,
     call,
@@ -153,7 +153,7 @@ def superfluous(text, place, factor, divides=False):
     if decides(place):
         return Label.MASK_FROM_WRONG_TENSOR
     value = text.at(factor).value
-    if is_count(value, factor) or (divides and is_whole(value) and not isinstance(factor, ast.Constant)):
+    if is_count(value, factor) or are_counts(value) or (divides and is_whole(value) and not isinstance(factor, ast.Constant)):
         return Label.AVERAGED
     if divides and place.is_argument and called(place.parent) in BENT:
         return Label.WRONG_FUNCTION  # the function of another argument
@@ -261,6 +261,9 @@ def of_number(text, place, other):
         return index_means(text, place)
     if in_range(place):
         return Label.MISSING_TERM
+    power = place.around
+    if place.field == "right" and power is not None and is_divisor(power):
+        return Label.MISSING_FACTOR  # one division more or fewer
     if isinstance(place.parent, ast.Call) and called(place.parent) in OF_NUMBERS:
         return OF_NUMBERS[called(place.parent)]
     if any(is_array(here.value) and here.value.dtype.kind in "iu" for here in place.way_up()):
@@ -363,6 +366,12 @@ def is_power(node):
         return ast.unparse(node.left) == ast.unparse(node.right)
     named = isinstance(node, ast.Call) and called(node) in ("square", "power")
     return named or (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow))
+
+
+def is_divisor(place):
+    """Tell whether something is divided by a power."""
+    power = isinstance(place.node, ast.BinOp) and isinstance(place.node.op, ast.Pow)
+    return power and place.field == "right" and isinstance(getattr(place.parent, "op", None), ast.Div)
 
 
 def is_squared_in_slope(place):
