@@ -268,6 +268,48 @@ def backward(W):
 INPUTS = [0.4 * np.random.default_rng(10).normal(size=(3, 4))]
 '''
 
+# Cases, words that were drawn twice, powers below a fraction, halves, means of groups, what is cut off.
+BRANCHES = '''
+y, drawn, group = [0, 2, 1, 2], [[0, 1, 1], [2, 2, 0], [1, 0, 3], [3, 3, 1]], np.array([0, 1, 1, 0, 1, 1])
+k = 2
+def forward(b, u, V, W, s, t, m, c):
+    loss = 0.0
+    for i in range(4):
+        p = np.exp(b) / np.exp(b).sum()
+        loss = loss - np.log(p[y[i]])
+        for j in drawn[i]:
+            loss = loss + np.tanh(u) @ V[j] + 0.1 * np.tanh(u) @ W[j]
+    loss = loss + np.sum(1 / np.exp(s) ** 2) + np.sum(t[:k] * t[k:])
+    means = np.array([m[group == g].mean() for g in range(2)])
+    e = np.tril(np.exp(c))
+    return loss + np.sum(np.array([2.0, 3.0]) * means ** 2) + np.sum(np.log(e.sum(axis=1)))
+def backward(b, u, V, W, s, t, m, c):
+    db, du, dV, dW = (np.zeros_like(x) for x in (b, u, V, W))
+    slope = 1 - np.tanh(u) ** 2
+    for i in range(4):
+        p = np.exp(b) / np.exp(b).sum()
+        for j in range(3):
+            if j == y[i]:
+                db[j] += p[j] - 1
+            else:
+                db[j] += p[j]
+        for j in drawn[i]:
+            du += (V[j] + 0.1 * W[j]) * slope
+            dV[j] += np.tanh(u)
+            dW[j] += 0.1 * np.tanh(u)
+    tail = t.copy()
+    dt = np.concatenate([tail[k:], t[:k]])
+    sizes = np.bincount(group)
+    means = np.array([m[group == g].mean() for g in range(2)])
+    total = np.array([4.0, 6.0]) * means
+    dm = (total / sizes)[group]
+    e = np.exp(c)
+    e = np.tril(e)
+    return db, du, dV, dW, -2 / np.exp(s) ** 3 * np.exp(s), dt, dm, e / e.sum(axis=1, keepdims=True)
+rng = np.random.default_rng(11)
+INPUTS = [rng.normal(size=n) for n in (3, 3, (4, 3), (4, 3), 3, 4, 6, (3, 3))]
+'''
+
 # Model, what is right and what is written, the wrong inputs, what is wrong, and what the report says.
 CASES = [
     (GATED, ["    dz[np.arange(3), y] -= 1\n", ""], "x A B", Label.MISSING_TERM,
@@ -293,7 +335,7 @@ CASES = [
     (ORBIT, ["gx + hx + sx, gy + hy + sy", "gx + sx, gy + sy"], "start k", Label.MISSING_TERM, "hx"),
     (DECAY, ["d * raw).sum", "d * centred).sum"], "gain", Label.MISSING_FACTOR,
      "raw in the place of centred"),
-    (DECAY, ["0.6 * A\n", "0.3 * A\n", "0.6 * B\n", "0.3 * B\n"], "A B", Label.WRONG_FUNCTION, "0.6"),
+    (DECAY, ["0.6 * A\n", "0.3 * A\n", "0.6 * B\n", "0.3 * B\n"], "A B", Label.MISSING_FACTOR, "0.6"),
     (DECAY, ["d * gain\n    dz = scale * (draw - draw.mean(axis=0) - raw * (draw * raw).mean(axis=0))",
              "d * gain\n    dz = scale * (d - d.mean(axis=0) - raw * (d * raw).mean(axis=0))"],
      "x A", Label.MISSING_FACTOR, "draw"),
@@ -310,6 +352,16 @@ CASES = [
     (SENTENCES, ["-0.5) / u.size", "-0.5) / len(u)"], "u", Label.AVERAGED, ""),
     (NEAR, ["                dW[:, y[i]] -= X[i]\n", "        dW[:, y[i]] -= X[i]\n"], "W",
      Label.MISSING_TERM, "dW[:, y[i]] -= X[i]"),
+    (BRANCHES, ["                db[j] += p[j]\n", "                pass\n"], "b", Label.MISSING_TERM,
+     "db[j] += p[j] in the other case"),
+    (BRANCHES, ["for j in drawn[i]", "for j in set(drawn[i])"], "u V W", Label.MISSING_TERM,
+     "drawn[i] in the place of set(drawn[i])"),
+    (BRANCHES, ["(V[j] + 0.1 * W[j]) * slope", "V[j] * slope + 0.1 * W[j]"], "u",
+     Label.MISSING_FACTOR, "(V[j] + 0.1 * W[j]) * slope in the place of"),
+    (BRANCHES, ["np.exp(s) ** 3", "np.exp(s) ** 2"], "s", Label.MISSING_FACTOR, "** 3 in the place of"),
+    (BRANCHES, ["tail[k:]", "tail[:k]"], "t", Label.PERMUTED, "tail[k:] in the place of tail[:k]"),
+    (BRANCHES, ["total / sizes", "total"], "m", Label.AVERAGED, "/ sizes"),
+    (BRANCHES, ["np.tril(e)", "e"], "c", Label.MASK_FORGOTTEN, "np.tril"),
     (GRADES, ["if grade[i] > grade[j]", "if grade[i] >= grade[j]"], "s", Label.MASK_NOT_STRICT,
      "grade[i] > grade[j] in the place of"),
     (GRADES, ["if grade[i] > grade[j]", "if grade[i] < grade[j]"], "s", Label.MASK_FROM_WRONG_TENSOR,
@@ -338,7 +390,7 @@ def without_rules(monkeypatch, source, edits):
 
 
 @pytest.mark.parametrize(
-    "source", [GATED, EDGES, CHAIN, STEPS, ROUNDS, GRADES, ORBIT, DECAY, SENTENCES, NEAR]
+    "source", [GATED, EDGES, CHAIN, STEPS, ROUNDS, GRADES, ORBIT, DECAY, SENTENCES, NEAR, BRANCHES]
 )
 def test_right_models_are_right(source):
     report = report_on(source, [], "model")

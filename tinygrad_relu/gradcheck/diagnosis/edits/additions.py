@@ -6,14 +6,15 @@ import itertools
 
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import OPERAND, Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.forwards import expressions
+from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES
 from tinygrad_relu.gradcheck.diagnosis.edits.statements import Body
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import fresh, name
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import fresh, name, target_of
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_whole
 from tinygrad_relu.gradcheck.diagnosis.indices import is_index
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
-# So many keys are tried for one statement.
-MOST_KEYS = 8
+# So many keys are tried for one statement, and so many names.
+MOST_KEYS, MOST_LEAVES = 8, 30
 
 
 def of_lost_statements(text, forward):
@@ -33,6 +34,28 @@ def of_lost_statements(text, forward):
                 for lost in (*counterparts(statement, indices), *taken_off(text, statement, keys)):
                     body = Body(parent, field, k, k + 1, row)
                     yield Edit(Label.MISSING_TERM, OPERAND, body, [statement, lost])
+        if isinstance(parent, ast.If):
+            yield from in_the_other_case(text, parent)
+
+
+def in_the_other_case(text, parent):
+    """Yield something added in one of two cases to what is added to in the other one alone."""
+    names = [
+        place.node for place in text.places
+        if isinstance(place.node, LEAVES) and place.rounds and place.is_read and is_float(place.value)
+    ]
+    leaves = list({ast.unparse(node): node for node in names}.values())[:MOST_LEAVES]
+    for field, other in (("body", "orelse"), ("orelse", "body")):
+        row = getattr(parent, field)
+        there = set(map(target_of, row))
+        for statement in getattr(parent, other):
+            if not isinstance(statement, ast.AugAssign) or target_of(statement) in there:
+                continue
+            for value in (statement.value, *leaves):
+                for operator in (ast.Add(), ast.Sub()):
+                    lost = ast.AugAssign(statement.target, operator, fresh(value))
+                    body = Body(parent, field, len(row), len(row), row)
+                    yield Edit(Label.MISSING_TERM, OPERAND, body, [lost])
 
 
 def index_names(text):

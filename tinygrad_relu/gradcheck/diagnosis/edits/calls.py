@@ -29,6 +29,10 @@ MEANING_OF_TWINS = {
     frozenset(("sum", "mean")): Label.AVERAGED, frozenset(("exp", "expm1")): Label.MISSING_TERM,
     frozenset(("triu", "tril")): Label.MASK_FROM_WRONG_TENSOR,
 }
+#: What it means that a function is forgotten, if it is not one between two layers.
+MEANING_OF_FUNCTION = {
+    "cumsum": Label.MISSING_TERM, "tril": Label.MASK_FORGOTTEN, "triu": Label.MASK_FORGOTTEN,
+}
 OVER_AXES = ("sum", "mean", "max", "min", "prod", "cumsum", "argmax", "argmin", "argsort", "sort")
 AXES = (0, 1, -1, 2, None, (0, 1), (0, 2), (1, 2), (0, 2, 3))
 PRODUCTS = ("outer", "dot", "matmul")
@@ -37,6 +41,7 @@ DROPPED = {
     "sum": Label.SUMMED, "mean": Label.SUMMED, "argsort": Label.PERMUTED, "sort": Label.PERMUTED,
     "flip": Label.PERMUTED, "cumsum": Label.SUMMED, "sqrt": Label.WRONG_FUNCTION,
     "ones_like": Label.MISSING_FACTOR, "zeros_like": Label.MISSING_TERM,
+    "set": Label.MISSING_TERM, "sorted": Label.PERMUTED, "unique": Label.MISSING_TERM,
     "swapaxes": Label.TRANSPOSED, "transpose": Label.TRANSPOSED,
 }
 
@@ -53,7 +58,7 @@ def of_calls(text, place):
             label = Label.MASK_FROM_WRONG_TENSOR if in_comparison(place) else label
             twin = ast.Call(attribute(function.value, other), node.args, node.keywords)
             yield Edit(label, TOKEN, place, twin)
-    if of_module(node) and len(node.args) == 1:
+    if (of_module(node) or own in ("set", "sorted")) and len(node.args) == 1:
         label = DROPPED.get(own, Label.WRONG_FUNCTION)
         value = text.at(node.args[0]).value
         if own == "ones_like" and is_array(value) and two_values(value) is not None:
@@ -115,7 +120,7 @@ def with_functions(text, place):
     for function in text.functions.values():
         rule = called(function) in ("sign", "abs") or is_squared_in_slope(place)
         label = Label.WRONG_FUNCTION if rule else Label.PRE_ACTIVATION
-        label = Label.MISSING_TERM if called(function) == "cumsum" else label
+        label = MEANING_OF_FUNCTION.get(called(function), label)
         yield Edit(label, LONG_OPERAND, place, call(fresh(function), place.node))
 
 

@@ -72,6 +72,8 @@ class Edit:
         old, new = (textwrap.shorten(text, LONGEST, placeholder=" ...") for text in (old, new))
         if added:
             return f"{new} behind {old}"
+        if not old:
+            return f"{new} in the other case, too,"
         return f"{new} in the place of {old}" if new else f"nothing in the place of {old}"
 
 

@@ -107,7 +107,8 @@ def exchange_means(text, place, one):
     keys = [getattr(node, "slice", node if place.is_key else None) for node in (place.node, one.node)]
     if all(keys) and is_mirrored(*keys):
         return Label.PERMUTED
-    found = by_what_is_kept(text, place, one) or by_whole_numbers(place, one) or by_text(text, place, one)
+    found = by_text(text, place, one)
+    found = found or by_what_is_kept(text, place, one) or by_whole_numbers(place, one)
     return found or by_values(text, place, one) or Label.WRONG_FUNCTION
 
 
@@ -137,6 +138,8 @@ def by_text(text, place, one):
     """Return what it means as far as the text shows it: by where things come from, or None."""
     if one.text == target_of(place.statement):
         return Label.STALE_BUFFER
+    if is_let_through(place.node, text.definitions.get(getattr(one.node, "id", None))):
+        return Label.MASK_FORGOTTEN
     if called(place.node) == called(one.node) == "roll":
         return Label.SHIFTED
     bent = isinstance(place.node, ast.Call) and called(place.node) in ("maximum", "minimum", "clip")
@@ -248,6 +251,16 @@ def is_bent(own, other):
     if not isinstance(other, ast.Call) or called(other) not in BENDS:
         return False
     return ast.unparse(own) in map(ast.unparse, other.args)
+
+
+def is_let_through(own, other):
+    """Tell whether an expression is another one where a condition holds, and 0 elsewhere."""
+    if isinstance(other, ast.IfExp):
+        arms = [other.body, other.orelse]
+    else:
+        arms = other.args[1:] if isinstance(other, ast.Call) and called(other) == "where" else []
+    nothing = any(isinstance(arm, ast.Constant) and not arm.value for arm in arms)
+    return nothing and ast.unparse(own) in map(ast.unparse, arms)
 
 
 def is_limited(own, other):

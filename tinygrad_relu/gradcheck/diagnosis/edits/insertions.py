@@ -90,9 +90,13 @@ def insertion_means(text, place, one):
     within = is_beside(place, (ast.Add, ast.Sub)) or isinstance(place.parent, ast.Call)
     if ast.unparse(place.node) == one.text and within:
         return Label.WRONG_FUNCTION  # its square
+    divisors = {
+        id(node.right) for node in ast.walk(place.node)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)
+    }
     powers = (
         node for node in ast.walk(place.node)
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and id(node) not in divisors
     )
     lowered = any(ast.unparse(node.left) == one.text for node in powers)
     if is_array(place.value) and place.value.size > 1 and is_value(one.value):

@@ -91,6 +91,12 @@ def exchanged(own, other):
     return None
 
 
+def is_rearranged(value, around):
+    """Tell whether an expression has the elements of what it is made of, and nothing else."""
+    whole = around.value if around is not None and is_array(around.value) else np.zeros(0)
+    return whole.size == value.size and same_values(np.sort(whole, axis=None), np.sort(value, axis=None))
+
+
 def leaves_of(graph, k):
     """Return the inputs that a step of the forward is made of itself."""
     return {p for p in graph.steps[k].references if not graph.steps[p].references}
@@ -185,6 +191,7 @@ class Meanings:
         )
         if relation(graph, a, b) is Relation.ACTIVATION and not gated:
             inside = isinstance(place.parent, ast.Call) and len(place.parent.args) == 1
+            inside = inside and not is_rearranged(own, place.around)
             return Label.WRONG_FUNCTION if inside else Label.PRE_ACTIVATION
         if is_mask(own) and is_mask(other):
             return Label.MASK_FROM_WRONG_TENSOR

@@ -24,6 +24,7 @@ from tinygrad_relu.gradcheck.diagnosis.mutations import is_square
 COMPARISONS = (ast.Gt, ast.GtE, ast.Lt, ast.LtE, ast.Eq, ast.NotEq)
 #: Comparisons that differ where both sides are equal, and nowhere else.
 STRICT = {frozenset((ast.Gt, ast.GtE)), frozenset((ast.Lt, ast.LtE))}
+PRODUCTS = (ast.Mult, ast.Div)
 #: What it means that another number has to be given to a function.
 OF_NUMBERS = {
     "pop": Label.STALE_BUFFER, "roll": Label.SHIFTED, "swapaxes": Label.TRANSPOSED,
@@ -57,9 +58,8 @@ def of_operators(text, place):
         yield Edit(lambda: index_means(text, place), TOKEN - 0.1, place, left)
     elif kind in (ast.Add, ast.Sub):
         rest = right if kind is ast.Add else negative(right)
-        if isinstance(left, ast.BinOp) and isinstance(left.op, ast.Mult):
-            both = ast.BinOp(left.right, node.op, right)
-            yield other(Label.MISSING_FACTOR, CALL, left.left, ast.Mult(), both)
+        for product in inside_of_products(left, node.op, right):
+            yield Edit(Label.MISSING_FACTOR, CALL, place, product)
         for kept, lost in ((left, right), (rest, left)):
             yield Edit(
                 lambda kept=kept, lost=lost: extra(text, place, kept, lost), TOKEN + 0.2, place, kept
@@ -89,6 +89,16 @@ def of_operators(text, place):
         yield Edit(wrong, OPERAND, place, left)
         yield Edit(wrong, OPERAND, place, right)
         yield other(Label.WRONG_FUNCTION, CALL, left, ast.Mult(), right)
+
+
+def inside_of_products(product, operator, term):
+    """Yield a product of which one factor has the term that stands beside the whole."""
+    if not isinstance(product, ast.BinOp) or not isinstance(product.op, ast.Mult):
+        return
+    yield ast.BinOp(product.left, ast.Mult(), ast.BinOp(product.right, operator, term))
+    yield ast.BinOp(ast.BinOp(product.left, operator, term), ast.Mult(), product.right)
+    for inner in inside_of_products(product.left, operator, term):
+        yield ast.BinOp(inner, ast.Mult(), product.right)
 
 
 def of_slopes(_, place):
@@ -153,7 +163,8 @@ def superfluous(text, place, factor, divides=False):
     if decides(place):
         return Label.MASK_FROM_WRONG_TENSOR
     value = text.at(factor).value
-    if is_count(value, factor) or are_counts(value) or (divides and is_whole(value) and not isinstance(factor, ast.Constant)):
+    whole_name = is_whole(value) and not isinstance(factor, ast.Constant)
+    if is_count(value, factor) or are_counts(value) or (divides and whole_name):
         return Label.AVERAGED
     if divides and place.is_argument and called(place.parent) in BENT:
         return Label.WRONG_FUNCTION  # the function of another argument
@@ -273,6 +284,8 @@ def of_number(text, place, other):
     product = isinstance(place.parent, ast.BinOp) and isinstance(place.parent.op, ast.Mult)
     if product and place.node.value == 0:
         return Label.MISSING_TERM
+    if other == 2 * place.node.value and isinstance(getattr(place.parent, "op", None), PRODUCTS):
+        return Label.MISSING_FACTOR
     return Label.EXTRA_TERM if other == 1 and product else Label.WRONG_FUNCTION
 
 

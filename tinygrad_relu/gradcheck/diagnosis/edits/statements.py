@@ -50,8 +50,8 @@ class Body:
 
     @property
     def statement(self):
-        """ast.stmt: The first one."""
-        return self.whole[self.first]
+        """ast.stmt: The first one, or what they are in if there is none."""
+        return self.whole[self.first] if self.first < len(self.whole) else self.parent
 
     def put(self, statements):
         """Let other statements stand there."""
@@ -215,7 +215,7 @@ def crossed(parent, field, row, k):
             one, other = copy.copy(row[k]), copy.copy(row[j])
             one.value, other.value = other.value, one.value
             new = [one, *row[k + 1:j], other]
-            yield Edit(Label.PERMUTED, TOKEN + 0.3, Body(parent, field, k, j + 1, row), new)
+            yield Edit(Label.PERMUTED, TOKEN + 0.5, Body(parent, field, k, j + 1, row), new)
 
 
 def farther_in(parent, field, row, k):
