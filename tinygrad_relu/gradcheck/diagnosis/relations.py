@@ -54,7 +54,7 @@ def between(graph, early, late):
         smaller = {p for p in parents if graph.steps[p].value.size < step.value.size}
         alone = alone and (len(inside) == len(set(parents)) or beside)
         nearly = nearly and (len(inside | smaller) == len(set(parents)) or beside)
-        bent = bent or step.function not in STRAIGHT
+        bent = bent or not is_straight(graph, k)
         curved = curved or step.function not in (*STRAIGHT, np.multiply, np.divide)
         slopes = step.slopes()
         for slot, p in graph.edges(k):
@@ -69,6 +69,16 @@ def between(graph, early, late):
         return Relation.ACTIVATION
     sides = (0, 1) if (slope == 0).any() and slope.any() else two_values(slope)
     return Relation.GATE if sides is not None and 0 in sides else Relation.FACTOR
+
+
+def is_straight(graph, k):
+    """Tell whether a step adds, or multiplies by plain data that do not let through or stop."""
+    step, edges = graph.steps[k], list(graph.edges(k))
+    if step.function in (np.multiply, np.divide) and len(edges) == 1:
+        (slot, _), = edges
+        upper = step.function is np.multiply or slot == 0
+        return upper and two_values(np.asarray(step.slopes()[slot])) is None
+    return step.function in STRAIGHT
 
 
 def of_data(own, other):

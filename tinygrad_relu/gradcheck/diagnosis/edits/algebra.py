@@ -67,6 +67,14 @@ def is_one_factor_more(own, other, text):
     return sums or not again
 
 
+def is_made_of(node, key, definitions):
+    """Tell whether something stands, by way of other names, for what is computed from one name."""
+    return any(
+        getattr(part, "id", None) == key
+        for made in definitions_of(node, definitions) for part in ast.walk(made)
+    )
+
+
 def definitions_of(node, definitions):
     """Return what the names of an expression stand for, and those in there, and so on."""
     found, waiting, met = [], [node], set()

@@ -14,7 +14,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     number,
     of_module,
 )
-from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_whole
 from tinygrad_relu.gradcheck.diagnosis.functions import two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
@@ -178,7 +178,7 @@ def of_subscripts(_, place):
         for other in dict.fromkeys(others):
             if other != part:
                 rows = [*parts[:k], other, *parts[k + 1:]]
-                kept = k < len(parts) - 1 or {*other} == {*part}
+                kept = {*other} == {*part}
                 subscripts = f"{','.join(rows[:-1])}->{rows[-1]}"
                 # Letters are what they are called: what is left in the result is what is meant.
                 label, cost = (Label.TRANSPOSED, TOKEN) if kept else (Label.SUMMED, TOKEN - 0.01)
@@ -206,7 +206,9 @@ def of_slices(text, place):
     """Yield another part of an array."""
     node = place.node
     if isinstance(node, ast.Subscript):
-        yield Edit(Label.PERMUTED, CALL, place, node.value)
+        # One of all is taken for each of them, such as the last state for that of each round.
+        one_of_all = is_whole(getattr(text.by_node.get(id(node.slice)), "value", None))
+        yield Edit(Label.STALE_BUFFER if one_of_all else Label.PERMUTED, CALL, place, node.value)
         yield from turned_back(place, node)
     if not isinstance(node, ast.Slice):
         return

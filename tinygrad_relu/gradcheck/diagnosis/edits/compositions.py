@@ -101,7 +101,7 @@ def composed(text, place, kind, node, row):
     new = ast.BinOp(place.node, ast.Sub() if taken else ast.Add(), node)
 
     def means():
-        return Label.MASK_FORGOTTEN if stops else term_means(place, one, taken)
+        return Label.MASK_FORGOTTEN if stops else term_means(text, place, one, taken)
 
     return Edit(means, LONG_OPERAND + TWO_COST, place, new)
 

@@ -5,7 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.edits.algebra import SUMS, apart, grown, is_one_factor_more
+from tinygrad_relu.gradcheck.diagnosis.edits.algebra import (
+    SUMS,
+    apart,
+    grown,
+    is_made_of,
+    is_one_factor_more,
+)
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import EXCHANGE, EXPRESSION, Edit, together
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES
 from tinygrad_relu.gradcheck.diagnosis.edits.insertions import factors_of
@@ -45,7 +51,8 @@ def exchanges(text, place, found):
             continue
         if not text.program.own_loops and np.array_equal(own, one.value):
             continue  # what is one in the first round may be two in the next
-        cost = EXCHANGE if leaf and one.is_leaf else EXPRESSION
+        compared = isinstance(node, ast.Compare) and isinstance(one.node, ast.Compare)
+        cost = EXCHANGE if (leaf and one.is_leaf) or compared else EXPRESSION
         if cost == EXPRESSION and getattr(node, "id", None) in text.definitions:
             cost += DEFINED_COST
         yield Edit(lambda one=one: exchange_means(text, place, one), cost, place, fresh(one.node))
@@ -102,6 +109,8 @@ def exchange_means(text, place, one):
         return Label.MASK_FORGOTTEN if stopped else Label.MASK_FROM_WRONG_TENSOR
     if is_mask(place.value) and is_mask(one.value):
         return Label.MASK_FROM_WRONG_TENSOR
+    if isinstance(place.node, ast.Constant) and place.value == 0:
+        return Label.MISSING_TERM
     if text.is_copy(place):
         return Label.WRONG_FUNCTION
     keys = [getattr(node, "slice", node if place.is_key else None) for node in (place.node, one.node)]
@@ -156,6 +165,8 @@ def by_values(text, place, one):
     """Return what it means by the values of both, and by what the forward makes of them; or None."""
     own, other = np.asarray(place.value), np.asarray(one.value)
     comparable = own.size > 1 and own.dtype.kind == other.dtype.kind == "f"
+    if comparable and overlap(own, other):
+        return Label.SHIFTED
     activated = comparable and text.meanings.related(own, other) is Relation.ACTIVATION
     if comparable and not activated and exchanged(own, other) is Label.MASK_FORGOTTEN:
         return Label.MASK_FORGOTTEN
@@ -171,6 +182,14 @@ def by_values(text, place, one):
     found = exchanged(own, other) if comparable else None
     if found is None and not isinstance(place.node, LEAVES) and is_apart_by_a_number(own, other):
         return Label.MISSING_TERM
+    made = text.definitions.get(getattr(one.node, "id", None))
+    if found is None and is_operand(place.node, made):
+        rest = made.right if ast.unparse(made.left) == ast.unparse(place.node) else made.left
+        later = any(
+            is_made_of(rest, part.id, text.definitions)
+            for part in ast.walk(place.node) if isinstance(part, ast.Name)
+        )
+        found = Label.STALE_BUFFER if later else grown(place.node, one.node, text)
     found = found or text.meanings.of_exchange(place, own, other) or grown(place.node, one.node, text)
     kept = isinstance(one.node, ast.Subscript) and not is_name(one.node.slice) and (
         text.is_filled(one.node.value)
@@ -180,8 +199,7 @@ def by_values(text, place, one):
     within = isinstance(place.parent, ast.Call) and isinstance(place.parent.func, ast.Name)
     if found is None and comparable and not within and text.meanings.is_factor(own, other):
         return Label.MISSING_FACTOR
-    bent = text.definitions.get(getattr(one.node, "id", None), one.node)
-    if found is None and is_bent(place.node, bent):
+    if found is None and is_bent(place.node, made or one.node):
         return Label.MASK_FORGOTTEN
     return found
 
@@ -251,6 +269,12 @@ def is_bent(own, other):
     if not isinstance(other, ast.Call) or called(other) not in BENDS:
         return False
     return ast.unparse(own) in map(ast.unparse, other.args)
+
+
+def is_operand(own, total):
+    """Tell whether an expression is a term of a sum as it is written."""
+    sides = (total.left, total.right) if isinstance(getattr(total, "op", None), SUMS) else ()
+    return ast.unparse(own) in map(ast.unparse, sides)
 
 
 def is_let_through(own, other):

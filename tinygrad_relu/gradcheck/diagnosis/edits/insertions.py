@@ -4,12 +4,14 @@ import ast
 
 import numpy as np
 
+from tinygrad_relu.gradcheck.diagnosis.edits.algebra import SUMS, is_made_of, operands
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import LONG_OPERAND, OPERAND, Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import inserted, is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.operators import (
     in_comparison,
     in_range,
     is_exponent_of_whole,
+    is_squared_in_slope,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import attribute, call, called, fresh, name, number
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_value, is_whole
@@ -65,7 +67,7 @@ def insertions(text, place, found):
         term = is_float(one.value) and not is_number(one.node)
         if operand is not None and not in_sum and not exchange and term:
             for operator in (ast.Add(), ast.Sub()):
-                label = term_means(place, one, isinstance(operator, ast.Sub))
+                label = term_means(text, place, one, isinstance(operator, ast.Sub))
                 yield Edit(label, cost + 0.05, place, ast.BinOp(node, operator, operand))
         if np.ndim(one.value) == 2 and len({*np.shape(one.value)}) == 1:
             for product in with_a_matrix(node, shape, one):
@@ -85,7 +87,8 @@ def insertion_means(text, place, one):
         return Label.MASK_FORGOTTEN if is_mask(one.value) else Label.MASK_FROM_WRONG_TENSOR
     if is_beside(place, ast.Pow) and place.field == "right":
         return Label.WRONG_FUNCTION
-    if is_beside(place, ast.Sub) and place.field == "right" and is_number(place.parent.left):
+    from_one = is_beside(place, ast.Sub) and place.field == "right" and is_number(place.parent.left)
+    if from_one or is_squared_in_slope(place):
         return Label.WRONG_FUNCTION  # what is taken from 1, as in slopes
     within = is_beside(place, (ast.Add, ast.Sub)) or isinstance(place.parent, ast.Call)
     if ast.unparse(place.node) == one.text and within:
@@ -121,8 +124,8 @@ def is_switch(text, one):
     return one.text in text.switches or is_mask(base)
 
 
-def term_means(place, one, taken_away):
-    """Return what it means to leave out a term: that of an exponent is a factor."""
+def term_means(text, place, one, taken_away):
+    """Return what it means to leave out a term."""
     if in_comparison(place):
         return Label.MASK_FROM_WRONG_TENSOR
     if is_product(place.node):
@@ -136,7 +139,13 @@ def term_means(place, one, taken_away):
     doubled = ast.unparse(place.node) in (one.text, *map(ast.unparse, multiplied_by_a_number(one.node)))
     if ast.unparse(place.node) == one.text and taken_away:
         return Label.EXTRA_TERM  # 0 in its place
-    return Label.MISSING_FACTOR if doubled or place.is_given_to({"exp"}) else Label.MISSING_TERM
+    given = isinstance(place.parent, ast.Call) and isinstance(place.parent.func, ast.Name)
+    own = getattr(place.node, "id", None) if given else None
+    if own is not None and is_made_of(one.node, own, text.definitions):
+        return Label.STALE_BUFFER  # the state before a step, for that in its middle or behind it
+    if taken_away and (False, one.text) in operands(place.node, SUMS, text.definitions):
+        return Label.EXTRA_TERM
+    return Label.MISSING_FACTOR if doubled else Label.MISSING_TERM
 
 
 def is_one_over_a_size(text, x):

@@ -190,7 +190,8 @@ class Meanings:
             p == min(a, b) or comes_from(graph, p, min(a, b)) for p in late.references
         )
         if relation(graph, a, b) is Relation.ACTIVATION and not gated:
-            inside = isinstance(place.parent, ast.Call) and len(place.parent.args) == 1
+            here = place.around if isinstance(place.parent, ast.UnaryOp) and place.around else place
+            inside = isinstance(here.parent, ast.Call) and len(here.parent.args) == 1
             inside = inside and not is_rearranged(own, place.around)
             return Label.WRONG_FUNCTION if inside else Label.PRE_ACTIVATION
         if is_mask(own) and is_mask(other):

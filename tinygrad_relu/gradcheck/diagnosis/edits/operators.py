@@ -32,6 +32,8 @@ OF_NUMBERS = {
 }
 #: Functions that are not linear.
 BENT = ("sin", "cos", "tan", "exp", "log", "tanh", "sqrt", "abs")
+#: Comparisons, and what holds less often.
+NARROWER = {(ast.NotEq, ast.Gt), (ast.NotEq, ast.Lt), (ast.GtE, ast.Gt), (ast.LtE, ast.Lt)}
 # What is added for a number that is not near to what is written.
 FAR_COST = 5.5
 # What else a number may be meant to be, besides one more or less, its half and its double.
@@ -211,7 +213,8 @@ def of_comparisons(text, place):
         if own is not kind:
             strict = {own, kind} in STRICT
             label = Label.MASK_NOT_STRICT if strict else Label.MASK_FROM_WRONG_TENSOR
-            label = Label.MISSING_TERM if counts else label  # of rounds, or of steps
+            if counts:  # rounds, or steps
+                label = Label.EXTRA_TERM if (own, kind) in NARROWER else Label.MISSING_TERM
             yield Edit(label, TOKEN - 0.1, place, ast.Compare(node.left, [kind()], node.comparators))
 
 

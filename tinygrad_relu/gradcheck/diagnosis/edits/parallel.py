@@ -42,7 +42,9 @@ def in_parallel(text, found):
             if len(group) != len(places):
                 continue
             names = [name(key) for key in group]
-            yield all_at_once(Label.WRONG_FUNCTION, EXCHANGE, places, names)
+            nothing = all(isinstance(node, ast.Constant) and not node.value for node in own)
+            label = Label.MISSING_TERM if nothing else Label.WRONG_FUNCTION
+            yield all_at_once(label, EXCHANGE, places, names)
             for operator in (ast.Add(), ast.Sub()):
                 sums = [ast.BinOp(node, operator, one) for node, one in zip(own, names)]
                 yield all_at_once(Label.MISSING_TERM, LONG_OPERAND, places, sums)

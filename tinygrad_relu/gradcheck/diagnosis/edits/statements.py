@@ -163,6 +163,14 @@ def left_out(text, statement):
     if isinstance(statement, ast.AugAssign):
         added = isinstance(statement.op, (ast.Add, ast.Sub))
         return Label.EXTRA_TERM if added else Label.WRONG_FUNCTION
+    if isinstance(statement, ast.Assign) and isinstance(value, ast.BinOp):
+        first, operators = value, []
+        while isinstance(first, ast.BinOp):
+            operators.append(first.op)
+            first = first.left
+        if ast.unparse(first) == target_of(statement):
+            added = isinstance(operators[-1], (ast.Add, ast.Sub))
+            return Label.EXTRA_TERM if added else Label.WRONG_FUNCTION
     return Label.STALE_BUFFER if isinstance(statement, ast.Assign) else Label.EXTRA_TERM
 
 
