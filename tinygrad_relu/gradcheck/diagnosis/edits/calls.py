@@ -4,7 +4,7 @@ import ast
 import itertools
 
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, LONG_OPERAND, TOKEN, Edit
-from tinygrad_relu.gradcheck.diagnosis.edits.operators import in_comparison, is_squared_in_slope
+from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import in_comparison, is_squared_in_slope
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     attribute,
     call,

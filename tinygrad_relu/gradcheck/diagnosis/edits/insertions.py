@@ -7,13 +7,24 @@ import numpy as np
 from tinygrad_relu.gradcheck.diagnosis.edits.algebra import SUMS, is_made_of, operands
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import LONG_OPERAND, OPERAND, Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import inserted, is_mask
-from tinygrad_relu.gradcheck.diagnosis.edits.operators import (
+from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     in_comparison,
     in_range,
+    is_beside,
     is_exponent_of_whole,
     is_squared_in_slope,
 )
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import attribute, call, called, fresh, name, number
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
+    attribute,
+    call,
+    called,
+    factors_of,
+    fresh,
+    is_number,
+    is_product,
+    name,
+    number,
+)
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_value, is_whole
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
@@ -185,34 +196,10 @@ def beside(one, shape):
     return None
 
 
-def is_beside(place, operators):
-    """Tell whether a place is an operand of some operators."""
-    return isinstance(place.parent, ast.BinOp) and isinstance(place.parent.op, operators)
-
-
-def is_product(node):
-    """Tell whether an expression is a product."""
-    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)
-
-
-def factors_of(node):
-    """Yield the factors of a product or quotient, but for what it is divided by."""
-    while isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div)):
-        if isinstance(node.op, ast.Mult):
-            yield node.right
-        node = node.left
-    yield node
-
-
 def multiplied_by_a_number(node):
     """Return the operands of a product of which one is a plain number, or none."""
     numbers = is_product(node) and any(map(is_number, (node.left, node.right)))
     return (node.left, node.right) if numbers else ()
-
-
-def is_number(node):
-    """Tell whether an expression is a plain number."""
-    return isinstance(node, ast.Constant)
 
 
 def is_negative(node):

@@ -8,36 +8,22 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, OPERAND, TOKEN, Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import are_counts, is_count, is_mask
+from tinygrad_relu.gradcheck.diagnosis.edits.quantities import index_means
+from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import decides, in_range, is_handed_on
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     attribute,
     call,
     called,
     negative,
     number,
-    of_module,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_value, is_whole
 from tinygrad_relu.gradcheck.diagnosis.indices import is_index
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import is_square
 
-COMPARISONS = (ast.Gt, ast.GtE, ast.Lt, ast.LtE, ast.Eq, ast.NotEq)
-#: Comparisons that differ where both sides are equal, and nowhere else.
-STRICT = {frozenset((ast.Gt, ast.GtE)), frozenset((ast.Lt, ast.LtE))}
-PRODUCTS = (ast.Mult, ast.Div)
-#: What it means that another number has to be given to a function.
-OF_NUMBERS = {
-    "pop": Label.STALE_BUFFER, "roll": Label.SHIFTED, "swapaxes": Label.TRANSPOSED,
-    "transpose": Label.TRANSPOSED, "moveaxis": Label.TRANSPOSED,
-}
 #: Functions that are not linear.
 BENT = ("sin", "cos", "tan", "exp", "log", "tanh", "sqrt", "abs")
-#: Comparisons, and what holds less often.
-NARROWER = {(ast.NotEq, ast.Gt), (ast.NotEq, ast.Lt), (ast.GtE, ast.Gt), (ast.LtE, ast.Lt)}
-# What is added for a number that is not near to what is written.
-FAR_COST = 5.5
-# What else a number may be meant to be, besides one more or less, its half and its double.
-NUMBERS = (0, 1, -1, 2, 3, 0.5)
 
 
 def of_operators(text, place):
@@ -197,101 +183,6 @@ def of_signs(_, place):
         yield Edit(wrong, TOKEN + 0.4, place, ast.BinOp(number(1), ast.Sub(), node))
 
 
-def of_comparisons(text, place):
-    """Yield another comparison."""
-    node = place.node
-    if isinstance(node, ast.IfExp):
-        turned = ast.IfExp(node.test, node.orelse, node.body)
-        yield Edit(Label.MASK_FROM_WRONG_TENSOR, TOKEN, place, turned)
-    if not isinstance(node, ast.Compare) or not isinstance(node.ops[0], COMPARISONS):
-        return
-    sides = (node.left, node.comparators[0])
-    # Elements of arrays are data, and no numbers of a round.
-    counts = all(is_whole(text.at(side).value) and not isinstance(side, ast.Subscript) for side in sides)
-    for kind in COMPARISONS:
-        own = type(node.ops[0])
-        if own is not kind:
-            strict = {own, kind} in STRICT
-            label = Label.MASK_NOT_STRICT if strict else Label.MASK_FROM_WRONG_TENSOR
-            if counts:  # rounds, or steps
-                label = Label.EXTRA_TERM if (own, kind) in NARROWER else Label.MISSING_TERM
-            yield Edit(label, TOKEN - 0.1, place, ast.Compare(node.left, [kind()], node.comparators))
-
-
-def of_numbers(text, place):
-    """Yield another number; and whole numbers one more and one less."""
-    node = place.node
-    if isinstance(node, ast.Constant) and isinstance(node.value, bool):
-        yield Edit(Label.WRONG_FUNCTION, TOKEN + 0.3, place, number(not node.value))
-    elif isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
-        x = node.value
-        if is_exponent_of_whole(text, place):
-            return  # such numbers have no end
-        for other in dict.fromkeys((x + 1, x - 1, -x, 2 * x, x / 2, *NUMBERS)):
-            if other != x and not (other < 0 and is_minus(place.parent)):
-                nothing = other == 0 and isinstance(place.parent, ast.BinOp)
-                far = other not in (x + 1, x - 1, -x, 2 * x, x / 2, 1, 0)
-                cost = TOKEN - 0.2 * is_triangle(place.parent) + 0.3 * nothing + FAR_COST * far
-                yield Edit(lambda other=other: of_number(text, place, other), cost, place, number(other))
-
-
-def is_minus(node):
-    """Tell whether an expression has a minus in front."""
-    return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
-
-
-def is_exponent_of_whole(text, place):
-    """Tell whether something is the exponent of a whole number, or part of it."""
-    right = (here.parent for here in place.way_up() if here.field == "right")
-    powers = (one for one in right if isinstance(one, ast.BinOp) and isinstance(one.op, ast.Pow))
-    return any(is_whole(text.at(one.left).value) for one in powers)
-
-
-def is_axis(place):
-    """Tell whether a number says over which axis a sum goes."""
-    if is_minus(place.parent) and place.around is not None:
-        place = place.around
-    parent = place.parent
-    if isinstance(parent, ast.keyword):
-        return parent.arg == "axis"
-    behind = place.field == "args" and place.index == of_module(parent)
-    return behind and called(parent) in ("sum", "mean", "max", "min", "cumsum")
-
-
-def is_triangle(node):
-    """Tell whether an expression is the mask of a triangle."""
-    return isinstance(node, ast.Call) and called(node) in ("triu", "tril")
-
-
-def of_number(text, place, other):
-    """Return what it means that a number has to be another one."""
-    if is_triangle(place.parent):
-        return Label.MASK_NOT_STRICT
-    if in_comparison(place):
-        return Label.MASK_FROM_WRONG_TENSOR
-    if is_axis(place):
-        return Label.SUMMED
-    if place.is_key:
-        return index_means(text, place)
-    if in_range(place):
-        return Label.MISSING_TERM
-    power = place.around
-    if place.field == "right" and power is not None and is_divisor(power):
-        return Label.MISSING_FACTOR  # one division more or fewer
-    if isinstance(place.parent, ast.Call) and called(place.parent) in OF_NUMBERS:
-        return OF_NUMBERS[called(place.parent)]
-    if any(is_array(here.value) and here.value.dtype.kind in "iu" for here in place.way_up()):
-        return Label.SHIFTED
-    if other == 0:
-        return Label.STALE_BUFFER if text.is_forward_target(place.statement) else Label.EXTRA_TERM
-    product = isinstance(place.parent, ast.BinOp) and isinstance(place.parent.op, ast.Mult)
-    if product and place.node.value == 0:
-        return Label.MISSING_TERM
-    if other == 2 * place.node.value and isinstance(getattr(place.parent, "op", None), PRODUCTS):
-        return Label.MISSING_FACTOR
-    return Label.EXTRA_TERM if other == 1 and product else Label.WRONG_FUNCTION
-
-
 def of_arrangement(text, place):
     """Yield an array transposed or turned round, and the elements of a row in another order."""
     node, value = place.node, place.value
@@ -322,80 +213,3 @@ def of_arrangement(text, place):
         yield Edit(label, OPERAND, place, back)
 
 
-def in_comparison(place):
-    """Tell whether something is compared, or part of what is."""
-    return place.is_compared or any(isinstance(here.parent, ast.Compare) for here in place.way_up())
-
-
-def decides(place):
-    """Tell whether something says what is let through: it is compared, or is itself 0 and 1."""
-    return in_comparison(place) or place.is_given_to({"argmax", "argmin"}) or is_mask(place.value)
-
-
-def is_handed_on(place):
-    """Tell whether something is given another name as it is, or put into a list."""
-    appended = isinstance(place.parent, ast.Call) and called(place.parent) == "append"
-    return appended or (isinstance(place.parent, ast.Assign) and place.field == "value")
-
-
-def in_range(place):
-    """Tell whether something says how far a loop goes."""
-    return place.is_given_to({"range"})
-
-
-def of_index(text, place):
-    """Yield an index that is one more, and one less."""
-    if not is_whole(place.value) or isinstance(place.node, ast.Constant):
-        return
-    for operator in (ast.Add(), ast.Sub()):
-        other = ast.BinOp(place.node, operator, number(1))
-        yield Edit(lambda: index_means(text, place), TOKEN + 0.1, place, other)
-
-
-def index_means(text, place):
-    """Return what it means that an index has to be another one: of data, or of what rounds leave."""
-    if in_range(place):
-        return Label.MISSING_TERM
-    here = next((one for one in place.way_up() if one.is_subscript), None)
-    if here is None and isinstance(place.parent, ast.BinOp):
-        if isinstance(place.parent.op, ast.Pow):
-            return Label.WRONG_FUNCTION
-        around = [one.parent for one in place.way_up() if is_whole(one.value)]
-        if isinstance(place.parent.op, ast.Div) or (
-            isinstance(place.parent.op, ast.Mult)
-            and all(isinstance(one, (ast.BinOp, ast.Assign)) for one in around)
-        ):
-            return Label.AVERAGED  # a number of elements
-    if here is None or not here.around.is_read:
-        return Label.SHIFTED
-    read = text.at(here.parent.value).value
-    if is_mask(read[0] if isinstance(read, (list, tuple)) and read else read):
-        return Label.MASK_FROM_WRONG_TENSOR
-    if here.around is not None and is_squared_in_slope(here.around):
-        return Label.WRONG_FUNCTION
-    return Label.STALE_BUFFER if text.is_filled(here.parent.value) else Label.SHIFTED
-
-
-def is_power(node):
-    """Tell whether an expression is a power, or the product of something with itself."""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
-        return ast.unparse(node.left) == ast.unparse(node.right)
-    named = isinstance(node, ast.Call) and called(node) in ("square", "power")
-    return named or (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow))
-
-
-def is_divisor(place):
-    """Tell whether something is divided by a power."""
-    power = isinstance(place.node, ast.BinOp) and isinstance(place.node.op, ast.Pow)
-    return power and place.field == "right" and isinstance(getattr(place.parent, "op", None), ast.Div)
-
-
-def is_squared_in_slope(place):
-    """Tell whether something is squared and taken from 1, as in the derivative of tanh."""
-    power = place.around
-    if power is None or not is_power(power.node):
-        return False
-    rest = power.parent
-    return isinstance(rest, ast.BinOp) and (
-        isinstance(rest.op, ast.Sub) and isinstance(rest.left, ast.Constant)
-    )

@@ -34,19 +34,17 @@ from tinygrad_relu.gradcheck.diagnosis.edits.insertions import insertions
 from tinygrad_relu.gradcheck.diagnosis.edits.kept import Kept
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import Meanings
 from tinygrad_relu.gradcheck.diagnosis.edits.operators import (
-    in_comparison,
     of_arrangement,
-    of_comparisons,
-    of_index,
-    of_numbers,
     of_operators,
     of_signs,
     of_slopes,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.parallel import in_parallel
 from tinygrad_relu.gradcheck.diagnosis.edits.program import codes, programs
+from tinygrad_relu.gradcheck.diagnosis.edits.quantities import of_comparisons, of_index, of_numbers
 from tinygrad_relu.gradcheck.diagnosis.edits.screen import Screen
 from tinygrad_relu.gradcheck.diagnosis.edits.statements import of_conditions, of_statements
+from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import in_comparison
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, number, written
 from tinygrad_relu.gradcheck.diagnosis.edits.target import Target
 from tinygrad_relu.gradcheck.diagnosis.edits.text import Text

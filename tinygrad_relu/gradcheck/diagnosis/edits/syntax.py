@@ -71,3 +71,22 @@ def of_module(node):
     return isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and (
         function.value.id in ("np", "numpy")
     )
+
+
+def is_product(node):
+    """Tell whether an expression is a product."""
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)
+
+
+def factors_of(node):
+    """Yield the factors of a product or quotient, but for what it is divided by."""
+    while isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div)):
+        if isinstance(node.op, ast.Mult):
+            yield node.right
+        node = node.left
+    yield node
+
+
+def is_number(node):
+    """Tell whether an expression is a plain number."""
+    return isinstance(node, ast.Constant)

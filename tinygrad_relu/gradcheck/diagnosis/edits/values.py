@@ -21,3 +21,13 @@ def is_whole(x):
 def is_value(x):
     """Tell whether a value is an array, or a number."""
     return is_array(x) or is_float(x) or is_whole(x)
+
+
+def is_total(x):
+    """Tell whether a float counts something, as the sum of a mask does."""
+    return is_float(x) and np.ndim(x) == 0 and x > 1 and float(x).is_integer()
+
+
+def is_mask_like(x):
+    """Tell whether a value is an array of truth values."""
+    return is_array(x) and x.dtype.kind == "b"

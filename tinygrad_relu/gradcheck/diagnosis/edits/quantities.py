@@ -1,0 +1,135 @@
+"""Edits of numbers and indices, and of what compares them."""
+
+import ast
+
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import TOKEN, Edit
+from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_mask
+from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
+    in_comparison,
+    in_range,
+    is_axis,
+    is_divisor,
+    is_exponent_of_whole,
+    is_minus,
+    is_squared_in_slope,
+    is_triangle,
+)
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, number
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_whole
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+
+COMPARISONS = (ast.Gt, ast.GtE, ast.Lt, ast.LtE, ast.Eq, ast.NotEq)
+#: Comparisons that differ where both sides are equal, and nowhere else.
+STRICT = {frozenset((ast.Gt, ast.GtE)), frozenset((ast.Lt, ast.LtE))}
+#: Comparisons, and what holds less often.
+NARROWER = {(ast.NotEq, ast.Gt), (ast.NotEq, ast.Lt), (ast.GtE, ast.Gt), (ast.LtE, ast.Lt)}
+PRODUCTS = (ast.Mult, ast.Div)
+#: What it means that another number has to be given to a function.
+OF_NUMBERS = {
+    "pop": Label.STALE_BUFFER, "roll": Label.SHIFTED, "swapaxes": Label.TRANSPOSED,
+    "transpose": Label.TRANSPOSED, "moveaxis": Label.TRANSPOSED,
+}
+# What is added for a number that is not near to what is written.
+FAR_COST = 5.5
+# What else a number may be meant to be, besides one more or less, its half and its double.
+NUMBERS = (0, 1, -1, 2, 3, 0.5)
+
+
+def of_comparisons(text, place):
+    """Yield another comparison."""
+    node = place.node
+    if isinstance(node, ast.IfExp):
+        turned = ast.IfExp(node.test, node.orelse, node.body)
+        yield Edit(Label.MASK_FROM_WRONG_TENSOR, TOKEN, place, turned)
+    if not isinstance(node, ast.Compare) or not isinstance(node.ops[0], COMPARISONS):
+        return
+    sides = (node.left, node.comparators[0])
+    # Elements of arrays are data, and no numbers of a round.
+    counts = all(is_whole(text.at(side).value) and not isinstance(side, ast.Subscript) for side in sides)
+    for kind in COMPARISONS:
+        own = type(node.ops[0])
+        if own is not kind:
+            strict = {own, kind} in STRICT
+            label = Label.MASK_NOT_STRICT if strict else Label.MASK_FROM_WRONG_TENSOR
+            if counts:  # rounds, or steps
+                label = Label.EXTRA_TERM if (own, kind) in NARROWER else Label.MISSING_TERM
+            yield Edit(label, TOKEN - 0.1, place, ast.Compare(node.left, [kind()], node.comparators))
+
+
+def of_numbers(text, place):
+    """Yield another number; and whole numbers one more and one less."""
+    node = place.node
+    if isinstance(node, ast.Constant) and isinstance(node.value, bool):
+        yield Edit(Label.WRONG_FUNCTION, TOKEN + 0.3, place, number(not node.value))
+    elif isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
+        x = node.value
+        if is_exponent_of_whole(text, place):
+            return  # such numbers have no end
+        for other in dict.fromkeys((x + 1, x - 1, -x, 2 * x, x / 2, *NUMBERS)):
+            if other != x and not (other < 0 and is_minus(place.parent)):
+                nothing = other == 0 and isinstance(place.parent, ast.BinOp)
+                far = other not in (x + 1, x - 1, -x, 2 * x, x / 2, 1, 0)
+                cost = TOKEN - 0.2 * is_triangle(place.parent) + 0.3 * nothing + FAR_COST * far
+                yield Edit(lambda other=other: of_number(text, place, other), cost, place, number(other))
+
+
+def of_number(text, place, other):
+    """Return what it means that a number has to be another one."""
+    if is_triangle(place.parent):
+        return Label.MASK_NOT_STRICT
+    if in_comparison(place):
+        return Label.MASK_FROM_WRONG_TENSOR
+    if is_axis(place):
+        return Label.SUMMED
+    if place.is_key:
+        return index_means(text, place)
+    if in_range(place):
+        return Label.MISSING_TERM
+    power = place.around
+    if place.field == "right" and power is not None and is_divisor(power):
+        return Label.MISSING_FACTOR  # one division more or fewer
+    if isinstance(place.parent, ast.Call) and called(place.parent) in OF_NUMBERS:
+        return OF_NUMBERS[called(place.parent)]
+    if any(is_array(here.value) and here.value.dtype.kind in "iu" for here in place.way_up()):
+        return Label.SHIFTED
+    if other == 0:
+        return Label.STALE_BUFFER if text.is_forward_target(place.statement) else Label.EXTRA_TERM
+    product = isinstance(place.parent, ast.BinOp) and isinstance(place.parent.op, ast.Mult)
+    if product and place.node.value == 0:
+        return Label.MISSING_TERM
+    if other == 2 * place.node.value and isinstance(getattr(place.parent, "op", None), PRODUCTS):
+        return Label.MISSING_FACTOR
+    return Label.EXTRA_TERM if other == 1 and product else Label.WRONG_FUNCTION
+
+
+def of_index(text, place):
+    """Yield an index that is one more, and one less."""
+    if not is_whole(place.value) or isinstance(place.node, ast.Constant):
+        return
+    for operator in (ast.Add(), ast.Sub()):
+        other = ast.BinOp(place.node, operator, number(1))
+        yield Edit(lambda: index_means(text, place), TOKEN + 0.1, place, other)
+
+
+def index_means(text, place):
+    """Return what it means that an index has to be another one: of data, or of what rounds leave."""
+    if in_range(place):
+        return Label.MISSING_TERM
+    here = next((one for one in place.way_up() if one.is_subscript), None)
+    if here is None and isinstance(place.parent, ast.BinOp):
+        if isinstance(place.parent.op, ast.Pow):
+            return Label.WRONG_FUNCTION
+        around = [one.parent for one in place.way_up() if is_whole(one.value)]
+        if isinstance(place.parent.op, ast.Div) or (
+            isinstance(place.parent.op, ast.Mult)
+            and all(isinstance(one, (ast.BinOp, ast.Assign)) for one in around)
+        ):
+            return Label.AVERAGED  # a number of elements
+    if here is None or not here.around.is_read:
+        return Label.SHIFTED
+    read = text.at(here.parent.value).value
+    if is_mask(read[0] if isinstance(read, (list, tuple)) and read else read):
+        return Label.MASK_FROM_WRONG_TENSOR
+    if here.around is not None and is_squared_in_slope(here.around):
+        return Label.WRONG_FUNCTION
+    return Label.STALE_BUFFER if text.is_filled(here.parent.value) else Label.SHIFTED

@@ -1,0 +1,97 @@
+"""What a place stands beside, and within."""
+
+import ast
+
+from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_mask
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, factors_of, of_module
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_whole
+
+
+def is_beside(place, operators):
+    """Tell whether a place is an operand of some operators."""
+    return isinstance(place.parent, ast.BinOp) and isinstance(place.parent.op, operators)
+
+
+def in_comparison(place):
+    """Tell whether something is compared, or part of what is."""
+    return place.is_compared or any(isinstance(here.parent, ast.Compare) for here in place.way_up())
+
+
+def decides(place):
+    """Tell whether something says what is let through: it is compared, or is itself 0 and 1."""
+    return in_comparison(place) or place.is_given_to({"argmax", "argmin"}) or is_mask(place.value)
+
+
+def in_range(place):
+    """Tell whether something says how far a loop goes."""
+    return place.is_given_to({"range"})
+
+
+def is_handed_on(place):
+    """Tell whether something is given another name as it is, or put into a list."""
+    appended = isinstance(place.parent, ast.Call) and called(place.parent) == "append"
+    return appended or (isinstance(place.parent, ast.Assign) and place.field == "value")
+
+
+def is_axis(place):
+    """Tell whether a number says over which axis a sum goes."""
+    if is_minus(place.parent) and place.around is not None:
+        place = place.around
+    parent = place.parent
+    if isinstance(parent, ast.keyword):
+        return parent.arg == "axis"
+    behind = place.field == "args" and place.index == of_module(parent)
+    return behind and called(parent) in ("sum", "mean", "max", "min", "cumsum")
+
+
+def is_minus(node):
+    """Tell whether an expression has a minus in front."""
+    return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
+
+
+def is_triangle(node):
+    """Tell whether an expression is the mask of a triangle."""
+    return isinstance(node, ast.Call) and called(node) in ("triu", "tril")
+
+
+def is_exponent_of_whole(text, place):
+    """Tell whether something is the exponent of a whole number, or part of it."""
+    right = (here.parent for here in place.way_up() if here.field == "right")
+    powers = (one for one in right if isinstance(one, ast.BinOp) and isinstance(one.op, ast.Pow))
+    return any(is_whole(text.at(one.left).value) for one in powers)
+
+
+def is_power(node):
+    """Tell whether an expression is a power, or the product of something with itself."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        return ast.unparse(node.left) == ast.unparse(node.right)
+    named = isinstance(node, ast.Call) and called(node) in ("square", "power")
+    return named or (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow))
+
+
+def is_divisor(place):
+    """Tell whether something is divided by a power."""
+    power = isinstance(place.node, ast.BinOp) and isinstance(place.node.op, ast.Pow)
+    return power and place.field == "right" and isinstance(getattr(place.parent, "op", None), ast.Div)
+
+
+def is_squared_in_slope(place):
+    """Tell whether something is squared and taken from 1, as in the derivative of tanh."""
+    power = place.around
+    if power is None or not is_power(power.node):
+        return False
+    rest = power.parent
+    return isinstance(rest, ast.BinOp) and (
+        isinstance(rest.op, ast.Sub) and isinstance(rest.left, ast.Constant)
+    )
+
+
+def is_in_own_slope(place):
+    """Tell whether something is a factor, or taken from 1, in a product such as ``a * (1 - a)``."""
+    written = ast.unparse(place.node)
+    for here in place.way_up():
+        if isinstance(here.node, ast.BinOp) and isinstance(here.node.op, ast.Mult):
+            factors = {*map(ast.unparse, factors_of(here.node))}
+            if written in factors and factors & {f"1 - {written}", f"1.0 - {written}"}:
+                return True
+    return False

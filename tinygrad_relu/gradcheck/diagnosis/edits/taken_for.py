@@ -1,0 +1,209 @@
+"""What it means to have written one thing for another."""
+
+import ast
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.edits.algebra import (
+    SUMS,
+    apart,
+    grown,
+    is_made_of,
+    is_one_factor_more,
+)
+from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES
+from tinygrad_relu.gradcheck.diagnosis.edits.meanings import exchanged, is_count, is_mask
+from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import in_comparison, is_squared_in_slope
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, root, target_of
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_mask_like, is_total, is_whole
+from tinygrad_relu.gradcheck.diagnosis.indices import is_index
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+from tinygrad_relu.gradcheck.diagnosis.relations import Relation
+
+#: Functions that are of another kind beyond some limit.
+BENDS = ("where", "maximum", "minimum", "max", "min", "clip")
+
+
+def exchange_means(text, place, one):
+    """Return what it means to write something for an ingredient."""
+    if in_comparison(place) or is_mask_like(place.value):
+        stopped = is_stopped(place.value, one.value)
+        return Label.MASK_FORGOTTEN if stopped else Label.MASK_FROM_WRONG_TENSOR
+    if is_mask(place.value) and is_mask(one.value):
+        return Label.MASK_FROM_WRONG_TENSOR
+    if isinstance(place.node, ast.Constant) and place.value == 0:
+        return Label.MISSING_TERM
+    if text.is_copy(place):
+        return Label.WRONG_FUNCTION
+    keys = [getattr(node, "slice", node if place.is_key else None) for node in (place.node, one.node)]
+    if all(keys) and is_mirrored(*keys):
+        return Label.PERMUTED
+    found = by_text(text, place, one)
+    found = found or by_what_is_kept(text, place, one) or by_whole_numbers(place, one)
+    return found or by_values(text, place, one) or Label.WRONG_FUNCTION
+
+
+def by_text(text, place, one):
+    """Return what it means as far as the text shows it: by where things come from, or None."""
+    if one.text == target_of(place.statement):
+        return Label.STALE_BUFFER
+    if is_let_through(place.node, text.definitions.get(getattr(one.node, "id", None))):
+        return Label.MASK_FORGOTTEN
+    if called(place.node) == called(one.node) == "roll":
+        return Label.SHIFTED
+    bent = isinstance(place.node, ast.Call) and called(place.node) in ("maximum", "minimum", "clip")
+    if bent and any(isinstance(node, ast.Compare) for node in ast.walk(one.node)):
+        return Label.MASK_FROM_WRONG_TENSOR
+    if text.in_another_round(place, one.text):
+        return Label.STALE_BUFFER
+    if text.is_cotangent(root(place.node)) and text.is_added_to(root(one.node)):
+        return Label.MISSING_TERM  # what comes back from elsewhere is left out
+    return None
+
+
+def by_what_is_kept(text, place, one):
+    """Return what it means where one of the two was kept from before, or None."""
+    if isinstance(place.node, ast.Call) and called(place.node) in ("setdefault", "get"):
+        return Label.STALE_BUFFER
+    return Label.STALE_BUFFER if is_another_round(text, place, one.node) else None
+
+
+def by_whole_numbers(place, one):
+    """Return what it means where both are indices or counts, or None if they are not."""
+    if place.is_key or (is_index(place.value) and is_index(one.value)):
+        moved = is_moved(*apart(place.node, one.node)) or overlap(place.value, one.value)
+        return Label.SHIFTED if moved else Label.PERMUTED
+    if is_whole(place.value):
+        if ast.unparse(place.node) in {ast.unparse(node) for node in ast.walk(one.node)}:
+            return Label.SHIFTED  # where the elements of a strided array lie
+        counts = is_count(one.value, one.node) or is_total(one.value)
+        if counts and called(one.node) == "sum" and isinstance(getattr(place.parent, "op", None), SUMS):
+            return Label.MASK_FORGOTTEN  # all are counted, and not those alone that are meant
+        return Label.AVERAGED if counts else Label.WRONG_FUNCTION
+    return None
+
+
+def by_values(text, place, one):
+    """Return what it means by the values of both, and by what the forward makes of them; or None."""
+    own, other = np.asarray(place.value), np.asarray(one.value)
+    comparable = own.size > 1 and own.dtype.kind == other.dtype.kind == "f"
+    if comparable and overlap(own, other):
+        return Label.SHIFTED
+    activated = comparable and text.meanings.related(own, other) is Relation.ACTIVATION
+    if comparable and not activated and exchanged(own, other) is Label.MASK_FORGOTTEN:
+        return Label.MASK_FORGOTTEN
+    if is_one_factor_more(place.node, one.node, text):
+        return Label.MISSING_FACTOR
+    if activated:
+        if is_squared_in_slope(place):
+            return Label.WRONG_FUNCTION
+        stopped = not isinstance(place.node, LEAVES) and np.array_equal(np.maximum(own, 0), other)
+        if stopped or is_limited(own, other):
+            return Label.MASK_FORGOTTEN
+        return text.meanings.of_exchange(place, own, other)
+    found = exchanged(own, other) if comparable else None
+    if found is None and not isinstance(place.node, LEAVES) and is_apart_by_a_number(own, other):
+        return Label.MISSING_TERM
+    made = text.definitions.get(getattr(one.node, "id", None))
+    if found is None and is_operand(place.node, made):
+        rest = made.right if ast.unparse(made.left) == ast.unparse(place.node) else made.left
+        later = any(
+            is_made_of(rest, part.id, text.definitions)
+            for part in ast.walk(place.node) if isinstance(part, ast.Name)
+        )
+        found = Label.STALE_BUFFER if later else grown(place.node, one.node, text)
+    found = found or text.meanings.of_exchange(place, own, other) or grown(place.node, one.node, text)
+    kept = isinstance(one.node, ast.Subscript) and not is_name(one.node.slice) and (
+        text.is_filled(one.node.value)
+    )
+    if found is None and kept and isinstance(place.node, ast.Name):
+        return Label.STALE_BUFFER  # that of another round
+    within = isinstance(place.parent, ast.Call) and isinstance(place.parent.func, ast.Name)
+    if found is None and comparable and not within and text.meanings.is_factor(own, other):
+        return Label.MISSING_FACTOR
+    if found is None and is_bent(place.node, made or one.node):
+        return Label.MASK_FORGOTTEN
+    return found
+
+
+def is_another_round(text, place, other):
+    """Tell whether another element is taken of a container that was filled round by round."""
+    own = place.node
+    if isinstance(own, ast.Subscript) and isinstance(other, ast.Subscript):
+        if is_name(own.slice) or is_mirrored(own.slice, other.slice):
+            return False
+        return root(own) == root(other) and text.is_filled(own.value)
+    return place.is_subscript and is_whole(place.value) and text.is_filled(place.parent.value)
+
+
+def is_name(key):
+    """Tell whether an index is the name of an entry."""
+    return isinstance(getattr(key, "value", None), str)
+
+
+def is_mirrored(own, other):
+    """Tell whether one index counts from the other end: ``n - 1 - k`` for ``k``, and the converse."""
+    keys = [key.elts if isinstance(key, ast.Tuple) else [key] for key in (own, other)]
+    return len(keys[0]) == len(keys[1]) and any(
+        isinstance(a, ast.BinOp) and isinstance(a.op, ast.Sub) and ast.dump(a.right) == ast.dump(b)
+        for pair in zip(*keys) for a, b in (pair, pair[::-1])
+    )
+
+
+def is_moved(own, other):
+    """Tell whether one index is another one with something added, or taken off."""
+    sums = ((a, b) for a, b in ((own, other), (other, own)) if isinstance(a, ast.BinOp))
+    return any(isinstance(a.op, (ast.Add, ast.Sub)) and ast.dump(a.left) == ast.dump(b) for a, b in sums)
+
+
+def overlap(one, other):
+    """Tell whether an array is another one moved along by one place, but for what is at the ends."""
+    one, other = np.asarray(one), np.asarray(other)
+    if one.shape != other.shape or np.array_equal(one, other):
+        return False
+    pairs = (
+        (np.moveaxis(a, axis, 0)[1:], np.moveaxis(b, axis, 0)[:-1])
+        for axis in range(one.ndim) if one.shape[axis] > 2 for a, b in ((one, other), (other, one))
+    )
+    return any(np.array_equal(a, b) for a, b in pairs)
+
+
+def is_stopped(own, other):
+    """Tell whether an array is another one with some of its elements made 0."""
+    if not is_array(own) or np.shape(own) != np.shape(other) or own.dtype.kind == "b":
+        return False
+    return bool((other == 0).any() and (own != 0).all() and not ((other > 0) & (own <= 0)).any())
+
+
+def is_bent(own, other):
+    """Tell whether an expression is another one, held at a limit or other beyond it."""
+    if not isinstance(other, ast.Call) or called(other) not in BENDS:
+        return False
+    return ast.unparse(own) in map(ast.unparse, other.args)
+
+
+def is_operand(own, total):
+    """Tell whether an expression is a term of a sum as it is written."""
+    sides = (total.left, total.right) if isinstance(getattr(total, "op", None), SUMS) else ()
+    return ast.unparse(own) in map(ast.unparse, sides)
+
+
+def is_let_through(own, other):
+    """Tell whether an expression is another one where a condition holds, and 0 elsewhere."""
+    if isinstance(other, ast.IfExp):
+        arms = [other.body, other.orelse]
+    else:
+        arms = other.args[1:] if isinstance(other, ast.Call) and called(other) == "where" else []
+    nothing = any(isinstance(arm, ast.Constant) and not arm.value for arm in arms)
+    return nothing and ast.unparse(own) in map(ast.unparse, arms)
+
+
+def is_limited(own, other):
+    """Tell whether an array is another one that is held between two limits."""
+    low, high = other.min(), other.max()
+    return low < 0 < high and np.allclose(np.clip(own, low, high), other, rtol=1e-12, atol=0)
+
+
+def is_apart_by_a_number(own, other):
+    """Tell whether two arrays differ by the same number in all elements."""
+    return own.size > 1 and np.ptp(other - own) <= 1e-12 * np.abs(own).max()
