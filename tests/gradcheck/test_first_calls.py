@@ -5,9 +5,9 @@ import functools
 import numpy as np
 import pytest
 
-from tinygrad_relu.gradcheck import check_gradients
+from tinygrad_relu.gradcheck import check_gradients, memory
 from tinygrad_relu.gradcheck.diagnosis import Label
-from tinygrad_relu.gradcheck.diagnosis.reach import Snapshot
+from tinygrad_relu.gradcheck.memory import Snapshot
 
 RNG = np.random.default_rng(0)
 X, W = RNG.normal(size=(8, 3)), RNG.normal(size=(3, 4))
@@ -109,7 +109,7 @@ def test_what_is_kept_of_the_first_call_is_wrong_wherever_it_is_kept(keeping):
     for entry in report.inputs:
         first = entry.explanations[0]
         assert not entry.ok and first.label is Label.STALE_BUFFER, report
-        assert "right in the first call of all" in first.claim
+        assert "something is kept of the first call" in first.claim
 
 
 def test_what_the_forward_keeps_of_its_first_call_for_the_backward_is_wrong():
@@ -171,3 +171,99 @@ def test_a_snapshot_puts_back_what_is_changed_and_what_is_new():
     change()
     before.put_back()
     assert state == {"a": 1} and len(row) == 1 and not row[0].any()
+
+
+def test_functions_that_keep_nothing_are_not_called_far_away(monkeypatch):
+    asked, counts = [], {}
+
+    def slopes(problem, point, cotangents):
+        asked.append(point)
+        raise ValueError("out of range")
+
+    def counting(x):
+        counts["calls"] = counts.get("calls", 0) + 1
+        return 2 * x
+
+    monkeypatch.setattr(memory, "slopes", slopes)
+    for backward, times in ((lambda x: 2 * x, 0), (counting, 1 + len(memory.DISTANCES))):
+        assert check_gradients(lambda x: np.sum(x ** 2), [np.full(3, 2.0)], backward=backward).ok
+        assert len(asked) == times
+
+
+def test_what_is_made_in_the_first_call_with_good_reason_is_right():
+    state = {}
+
+    def log_sum(z):
+        shift = state.setdefault("shift", z.max())
+        return shift + np.log(np.sum(np.exp(z - shift)))
+
+    def log_sum_backward(z):
+        e = np.exp(z - state["shift"])
+        return e / e.sum()
+
+    assert check_gradients(log_sum, [np.array([1000.0, 999.0, 998.5])], backward=log_sum_backward).ok
+    rounds = {}
+
+    def settled(w, x):
+        z, n = np.zeros_like(x), rounds.get("n", 10_000)
+        for count in range(n):
+            z, last = np.tanh(w @ z + x), z
+            if "n" not in rounds and np.abs(z - last).max() < 1e-14:
+                rounds["n"] = count + 1
+                break
+        return z
+
+    def settled_backward(w, x):
+        z = settled(w, x)
+        s = 1 - z ** 2
+        d = s * np.linalg.solve((np.eye(4) - s[:, None] * w).T, np.ones(4))
+        return np.outer(d, z), d
+
+    w = np.random.default_rng(0).normal(size=(4, 4))
+    inputs = [0.9 * w / np.linalg.norm(w, 2), 0.1 * np.random.default_rng(1).normal(size=4)]
+    assert check_gradients(lambda w, x: settled(w, x).sum(), inputs, backward=settled_backward).ok
+
+
+def test_objects_that_cannot_be_looked_into_are_left_alone():
+    class Config:
+        def __init__(self):
+            self.values = {"a": 2.0}
+
+        def __getattr__(self, key):
+            return self.values[key]
+
+    class Store(dict):
+        def clear(self):
+            raise AssertionError("nobody asked for that")
+
+    class Net:
+        config, store = Config(), Store(k=1.0)
+
+        def forward(self, x):
+            return (self.config.a * self.store["k"] * x).sum()
+
+        def backward(self, x):
+            self.store["calls"] = self.store.get("calls", 0) + 1
+            return np.full_like(x, self.config.a)
+
+    net = Net()
+    assert check_gradients(net.forward, [np.ones(3)], backward=net.backward).ok
+    assert net.store["calls"] > 0
+
+
+def test_a_command_that_tries_functions_out_first_sees_what_is_kept(tmp_path, capsys):
+    from tinygrad_relu.__main__ import main
+
+    path = tmp_path / "kept.py"
+    path.write_text(
+        "import numpy as np\n"
+        "kept = {}\n"
+        "def cube(x):\n"
+        "    return np.sum(x**3)\n"
+        "def cube_backward(x):\n"
+        "    return kept.setdefault('dx', 3 * x**2).copy()\n"
+        "def cube_inputs():\n"
+        "    return {'x': np.array([1.0, 2.0, -0.5])}\n"
+    )
+    main(["check", str(path)])
+    assert "kept of the first call" in " ".join(capsys.readouterr().out.split())

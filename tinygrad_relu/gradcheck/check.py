@@ -7,8 +7,10 @@ from tinygrad_relu.errors import ArgumentError, GradientError
 from tinygrad_relu.gradcheck import elements, projections
 from tinygrad_relu.gradcheck.arguments import problem_of
 from tinygrad_relu.gradcheck.conclusion import conclude
+from tinygrad_relu.gradcheck.diagnosis import Label
 from tinygrad_relu.gradcheck.faults import observed
 from tinygrad_relu.gradcheck.kinks import Inspector
+from tinygrad_relu.gradcheck.memory import kept_of_the_first_call
 from tinygrad_relu.gradcheck.neighbourhood import Neighbourhood, check_base
 from tinygrad_relu.gradcheck.report import GradientReport, InputReport, Verdict
 from tinygrad_relu.gradcheck.taylor import taylor_order
@@ -112,9 +114,19 @@ def examined(problem, seed=0, fast=None):
     if not fast:
         elements.compare_together(inspector, findings, seed)
     report.taylor_order = taylor_order(at, seed)
+    note_what_is_kept(problem, cotangents, faults)
     conclude(report, at, findings, faults)
     report.calls = problem.passing.calls
     return report
+
+
+def note_what_is_kept(problem, cotangents, faults):
+    """Note the gradients that are right at the point of the first call, and wrong at others since."""
+    for k in kept_of_the_first_call(problem, cotangents[0]):
+        faults.add(problem.names[k], Label.STALE_BUFFER, (
+            f"d{problem.names[k]} is right where backward was first called, and wrong at other inputs "
+            "since: something is kept of the first call; compute it anew in each one"
+        ))
 
 
 def check_base_of(problem):

@@ -359,7 +359,7 @@ def case_of(at, comparisons, wrong, faults):
     return Case(
         list(problem.names), list(problem.inputs), wrong, draws, problem.forward, problem.backward,
         problem.taped, problem.own_graph, faults.changed, problem.derivative, faults.shared,
-        problem.followed, problem.at_first,
+        problem.followed,
     )
 
 

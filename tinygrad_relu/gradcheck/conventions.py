@@ -71,7 +71,11 @@ def brought_to_form(forward, backward, inputs):
         if pair.beside and not pair.has_several_results():
             pair = Pair(pair.first(), backward, *passing_of(forward, inputs))
         exercise = pair.of_the_inputs(inputs)
-    return pair.with_names(exercise)
+    exercise = pair.with_names(exercise)
+    for made in (exercise.forward, exercise.backward):
+        if made not in (forward, backward):
+            made.made_of = [forward, backward]
+    return exercise
 
 
 def together(function, inputs):

@@ -48,8 +48,6 @@ def observed(problem, cotangents):
     faults.nondeterministic = unlike_itself(problem)
     if faults.nondeterministic:
         return None, faults
-    with contextlib.suppress(Exception):  # what is kept of the first call is of another point then
-        problem.observed(problem.moved, cotangents[0])
     calls, again = [], None
     for draw in cotangents:
         found, changed = problem.observed(problem.inputs, draw)

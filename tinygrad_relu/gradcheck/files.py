@@ -12,6 +12,7 @@ from tinygrad_relu.errors import ArgumentError
 from tinygrad_relu.gradcheck import printed
 from tinygrad_relu.gradcheck.check import check_gradients
 from tinygrad_relu.gradcheck.conventions import brought_to_form, returns_gradients, together
+from tinygrad_relu.gradcheck.memory import undone
 
 SUFFIXES = ("_backward", "_grad", "_gradient", "_prime", "_derivative")
 # A function called `name` plus this is the partner of the same names.
@@ -117,9 +118,11 @@ def check_pair(space, name, backward, seed, fast, json):
     title = f"{name} and {backward}" if backward else name
     try:
         function, inputs = space[name], inputs_for(space, name)
-        exercise = brought_to_form(function, space[backward], inputs) if backward else together(
-            function, inputs
-        )
+        functions = [function, space[backward]] if backward else [function]
+        # What they keep of the calls that show how they are to be called would be right where they are
+        # checked.
+        with undone(functions):
+            exercise = brought_to_form(*functions, inputs) if backward else together(function, inputs)
         report = check_gradients(
             exercise.forward, exercise.inputs, exercise.backward, wrt=exercise.wrt,
             returns_gradients=None if backward else True, seed=seed, fast=fast,

@@ -8,9 +8,9 @@ import numpy as np
 
 from tinygrad_relu.engine import Tensor, gradients
 from tinygrad_relu.errors import ArgumentError
-from tinygrad_relu.gradcheck.diagnosis.reach import Snapshot, put_back_for_now
 from tinygrad_relu.gradcheck.diagnosis.recording import plain
 from tinygrad_relu.gradcheck.diagnosis.taping import taped
+from tinygrad_relu.gradcheck.memory import Snapshot
 from tinygrad_relu.gradcheck.typesetting import some_of
 from tinygrad_relu.trees import leaves, regrown
 
@@ -110,31 +110,12 @@ class Problem:
             for k, value in enumerate(values) if k not in positions
         ]
         self.scalar, self.notes = False, []
+        # What the user's functions had at hand before they were first called.
         self.before = Snapshot(self.functions())
-        self.moved = self.elsewhere()
 
     def functions(self):
         """Return what the user has written."""
         return [self.function]
-
-    def elsewhere(self):
-        """Call the function at other inputs, as far away as it is defined, and return them.
-
-        That is its first call of all: what it keeps of that is wrong in all others.
-        """
-        rng = np.random.default_rng(1)
-        parts = [rng.uniform(-1, 1, x.shape) for x in self.inputs]
-        for distance in (0.9, 0.3, 0.01):
-            moved = [(x * (1 + distance * u)).astype(x.dtype) for x, u in zip(self.inputs, parts)]
-            with contextlib.suppress(Exception):  # of the user's function
-                self.results(moved)
-                return moved
-        return self.inputs
-
-    def at_first(self, cotangents):
-        """Return the gradients as they are where nothing was called before."""
-        with put_back_for_now(self.before, self.functions()):
-            return self.backward(self.inputs, cotangents)
 
     def note(self, text):
         """Keep a remark for the report, once."""
@@ -184,9 +165,9 @@ class ArrayProblem(Problem):
 
     def __init__(self, function, backward, passing, values, positions):
         self.derivative = backward
-        self.lends = False      # large inputs as they are, once the function is known to leave them alone
         super().__init__(function, passing, values, positions)
         self.strides = {k: x.strides for k, x in zip(positions, self.inputs)}
+        self.lends = False      # large inputs as they are, once the function is known to leave them alone
         found = self.results(self.inputs, note_changes=True)
         self.scalar = len(found) == 1 and found[0].shape == ()
         self.takes_cotangents = not self.scalar or (

@@ -61,9 +61,6 @@ class Case:
     followed : callable or None
         ``followed(arrays, cotangents, rebound) -> (gradients, outputs)``: the user's forward and then the
         backward, or what ``rebound(backward)`` gives, to be called with recorded arrays.
-    at_first : callable or None
-        ``at_first(cotangents) -> list of (ndarray or None)``: the gradients as they would be if nothing
-        had been called before.
     """
 
     names: Sequence[str]
@@ -78,7 +75,6 @@ class Case:
     written: Callable | None = None
     shared: Sequence[tuple[int, int]] = ()
     followed: Callable | None = None
-    at_first: Callable | None = None
 
 
 @dataclass(frozen=True)

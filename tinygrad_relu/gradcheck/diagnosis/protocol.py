@@ -347,10 +347,6 @@ class Calls:
             return self.stale(name, "depends on what the forward was last called with")
         if self.after[k] is not None and not alike(self.after[k], calls[0]):
             return self.stale(name, "is a view of a buffer that the next call writes over")
-        if self.only_at_first(k):
-            return self.stale(
-                name, "is right in the first call of all, and wrong after one with other inputs"
-            )
         # Where the first dout was 1, what is kept of it is what it is without any.
         ways = [self.shared, self.kept, self.unmoved]
         if all(w.ndim == 0 for w in self.weights):
@@ -385,18 +381,6 @@ class Calls:
                         {"input": names[other]},
                     )
         return None
-
-    def only_at_first(self, k):
-        """Tell whether a gradient would be right if nothing had been called before."""
-        draw = self.case.draws[0]
-        try:
-            found = self.case.at_first([w.copy() for w in draw.cotangents])[k]
-        except Exception:  # of the user's function, or there is none to ask
-            return False
-        if found is None or np.shape(found) != draw.numerical[k].shape or alike(found, self.first[k]):
-            return False
-        apart = np.abs(found - draw.numerical[k])
-        return bool((apart <= tolerance(found, draw.numerical[k], draw.error[k])).all())
 
     def unmoved(self, k):
         """Explain a gradient that does not depend on the cotangent."""

@@ -1,13 +1,12 @@
 """What functions of the user's have at hand between two calls, and putting it back."""
 
 import contextlib
-import dis
 import functools
 import itertools
 import sys
 import types
 from array import array
-from collections import deque
+from collections import Counter, OrderedDict, UserDict, defaultdict, deque
 
 import numpy as np
 
@@ -16,9 +15,10 @@ from tinygrad_relu.gradcheck.diagnosis.recording import PACKAGE
 
 # So many things are looked at, and so many parts of each.
 MOST_OBJECTS, MOST_PARTS = 3000, 100
-# Arrays of more elements are data, and nothing that a call leaves behind for the next one.
-MOST_ELEMENTS = 100_000
-CONTAINERS = (np.ndarray, list, dict, set, deque, bytearray, array)
+#: Things that are known to do nothing but hold others; of other kinds nobody knows what they do.
+DICTS = (dict, OrderedDict, defaultdict, Counter)
+ROWS = (list, set, deque)
+CONTAINERS = (np.ndarray, *DICTS, *ROWS, bytearray, array)
 
 class Attributes:
     """The attributes of a class, or of an object with slots, which can be copied and put back."""
@@ -44,50 +44,6 @@ class Attributes:
         for key, x in before.items():
             if now.get(key) is not x:
                 setattr(self.owner, key, x)
-
-
-class Snapshot:
-    """What some functions have kept so far, and what the names around and outside of them stand for.
-
-    Parameters
-    ----------
-    functions : iterable of callable
-    """
-
-    def __init__(self, functions):
-        self.contents = [(x, copied(x)) for x in reachable(functions) if not is_large(x)]
-        users = [x for x in visited(functions) if isinstance(x, types.FunctionType)]
-        self.cells = [
-            (cell, cell.cell_contents) for x in users for cell in x.__closure__ or () if is_filled(cell)
-        ]
-        self.globals = [
-            (x.__globals__, name, x.__globals__.get(name, self))
-            for x in users for name in written_names(x)
-        ]
-
-    def put_back(self):
-        """Let all be what it was."""
-        for cell, before in self.cells:
-            cell.cell_contents = before
-        for names, name, before in self.globals:
-            if before is not self:
-                names[name] = before
-            else:
-                names.pop(name, None)
-        for x, before in self.contents:
-            if not same(x, before):
-                put_back(x, before)
-
-
-@contextlib.contextmanager
-def put_back_for_now(snapshot, functions):
-    """Let the functions have what they had at a snapshot, for a while."""
-    now = Snapshot(functions)
-    try:
-        snapshot.put_back()
-        yield
-    finally:
-        now.put_back()
 
 
 def copied(x):
@@ -116,11 +72,14 @@ def reachable(objects):
     """Return what can be changed of all that can be reached from some objects of the user's."""
     found = []
     for x in visited(objects):
-        named = isinstance(x, type) or hasattr(type(x), "__slots__")
-        if isinstance(x, CONTAINERS):
+        named = issubclass(type(x), type) or hasattr(type(x), "__slots__")
+        if type(x) in CONTAINERS:
             found.append(x)
-        elif named and is_users(x if isinstance(x, type) else type(x)):
-            found.append(Attributes(x))
+        elif named and is_users(x if issubclass(type(x), type) else type(x)):
+            with contextlib.suppress(Exception):  # attributes that cannot be looked at
+                attributes = Attributes(x)
+                attributes.copy()
+                found.append(attributes)
     return found
 
 
@@ -129,18 +88,21 @@ def visited(objects):
     waiting, met = deque(objects), set()
     while waiting and len(met) < MOST_OBJECTS:
         x = waiting.popleft()
-        if id(x) in met or isinstance(x, (types.ModuleType, str, bytes, int, float)):
+        if id(x) in met or issubclass(type(x), (types.ModuleType, str, bytes, int, float)):
             continue
         met.add(id(x))
         yield x
-        waiting.extend(parts_of(x))
+        with contextlib.suppress(Exception):  # what cannot be looked at is nobody's memory
+            waiting.extend(parts_of(x))
 
 
 def parts_of(x):
     """Return what a thing of the user's is made of, or has at hand."""
-    if isinstance(x, dict):
+    if isinstance(x, UserDict):
+        return [x.data]
+    if type(x) in DICTS:
         return list(itertools.islice(x.values(), MOST_PARTS))
-    if isinstance(x, (list, tuple, set, deque)):
+    if type(x) in (tuple, *ROWS):
         return list(itertools.islice(x, MOST_PARTS))
     if isinstance(x, types.MethodType):
         return [x.__self__, x.__func__]
@@ -203,13 +165,3 @@ def same(x, before):
     if isinstance(x, (list, deque)):
         return len(x) == len(before) and all(a is b for a, b in zip(x, before))
     return x == before
-
-
-def is_large(x):
-    """Tell whether something is an array of data."""
-    return isinstance(x, np.ndarray) and x.size > MOST_ELEMENTS
-
-
-def written_names(function):
-    """Return the names outside of it that a function writes to."""
-    return {step.argval for step in dis.get_instructions(function) if step.opname == "STORE_GLOBAL"}

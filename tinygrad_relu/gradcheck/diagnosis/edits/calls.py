@@ -4,7 +4,11 @@ import ast
 import itertools
 
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, LONG_OPERAND, TOKEN, Edit
-from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import in_comparison, is_squared_in_slope
+from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
+    decides,
+    in_comparison,
+    is_squared_in_slope,
+)
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     attribute,
     call,
@@ -63,7 +67,7 @@ def of_calls(text, place):
         value = text.at(node.args[0]).value
         if own == "ones_like" and is_array(value) and two_values(value) is not None:
             label = Label.MASK_FORGOTTEN
-        label = Label.MASK_FROM_WRONG_TENSOR if in_comparison(place) else label
+        label = Label.MASK_FROM_WRONG_TENSOR if decides(place) else label
         yield Edit(label, CALL, place, node.args[0])
     elif isinstance(function, ast.Attribute) and own in DROPPED:
         yield Edit(DROPPED[own], CALL, place, function.value)
@@ -141,7 +145,7 @@ def of_rounds(_, place):
         yield Edit(Label.STALE_BUFFER, CALL, place, node.args[0])
 
 
-def of_axes(_, place):
+def of_axes(text, place):
     """Yield a call over another axis, and an array summed over one."""
     node, value = place.node, place.value
     if isinstance(node, ast.Call) and called(node) in OVER_AXES:
@@ -160,7 +164,8 @@ def of_axes(_, place):
         for axis, wide in itertools.product((*range(value.ndim), *pairs), (True, False)):
             total = call(attribute(node, "sum"), axis=number(axis), keepdims=number(wide))
             part = isinstance(place.parent, ast.Subscript) and place.field == "value"
-            label = Label.MISSING_TERM if part else Label.NOT_SUMMED
+            # What was added up step by step goes back from all steps behind.
+            label = Label.MISSING_TERM if part or text.adds_up else Label.NOT_SUMMED
             yield Edit(label, CALL + 0.2, place, total)
 
 

@@ -169,8 +169,9 @@ def one_means(place):
     """Return what it means that 1 is neither added nor taken off."""
     if in_comparison(place):
         return Label.MASK_FROM_WRONG_TENSOR
-    right = is_beside(place, (ast.Pow, ast.Div)) and place.field == "right"
-    return Label.WRONG_FUNCTION if right else Label.MISSING_TERM
+    below = (here for here in place.way_up() if here.field == "right")
+    parts = any(isinstance(getattr(here.parent, "op", None), (ast.Pow, ast.Div)) for here in below)
+    return Label.WRONG_FUNCTION if parts else Label.MISSING_TERM
 
 
 def with_a_matrix(node, shape, one):

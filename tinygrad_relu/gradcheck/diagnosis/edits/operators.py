@@ -17,7 +17,13 @@ from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     negative,
     number,
 )
-from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_value, is_whole
+from tinygrad_relu.gradcheck.diagnosis.edits.values import (
+    is_array,
+    is_float,
+    is_total,
+    is_value,
+    is_whole,
+)
 from tinygrad_relu.gradcheck.diagnosis.indices import is_index
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import is_square
@@ -151,7 +157,7 @@ def superfluous(text, place, factor, divides=False):
     if decides(place):
         return Label.MASK_FROM_WRONG_TENSOR
     value = text.at(factor).value
-    whole_name = is_whole(value) and not isinstance(factor, ast.Constant)
+    whole_name = (is_whole(value) or is_total(value)) and not isinstance(factor, ast.Constant)
     if is_count(value, factor) or are_counts(value) or (divides and whole_name):
         return Label.AVERAGED
     if divides and place.is_argument and called(place.parent) in BENT:

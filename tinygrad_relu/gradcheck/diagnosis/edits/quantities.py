@@ -115,15 +115,17 @@ def index_means(text, place):
     """Return what it means that an index has to be another one: of data, or of what rounds leave."""
     if in_range(place):
         return Label.MISSING_TERM
+    if in_comparison(place):
+        return Label.MASK_FROM_WRONG_TENSOR
     here = next((one for one in place.way_up() if one.is_subscript), None)
     if here is None and isinstance(place.parent, ast.BinOp):
         if isinstance(place.parent.op, ast.Pow):
             return Label.WRONG_FUNCTION
         around = [one.parent for one in place.way_up() if is_whole(one.value)]
-        if isinstance(place.parent.op, ast.Div) or (
-            isinstance(place.parent.op, ast.Mult)
-            and all(isinstance(one, (ast.BinOp, ast.Assign)) for one in around)
-        ):
+        number_of = isinstance(place.parent.op, ast.Mult) and all(
+            isinstance(one, (ast.BinOp, ast.Assign)) for one in around
+        )
+        if number_of or isinstance(getattr(around[-1], "op", None), ast.Div):
             return Label.AVERAGED  # a number of elements
     if here is None or not here.around.is_read:
         return Label.SHIFTED

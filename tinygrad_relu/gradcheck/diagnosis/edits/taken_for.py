@@ -112,7 +112,10 @@ def by_values(text, place, one):
             for part in ast.walk(place.node) if isinstance(part, ast.Name)
         )
         found = Label.STALE_BUFFER if later else grown(place.node, one.node, text)
-    found = found or text.meanings.of_exchange(place, own, other) or grown(place.node, one.node, text)
+    exchange = text.meanings.of_exchange(place, own, other)
+    if exchange is Label.STALE_BUFFER and not text.program.own_loops:
+        exchange = Label.WRONG_FUNCTION  # there are no other rounds
+    found = found or exchange or grown(place.node, one.node, text)
     kept = isinstance(one.node, ast.Subscript) and not is_name(one.node.slice) and (
         text.is_filled(one.node.value)
     )
