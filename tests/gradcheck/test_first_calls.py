@@ -267,3 +267,15 @@ def test_a_command_that_tries_functions_out_first_sees_what_is_kept(tmp_path, ca
     )
     main(["check", str(path)])
     assert "kept of the first call" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_function_of_arrays_that_is_tried_with_tensors_keeps_none():
+    kept = {}
+
+    def loss_and_grad(params):
+        w = params["w"]
+        scale = kept.setdefault("scale", np.arange(1.0, 1 + w.size) * np.ones_like(w))
+        return 0.5 * np.sum(scale * w ** 2), {"w": scale * w}
+
+    report = check_gradients(loss_and_grad, [{"w": np.array([1.0, 2.0, 3.0])}])
+    assert report.ok and type(kept["scale"]) is np.ndarray

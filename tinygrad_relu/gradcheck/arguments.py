@@ -8,6 +8,7 @@ import numpy as np
 from tinygrad_relu.custom import Function
 from tinygrad_relu.engine import Tensor
 from tinygrad_relu.errors import ArgumentError, GraphError, TensorError
+from tinygrad_relu.gradcheck.memory import Snapshot, undone
 from tinygrad_relu.gradcheck.problem import (
     ArrayProblem,
     LossAndGradient,
@@ -104,12 +105,16 @@ def recorded_problem(f, passing, values, wrt, returns_gradients):
     tensors, positions = as_tensors(values, passing.names, wrt)
     arrays = [np.asarray(x) if isinstance(x, (float, np.generic)) else x for x in values]
     settled = returns_gradients is not None or any(isinstance(x, Tensor) for x in values)
+    before = Snapshot([f])
     try:
         problem = TensorProblem(f, passing, tensors, positions)
     except Exception as error:      # what code for arrays does with tensors, nobody can foresee
         if settled:
             raise
-        if gives_gradients(f, passing, arrays, positions):
+        before.put_back()           # nor what it keeps of them
+        with undone([f]):
+            both = gives_gradients(f, passing, arrays, positions)
+        if both:
             problem = LossAndGradient(f, passing, arrays, positions)
             problem.note("Checked: the gradients that the function returns beside its loss.")
             return problem
