@@ -346,7 +346,7 @@ CASES = [
      Label.WRONG_FUNCTION, "after in the place of before"),
     (SENTENCES, ["one += (d * table[before])", "one += (d * table[after])",
                  "other += (d * table[after])", "other += (d * table[before])"], "rate",
-     Label.PERMUTED, "in the place of"),
+     Label.WRONG_FUNCTION, "in the place of"),
     (SENTENCES, ["drate[1] += counted.sum()", "drate[1] += len(counted)"], "rate",
      Label.MASK_FORGOTTEN, "in the place of len(counted)"),
     (SENTENCES, ["-0.5) / u.size", "-0.5) / len(u)"], "u", Label.AVERAGED, ""),

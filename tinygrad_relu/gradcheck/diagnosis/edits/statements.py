@@ -223,7 +223,10 @@ def crossed(parent, field, row, k):
             one, other = copy.copy(row[k]), copy.copy(row[j])
             one.value, other.value = other.value, one.value
             new = [one, *row[k + 1:j], other]
-            yield Edit(Label.PERMUTED, TOKEN + 0.5, Body(parent, field, k, j + 1, row), new)
+            # What was worked out goes to the wrong one; else it was worked out of the wrong things.
+            plain = all(isinstance(x.value, ast.Name) for x in (one, other))
+            label = Label.PERMUTED if plain else Label.WRONG_FUNCTION
+            yield Edit(label, TOKEN + 0.5, Body(parent, field, k, j + 1, row), new)
 
 
 def farther_in(parent, field, row, k):
