@@ -310,6 +310,38 @@ rng = np.random.default_rng(11)
 INPUTS = [rng.normal(size=n) for n in (3, 3, (4, 3), (4, 3), 3, 4, 6, (3, 3))]
 '''
 
+# A filter with two lags of its own output, whose result goes through a gate of what is normalized.
+FILTER = '''
+def forward(x, a, u):
+    y = np.zeros(6)
+    for n in range(6):
+        y[n] = x[n] - (a[0] * y[n - 1] if n > 0 else 0.0) - (a[1] * y[n - 2] if n > 1 else 0.0)
+    v = u / np.sqrt(np.mean(u ** 2) + 0.1)
+    return np.sum(y * v / (1 + np.exp(-v)))
+def backward(x, a, u):
+    y = np.zeros(6)
+    for n in range(6):
+        y[n] = x[n] - (a[0] * y[n - 1] if n > 0 else 0.0) - (a[1] * y[n - 2] if n > 1 else 0.0)
+    length = np.sqrt(np.mean(u ** 2) + 0.1)
+    v = u / length
+    gate = 1 / (1 + np.exp(-v))
+    swish = v * gate
+    dy = np.ones(6) * swish
+    dv = y * (gate + swish * (1 - gate))
+    du = dv / length - u * np.mean(dv * u) / length ** 3
+    da = np.zeros(2)
+    for n in range(5, -1, -1):
+        if n > 0:
+            da[0] -= dy[n] * y[n - 1]
+            dy[n - 1] -= dy[n] * a[0]
+        if n > 1:
+            da[1] -= dy[n] * y[n - 2]
+            dy[n - 2] -= dy[n] * a[1]
+    return dy, da, du
+rng = np.random.default_rng(12)
+INPUTS = [rng.normal(size=6), np.array([0.4, -0.3]), rng.normal(size=6)]
+'''
+
 # Model, what is right and what is written, the wrong inputs, what is wrong, and what the report says.
 CASES = [
     (GATED, ["    dz[np.arange(3), y] -= 1\n", ""], "x A B", Label.MISSING_TERM,
@@ -362,6 +394,12 @@ CASES = [
     (BRANCHES, ["tail[k:]", "tail[:k]"], "t", Label.PERMUTED, "tail[k:] in the place of tail[:k]"),
     (BRANCHES, ["total / sizes", "total"], "m", Label.AVERAGED, "/ sizes"),
     (BRANCHES, ["np.tril(e)", "e"], "c", Label.MASK_FORGOTTEN, "np.tril"),
+    (FILTER, ["y[n - 1]\n            dy", "x[n - 1]\n            dy", "y[n - 2]\n            dy",
+              "x[n - 2]\n            dy"], "a", Label.WRONG_FUNCTION,
+     "y[n - 2] in the place of x[n - 2]"),
+    (FILTER, ["np.ones(6) * swish", "np.ones(6) * v"], "x a", Label.PRE_ACTIVATION, "swish"),
+    (SENTENCES, ["r * (1 - r) + 2 * other * q * (1 - q)", "q * (1 - q) + 2 * other * r * (1 - r)"],
+     "rate", Label.WRONG_FUNCTION, "in the place of"),
     (GRADES, ["if grade[i] > grade[j]", "if grade[i] >= grade[j]"], "s", Label.MASK_NOT_STRICT,
      "grade[i] > grade[j] in the place of"),
     (GRADES, ["if grade[i] > grade[j]", "if grade[i] < grade[j]"], "s", Label.MASK_FROM_WRONG_TENSOR,
@@ -390,7 +428,8 @@ def without_rules(monkeypatch, source, edits):
 
 
 @pytest.mark.parametrize(
-    "source", [GATED, EDGES, CHAIN, STEPS, ROUNDS, GRADES, ORBIT, DECAY, SENTENCES, NEAR, BRANCHES]
+    "source",
+    [GATED, EDGES, CHAIN, STEPS, ROUNDS, GRADES, ORBIT, DECAY, SENTENCES, NEAR, BRANCHES, FILTER],
 )
 def test_right_models_are_right(source):
     report = report_on(source, [], "model")

@@ -60,7 +60,7 @@ def is_one_factor_more(own, other, text):
     if not product or not isinstance(made.right, (ast.Name, ast.Constant)):
         return False
     # What is made of the same alone is an activation: z * sigmoid(z); but not if it is made of sums.
-    parts = [made.right, *definitions_of(made.right, text.definitions)]
+    parts = [made.right, *definitions_of(made.right, text.definitions, but=own.id)]
     again = any(getattr(node, "id", None) == own.id for part in parts for node in ast.walk(part))
     calls = (node for part in parts for node in ast.walk(part) if isinstance(node, ast.Call))
     sums = any(called(node) in TOTALS for node in calls)
@@ -75,9 +75,9 @@ def is_made_of(node, key, definitions):
     )
 
 
-def definitions_of(node, definitions):
-    """Return what the names of an expression stand for, and those in there, and so on."""
-    found, waiting, met = [], [node], set()
+def definitions_of(node, definitions, but=None):
+    """Return what the names of an expression stand for, all but one, and those in there, and so on."""
+    found, waiting, met = [], [node], {but}
     while waiting:
         for one in ast.walk(waiting.pop()):
             if isinstance(one, ast.Name) and one.id in definitions and one.id not in met:

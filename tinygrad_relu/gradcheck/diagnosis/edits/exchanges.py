@@ -1,15 +1,16 @@
 """Edits that put an ingredient in the place of something else."""
 
 import ast
+import itertools
 from dataclasses import replace
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.edits.edit import EXCHANGE, EXPRESSION, Edit, together
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import EXCHANGE, EXPRESSION, TOKEN, Edit, together
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_count
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import is_in_own_slope, is_squared_in_slope
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, fresh
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, fresh, name, root
 from tinygrad_relu.gradcheck.diagnosis.edits.taken_for import exchange_means
 from tinygrad_relu.gradcheck.diagnosis.edits.values import (
     is_float,
@@ -66,12 +67,37 @@ def renamings(text, places, found):
     for place in places:
         if isinstance(place.node, ast.Name):
             groups.setdefault((id(place.statement), place.node.id), []).append(place)
+            # What one array is made of, bit by bit, is all made of one thing.
+            array = root(getattr(place.statement, "target", None))
+            if array is not None and root(place.statement.target) != place.node.id:
+                groups.setdefault((array, place.node.id), []).append(place)
     names = [one for one in found if isinstance(one.node, ast.Name)]
     for group in groups.values():
         for row in zip(*(exchanges(text, place, names) for place in group)) if len(group) > 1 else ():
             several = together(row)
             slope = any(is_in_own_slope(place) or is_squared_in_slope(place) for place in group)
             yield replace(several, label=Label.WRONG_FUNCTION) if slope else several
+
+
+def crossings(places):
+    """Yield statements in which two names stand for each other.
+
+    Parameters
+    ----------
+    places : list of Place
+    """
+    statements = {}
+    for place in places:
+        if isinstance(place.node, ast.Name) and is_float(place.value):
+            statements.setdefault(id(place.statement), {}).setdefault(place.node.id, []).append(place)
+    for named in statements.values():
+        for one, other in itertools.combinations(sorted(named), 2):
+            values = named[one][0].value, named[other][0].value
+            if np.shape(values[0]) == np.shape(values[1]) and not np.array_equal(*values):
+                both = [(place, other) for place in named[one]] + [(place, one) for place in named[other]]
+                yield together(
+                    [Edit(Label.WRONG_FUNCTION, TOKEN, place, name(key)) for place, key in both]
+                )
 
 
 def fits(own, other):

@@ -27,7 +27,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     Edit,
     together,
 )
-from tinygrad_relu.gradcheck.diagnosis.edits.exchanges import exchanges, renamings
+from tinygrad_relu.gradcheck.diagnosis.edits.exchanges import crossings, exchanges, renamings
 from tinygrad_relu.gradcheck.diagnosis.edits.guard import FAILED, guarded
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES, ingredients
 from tinygrad_relu.gradcheck.diagnosis.edits.insertions import insertions
@@ -206,6 +206,7 @@ class Search:
             if self.is_explained:
                 return
             if tier is tiers[0]:
+                self.try_all(crossings(places))
                 self.try_all(renamings(self.text, places, names))
                 self.try_all(in_parallel(self.text, names))
 
