@@ -1,6 +1,8 @@
 """What a backward keeps of the first call of all, and what others keep with good reason."""
 
 import functools
+import itertools
+import types
 
 import numpy as np
 import pytest
@@ -222,6 +224,20 @@ def test_what_is_made_in_the_first_call_with_good_reason_is_right():
     w = np.random.default_rng(0).normal(size=(4, 4))
     inputs = [0.9 * w / np.linalg.norm(w, 2), 0.1 * np.random.default_rng(1).normal(size=4)]
     assert check_gradients(lambda w, x: settled(w, x).sum(), inputs, backward=settled_backward).ok
+
+
+def test_a_function_that_has_not_settled_elsewhere_is_not_judged_there():
+    counts = itertools.count()
+    moving = types.SimpleNamespace(
+        forward=lambda point: [np.array(float(next(counts)))], backward=lambda point, _: [np.ones(3)]
+    )
+    settled = types.SimpleNamespace(
+        forward=lambda point: [point[0].sum()], backward=lambda point, _: [np.ones(3)]
+    )
+    point, one = [np.array([1.0, 2.0, 3.0])], [np.array(1.0)]
+    assert np.isnan(memory.slopes(moving, point, one)).all()
+    by_gradient, by_difference = memory.slopes(settled, point, one)
+    np.testing.assert_allclose(by_gradient, by_difference, rtol=1e-8)
 
 
 def test_objects_that_cannot_be_looked_into_are_left_alone():
