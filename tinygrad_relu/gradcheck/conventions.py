@@ -73,6 +73,7 @@ def brought_to_form(forward, backward, inputs):
         exercise = pair.of_the_inputs(inputs)
     exercise = pair.with_names(exercise)
     for made in (exercise.forward, exercise.backward):
+        # By way of a `Pair`, nobody who looks for what the user's functions keep would come to them.
         if made not in (forward, backward):
             made.made_of = [forward, backward]
     return exercise

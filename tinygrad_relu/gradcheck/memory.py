@@ -11,6 +11,7 @@ import types
 
 import numpy as np
 
+from tinygrad_relu.gradcheck.diagnosis.edits.guard import FAILED
 from tinygrad_relu.gradcheck.diagnosis.reach import copied, is_filled, put_back, reachable, same, visited
 
 # Arrays of more elements are data, and nothing that a call leaves behind for the next one; nor are so
@@ -25,7 +26,6 @@ SAME = {np.dtype(np.float64): 1e-5, np.dtype(np.float32): 1e-2, np.dtype(np.floa
 NOT_SAME = 100.0
 # To such a part of itself a function that has settled gives the same again.
 SETTLED = 1e-9
-FAILED = (Exception, SystemExit)
 
 
 class Snapshot:

@@ -20,6 +20,7 @@ DICTS = (dict, OrderedDict, defaultdict, Counter)
 ROWS = (list, set, deque)
 CONTAINERS = (np.ndarray, *DICTS, *ROWS, bytearray, array)
 
+
 class Attributes:
     """The attributes of a class, or of an object with slots, which can be copied and put back."""
 
