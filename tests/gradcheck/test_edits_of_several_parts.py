@@ -342,6 +342,27 @@ rng = np.random.default_rng(12)
 INPUTS = [rng.normal(size=6), np.array([0.4, -0.3]), rng.normal(size=6)]
 '''
 
+# Ratings between 0 and 5, and a bias that hears of what is let through.
+RATINGS = '''
+def forward(u, z, b):
+    s = 1 / (1 + np.exp(-u))
+    ratings = 5 * s
+    return np.sum((ratings - 2.0) ** 2) + sum(max(z[i] + b[0], 0.0) * (i + 1) for i in range(6))
+def backward(u, z, b):
+    s = 1 / (1 + np.exp(-u))
+    ratings = 5 * s
+    du = 2 * (ratings - 2.0) * 5 * s * (1 - s)
+    dz, db = np.zeros(6), np.zeros(1)
+    for i in range(6):
+        d = i + 1.0
+        g = d if z[i] + b[0] > 0 else 0.0
+        dz[i] += g
+        db[0] += g
+    return du, dz, db
+rng = np.random.default_rng(13)
+INPUTS = [rng.normal(size=6), rng.normal(size=6), np.array([0.1])]
+'''
+
 # Model, what is right and what is written, the wrong inputs, what is wrong, and what the report says.
 CASES = [
     (GATED, ["    dz[np.arange(3), y] -= 1\n", ""], "x A B", Label.MISSING_TERM,
@@ -397,6 +418,8 @@ CASES = [
     (FILTER, ["y[n - 1]\n            dy", "x[n - 1]\n            dy", "y[n - 2]\n            dy",
               "x[n - 2]\n            dy"], "a", Label.WRONG_FUNCTION,
      "y[n - 2] in the place of x[n - 2]"),
+    (RATINGS, ["5 * s * (1 - s)", "5 * ratings * (1 - ratings)"], "u", Label.WRONG_FUNCTION, "1 - s"),
+    (RATINGS, ["db[0] += g", "db[0] += d"], "b", Label.MASK_FORGOTTEN, "g in the place of d"),
     (FILTER, ["np.ones(6) * swish", "np.ones(6) * v"], "x a", Label.PRE_ACTIVATION, "swish"),
     (SENTENCES, ["r * (1 - r) + 2 * other * q * (1 - q)", "q * (1 - q) + 2 * other * r * (1 - r)"],
      "rate", Label.WRONG_FUNCTION, "in the place of"),
@@ -429,7 +452,8 @@ def without_rules(monkeypatch, source, edits):
 
 @pytest.mark.parametrize(
     "source",
-    [GATED, EDGES, CHAIN, STEPS, ROUNDS, GRADES, ORBIT, DECAY, SENTENCES, NEAR, BRANCHES, FILTER],
+    [GATED, EDGES, CHAIN, STEPS, ROUNDS, GRADES, ORBIT, DECAY, SENTENCES, NEAR, BRANCHES, FILTER,
+     RATINGS],
 )
 def test_right_models_are_right(source):
     report = report_on(source, [], "model")

@@ -7,6 +7,7 @@ import types
 import numpy as np
 import pytest
 
+from tinygrad_relu import autograd, tensor
 from tinygrad_relu.gradcheck import check_gradients, memory
 from tinygrad_relu.gradcheck.diagnosis import Label
 from tinygrad_relu.gradcheck.memory import Snapshot
@@ -138,6 +139,24 @@ def test_a_gradient_that_grows_from_the_first_call_on_is_accumulated():
 
     report = check_gradients(loss, {"x": X, "w": W}, backward=backward)
     assert report["x"].ok and report["w"].label is Label.ACCUMULATED_TWICE
+
+
+def test_what_a_function_of_tensors_keeps_of_its_first_call_is_wrong():
+    class Exponential(autograd.Function):
+        kept = None
+
+        @staticmethod
+        def forward(ctx, x):
+            y = np.exp(x.detach().numpy())
+            Exponential.kept = y if Exponential.kept is None else Exponential.kept
+            return tensor(y)
+
+        @staticmethod
+        def backward(ctx, dy):
+            return dy * tensor(Exponential.kept)
+
+    x = tensor([0.5, 1.0, -2.0], requires_grad=True)
+    assert check_gradients(Exponential.apply, [x]).inputs[0].label is Label.STALE_BUFFER
 
 
 def test_what_is_kept_for_the_same_inputs_is_right():
