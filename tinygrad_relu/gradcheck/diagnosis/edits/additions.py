@@ -4,11 +4,12 @@ import ast
 import copy
 import itertools
 
+import numpy as np
+
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import OPERAND, Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.forwards import expressions
-from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES
 from tinygrad_relu.gradcheck.diagnosis.edits.statements import Body
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import fresh, name, target_of
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import LEAVES, fresh, name, target_of
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_whole
 from tinygrad_relu.gradcheck.diagnosis.indices import is_index
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
@@ -36,6 +37,8 @@ def of_lost_statements(text, forward):
                     yield Edit(Label.MISSING_TERM, OPERAND, body, [statement, lost])
         if isinstance(parent, ast.If):
             yield from in_the_other_case(text, parent)
+        if isinstance(parent, (ast.For, ast.While)):
+            yield from turned_about(text, parent)
 
 
 def in_the_other_case(text, parent):
@@ -56,6 +59,21 @@ def in_the_other_case(text, parent):
                     lost = ast.AugAssign(statement.target, operator, fresh(value))
                     body = Body(parent, field, len(row), len(row), row)
                     yield Edit(Label.MISSING_TERM, OPERAND, body, [lost])
+
+
+def turned_about(text, loop):
+    """Yield the body of a loop that exchanges two arrays, before all else or in the end."""
+    given = {
+        target.id: target for statement in loop.body for target in ast.walk(statement)
+        if isinstance(target, ast.Name) and isinstance(target.ctx, ast.Store)
+        and is_array(text.names.get(target.id)) and is_float(text.names[target.id])
+    }
+    for one, other in itertools.combinations(given, 2):
+        if np.shape(text.names[one]) == np.shape(text.names[other]):
+            exchange = ast.parse(f"{one}, {other} = {other}, {one}").body
+            for k in (0, len(loop.body)):
+                body = Body(loop, "body", k, k, loop.body)
+                yield Edit(Label.PERMUTED, OPERAND, body, exchange)
 
 
 def index_names(text):

@@ -41,7 +41,7 @@ def grown(own, other, text):
             continue
         if kinds is SUMS and more:
             # What a step of a descent makes of a weight is that weight later.
-            stepped = isinstance(own, ast.Name) and all(inverse for inverse, _ in more)
+            stepped = isinstance(own, ast.Name) and all(inverse and "*" in step for inverse, step in more)
             return Label.STALE_BUFFER if stepped else Label.MISSING_TERM
         if kinds is SUMS:
             return Label.EXTRA_TERM

@@ -39,6 +39,8 @@ MEANING_OF_FUNCTION = {
 }
 OVER_AXES = ("sum", "mean", "max", "min", "prod", "cumsum", "argmax", "argmin", "argsort", "sort")
 AXES = (0, 1, -1, 2, None, (0, 1), (0, 2), (1, 2), (0, 2, 3))
+# Of arrays of so many axes sums are had over any of them.
+MOST_AXES = 5
 PRODUCTS = ("outer", "dot", "matmul")
 #: What it means that a call is to be left out.
 DROPPED = {
@@ -122,7 +124,7 @@ def with_functions(text, place):
         total = call(attribute(name("np"), "cumsum"), back, axis=number(-1))
         yield Edit(Label.MISSING_TERM, LONG_OPERAND, place, ast.Subscript(total, turn, ast.Load()))
     for function in text.functions.values():
-        rule = called(function) in ("sign", "abs") or is_squared_in_slope(place)
+        rule = called(function) in ("sign", "abs", "inv", "pinv") or is_squared_in_slope(place)
         label = Label.WRONG_FUNCTION if rule else Label.PRE_ACTIVATION
         label = MEANING_OF_FUNCTION.get(called(function), label)
         yield Edit(label, LONG_OPERAND, place, call(fresh(function), place.node))
@@ -159,6 +161,9 @@ def of_axes(text, place):
             for axis, wide in itertools.product(AXES, (False, True)):
                 keywords = [ast.keyword("axis", number(axis)), ast.keyword("keepdims", number(wide))]
                 yield Edit(Label.SUMMED, CALL, place, ast.Call(node.func, node.args, keywords))
+    if isinstance(place.parent, ast.keyword) and place.parent.arg == "axis":
+        for axes in with_one_axis_more_or_less(node):
+            yield Edit(Label.SUMMED, TOKEN + 0.05, place, number(axes))
     if is_array(value) and is_float(value) and value.ndim:
         pairs = [(0, 1)] if value.ndim > 2 else []
         for axis, wide in itertools.product((*range(value.ndim), *pairs), (True, False)):
@@ -167,6 +172,18 @@ def of_axes(text, place):
             # What was added up step by step goes back from all steps behind.
             label = Label.MISSING_TERM if part or text.adds_up else Label.NOT_SUMMED
             yield Edit(label, CALL + 0.2, place, total)
+
+
+def with_one_axis_more_or_less(node):
+    """Yield tuples of axes of which one is not there, or one more."""
+    axes = [one.value for one in getattr(node, "elts", [node]) if isinstance(one, ast.Constant)]
+    if not all(map(is_whole, axes)):
+        return
+    for k in range(len(axes) if len(axes) > 1 else 0):
+        yield (*axes[:k], *axes[k + 1:])
+    for axis in range(MOST_AXES):
+        if axis not in axes:
+            yield tuple(sorted((*axes, axis)))
 
 
 def of_subscripts(_, place):

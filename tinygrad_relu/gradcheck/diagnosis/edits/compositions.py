@@ -7,10 +7,10 @@ import itertools
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import EXPRESSION, LONG_OPERAND, Edit
-from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES, Ingredient
+from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import Ingredient
 from tinygrad_relu.gradcheck.diagnosis.edits.insertions import insertion_means, term_means
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_mask
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import attribute, call, fresh, name, number
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import LEAVES, attribute, call, fresh, name, number
 from tinygrad_relu.gradcheck.diagnosis.edits.taken_for import exchange_means
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_float
 from tinygrad_relu.gradcheck.diagnosis.functions import two_values

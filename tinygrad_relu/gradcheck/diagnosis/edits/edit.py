@@ -73,7 +73,7 @@ class Edit:
         if added:
             return f"{new} behind {old}"
         if not old:
-            return f"{new} in the other case, too,"
+            return f"{new} {self.place.where}"
         return f"{new} in the place of {old}" if new else f"nothing in the place of {old}"
 
 

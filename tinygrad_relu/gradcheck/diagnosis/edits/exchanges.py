@@ -7,10 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import EXCHANGE, EXPRESSION, TOKEN, Edit, together
-from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_count
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import is_in_own_slope, is_squared_in_slope
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, fresh, name, root
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import LEAVES, called, fresh, name, root
 from tinygrad_relu.gradcheck.diagnosis.edits.taken_for import exchange_means
 from tinygrad_relu.gradcheck.diagnosis.edits.values import (
     is_float,

@@ -10,6 +10,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.derivatives import derivatives
 from tinygrad_relu.gradcheck.diagnosis.edits.forwards import expressions
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
+    LEAVES,
     attribute,
     call,
     called,
@@ -26,7 +27,6 @@ LONGEST = 60
 SHORTEST = 12
 #: Numbers that are easily forgotten.
 NUMBERS = [number(0.5), number(2.0), number(3.0)]
-LEAVES = (ast.Name, ast.Subscript, ast.Attribute)
 PARTS = (*LEAVES, ast.BinOp, ast.Call, ast.Compare, ast.UnaryOp)
 
 

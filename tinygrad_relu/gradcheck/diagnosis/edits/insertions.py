@@ -6,6 +6,7 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.algebra import SUMS, is_made_of, operands
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import LONG_OPERAND, OPERAND, Edit
+from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import worked_out
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import inserted, is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     in_comparison,
@@ -87,9 +88,15 @@ def insertions(text, place, found):
         for operator in (ast.Sub(), ast.Add()):
             label = one_means(place)
             yield Edit(label, OPERAND, place, ast.BinOp(node, operator, number(1)))
+    made = text.definitions.get(getattr(node, "id", None))
+    # What was divided by a sum before was so by another one.
+    shares = isinstance(getattr(made, "op", None), ast.Div) and any(
+        called(part) == "sum" for part in ast.walk(made.right) if isinstance(part, ast.Call)
+    )
     for axis in range(len(shape)):
         total = call(attribute(node, "sum"), axis=number(axis), keepdims=number(True))
-        yield Edit(Label.MISSING_FACTOR, LONG_OPERAND, place, ast.BinOp(node, ast.Div(), total))
+        label = Label.SUMMED if shares else Label.MISSING_FACTOR
+        yield Edit(label, LONG_OPERAND, place, ast.BinOp(node, ast.Div(), total))
 
 
 def insertion_means(text, place, one):
@@ -147,6 +154,8 @@ def term_means(text, place, one, taken_away):
     from_one = isinstance(place.node, ast.BinOp) and isinstance(place.node.op, (ast.Add, ast.Sub))
     if from_one and isinstance(place.node.left, ast.Constant) and is_beside(place, ast.Mult):
         return Label.WRONG_FUNCTION  # of something taken from 1, as slopes are
+    if lacks_mask(text, place, one):
+        return Label.MASK_FORGOTTEN
     doubled = ast.unparse(place.node) in (one.text, *map(ast.unparse, multiplied_by_a_number(one.node)))
     if ast.unparse(place.node) == one.text and taken_away:
         return Label.EXTRA_TERM  # 0 in its place
@@ -157,6 +166,31 @@ def term_means(text, place, one, taken_away):
     if taken_away and (False, one.text) in operands(place.node, SUMS, text.definitions):
         return Label.EXTRA_TERM
     return Label.MISSING_FACTOR if doubled else Label.MISSING_TERM
+
+
+def lacks_mask(text, place, one):
+    """Tell whether a term stops, under a mask, something that the statement has and no mask stops."""
+    parts = list(parts_of_product(one.node))
+    masks = [part for part in parts if is_open_or_shut(worked_out(part, text))]
+    others = {ast.unparse(part) for part in parts if part not in masks}
+    there = {
+        ast.unparse(node): node for node in ast.walk(place.statement) if isinstance(node, ast.expr)
+    }
+    stopped = any(is_open_or_shut(text.value_of(node)) for node in there.values())
+    return bool(masks) and bool(others) and others <= {*there} and not stopped
+
+
+def parts_of_product(node):
+    """Yield what is multiplied in a product or quotient, and what divides."""
+    while isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div)):
+        yield node.right
+        node = node.left
+    yield node
+
+
+def is_open_or_shut(x):
+    """Tell whether an array is a mask, or one with a sign, or with 1 taken off."""
+    return is_array(x) and x.size > 1 and (x == 0).any() and set(np.abs(x).ravel()) == {0, 1}
 
 
 def is_one_over_a_size(text, x):

@@ -189,6 +189,15 @@ def of_signs(_, place):
         yield Edit(wrong, TOKEN + 0.4, place, ast.BinOp(number(1), ast.Sub(), node))
 
 
+def reordered(text, place, pair):
+    """Return what it means that two things of a row have each other's place."""
+    if isinstance(place.parent, ast.For):
+        return Label.STALE_BUFFER  # what the last round leaves
+    if all(text.meanings.is_forward(text.at(one).value) for one in pair):
+        return Label.WRONG_FUNCTION  # what is multiplied by, and no gradient
+    return Label.PERMUTED
+
+
 def of_arrangement(text, place):
     """Yield an array transposed or turned round, and the elements of a row in another order."""
     node, value = place.node, place.value
@@ -204,7 +213,7 @@ def of_arrangement(text, place):
         for i, j in itertools.combinations(range(len(node.elts)), 2):
             row = list(node.elts)
             row[i], row[j] = row[j], row[i]
-            label = Label.TRANSPOSED if axes else Label.PERMUTED
+            label = Label.TRANSPOSED if axes else reordered(text, place, (row[i], row[j]))
             yield Edit(label, TOKEN, place, type(node)(row, ast.Load()))
         if any(is_array(text.at(one).value) for one in node.elts):
             copies = [call(attribute(one, "copy")) for one in node.elts]

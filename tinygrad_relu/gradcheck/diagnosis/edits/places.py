@@ -3,7 +3,8 @@
 import ast
 from dataclasses import dataclass, field
 
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import LEAVES, called, is_turned
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float
 
 
 @dataclass(eq=False)
@@ -91,6 +92,14 @@ class Place:
     def is_key(self):
         """bool: Whether it is an index, or part of one."""
         return any(here.is_subscript for here in self.way_up())
+
+    @property
+    def names_an_array(self):
+        """bool: Whether it is the whole name of an array of floats, or of a part of one."""
+        within = isinstance(self.parent, LEAVES) and self.field == "value" and not is_turned(self.parent)
+        named = isinstance(self.node, LEAVES) and not is_turned(self.node) and not within
+        array = is_array(self.value) and is_float(self.value)
+        return named and array and self.is_read and self.rounds > 0
 
     @property
     def has_value(self):

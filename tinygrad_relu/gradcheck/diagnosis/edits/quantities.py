@@ -51,9 +51,21 @@ def of_comparisons(text, place):
         if own is not kind:
             strict = {own, kind} in STRICT
             label = Label.MASK_NOT_STRICT if strict else Label.MASK_FROM_WRONG_TENSOR
-            if counts:  # rounds, or steps
+            if counts and stops(text, place.statement):
+                label = Label.MASK_FORGOTTEN
+            elif counts:  # rounds, or steps
                 label = Label.EXTRA_TERM if (own, kind) in NARROWER else Label.MISSING_TERM
             yield Edit(label, TOKEN - 0.1, place, ast.Compare(node.left, [kind()], node.comparators))
+
+
+def stops(text, case):
+    """Tell whether all that is done in a case is to multiply by a mask."""
+    return isinstance(case, ast.If) and all(
+        isinstance(statement, (ast.Assign, ast.AugAssign)) and any(
+            isinstance(node, ast.expr) and is_mask(text.value_of(node)) for node in ast.walk(statement.value)
+        )
+        for statement in case.body
+    )
 
 
 def of_numbers(text, place):

@@ -10,6 +10,7 @@ import time
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.additions import of_lost_statements
+from tinygrad_relu.gradcheck.diagnosis.edits.analogies import analogies
 from tinygrad_relu.gradcheck.diagnosis.edits.calls import (
     of_axes,
     of_calls,
@@ -29,7 +30,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.exchanges import crossings, exchanges, renamings
 from tinygrad_relu.gradcheck.diagnosis.edits.guard import FAILED, guarded
-from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES, ingredients
+from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import ingredients
 from tinygrad_relu.gradcheck.diagnosis.edits.insertions import insertions
 from tinygrad_relu.gradcheck.diagnosis.edits.kept import Kept
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import Meanings
@@ -45,7 +46,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.quantities import of_comparisons, o
 from tinygrad_relu.gradcheck.diagnosis.edits.screen import Screen
 from tinygrad_relu.gradcheck.diagnosis.edits.statements import of_conditions, of_statements
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import in_comparison
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, number, written
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import LEAVES, called, number, written
 from tinygrad_relu.gradcheck.diagnosis.edits.target import Target
 from tinygrad_relu.gradcheck.diagnosis.edits.text import Text
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float
@@ -169,6 +170,7 @@ class Search:
         self.try_all(of_statements(self.text))
         self.try_all(of_lost_statements(self.text, self.forward))
         if not self.is_explained:
+            self.try_all(self.screened(edit for one in readable for edit in analogies(self.text, one)))
             self.try_all(of_conditions(self.text, self.forward))
             self.try_all(alike(small))
             self.try_all(together(pair) for pair in itertools.combinations(self.improving, 2))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, OPERAND, TOKEN, Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.forwards import conditions
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
+    LEAVES,
     attribute,
     call,
     called,
@@ -52,6 +53,13 @@ class Body:
     def statement(self):
         """ast.stmt: The first one, or what they are in if there is none."""
         return self.whole[self.first] if self.first < len(self.whole) else self.parent
+
+    @property
+    def where(self):
+        """str: Where it is, if none of its statements is exchanged."""
+        if isinstance(self.parent, ast.If):
+            return "in the other case, too,"
+        return "last in each round" if self.first else "first in each round"
 
     def put(self, statements):
         """Let other statements stand there."""
@@ -171,6 +179,11 @@ def left_out(text, statement):
         if ast.unparse(first) == target_of(statement):
             added = isinstance(operators[-1], (ast.Add, ast.Sub))
             return Label.EXTRA_TERM if added else Label.WRONG_FUNCTION
+    totals = (
+        node for node in ast.walk(statement) if isinstance(node, ast.Call) and called(node) == "sum"
+    )
+    if any(target_of(statement) in map(ast.unparse, ast.walk(total)) for total in totals):
+        return Label.SUMMED
     return Label.STALE_BUFFER if isinstance(statement, ast.Assign) else Label.EXTRA_TERM
 
 
@@ -224,7 +237,7 @@ def crossed(parent, field, row, k):
             one.value, other.value = other.value, one.value
             new = [one, *row[k + 1:j], other]
             # What was worked out goes to the wrong one; else it was worked out of the wrong things.
-            plain = all(isinstance(x.value, ast.Name) for x in (one, other))
+            plain = all(isinstance(x.value, LEAVES) for x in (one, other))
             label = Label.PERMUTED if plain else Label.WRONG_FUNCTION
             yield Edit(label, TOKEN + 0.5, Body(parent, field, k, j + 1, row), new)
 

@@ -3,6 +3,9 @@
 import ast
 import copy
 
+#: Names, and parts of what has one.
+LEAVES = (ast.Name, ast.Subscript, ast.Attribute)
+
 
 def written(node):
     """Return a piece of text in one line."""
@@ -85,6 +88,11 @@ def factors_of(node):
             yield node.right
         node = node.left
     yield node
+
+
+def is_turned(node):
+    """Tell whether an expression is the transpose of something."""
+    return getattr(node, "attr", None) in ("T", "mT")
 
 
 def is_number(node):

@@ -11,10 +11,9 @@ from tinygrad_relu.gradcheck.diagnosis.edits.algebra import (
     is_made_of,
     is_one_factor_more,
 )
-from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import LEAVES
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import exchanged, is_count, is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import in_comparison, is_squared_in_slope
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, root, target_of
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import LEAVES, called, root, target_of
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_mask_like, is_total, is_whole
 from tinygrad_relu.gradcheck.diagnosis.indices import is_index
 from tinygrad_relu.gradcheck.diagnosis.labels import Label

@@ -60,6 +60,20 @@ class Text:
         """Return the place of an expression."""
         return self.by_node[id(node)]
 
+    def value_of(self, node):
+        """Return the first value of an expression that stands in the text, or of a name; or None."""
+        written = ast.unparse(node)
+        return self.names.get(written, self.values.get(written))
+
+    @functools.cached_property
+    def values(self):
+        """dict of str to object: The first values of all expressions, by their text."""
+        found = {}
+        for place in self.places:
+            if place.rounds:
+                found.setdefault(ast.unparse(place.node), place.value)
+        return found
+
     @functools.cached_property
     def definitions(self):
         """dict of str to ast.expr: What names stand for that are given a value once."""
@@ -102,6 +116,16 @@ class Text:
             key for key, x in self.names.items()
             if isinstance(x, (int, np.integer)) and x > 0 and not key.startswith("_")
         ][:6]
+
+    @functools.cached_property
+    def named_arrays(self):
+        """dict of tuple to list of ast.expr: Names of float arrays, and of parts, by shape."""
+        found = {}
+        for place in self.places:
+            if place.names_an_array:
+                alike = found.setdefault(np.shape(place.value), {})
+                alike.setdefault(ast.unparse(place.node), place.node)
+        return {shape: list(names.values()) for shape, names in found.items()}
 
     @functools.cached_property
     def sizes(self):

@@ -1,0 +1,72 @@
+"""Edits that add to a sum a term of the form of one that is there: ``b @ V.T`` beside ``a @ W.T``."""
+
+import ast
+import copy
+import itertools
+from functools import partial
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.edits.algebra import SUMS
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import LONG_OPERAND, Edit
+from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import Ingredient
+from tinygrad_relu.gradcheck.diagnosis.edits.insertions import term_means
+from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import is_beside
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_float
+
+# So many of the names in a term may be other ones, and so many terms are tried for one that is there.
+MOST_NAMES, MOST_TERMS = 2, 400
+
+
+def analogies(text, place):
+    """Yield a sum, or what is given a name, with one more term, of which other names are part.
+
+    Parameters
+    ----------
+    text : Text
+    place : Place
+    """
+    node = place.node
+    given = place.field == "value" and isinstance(place.parent, (ast.Assign, ast.AugAssign))
+    whole_sum = isinstance(node, ast.BinOp) and isinstance(node.op, SUMS) and not is_beside(place, SUMS)
+    if not is_float(place.value) or place.is_key or not (given or whole_sum):
+        return
+    there = list(terms(node))
+    known = {ast.dump(term) for term in there}
+    for term in there:
+        for other in itertools.islice(with_other_names(text, term), MOST_TERMS):
+            if ast.dump(other) not in known:
+                known.add(ast.dump(other))
+                one = Ingredient(other, None, ast.unparse(other))
+                for operator in (ast.Add(), ast.Sub()):
+                    new = ast.BinOp(node, operator, other)
+                    label = partial(term_means, text, place, one, isinstance(operator, ast.Sub))
+                    yield Edit(label, LONG_OPERAND, place, new)
+
+
+def terms(node):
+    """Yield the terms of a sum, without their signs."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, SUMS):
+        yield from terms(node.left)
+        yield from terms(node.right)
+    else:
+        yield node
+
+
+def with_other_names(text, term):
+    """Yield a term with other names of the same shapes for one or two of its own."""
+    own = {}
+    for one in ast.walk(term):
+        place = text.by_node.get(id(one))
+        if place is not None and place.names_an_array:
+            own.setdefault(ast.unparse(one), []).append(one)
+    if not 1 <= len(own) <= MOST_NAMES + 1:
+        return
+    for several in range(1, MOST_NAMES + 1):
+        for old in itertools.combinations(own, several):
+            meant = [text.named_arrays[np.shape(text.at(own[key][0]).value)] for key in old]
+            for new in itertools.product(*meant):
+                if not {*map(ast.unparse, new)} & {*old}:
+                    others = {id(one): node for key, node in zip(old, new) for one in own[key]}
+                    yield copy.deepcopy(term, others)
+
