@@ -14,8 +14,8 @@ from tinygrad_relu.gradcheck.diagnosis.edits.insertions import term_means
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import is_beside
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_float
 
-# So many of the names in a term may be other ones, and so many terms are tried for one that is there.
-MOST_NAMES, MOST_TERMS = 2, 400
+# So many names may be in a term, and so many terms are tried for one that is there.
+MOST_NAMES, MOST_TERMS = 2, 150
 
 
 def analogies(text, place):
@@ -60,9 +60,9 @@ def with_other_names(text, term):
         place = text.by_node.get(id(one))
         if place is not None and place.names_an_array:
             own.setdefault(ast.unparse(one), []).append(one)
-    if not 1 <= len(own) <= MOST_NAMES + 1:
+    if not 1 <= len(own) <= MOST_NAMES:
         return
-    for several in range(1, MOST_NAMES + 1):
+    for several in range(len(own), 0, -1):
         for old in itertools.combinations(own, several):
             meant = [text.named_arrays[np.shape(text.at(own[key][0]).value)] for key in old]
             for new in itertools.product(*meant):

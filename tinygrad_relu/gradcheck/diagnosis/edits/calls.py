@@ -7,6 +7,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, LONG_OPERAND, TOK
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     decides,
     in_comparison,
+    is_beside,
     is_squared_in_slope,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
@@ -128,6 +129,19 @@ def with_functions(text, place):
         label = Label.WRONG_FUNCTION if rule else Label.PRE_ACTIVATION
         label = MEANING_OF_FUNCTION.get(called(function), label)
         yield Edit(label, LONG_OPERAND, place, call(fresh(function), place.node))
+
+
+def without_an_end(_, place):
+    """Yield an array with zeros for its first, or its last, element or row: an intercept, say."""
+    wanted = place.names_an_array and place.value.ndim <= 2 and is_beside(place, (ast.Mult, ast.Div))
+    for axis, first in itertools.product(range(place.value.ndim), (True, False)) if wanted else ():
+        rows = ast.Slice(number(1), None) if first else ast.Slice(None, number(-1))
+        kept = ast.Tuple([ast.Slice(), rows], ast.Load()) if axis else rows
+        width = [(0, 0)] * place.value.ndim
+        width[axis] = (1, 0) if first else (0, 1)
+        rest = ast.Subscript(place.node, kept, ast.Load())
+        padded = call(attribute(name("np"), "pad"), rest, number(width))
+        yield Edit(Label.EXTRA_TERM, LONG_OPERAND, place, padded)
 
 
 def of_rounds(_, place):

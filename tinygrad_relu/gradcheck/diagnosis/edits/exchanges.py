@@ -8,9 +8,13 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import EXCHANGE, EXPRESSION, TOKEN, Edit, together
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_count
-from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import is_in_own_slope, is_squared_in_slope
+from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
+    is_beside,
+    is_in_own_slope,
+    is_squared_in_slope,
+)
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import LEAVES, called, fresh, name, root
-from tinygrad_relu.gradcheck.diagnosis.edits.taken_for import exchange_means
+from tinygrad_relu.gradcheck.diagnosis.edits.taken_for import exchange_means, is_mirrored
 from tinygrad_relu.gradcheck.diagnosis.edits.values import (
     is_float,
     is_mask_like,
@@ -48,6 +52,8 @@ def exchanges(text, place, found):
             continue  # what is one in the first round may be two in the next
         compared = isinstance(node, ast.Compare) and isinstance(one.node, ast.Compare)
         cost = EXCHANGE if (leaf and one.is_leaf) or compared else EXPRESSION
+        if place.is_key and is_mirrored(node, one.node):
+            cost = TOKEN - 0.1  # the other direction, and no longer way
         if cost == EXPRESSION and getattr(node, "id", None) in text.definitions:
             cost += DEFINED_COST
         yield Edit(lambda one=one: exchange_means(text, place, one), cost, place, fresh(one.node))
@@ -66,6 +72,8 @@ def renamings(text, places, found):
     for place in places:
         if isinstance(place.node, ast.Name):
             groups.setdefault((id(place.statement), place.node.id), []).append(place)
+            if place.field == "right" and is_beside(place, ast.Div):
+                groups.setdefault(("divisors", place.node.id), []).append(place)
             # What one array is made of, bit by bit, is all made of one thing.
             array = root(getattr(place.statement, "target", None))
             if array is not None and root(place.statement.target) != place.node.id:

@@ -64,6 +64,8 @@ def insertions(text, place, found):
                 return Label.AVERAGED if averaged else insertion_means(text, place, one)
 
             def divided(one=one):
+                if is_size_of_factor(one.node, node):
+                    return Label.WRONG_FUNCTION  # a sign, where the number itself is
                 averaged = is_number(one.node) and one.value in text.sizes
                 return Label.AVERAGED if averaged else insertion_means(text, place, one)
 
@@ -97,6 +99,12 @@ def insertions(text, place, found):
         total = call(attribute(node, "sum"), axis=number(axis), keepdims=number(True))
         label = Label.SUMMED if shares else Label.MISSING_FACTOR
         yield Edit(label, LONG_OPERAND, place, ast.BinOp(node, ast.Div(), total))
+
+
+def is_size_of_factor(node, product):
+    """Tell whether an expression is the absolute value of a factor of a product."""
+    size = isinstance(node, ast.Call) and called(node) == "abs" and len(node.args) == 1
+    return size and ast.unparse(node.args[0]) in map(ast.unparse, factors_of(product))
 
 
 def insertion_means(text, place, one):

@@ -137,7 +137,8 @@ def extra(text, place, kept, lost):
     if isinstance(lost, ast.Constant) and is_array(value) and is_index(value):
         return Label.SHIFTED
     if isinstance(lost, ast.Constant) or isinstance(kept, ast.Constant):
-        return Label.WRONG_FUNCTION
+        # What one case has, and the other one has not.
+        return Label.EXTRA_TERM if text.in_one_case(place) else Label.WRONG_FUNCTION
     targets = getattr(place.statement, "targets", [])
     if ast.unparse(kept) in map(ast.unparse, targets):
         return Label.STALE_BUFFER  # it is changed on the way
@@ -157,7 +158,9 @@ def superfluous(text, place, factor, divides=False):
     if decides(place):
         return Label.MASK_FROM_WRONG_TENSOR
     value = text.at(factor).value
-    whole_name = (is_whole(value) or is_total(value)) and not isinstance(factor, ast.Constant)
+    numbers = text.at(factor).numbers
+    whole = is_whole(value) or is_total(value) or (len(numbers) > 1 and all(x % 1 == 0 for x in numbers))
+    whole_name = whole and not isinstance(factor, ast.Constant)
     if is_count(value, factor) or are_counts(value) or (divides and whole_name):
         return Label.AVERAGED
     if divides and place.is_argument and called(place.parent) in BENT:

@@ -1,8 +1,9 @@
 """Edits of numbers and indices, and of what compares them."""
 
 import ast
+import itertools
 
-from tinygrad_relu.gradcheck.diagnosis.edits.edit import TOKEN, Edit
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import EXCHANGE, TOKEN, Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     in_comparison,
@@ -10,11 +11,12 @@ from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     is_axis,
     is_divisor,
     is_exponent_of_whole,
+    is_formatted,
     is_minus,
     is_squared_in_slope,
     is_triangle,
 )
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, number
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, name, number
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_whole
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
@@ -60,12 +62,11 @@ def of_comparisons(text, place):
 
 def stops(text, case):
     """Tell whether all that is done in a case is to multiply by a mask."""
-    return isinstance(case, ast.If) and all(
-        isinstance(statement, (ast.Assign, ast.AugAssign)) and any(
-            isinstance(node, ast.expr) and is_mask(text.value_of(node)) for node in ast.walk(statement.value)
-        )
-        for statement in case.body
-    )
+    if not isinstance(case, ast.If):
+        return False
+    values = [one.value for one in case.body if isinstance(one, (ast.Assign, ast.AugAssign))]
+    parts = [[node for node in ast.walk(value) if isinstance(node, ast.expr)] for value in values]
+    return bool(parts) and all(any(is_mask(text.value_of(node)) for node in part) for part in parts)
 
 
 def of_numbers(text, place):
@@ -120,7 +121,14 @@ def of_index(text, place):
         return
     for operator in (ast.Add(), ast.Sub()):
         other = ast.BinOp(place.node, operator, number(1))
-        yield Edit(lambda: index_means(text, place), TOKEN + 0.1, place, other)
+        cost = TOKEN + 0.1 + 0.3 * is_formatted(place)
+        yield Edit(lambda: index_means(text, place), cost, place, other)
+    for key in text.counters if place.is_key and isinstance(place.node, ast.Name) else ():
+        if key != place.node.id:
+            one, other = place.node, name(key)
+            ways = (one, ast.Add(), other), (one, ast.Sub(), other), (other, ast.Sub(), one)
+            for new in itertools.starmap(ast.BinOp, ways):
+                yield Edit(lambda: index_means(text, place), EXCHANGE, place, new)
 
 
 def index_means(text, place):

@@ -18,6 +18,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.calls import (
     of_slices,
     of_subscripts,
     with_functions,
+    without_an_end,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.compositions import compositions
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
@@ -169,18 +170,18 @@ class Search:
         self.try_all(small)
         self.try_all(of_statements(self.text))
         self.try_all(of_lost_statements(self.text, self.forward))
+        valued = [place for place in readable if place.has_value]
+        suspects = [place for place in valued if self.reaches_all(place)]
         if not self.is_explained:
-            self.try_all(self.screened(edit for one in readable for edit in analogies(self.text, one)))
+            self.try_all(self.screened(edit for one in suspects for edit in analogies(self.text, one)))
             self.try_all(of_conditions(self.text, self.forward))
             self.try_all(alike(small))
             self.try_all(together(pair) for pair in itertools.combinations(self.improving, 2))
         found = ingredients(self.text, self.forward)
-        valued = [place for place in readable if place.has_value]
-        suspects = {id(place) for place in valued if self.reaches_all(place)}
-        self.put_in([place for place in valued if id(place) in suspects], found)
+        self.put_in(suspects, found)
         if not self.is_explained:
-            self.put_in([place for place in valued if id(place) not in suspects], found)
-            self.try_all(self.composed([place for place in valued if id(place) in suspects], found))
+            self.put_in([place for place in valued if place not in suspects], found)
+            self.try_all(self.composed(suspects, found))
             self.try_all(together(pair) for pair in itertools.combinations(self.improving, 2))
 
     def put_in(self, places, found):
@@ -197,9 +198,10 @@ class Search:
         leaves = [place for place in places if isinstance(place.node, LEAVES)]
         others = [place for place in places if place not in leaves]
         tiers = (
-            [(exchanges, leaves, names), (insertions, places, numbers), (with_functions, places)],
-            [(insertions, places, names)],
-            [(exchanges, others, names), (exchanges, places, longer), (insertions, places, longer)],
+            [(exchanges, leaves, names), (insertions, places, numbers), (with_functions, places),
+             (without_an_end, leaves)],
+            [(exchanges, others, names), (insertions, places, names)],
+            [(exchanges, places, longer), (insertions, places, longer)],
         )
         for tier in tiers:
             for ways, where, *what in tier:

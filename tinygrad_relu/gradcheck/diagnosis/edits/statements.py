@@ -5,6 +5,8 @@ import copy
 import itertools
 from dataclasses import dataclass
 
+import numpy as np
+
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, OPERAND, TOKEN, Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.forwards import conditions
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
@@ -86,6 +88,7 @@ def of_statements(text):
                 yield from elsewhere(parent, field, row, k)
                 yield from crossed(parent, field, row, k)
                 yield from farther_in(parent, field, row, k)
+                yield from before(text, parent, field, row, k)
 
 
 def turn_sine(node):
@@ -252,6 +255,21 @@ def farther_in(parent, field, row, k):
                 if around is not None:
                     body = Body(parent, field, min(j, k), max(j, k) + 1, row)
                     yield Edit(label, CALL + 0.01 * depth, body, [around])
+
+
+def before(text, parent, field, row, k):
+    """Yield a row in which a term is added to what its target is made of, before that is done."""
+    added = row[k]
+    if not k or not isinstance(added, ast.AugAssign) or not isinstance(added.op, (ast.Add, ast.Sub)):
+        return
+    made = row[k - 1]
+    if not isinstance(made, ast.Assign) or target_of(made) != target_of(added):
+        return
+    for node in {one.id: one for one in ast.walk(made.value) if isinstance(one, ast.Name)}.values():
+        if np.shape(text.at(node).value) == np.shape(text.at(made.value).value) != ():
+            earlier = ast.AugAssign(ast.Name(node.id, ast.Store()), added.op, added.value)
+            body = Body(parent, field, k - 1, k + 1, row)
+            yield Edit(Label.PRE_ACTIVATION, CALL, body, [earlier, made])
 
 
 def with_inside(block, statement, depth):

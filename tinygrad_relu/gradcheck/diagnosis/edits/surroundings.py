@@ -33,6 +33,11 @@ def is_handed_on(place):
     return appended or (isinstance(place.parent, ast.Assign) and place.field == "value")
 
 
+def is_formatted(place):
+    """Tell whether something is part of a name that is put together, such as ``f"W{k}"``."""
+    return any(isinstance(here.parent, ast.FormattedValue) for here in place.way_up())
+
+
 def is_axis(place):
     """Tell whether a number says over which axis a sum goes."""
     if is_minus(place.parent) and place.around is not None:

@@ -10,10 +10,12 @@ import numpy as np
 from tinygrad_relu.gradcheck.diagnosis.edits.places import places
 from tinygrad_relu.gradcheck.diagnosis.edits.program import MOST_ROUNDS, ROUNDS
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, root
-from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_whole
 
 # Of so many numbers it is noted which ones an expression was.
 MOST_NUMBERS = 3
+# So many names that count rounds are put to each other.
+MOST_COUNTERS = 6
 # Of so many rounds it is noted what an expression was.
 MOST_VALUES = 16
 #: Things that have no state.
@@ -118,6 +120,15 @@ class Text:
         ][:6]
 
     @functools.cached_property
+    def counters(self):
+        """list of str: The names of whole numbers that are other ones in other rounds."""
+        varying = {
+            place.node.id for place in self.places
+            if isinstance(place.node, ast.Name) and is_whole(place.value) and len(place.numbers) > 1
+        }
+        return sorted(varying)[:MOST_COUNTERS]
+
+    @functools.cached_property
     def named_arrays(self):
         """dict of tuple to list of ast.expr: Names of float arrays, and of parts, by shape."""
         found = {}
@@ -168,6 +179,14 @@ class Text:
         theirs = [one.values for one in self.places if one.values and ast.unparse(one.node) == other]
         shared = {*place.values} & {value for values in theirs for value in values}
         return len([one for one in shared if one.strip(b"\0")]) > 1 and place.values not in theirs
+
+    def in_one_case(self, place):
+        """Tell whether a place belongs to one of two cases, of each of which something is worked out."""
+        choices = (here for here in place.way_up() if isinstance(here.parent, ast.IfExp))
+        cases = (node for node in ast.walk(self.program.tree) if isinstance(node, ast.If) and node.orelse)
+        return any(here.field in ("body", "orelse") for here in choices) or any(
+            place.statement in (*case.body, *case.orelse) for case in cases
+        )
 
     def is_cotangent(self, key):
         """Tell whether a name is that of the cotangent that a backward is given."""
