@@ -22,7 +22,6 @@ from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.numbers import close, is_number
 from tinygrad_relu.gradcheck.diagnosis.protocol import faults
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND, Candidate, ranked
-from tinygrad_relu.gradcheck.diagnosis.repair import repairs
 from tinygrad_relu.gradcheck.diagnosis.scalings import divides_by
 from tinygrad_relu.gradcheck.diagnosis.several_results import cotangents_confused
 from tinygrad_relu.gradcheck.diagnosis.synthesis import Synthesis
@@ -30,19 +29,6 @@ from tinygrad_relu.gradcheck.diagnosis.unseen_masks import unseen_masks
 
 # What costs less is not doubted: a plain factor, an arrangement.
 CERTAIN = 18.9
-# Up to this cost a term is said to be missing as a whole; it may be there, and come to nothing.
-LOST = 21.0
-# How much less an explanation costs if the text of the backward bears it out.
-SUPPORT = 0.4
-# How much more if the text speaks against it, and what does so against a mask that is forgotten: that one
-# stops what has to pass.
-AGAINST, CLEAR, OTHER_MASKS = 4.0, 23.0, {Label.MASK_FROM_WRONG_TENSOR, Label.MASK_NOT_STRICT}
-# What costs more is a rewrite that happens to fit, and bears nothing out.
-PLAUSIBLE = BEHIND + 1.2
-# What may be said of nearly every rewrite.
-VAGUE = {Label.WRONG_FUNCTION, Label.CONSTANT_FACTOR}
-# Up to this cost a rewrite is a small one, of an index, a function, an axis; and what it may cost then.
-SMALL, GOOD = BEHIND + 1.25, 22.0
 # What is more than all costs of explanations that name a rule.
 BEHIND_THE_KINK = 100.0
 
@@ -150,13 +136,6 @@ def with_synthesis(case, evidence, broken, candidates):
         explains = wrong <= inputs_of(candidates, BEHIND)
         edited = [] if rounds else edits(case, evidence, explained=explains)
         candidates = [*candidates, *edited]
-        if wrong <= inputs_of(edited, BEHIND):
-            return candidates, synthesis.parts
-        repaired = repairs(case, evidence, explained=wrong <= inputs_of(candidates, BEHIND))
-        repaired = [one if plain else of_one_place(one) for one in repaired]
-        repaired = [promoted(one, [*candidates, *repaired], wrong) for one in repaired]
-        repaired = [doubted_mask(refuting(one, candidates), repaired) for one in repaired]
-        candidates = [*(weighed(candidate, repaired) for candidate in candidates), *repaired]
     return candidates, synthesis.parts
 
 
@@ -172,67 +151,6 @@ def of_a_term(graph, c):
     )
     is_count = is_count or (c > 2 and close(c, round(c)) and divides_by(graph, c))
     return Label.AVERAGED if is_count else Label.MISSING_FACTOR
-
-
-def of_one_place(rewrite):
-    """Return a rewrite by a number where that is a factor of one term, and not of a whole gradient."""
-    constant = rewrite.label is Label.CONSTANT_FACTOR
-    return replace(rewrite, label=Label.MISSING_FACTOR) if constant else rewrite
-
-
-def promoted(rewrite, candidates, wrong):
-    """Return a small rewrite that costs less where it alone explains all of several wrong inputs."""
-    others = any(wrong <= one.inputs and one.cost < BEHIND and not one.contradicts for one in candidates)
-    if len(wrong) < 2 or others or not wrong <= rewrite.inputs or not BEHIND <= rewrite.cost <= SMALL:
-        return rewrite
-    return replace(rewrite, cost=rewrite.cost - BEHIND + GOOD)
-
-
-def weighed(candidate, repaired):
-    """Return a candidate with a cost that follows from what the text of the backward shows.
-
-    It is less if the best rewrite is of the same kind, and more for a mask that is said to be forgotten,
-    where a mask that is there has to be another one.
-    """
-    of_same = [one for one in repaired if candidate.inputs <= one.inputs]
-    if is_lost(candidate) and any(map(changes, of_same)):
-        return replace(candidate, cost=candidate.cost + AGAINST)
-    masks = [one for one in of_same if one.label in OTHER_MASKS and one.cost <= CLEAR]
-    if candidate.label is Label.MASK_FORGOTTEN and masks:
-        return replace(candidate, cost=candidate.cost + AGAINST)
-    best = min(of_same, key=lambda one: one.cost, default=None)
-    if best is None or best.cost > PLAUSIBLE or candidate.cost < CERTAIN:
-        return candidate
-    if best.label is not candidate.label or best.label in VAGUE:
-        return candidate
-    return replace(candidate, cost=candidate.cost - SUPPORT)
-
-
-def doubted_mask(rewrite, repaired):
-    """Return a rewrite by a mask more behind one that makes another of a mask that is there."""
-    other = any(
-        one.label in OTHER_MASKS and rewrite.inputs <= one.inputs and one.cost <= BEHIND + 0.5
-        for one in repaired
-    )
-    forgotten = rewrite.label is Label.MASK_FORGOTTEN and rewrite.cost > CLEAR
-    return replace(rewrite, cost=BEHIND + 0.6) if forgotten and other else rewrite
-
-
-def is_lost(candidate):
-    """Tell whether a candidate says that a term as a whole is missing."""
-    return candidate.label is Label.MISSING_TERM and candidate.cost < LOST
-
-
-def refuting(rewrite, candidates):
-    """Return a rewrite that costs less where it shows that no term is missing."""
-    lost = any(is_lost(one) and one.inputs <= rewrite.inputs for one in candidates)
-    return replace(rewrite, cost=min(rewrite.cost, GOOD)) if lost and changes(rewrite) else rewrite
-
-
-def changes(rewrite):
-    """Tell whether a rewrite makes something else of a term that is there, so that it is not missing."""
-    clear = rewrite.label not in {*VAGUE, Label.MISSING_TERM, Label.MISSING_FACTOR, Label.EXTRA_TERM}
-    return clear and rewrite.cost <= BEHIND + 0.5 and not rewrite.contradicts
 
 
 def inputs_of(candidates, cost):

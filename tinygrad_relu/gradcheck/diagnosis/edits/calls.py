@@ -3,7 +3,8 @@
 import ast
 import itertools
 
-from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, LONG_OPERAND, TOKEN, Edit
+from tinygrad_relu.gradcheck.diagnosis.edits.algebra import SUMS
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, LONG_OPERAND, OPERAND, TOKEN, Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     decides,
     in_comparison,
@@ -133,7 +134,8 @@ def with_functions(text, place):
 
 def without_an_end(_, place):
     """Yield an array with zeros for its first, or its last, element or row: an intercept, say."""
-    wanted = place.names_an_array and place.value.ndim <= 2 and is_beside(place, (ast.Mult, ast.Div))
+    part = is_beside(place, (ast.Mult, ast.Div, *SUMS)) or isinstance(place.parent, ast.AugAssign)
+    wanted = place.names_an_array and place.value.ndim <= 2 and part
     for axis, first in itertools.product(range(place.value.ndim), (True, False)) if wanted else ():
         rows = ast.Slice(number(1), None) if first else ast.Slice(None, number(-1))
         kept = ast.Tuple([ast.Slice(), rows], ast.Load()) if axis else rows
@@ -219,6 +221,32 @@ def of_subscripts(_, place):
                 # Letters are what they are called: what is left in the result is what is meant.
                 label, cost = (Label.TRANSPOSED, TOKEN) if kept else (Label.SUMMED, TOKEN - 0.01)
                 yield Edit(label, cost, place, ast.Constant(subscripts))
+
+
+def with_an_operand(text, place):
+    """Yield a call of `einsum` with one more operand, whose axes are some of those that are there."""
+    node = place.node
+    if not isinstance(node, ast.Call) or called(node) != "einsum":
+        return
+    if not isinstance(node.args[0], ast.Constant):
+        return
+    left, _, right = node.args[0].value.replace(" ", "").partition("->")
+    operands = [text.at(one).value for one in node.args[1:]]
+    pairs = list(zip(left.split(","), operands))
+    if not all(is_array(x) and len(letters) == x.ndim for letters, x in pairs):
+        return
+    sizes = {letter: n for letters, x in pairs for letter, n in zip(letters, x.shape)}
+    written_there = {ast.unparse(one) for one in node.args}
+    for shape, names in text.named_arrays.items():
+        fitting = [[letter for letter, size in sizes.items() if size == n] for n in shape]
+        for letters in itertools.product(*fitting) if shape else ():
+            if len({*letters}) < len(letters):
+                continue
+            subscripts = ast.Constant(f"{left},{''.join(letters)}->{right}")
+            for one in names:
+                if ast.unparse(one) not in written_there:
+                    more = ast.Call(node.func, [subscripts, *node.args[1:], fresh(one)], node.keywords)
+                    yield Edit(Label.MISSING_FACTOR, OPERAND, place, more)
 
 
 def letters_exchanged(text, a, b):

@@ -80,6 +80,8 @@ def composed(text, place, kind, node, row):
         return None  # a number of its own
     if sum(isinstance(part, ast.Compare) for part in ast.walk(node)) > 1:
         return None
+    if isinstance(getattr(node, "op", None), ast.Div) and contains(node.left, node.right):
+        return None  # what is divided by its own factor
     one = Ingredient(node, np.round(row, DIGITS).reshape(np.shape(place.value)), ast.unparse(node))
     if kind == "factor":
         new = ast.BinOp(place.node, ast.Mult(), node)

@@ -16,12 +16,14 @@ from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import LEAVES, called, fresh, name, root
 from tinygrad_relu.gradcheck.diagnosis.edits.taken_for import exchange_means, is_mirrored
 from tinygrad_relu.gradcheck.diagnosis.edits.values import (
+    is_array,
     is_float,
     is_mask_like,
     is_total,
     is_value,
     is_whole,
 )
+from tinygrad_relu.gradcheck.diagnosis.indices import is_index
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 # What is added for a name that had better be given another value where it gets its own.
@@ -95,16 +97,19 @@ def crossings(places):
     """
     statements = {}
     for place in places:
-        if isinstance(place.node, ast.Name) and is_float(place.value):
+        picks = is_array(place.value) and is_index(place.value)
+        if isinstance(place.node, ast.Name) and (picks or is_float(place.value)):
             statements.setdefault(id(place.statement), {}).setdefault(place.node.id, []).append(place)
     for named in statements.values():
         for one, other in itertools.combinations(sorted(named), 2):
             values = named[one][0].value, named[other][0].value
-            if np.shape(values[0]) == np.shape(values[1]) and not np.array_equal(*values):
+            kinds = {np.asarray(x).dtype.kind for x in values}
+            if np.shape(values[0]) == np.shape(values[1]) and len(kinds) == 1 and (
+                not np.array_equal(*values)
+            ):
+                label = Label.WRONG_FUNCTION if kinds == {"f"} else Label.PERMUTED
                 both = [(place, other) for place in named[one]] + [(place, one) for place in named[other]]
-                yield together(
-                    [Edit(Label.WRONG_FUNCTION, TOKEN, place, name(key)) for place, key in both]
-                )
+                yield together([Edit(label, TOKEN, place, name(key)) for place, key in both])
 
 
 def fits(own, other):

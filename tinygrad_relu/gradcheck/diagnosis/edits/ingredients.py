@@ -25,6 +25,8 @@ from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, i
 LONGEST = 60
 # Names of what masks are made of.
 SHORTEST = 12
+# So many numbers of the forward are put in.
+MOST_NUMBERS = 6
 #: Numbers that are easily forgotten.
 NUMBERS = [number(0.5), number(2.0), number(3.0)]
 PARTS = (*LEAVES, ast.BinOp, ast.Call, ast.Compare, ast.UnaryOp)
@@ -90,12 +92,19 @@ def ingredients(text, forward):
             add(place.node, place.value)
     theirs = list(expressions(forward))
     own = [place.node for place in text.places if place.rounds and isinstance(place.node, PARTS)]
-    made = (*elements(text), *masks(text), *slopes(text), *counts(text), *NUMBERS)
+    made = (*elements(text), *masks(text), *slopes(text), *counts(text), *NUMBERS, *numbers_of(forward))
     for node in (*made, *theirs, *derivatives([*own, *theirs])):
         value = worked_out(node, text)
         if value is not None:
             add(node, value)
     return sorted(found.values(), key=lambda one: (not one.is_leaf, len(one.text)))
+
+
+def numbers_of(forward):
+    """Yield the numbers that stand in the forward, but for those that say how, and not how much."""
+    found = {node.value: node for node in expressions(forward, (ast.Constant,))}
+    numbers = [x for x in found if isinstance(x, (int, float)) and not isinstance(x, bool)]
+    yield from (found[x] for x in [x for x in numbers if x > 0 and x not in (1, 2)][:MOST_NUMBERS])
 
 
 def elements(text):

@@ -7,11 +7,10 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_value, is_whole
+from tinygrad_relu.gradcheck.diagnosis.functions import two_values
+from tinygrad_relu.gradcheck.diagnosis.known import Known, same_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.relations import Relation, comes_from, of_data, relation
-from tinygrad_relu.gradcheck.diagnosis.repair.known import Known, same_values
-from tinygrad_relu.gradcheck.diagnosis.repair.rewrite import is_mask as lets_through
-from tinygrad_relu.gradcheck.diagnosis.repair.roles import passed_over
 from tinygrad_relu.gradcheck.diagnosis.sections import sections
 
 #: Names of what says how many samples, or elements, there are.
@@ -51,7 +50,9 @@ def is_ratio_of_counts(node):
 
 def is_mask(value):
     """Tell whether a value is an array that lets some elements through and not others."""
-    return is_array(value) and value.size > 1 and lets_through(value)
+    if not is_array(value) or value.size < 2:
+        return False
+    return value.dtype.kind == "b" or 0 in (two_values(value) or ())
 
 
 def inserted(ingredient):
@@ -163,6 +164,19 @@ class Meanings:
             return False
         return self.known.find(own)[1] < self.known.find(other)[1]
 
+    def passed_over(self, given, meant):
+        """Return what it means to use what goes back to one step for what goes back to another one."""
+        graph = self.one.graph
+        if meant < given and relation(graph, meant, given) is Relation.ACTIVATION:
+            for section in self.sections:
+                if section.starts[0] == meant and section.ends[0] == given:
+                    stopped = 0 in (two_values(section.slopes[0]) or ())
+                    return Label.MASK_FORGOTTEN if stopped else Label.MISSING_FACTOR
+            return Label.MISSING_FACTOR
+        same_line = graph.steps[given].site == graph.steps[meant].site and graph.steps[given].references
+        passed = comes_from(graph, given, meant) and not same_line
+        return Label.MISSING_FACTOR if passed else Label.STALE_BUFFER
+
     def of_exchange(self, place, own, other):
         """Return what it means that another value has to stand at a place, or None if it says nothing.
 
@@ -181,7 +195,7 @@ class Meanings:
             # What goes back to the operands of a sum is the same.
             alike = [k for k in graph.live if same_values(self.one.right[k], own)]
             near = [k for k in alike if comes_from(graph, max(k, b), min(k, b))]
-            return passed_over(self, near[0], b)[0] if near else Label.WRONG_FUNCTION
+            return self.passed_over(near[0], b) if near else Label.WRONG_FUNCTION
         same_line = graph.steps[a].site == graph.steps[b].site and graph.steps[a].references
         if same_line and leaves_of(graph, a) == leaves_of(graph, b):
             return Label.STALE_BUFFER

@@ -92,7 +92,7 @@ def of_number(text, place, other):
         return Label.MASK_NOT_STRICT
     if in_comparison(place):
         return Label.MASK_FROM_WRONG_TENSOR
-    if is_axis(place):
+    if is_axis(text, place):
         return Label.SUMMED
     if place.is_key:
         return index_means(text, place)

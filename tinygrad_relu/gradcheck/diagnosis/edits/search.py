@@ -17,6 +17,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.calls import (
     of_rounds,
     of_slices,
     of_subscripts,
+    with_an_operand,
     with_functions,
     without_an_end,
 )
@@ -54,7 +55,6 @@ from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.one_call import one_at_a_time
 from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
-from tinygrad_relu.gradcheck.diagnosis.repair.running import FAILURES
 
 #: All small ways in which one expression may be meant.
 SMALL = (
@@ -70,6 +70,8 @@ SCREEN_COST, COMPOSED_COST = 5e-5, 5e-2
 SLOW = 0.1
 # So many places may have to be written otherwise at once; so many edits that help a little are kept.
 MOST_ALIKE, MOST_IMPROVING = 6, 24
+# What rules raise that make no sense for some values.
+UNFORESEEN = (ValueError, ArithmeticError, IndexError, TypeError, AttributeError, KeyError)
 # Two edits of one label whose costs differ by less are of one kind.
 ALIKE_COST = 0.05
 # By how much a number is changed to see what depends on it.
@@ -112,7 +114,7 @@ def edits(case, evidence, explained=False):
             search = Search(case, evidence, text, kept, forward, left)
             if seconds > SLOW:
                 search.cost = max(search.cost, seconds)
-            with kept.unwritable(), contextlib.suppress(*FAILURES):  # at values that nobody thought of
+            with kept.unwritable(), contextlib.suppress(*UNFORESEEN):  # at values that nobody thought of
                 search.run()
             found += search.found
             left = search.left
@@ -199,7 +201,7 @@ class Search:
         others = [place for place in places if place not in leaves]
         tiers = (
             [(exchanges, leaves, names), (insertions, places, numbers), (with_functions, places),
-             (without_an_end, leaves)],
+             (without_an_end, leaves), (with_an_operand, others)],
             [(exchanges, others, names), (insertions, places, names)],
             [(exchanges, places, longer), (insertions, places, longer)],
         )
@@ -387,7 +389,7 @@ def meaning(edit):
     """Return what is wrong if an edit is right, or None if that cannot be told."""
     try:
         return edit.means
-    except FAILURES:  # of values that nobody thought of
+    except UNFORESEEN:  # of values that nobody thought of
         return None
 
 

@@ -64,8 +64,11 @@ class Body:
         return "last in each round" if self.first else "first in each round"
 
     def put(self, statements):
-        """Let other statements stand there."""
-        row = [*self.whole[: self.first], *statements, *self.whole[self.last:]]
+        """Let other statements stand there, also if others of the row have been exchanged before."""
+        row = getattr(self.parent, self.field)
+        here = [k for k, one in enumerate(row) if one is self.statement]
+        first = here[0] if here else self.first
+        row = [*row[:first], *statements, *row[first + len(self.node):]]
         setattr(self.parent, self.field, row or [ast.Pass()])
 
     def restore(self):

@@ -1,6 +1,7 @@
 """What a place stands beside, and within."""
 
 import ast
+import types
 
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, factors_of, of_module
@@ -38,13 +39,17 @@ def is_formatted(place):
     return any(isinstance(here.parent, ast.FormattedValue) for here in place.way_up())
 
 
-def is_axis(place):
-    """Tell whether a number says over which axis a sum goes."""
+def is_axis(text, place):
+    """Tell whether a number says over which axis something goes."""
     if is_minus(place.parent) and place.around is not None:
         place = place.around
     parent = place.parent
     if isinstance(parent, ast.keyword):
         return parent.arg == "axis"
+    if place.field == "args" and isinstance(parent.func, ast.Name):
+        function = text.program.globals.get(parent.func.id)
+        arguments = function.__code__.co_varnames if isinstance(function, types.FunctionType) else ()
+        return place.index < len(arguments) and arguments[place.index] == "axis"
     behind = place.field == "args" and place.index == of_module(parent)
     return behind and called(parent) in ("sum", "mean", "max", "min", "cumsum")
 

@@ -141,8 +141,10 @@ class Text:
     @functools.cached_property
     def sizes(self):
         """set of int: How many there are of something, three or more."""
+        read = (place.node.id for place in self.places if isinstance(place.node, ast.Name))
+        outside = [self.program.globals[key] for key in read if is_array(self.program.globals.get(key))]
         found = {x for x in self.names.values() if isinstance(x, (int, np.integer))}
-        for x in self.names.values():
+        for x in (*self.names.values(), *outside):
             found |= {*np.shape(x)} if isinstance(x, np.ndarray) else set()
             found |= {len(x)} if isinstance(x, (list, tuple, dict)) else set()
         return {n for n in found if n > 2}
