@@ -8,18 +8,21 @@ from functools import partial
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.algebra import SUMS
-from tinygrad_relu.gradcheck.diagnosis.edits.edit import LONG_OPERAND, Edit
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import OPERAND, Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import Ingredient
 from tinygrad_relu.gradcheck.diagnosis.edits.insertions import term_means
-from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import is_beside
+from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import is_beside, is_handed_on
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import fresh
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_float
 
+# A term like its neighbours is longer than a name, and likelier than other long ones.
+COST = OPERAND + 0.35
 # So many names may be in a term, and so many terms are tried for one that is there.
 MOST_NAMES, MOST_TERMS = 2, 150
 
 
 def analogies(text, place):
-    """Yield a sum, or what is given a name, with one more term, of which other names are part.
+    """Yield a sum, or what is handed on, with one more term, of which other names are part.
 
     Parameters
     ----------
@@ -27,7 +30,7 @@ def analogies(text, place):
     place : Place
     """
     node = place.node
-    given = place.field == "value" and isinstance(place.parent, (ast.Assign, ast.AugAssign))
+    given = is_handed_on(place) or (place.field == "value" and isinstance(place.parent, ast.AugAssign))
     whole_sum = isinstance(node, ast.BinOp) and isinstance(node.op, SUMS) and not is_beside(place, SUMS)
     if not is_float(place.value) or place.is_key or not (given or whole_sum):
         return
@@ -41,7 +44,7 @@ def analogies(text, place):
                 for operator in (ast.Add(), ast.Sub()):
                     new = ast.BinOp(node, operator, other)
                     label = partial(term_means, text, place, one, isinstance(operator, ast.Sub))
-                    yield Edit(label, LONG_OPERAND, place, new)
+                    yield Edit(label, COST, place, new)
 
 
 def terms(node):
@@ -67,6 +70,6 @@ def with_other_names(text, term):
             meant = [text.named_arrays[np.shape(text.at(own[key][0]).value)] for key in old]
             for new in itertools.product(*meant):
                 if not {*map(ast.unparse, new)} & {*old}:
-                    others = {id(one): node for key, node in zip(old, new) for one in own[key]}
+                    others = {id(one): fresh(node) for key, node in zip(old, new) for one in own[key]}
                     yield copy.deepcopy(term, others)
 

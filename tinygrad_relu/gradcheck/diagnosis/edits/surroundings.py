@@ -30,7 +30,7 @@ def in_range(place):
 
 def is_handed_on(place):
     """Tell whether something is given another name as it is, or put into a list."""
-    appended = isinstance(place.parent, ast.Call) and called(place.parent) == "append"
+    appended = isinstance(place.parent, ast.Call) and called(place.parent) in ("append", "insert")
     return appended or (isinstance(place.parent, ast.Assign) and place.field == "value")
 
 
