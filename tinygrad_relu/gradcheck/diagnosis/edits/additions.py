@@ -39,6 +39,7 @@ def of_lost_statements(text, forward):
             yield from in_the_other_case(text, parent)
         if isinstance(parent, (ast.For, ast.While)):
             yield from turned_about(text, parent)
+            yield from anew(parent)
 
 
 def in_the_other_case(text, parent):
@@ -74,6 +75,14 @@ def turned_about(text, loop):
             for k in (0, len(loop.body)):
                 body = Body(loop, "body", k, k, loop.body)
                 yield Edit(Label.PERMUTED, OPERAND, body, exchange)
+
+
+def anew(loop):
+    """Yield the body of a loop in each round of which what is added up in it starts from 0 again."""
+    added = [node.target for node in ast.walk(loop) if isinstance(node, ast.AugAssign)]
+    for key in dict.fromkeys(target.id for target in added if isinstance(target, ast.Name)):
+        nothing = ast.parse(f"{key} = 0 * {key}").body
+        yield Edit(Label.STALE_BUFFER, OPERAND, Body(loop, "body", 0, 0, loop.body), nothing)
 
 
 def index_names(text):

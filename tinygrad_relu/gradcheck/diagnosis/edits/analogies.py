@@ -10,10 +10,11 @@ import numpy as np
 from tinygrad_relu.gradcheck.diagnosis.edits.algebra import SUMS
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import OPERAND, Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import Ingredient
-from tinygrad_relu.gradcheck.diagnosis.edits.insertions import term_means
+from tinygrad_relu.gradcheck.diagnosis.edits.insertions import is_cut_out, term_means
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import is_beside, is_handed_on
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import fresh
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_float
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 # A term like its neighbours is longer than a name, and likelier than other long ones.
 COST = OPERAND + 0.35
@@ -37,14 +38,16 @@ def analogies(text, place):
     there = list(terms(node))
     known = {ast.dump(term) for term in there}
     for term in there:
-        for other in itertools.islice(with_other_names(text, term), MOST_TERMS):
+        for other, named in itertools.islice(with_other_names(text, term), MOST_TERMS):
             if ast.dump(other) not in known:
                 known.add(ast.dump(other))
                 one = Ingredient(other, None, ast.unparse(other))
                 for operator in (ast.Add(), ast.Sub()):
                     new = ast.BinOp(node, operator, other)
-                    label = partial(term_means, text, place, one, isinstance(operator, ast.Sub))
-                    yield Edit(label, COST, place, new)
+                    taken = isinstance(operator, ast.Sub)
+                    stops = taken and len(named) == 1 and is_cut_out(*map(text.value_of, named[0]))
+                    means = partial(term_means, text, place, one, taken)
+                    yield Edit(Label.MASK_FORGOTTEN if stops else means, COST, place, new)
 
 
 def terms(node):
@@ -57,7 +60,7 @@ def terms(node):
 
 
 def with_other_names(text, term):
-    """Yield a term with other names of the same shapes for one or two of its own."""
+    """Yield a term with other names of the same shapes for one or two of its own, and for which."""
     own = {}
     for one in ast.walk(term):
         place = text.by_node.get(id(one))
@@ -71,5 +74,6 @@ def with_other_names(text, term):
             for new in itertools.product(*meant):
                 if not {*map(ast.unparse, new)} & {*old}:
                     others = {id(one): fresh(node) for key, node in zip(old, new) for one in own[key]}
-                    yield copy.deepcopy(term, others)
+                    named = [(own[key][0], node) for key, node in zip(old, new)]
+                    yield copy.deepcopy(term, others), named
 

@@ -26,6 +26,8 @@ from tinygrad_relu.gradcheck.diagnosis.edits.values import (
 from tinygrad_relu.gradcheck.diagnosis.indices import is_index
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
+# So many numbers of a statement are exchanged.
+MOST_CROSSED = 8
 # What is added for a name that had better be given another value where it gets its own.
 DEFINED_COST = 0.1
 
@@ -110,6 +112,20 @@ def crossings(places):
                 label = Label.WRONG_FUNCTION if kinds == {"f"} else Label.PERMUTED
                 both = [(place, other) for place in named[one]] + [(place, one) for place in named[other]]
                 yield together([Edit(label, TOKEN, place, name(key)) for place, key in both])
+
+
+def crossed_numbers(text):
+    """Yield statements in which two numbers stand for each other."""
+    statements = {}
+    for place in text.places:
+        x = getattr(place.node, "value", None)
+        if isinstance(place.node, ast.Constant) and isinstance(x, (int, float)) and not place.is_key:
+            statements.setdefault(id(place.statement), []).append(place)
+    for numbers in statements.values():
+        for one, other in itertools.combinations(numbers[:MOST_CROSSED], 2):
+            if one.node.value != other.node.value:
+                pairs = (one, other.node), (other, one.node)
+                yield together([Edit(Label.WRONG_FUNCTION, TOKEN, *pair) for pair in pairs])
 
 
 def fits(own, other):

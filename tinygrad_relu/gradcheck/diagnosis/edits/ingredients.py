@@ -90,7 +90,7 @@ def ingredients(text, forward):
     for place in text.places:
         if place.rounds and isinstance(place.node, PARTS):
             add(place.node, place.value)
-    theirs = list(expressions(forward))
+    theirs = [*expressions(forward), *map(calling, forward[:1])]
     own = [place.node for place in text.places if place.rounds and isinstance(place.node, PARTS)]
     made = (*elements(text), *masks(text), *slopes(text), *counts(text), *NUMBERS, *numbers_of(forward))
     for node in (*made, *theirs, *derivatives([*own, *theirs])):
@@ -98,6 +98,11 @@ def ingredients(text, forward):
         if value is not None:
             add(node, value)
     return sorted(found.values(), key=lambda one: (not one.is_leaf, len(one.text)))
+
+
+def calling(code):
+    """Return a call of a function with what it calls its own arguments."""
+    return call(name(code.co_name), *map(name, code.co_varnames[:code.co_argcount]))
 
 
 def numbers_of(forward):

@@ -14,6 +14,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     is_beside,
     is_exponent_of_whole,
     is_squared_in_slope,
+    is_stopping,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     attribute,
@@ -110,7 +111,10 @@ def is_size_of_factor(node, product):
 def insertion_means(text, place, one):
     """Return what it means to leave out a factor: that of a power belongs to another rule."""
     if in_comparison(place):
-        return Label.MASK_FORGOTTEN if is_mask(one.value) else Label.MASK_FROM_WRONG_TENSOR
+        stops = is_mask(one.value) and not text.is_turned_round(place.statement)
+        return Label.MASK_FORGOTTEN if stops else Label.MASK_FROM_WRONG_TENSOR
+    if is_stopping(place) and is_mask(one.value):
+        return Label.MASK_FROM_WRONG_TENSOR
     if is_beside(place, ast.Pow) and place.field == "right":
         return Label.WRONG_FUNCTION
     from_one = is_beside(place, ast.Sub) and place.field == "right" and is_number(place.parent.left)
@@ -127,7 +131,10 @@ def insertion_means(text, place, one):
         node for node in ast.walk(place.node)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and id(node) not in divisors
     )
-    lowered = any(ast.unparse(node.left) == one.text for node in powers)
+    powers = list(powers)
+    lower = f"{one.value - 1:g}" if is_number(one.node) else ""
+    parts = [(ast.unparse(node.left), ast.unparse(node.right)) for node in powers]
+    lowered = any(one.text == base or lower == exponent for base, exponent in parts)
     if is_array(place.value) and place.value.size > 1 and is_value(one.value):
         passed = text.meanings.of_exchange(place, place.value, place.value * one.value)
         own_mask = not is_mask(one.value) or np.array_equal(place.value > 0, one.value != 0)
@@ -162,7 +169,7 @@ def term_means(text, place, one, taken_away):
     from_one = isinstance(place.node, ast.BinOp) and isinstance(place.node.op, (ast.Add, ast.Sub))
     if from_one and isinstance(place.node.left, ast.Constant) and is_beside(place, ast.Mult):
         return Label.WRONG_FUNCTION  # of something taken from 1, as slopes are
-    if lacks_mask(text, place, one):
+    if lacks_mask(text, place, one) or (taken_away and is_cut_out(place.value, one.value)):
         return Label.MASK_FORGOTTEN
     doubled = ast.unparse(place.node) in (one.text, *map(ast.unparse, multiplied_by_a_number(one.node)))
     if ast.unparse(place.node) == one.text and taken_away:
@@ -173,7 +180,8 @@ def term_means(text, place, one, taken_away):
         return Label.STALE_BUFFER  # the state before a step, for that in its middle or behind it
     if taken_away and (False, one.text) in operands(place.node, SUMS, text.definitions):
         return Label.EXTRA_TERM
-    return Label.MISSING_FACTOR if doubled else Label.MISSING_TERM
+    within = is_product(one.node) and ast.unparse(place.node) in map(ast.unparse, factors_of(one.node))
+    return Label.MISSING_FACTOR if doubled or (within and taken_away) else Label.MISSING_TERM
 
 
 def lacks_mask(text, place, one):
@@ -194,6 +202,14 @@ def parts_of_product(node):
         yield node.right
         node = node.left
     yield node
+
+
+def is_cut_out(own, part):
+    """Tell whether an array has nothing left where a part of it is, which is taken away."""
+    if not is_array(own) or np.shape(own) != np.shape(part) or own.dtype.kind != "f":
+        return False
+    there = part != 0
+    return bool(there.any() and (own[~there] != 0).any() and np.array_equal(own[there], part[there]))
 
 
 def is_open_or_shut(x):

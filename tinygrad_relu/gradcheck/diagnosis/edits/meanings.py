@@ -203,15 +203,17 @@ class Meanings:
         gated = late.function is np.multiply and not all(
             p == min(a, b) or comes_from(graph, p, min(a, b)) for p in late.references
         )
-        if relation(graph, a, b) is Relation.ACTIVATION and not gated:
-            here = place.around if isinstance(place.parent, ast.UnaryOp) and place.around else place
-            inside = isinstance(here.parent, ast.Call) and len(here.parent.args) == 1
-            inside = inside and not is_rearranged(own, place.around)
-            return Label.WRONG_FUNCTION if inside else Label.PRE_ACTIVATION
+        here = place.around if isinstance(place.parent, ast.UnaryOp) and place.around else place
+        inside = isinstance(here.parent, ast.Call) and len(here.parent.args) == 1
+        inside = inside and not is_rearranged(own, place.around)
+        passed = Label.WRONG_FUNCTION if inside else Label.PRE_ACTIVATION
+        related = relation(graph, a, b)
+        if related is Relation.ACTIVATION and not gated:
+            return passed
         if is_mask(own) and is_mask(other):
             return Label.MASK_FROM_WRONG_TENSOR
-        if relation(graph, a, b) is Relation.NORMALISED:
-            return Label.PRE_ACTIVATION
+        if related is Relation.NORMALISED:
+            return passed
         if not graph.steps[a].flows and not graph.steps[b].flows and own.shape == other.shape:
             return of_data(other, own)
         return None

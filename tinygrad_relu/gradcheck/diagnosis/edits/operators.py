@@ -139,6 +139,9 @@ def extra(text, place, kept, lost):
     if isinstance(lost, ast.Constant) or isinstance(kept, ast.Constant):
         # What one case has, and the other one has not.
         return Label.EXTRA_TERM if text.in_one_case(place) else Label.WRONG_FUNCTION
+    totals = (node for node in ast.walk(kept) if isinstance(node, ast.Call) and called(node) == "cumsum")
+    if any(ast.unparse(lost) in ast.unparse(total) for total in totals):
+        return Label.SHIFTED  # with or without the own one
     targets = getattr(place.statement, "targets", [])
     if ast.unparse(kept) in map(ast.unparse, targets):
         return Label.STALE_BUFFER  # it is changed on the way

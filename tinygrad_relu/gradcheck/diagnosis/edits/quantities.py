@@ -3,7 +3,9 @@
 import ast
 import itertools
 
-from tinygrad_relu.gradcheck.diagnosis.edits.edit import EXCHANGE, TOKEN, Edit
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, EXCHANGE, TOKEN, Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     in_comparison,
@@ -16,7 +18,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     is_squared_in_slope,
     is_triangle,
 )
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, name, number
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import attribute, call, called, name, number
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_whole
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
@@ -116,7 +118,10 @@ def of_number(text, place, other):
 
 
 def of_index(text, place):
-    """Yield an index that is one more, and one less."""
+    """Yield an index that is one more, and one less; and an order that is undone."""
+    if is_order(place.value) and place.is_subscript:
+        undone = call(attribute(name("np"), "argsort"), place.node)
+        yield Edit(Label.PERMUTED, CALL, place, undone)
     if not is_whole(place.value) or isinstance(place.node, ast.Constant):
         return
     for operator in (ast.Add(), ast.Sub()):
@@ -129,6 +134,12 @@ def of_index(text, place):
             ways = (one, ast.Add(), other), (one, ast.Sub(), other), (other, ast.Sub(), one)
             for new in itertools.starmap(ast.BinOp, ways):
                 yield Edit(lambda: index_means(text, place), EXCHANGE, place, new)
+
+
+def is_order(x):
+    """Tell whether an array names each of all places once."""
+    whole = is_array(x) and x.ndim == 1 and x.dtype.kind in "iu"
+    return whole and np.array_equal(np.sort(x), np.arange(len(x)))
 
 
 def index_means(text, place):

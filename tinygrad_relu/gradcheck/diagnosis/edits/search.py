@@ -30,12 +30,18 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     Edit,
     together,
 )
-from tinygrad_relu.gradcheck.diagnosis.edits.exchanges import crossings, exchanges, renamings
+from tinygrad_relu.gradcheck.diagnosis.edits.exchanges import (
+    crossed_numbers,
+    crossings,
+    exchanges,
+    renamings,
+)
 from tinygrad_relu.gradcheck.diagnosis.edits.guard import FAILED, guarded
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import ingredients
 from tinygrad_relu.gradcheck.diagnosis.edits.insertions import insertions
 from tinygrad_relu.gradcheck.diagnosis.edits.kept import Kept
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import Meanings
+from tinygrad_relu.gradcheck.diagnosis.edits.numbered import numbered
 from tinygrad_relu.gradcheck.diagnosis.edits.operators import (
     of_arrangement,
     of_operators,
@@ -177,6 +183,8 @@ class Search:
         if not self.is_explained:
             self.try_all(self.screened(edit for one in suspects for edit in analogies(self.text, one)))
             self.try_all(of_conditions(self.text, self.forward))
+            self.try_all(crossed_numbers(self.text))
+            self.try_all(numbered(self.text, valued))
             self.try_all(alike(small))
             self.try_all(together(pair) for pair in itertools.combinations(self.improving, 2))
         found = ingredients(self.text, self.forward)

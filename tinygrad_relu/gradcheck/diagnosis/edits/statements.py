@@ -16,6 +16,8 @@ from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     called,
     fresh,
     name,
+    negative,
+    root,
     target_of,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_float
@@ -92,6 +94,7 @@ def of_statements(text):
                 yield from crossed(parent, field, row, k)
                 yield from farther_in(parent, field, row, k)
                 yield from before(text, parent, field, row, k)
+                yield from at_once(parent, field, row, k)
 
 
 def turn_sine(node):
@@ -102,12 +105,26 @@ def turn_sine(node):
     return bool(other)
 
 
+def turn_roll(node):
+    """Let an array be rolled the other way; tell whether something is rolled there."""
+    rolls = isinstance(node, ast.Call) and called(node) == "roll" and len(node.args) > 1
+    if rolls:
+        shift = node.args[1]
+        node.args[1] = shift.operand if isinstance(shift, ast.UnaryOp) else negative(shift)
+    return rolls
+
+
 def turn_sign(node):
     """Make a difference of a sum, and the converse; tell whether it was one."""
     turns = isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub))
     if turns:
         node.op = ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
     return turns
+
+
+TURNS = {
+    turn_sine: Label.WRONG_FUNCTION, turn_sign: Label.WRONG_FUNCTION, turn_roll: Label.SHIFTED,
+}
 
 
 def of_conditions(text, forward):
@@ -126,6 +143,12 @@ def of_conditions(text, forward):
                 found.setdefault(ast.unparse(made), made)
     for condition in conditions(forward):
         found.setdefault(ast.unparse(condition), condition)
+    for place in text.places:
+        if isinstance(place.parent, (ast.If, ast.IfExp)) and place.field == "test":
+            always = isinstance(place.node, ast.Constant)
+            label = Label.MASK_FORGOTTEN if always else Label.MASK_FROM_WRONG_TENSOR
+            for made in found.values():
+                yield Edit(label, OPERAND, place, fresh(made))
     for parent in ast.walk(text.program.tree):
         row = parent.body if isinstance(parent, (ast.For, ast.While)) else []
         for k, made in itertools.product(range(len(row)), found.values()):
@@ -160,11 +183,11 @@ def of_statement(text, body, statement):
 
 
 def with_twins(body, statement):
-    """Yield a statement with all sines for cosines, and the converse; and with all signs turned round."""
-    for turn in (turn_sine, turn_sign):
+    """Yield a statement with all sines for cosines, all signs, or all ways of rolling turned round."""
+    for turn, label in TURNS.items():
         other = copy.deepcopy(statement)
         if sum([turn(node) for node in ast.walk(other)]) > 1:
-            yield Edit(Label.WRONG_FUNCTION, TOKEN + 0.3, body, [other])
+            yield Edit(label, TOKEN + 0.3, body, [other])
 
 
 def left_out(text, statement):
@@ -235,6 +258,13 @@ def added_at(target, function, value):
 
 def crossed(parent, field, row, k):
     """Yield a row in which two neighbours give each other's value to their targets."""
+    calls = [getattr(one, "value", None) for one in row[k:k + 2] if isinstance(one, ast.Expr)]
+    if len(calls) == 2 and all(isinstance(one, ast.Call) and len(one.args) > 1 for one in calls):
+        new = [
+            ast.Expr(ast.Call(one.func, [*one.args[:-1], other.args[-1]], one.keywords))
+            for one, other in (calls, calls[::-1])
+        ]
+        yield Edit(Label.PERMUTED, TOKEN + 0.5, Body(parent, field, k, k + 2, row), new)
     for j in (k + 1, k + 2):
         if j < len(row) and isinstance(row[k], SIMPLE) and isinstance(row[j], SIMPLE):
             if target_of(row[k]) == target_of(row[j]):
@@ -275,6 +305,23 @@ def before(text, parent, field, row, k):
             yield Edit(Label.PRE_ACTIVATION, CALL, body, [earlier, made])
 
 
+def at_once(parent, field, row, k):
+    """Yield a row in which two neighbours are given their values at once, before either has changed."""
+    pair = row[k:k + 2]
+    if len(pair) < 2 or not all(isinstance(one, SIMPLE) for one in pair):
+        return
+    targets = [one.target if isinstance(one, ast.AugAssign) else one.targets[0] for one in pair]
+    read = {node.id for node in ast.walk(pair[1]) if isinstance(node, ast.Name)}
+    if root(targets[0]) not in read or ast.unparse(targets[0]) == ast.unparse(targets[1]):
+        return
+    values = [
+        ast.BinOp(fresh(target), one.op, one.value) if isinstance(one, ast.AugAssign) else one.value
+        for one, target in zip(pair, targets)
+    ]
+    whole = ast.Assign([ast.Tuple(targets, ast.Store())], ast.Tuple(values, ast.Load()))
+    yield Edit(Label.STALE_BUFFER, CALL, Body(parent, field, k, k + 2, row), [whole])
+
+
 def with_inside(block, statement, depth):
     """Return a block with a statement at the end of the block at a depth in it, and what that means."""
     whole = copy.deepcopy(block)
@@ -305,10 +352,17 @@ def elsewhere(parent, field, row, k):
     def loop(statements):
         return ast.For(statement.target, statement.iter, statements, statement.orelse)
 
+    counters = {node.id for node in ast.walk(statement.target) if isinstance(node, ast.Name)}
+    given = counters | set(map(target_of, statement.body))
     for number, inner in enumerate(statement.body if len(statement.body) > 1 else ()):
         rest = loop([*statement.body[:number], *statement.body[number + 1:]])
+        parts = ast.walk(getattr(inner, "value", inner))
+        read = {node.id for node in parts if isinstance(node, ast.Name)}
+        # What has nothing to do with the rounds is counted again in each of them.
+        again = isinstance(inner, ast.AugAssign) and not read & given
+        label = Label.EXTRA_TERM if again else Label.STALE_BUFFER
         for moved in ([inner, rest], [rest, inner]):
-            yield Edit(Label.STALE_BUFFER, CALL, Body(parent, field, k, k + 1, row), moved)
+            yield Edit(label, CALL, Body(parent, field, k, k + 1, row), moved)
     if k:
         inside = [loop([row[k - 1], *statement.body])]
         yield Edit(Label.STALE_BUFFER, CALL, Body(parent, field, k - 1, k + 1, row), inside)

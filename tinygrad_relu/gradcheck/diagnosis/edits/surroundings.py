@@ -4,7 +4,7 @@ import ast
 import types
 
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_mask
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, factors_of, of_module
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, factors_of, is_product, of_module
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_whole
 
 
@@ -21,6 +21,15 @@ def in_comparison(place):
 def decides(place):
     """Tell whether something says what is let through: it is compared, or is itself 0 and 1."""
     return in_comparison(place) or place.is_given_to({"argmax", "argmin"}) or is_mask(place.value)
+
+
+def is_stopping(place):
+    """Tell whether something says what is stopped, and not what is let through."""
+    parent = place.parent
+    if isinstance(parent, ast.UnaryOp):
+        return isinstance(parent.op, (ast.Invert, ast.Not))
+    chosen = isinstance(parent, ast.Call) and called(parent) == "where" and len(parent.args) == 3
+    return chosen and place.index == 0 and ast.unparse(parent.args[1]) in ("0", "0.0")
 
 
 def in_range(place):
@@ -94,6 +103,15 @@ def is_squared_in_slope(place):
     return isinstance(rest, ast.BinOp) and (
         isinstance(rest.op, ast.Sub) and isinstance(rest.left, ast.Constant)
     )
+
+
+def is_beside_rest(place):
+    """Tell whether something is multiplied by 1 less another thing, as in the derivative of a sigmoid."""
+    whole = place
+    while whole.around is not None and is_product(whole.parent):
+        whole = whole.around
+    differences = (one for one in factors_of(whole.node) if isinstance(getattr(one, "op", None), ast.Sub))
+    return any(ast.unparse(one.left) in ("1", "1.0") for one in differences)
 
 
 def is_in_own_slope(place):

@@ -12,7 +12,11 @@ from tinygrad_relu.gradcheck.diagnosis.edits.algebra import (
     is_one_factor_more,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import exchanged, is_count, is_mask
-from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import in_comparison, is_squared_in_slope
+from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
+    in_comparison,
+    is_beside_rest,
+    is_squared_in_slope,
+)
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import LEAVES, called, root, target_of
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_mask_like, is_total, is_whole
 from tinygrad_relu.gradcheck.diagnosis.indices import is_index
@@ -94,7 +98,7 @@ def by_values(text, place, one):
     if is_one_factor_more(place.node, one.node, text):
         return Label.MISSING_FACTOR
     if activated:
-        if is_squared_in_slope(place):
+        if is_squared_in_slope(place) or is_beside_rest(place):
             return Label.WRONG_FUNCTION
         stopped = not isinstance(place.node, LEAVES) and np.array_equal(np.maximum(own, 0), other)
         if stopped or is_limited(own, other):

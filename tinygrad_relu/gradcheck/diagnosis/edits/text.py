@@ -9,7 +9,8 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.places import places
 from tinygrad_relu.gradcheck.diagnosis.edits.program import MOST_ROUNDS, ROUNDS
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, root
+from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import is_stopping
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, root, target_of
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_whole
 
 # Of so many numbers it is noted which ones an expression was.
@@ -189,6 +190,11 @@ class Text:
         return any(here.field in ("body", "orelse") for here in choices) or any(
             place.statement in (*case.body, *case.orelse) for case in cases
         )
+
+    def is_turned_round(self, statement):
+        """Tell whether what a statement gives a name is turned round later: a mask of what is stopped."""
+        key = target_of(statement)
+        return any(is_stopping(place) for place in self.places if ast.unparse(place.node) == key)
 
     def is_cotangent(self, key):
         """Tell whether a name is that of the cotangent that a backward is given."""
