@@ -88,6 +88,8 @@ def of_statements(text):
     for parent, field in itertools.product(ast.walk(text.program.tree), ("body", "orelse")):
         row = getattr(parent, field, None)
         for k, statement in enumerate(row if isinstance(row, list) else ()):
+            if isinstance(statement, ast.Return) and statement.value is not None:
+                yield from with_twins(Body(parent, field, k, k + 1, row), statement)
             if not isinstance(statement, (ast.Return, ast.FunctionDef)) and not is_text(statement):
                 yield from of_statement(text, Body(parent, field, k, k + 1, row), statement)
                 yield from elsewhere(parent, field, row, k)
