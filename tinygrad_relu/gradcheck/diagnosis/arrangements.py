@@ -8,6 +8,9 @@ from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 MOST_ELEMENTS_TO_SORT, MOST_PAIRS = 100_000, 1_000_000
 
+#: How it ends that a gradient is that of another input.
+IN_ANOTHER_ORDER = ": are the results returned in the wrong order?"
+
 
 def arrangements(evidence, k, case):
     """Yield ``(label, cost, words, details)`` for everything that the returned gradient may be of it."""
@@ -164,6 +167,6 @@ def swapped(evidence, k, case):
             yield (
                 Label.PERMUTED,
                 12 if back else 27,
-                f"is the gradient of {name}: are the results returned in the wrong order?",
+                f"is the gradient of {name}{IN_ANOTHER_ORDER}",
                 {"input": name},
             )

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.arrangements import arrangements
+from tinygrad_relu.gradcheck.diagnosis.arrangements import IN_ANOTHER_ORDER, arrangements
 from tinygrad_relu.gradcheck.diagnosis.edits import edits
 from tinygrad_relu.gradcheck.diagnosis.evidence import (
     Evidence,
@@ -227,7 +227,12 @@ def compared(case, evidence, open_inputs):
             key = label, round(details["factor"], 9) if "factor" in details else words
             same = together.setdefault(key, (label, cost, words, details, set()))
             same[4].add(k)
-    return [
+    candidates = [
         Candidate(label, cost, words, frozenset(inputs), details=details)
         for label, cost, words, details, inputs in together.values()
     ]
+    # Results in another order are one mistake.
+    returned = [one for one in candidates if one.words.endswith(IN_ANOTHER_ORDER)]
+    for one in returned:
+        one.twins = frozenset().union(*(other.inputs for other in returned))
+    return candidates

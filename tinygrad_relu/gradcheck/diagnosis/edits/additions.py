@@ -6,9 +6,9 @@ import itertools
 
 import numpy as np
 
+from tinygrad_relu.gradcheck.diagnosis.edits.body import Body
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import OPERAND, Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.forwards import expressions
-from tinygrad_relu.gradcheck.diagnosis.edits.statements import Body
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import LEAVES, fresh, name, target_of
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_whole
 from tinygrad_relu.gradcheck.diagnosis.indices import is_index

@@ -4,7 +4,7 @@ import ast
 from collections import Counter
 
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_count, is_mask
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, of_module
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, factors_of, of_module
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 SUMS, PRODUCTS = (ast.Add, ast.Sub), (ast.Mult, ast.Div)
@@ -52,19 +52,26 @@ def grown(own, other, text):
 
 
 def is_one_factor_more(own, other, text):
-    """Tell whether a name stands for the product of another one and a number, or array, of its own."""
+    """Tell whether a name stands for the product of another one with something of its own."""
     made = text.definitions.get(getattr(other, "id", None))
-    if not isinstance(own, ast.Name) or not isinstance(made, ast.BinOp):
+    factors = list(factors_of(made)) if isinstance(made, ast.BinOp) else []
+    if not isinstance(own, ast.Name) or (len(factors) < 2 and not is_quotient(made)):
         return False
-    product = isinstance(made.op, (ast.Mult, ast.Div)) and ast.unparse(made.left) == own.id
-    if not product or not isinstance(made.right, (ast.Name, ast.Constant)):
+    rest = [one for one in factors if ast.unparse(one) != own.id]
+    if len(rest) != len(factors) - 1:
         return False
+    rest += [node.right for node in ast.walk(made) if is_quotient(node)]
     # What is made of the same alone is an activation: z * sigmoid(z); but not if it is made of sums.
-    parts = [made.right, *definitions_of(made.right, text.definitions, but=own.id)]
+    parts = [part for one in rest for part in (one, *definitions_of(one, text.definitions, but=own.id))]
     again = any(getattr(node, "id", None) == own.id for part in parts for node in ast.walk(part))
     calls = (node for part in parts for node in ast.walk(part) if isinstance(node, ast.Call))
     sums = any(called(node) in TOTALS for node in calls)
     return sums or not again
+
+
+def is_quotient(node):
+    """Tell whether an expression is a quotient."""
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)
 
 
 def is_made_of(node, key, definitions):

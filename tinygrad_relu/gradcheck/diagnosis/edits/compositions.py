@@ -10,7 +10,15 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import EXPRESSION, LONG_OPERAN
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import Ingredient
 from tinygrad_relu.gradcheck.diagnosis.edits.insertions import insertion_means, term_means
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_mask
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import LEAVES, attribute, call, fresh, name, number
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
+    LEAVES,
+    attribute,
+    call,
+    fresh,
+    name,
+    number,
+    root,
+)
 from tinygrad_relu.gradcheck.diagnosis.edits.taken_for import exchange_means
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_float
 from tinygrad_relu.gradcheck.diagnosis.functions import two_values
@@ -89,7 +97,7 @@ def composed(text, place, kind, node, row):
         divided = isinstance(getattr(node, "op", None), ast.Div)
         slopes = divided and 1 in (two_values(one.value) or ())
         around = place.node if place.around is None else place.around.node
-        if divided and not slopes and contains(around, node.right):
+        if divided and not slopes and contains(around, name(root(node.right) or "")):
             return None
         label = Label.MASK_FORGOTTEN if slopes else lambda: insertion_means(text, place, one)
         return Edit(label, LONG_OPERAND + TWO_COST, place, new)

@@ -62,8 +62,12 @@ class Edit:
                 each = [Edit(None, 0.0, place, new) for place, new in zip(whole.places, self.new)]
                 return " and ".join(dict.fromkeys(edit.words() for edit in each))
             whole = whole.around
-        while len(old := written(whole.node)) < SHORT and getattr(whole, "around", None) is not None:
+        old = written(whole.node)
+        while (len(old) < SHORT or getattr(whole, "is_called", False)) and (
+            getattr(whole, "around", None) is not None
+        ):
             whole = whole.around
+            old = written(whole.node)
         self.place.put(self.new)
         new = written(self.new if whole is self.place else whole.node)
         self.place.restore()

@@ -12,6 +12,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     in_comparison,
     in_range,
     is_beside,
+    is_exponent,
     is_exponent_of_whole,
     is_squared_in_slope,
     is_stopping,
@@ -67,6 +68,8 @@ def insertions(text, place, found):
             def divided(one=one):
                 if is_size_of_factor(one.node, node):
                     return Label.WRONG_FUNCTION  # a sign, where the number itself is
+                if is_beside(place, ast.Sub) and place.field == "right" and is_number(place.parent.left):
+                    return Label.MISSING_FACTOR
                 averaged = is_number(one.node) and one.value in text.sizes
                 return Label.AVERAGED if averaged else insertion_means(text, place, one)
 
@@ -115,7 +118,7 @@ def insertion_means(text, place, one):
         return Label.MASK_FORGOTTEN if stops else Label.MASK_FROM_WRONG_TENSOR
     if is_stopping(place) and is_mask(one.value):
         return Label.MASK_FROM_WRONG_TENSOR
-    if is_beside(place, ast.Pow) and place.field == "right":
+    if is_exponent(place):
         return Label.WRONG_FUNCTION
     from_one = is_beside(place, ast.Sub) and place.field == "right" and is_number(place.parent.left)
     if from_one or is_squared_in_slope(place):

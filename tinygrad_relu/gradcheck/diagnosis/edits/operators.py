@@ -9,7 +9,12 @@ import numpy as np
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, OPERAND, TOKEN, Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import are_counts, is_count, is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.quantities import index_means
-from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import decides, in_range, is_handed_on
+from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
+    decides,
+    in_comparison,
+    in_range,
+    is_handed_on,
+)
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     attribute,
     call,
@@ -179,7 +184,9 @@ def superfluous(text, place, factor, divides=False):
 def of_signs(_, place):
     """Yield an expression with a sign, without one, and taken from 1."""
     node = place.node
-    wrong = Label.MASK_FROM_WRONG_TENSOR if decides(place) else Label.WRONG_FUNCTION
+    # The sign of what is 0 and 1 lets through what it did.
+    chooses = decides(place) and not (is_float(place.value) and is_mask(place.value))
+    wrong = Label.MASK_FROM_WRONG_TENSOR if chooses or in_comparison(place) else Label.WRONG_FUNCTION
     if isinstance(node, ast.UnaryOp):
         turned = Label.PERMUTED if place.is_key else wrong
         if isinstance(place.parent, ast.Call) and called(place.parent) == "roll":

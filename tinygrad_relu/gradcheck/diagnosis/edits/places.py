@@ -96,7 +96,7 @@ class Place:
     @property
     def names_an_array(self):
         """bool: Whether it is the whole name of an array of floats, or of a part of one."""
-        within = isinstance(self.parent, LEAVES) and self.field == "value" and not is_turned(self.parent)
+        within = isinstance(self.parent, ast.Subscript) and self.field == "value"
         named = isinstance(self.node, LEAVES) and not is_turned(self.node) and not within
         array = is_array(self.value) and is_float(self.value)
         return named and array and self.is_read and self.rounds > 0

@@ -12,6 +12,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     in_range,
     is_axis,
     is_divisor,
+    is_exponent,
     is_exponent_of_whole,
     is_formatted,
     is_minus,
@@ -84,7 +85,10 @@ def of_numbers(text, place):
             if other != x and not (other < 0 and is_minus(place.parent)):
                 nothing = other == 0 and isinstance(place.parent, ast.BinOp)
                 far = other not in (x + 1, x - 1, -x, 2 * x, x / 2, 1, 0)
-                cost = TOKEN - 0.2 * is_triangle(place.parent) + 0.3 * nothing + FAR_COST * far
+                # A power is one too high or too low, and seldom twice what it should be.
+                doubled = is_exponent(place) and other in (2 * x, x / 2) and abs(other - x) != 1
+                odd = 0.3 * (nothing or doubled) + FAR_COST * far
+                cost = TOKEN - 0.2 * is_triangle(place.parent) + odd
                 yield Edit(lambda other=other: of_number(text, place, other), cost, place, number(other))
 
 

@@ -11,16 +11,14 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.additions import of_lost_statements
 from tinygrad_relu.gradcheck.diagnosis.edits.analogies import analogies
-from tinygrad_relu.gradcheck.diagnosis.edits.calls import (
+from tinygrad_relu.gradcheck.diagnosis.edits.axes import (
     of_axes,
-    of_calls,
-    of_rounds,
-    of_slices,
+    of_axes_put_back,
+    of_shapes,
     of_subscripts,
     with_an_operand,
-    with_functions,
-    without_an_end,
 )
+from tinygrad_relu.gradcheck.diagnosis.edits.calls import of_calls, of_rounds, with_functions
 from tinygrad_relu.gradcheck.diagnosis.edits.compositions import compositions
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     EXCHANGE,
@@ -49,6 +47,12 @@ from tinygrad_relu.gradcheck.diagnosis.edits.operators import (
     of_slopes,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.parallel import in_parallel
+from tinygrad_relu.gradcheck.diagnosis.edits.parts import (
+    of_slices,
+    parts_crossed,
+    under_masks,
+    without_an_end,
+)
 from tinygrad_relu.gradcheck.diagnosis.edits.program import codes, programs
 from tinygrad_relu.gradcheck.diagnosis.edits.quantities import of_comparisons, of_index, of_numbers
 from tinygrad_relu.gradcheck.diagnosis.edits.screen import Screen
@@ -65,7 +69,7 @@ from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
 #: All small ways in which one expression may be meant.
 SMALL = (
     of_operators, of_signs, of_slopes, of_comparisons, of_numbers, of_index, of_arrangement, of_calls,
-    of_rounds, of_axes, of_subscripts, of_slices,
+    of_rounds, of_axes, of_axes_put_back, of_shapes, of_subscripts, of_slices, under_masks,
 )
 # What all may cost, in seconds as estimated beforehand, so that the answer does not depend on how busy
 # the machine is; and what a try, an expression that is worked out in it, and an element of an array do.
@@ -184,6 +188,7 @@ class Search:
             self.try_all(self.screened(edit for one in suspects for edit in analogies(self.text, one)))
             self.try_all(of_conditions(self.text, self.forward))
             self.try_all(crossed_numbers(self.text))
+            self.try_all(parts_crossed(self.text))
             self.try_all(numbered(self.text, valued))
             self.try_all(alike(small))
             self.try_all(together(pair) for pair in itertools.combinations(self.improving, 2))

@@ -73,6 +73,11 @@ def is_triangle(node):
     return isinstance(node, ast.Call) and called(node) in ("triu", "tril")
 
 
+def is_exponent(place):
+    """Tell whether something is the whole exponent of a power."""
+    return is_beside(place, ast.Pow) and place.field == "right"
+
+
 def is_exponent_of_whole(text, place):
     """Tell whether something is the exponent of a whole number, or part of it."""
     right = (here.parent for here in place.way_up() if here.field == "right")

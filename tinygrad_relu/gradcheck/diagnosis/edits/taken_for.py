@@ -57,11 +57,21 @@ def by_text(text, place, one):
     bent = isinstance(place.node, ast.Call) and called(place.node) in ("maximum", "minimum", "clip")
     if bent and any(isinstance(node, ast.Compare) for node in ast.walk(one.node)):
         return Label.MASK_FROM_WRONG_TENSOR
+    grows = text.is_added_to(root(one.node))
+    if grows and root(place.node) in names_of(text.definitions.get(root(one.node))):
+        return Label.MISSING_TERM  # what was added to a copy of it is left out
     if text.in_another_round(place, one.text):
-        return Label.STALE_BUFFER
-    if text.is_cotangent(root(place.node)) and text.is_added_to(root(one.node)):
+        more = grown(place.node, one.node, text)
+        return more if more is Label.MISSING_TERM else Label.STALE_BUFFER
+    if text.is_cotangent(root(place.node)) and grows:
         return Label.MISSING_TERM  # what comes back from elsewhere is left out
     return None
+
+
+def names_of(node):
+    """Return the names that an expression has, if there is one."""
+    parts = ast.walk(node) if node is not None else ()
+    return {part.id for part in parts if isinstance(part, ast.Name)}
 
 
 def by_what_is_kept(text, place, one):
@@ -110,7 +120,7 @@ def by_values(text, place, one):
     made = text.definitions.get(getattr(one.node, "id", None))
     if found is None and is_operand(place.node, made):
         rest = made.right if ast.unparse(made.left) == ast.unparse(place.node) else made.left
-        later = any(
+        later = isinstance(place.node, LEAVES) and any(
             is_made_of(rest, part.id, text.definitions)
             for part in ast.walk(place.node) if isinstance(part, ast.Name)
         )

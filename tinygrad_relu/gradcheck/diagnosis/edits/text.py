@@ -21,6 +21,8 @@ MOST_COUNTERS = 6
 MOST_VALUES = 16
 #: Things that have no state.
 UNCHANGING = (types.ModuleType, int, float, np.integer, np.floating, str, bytes, type(None), slice)
+#: Functions that make an array to be filled.
+EMPTY = ("zeros", "zeros_like", "empty", "empty_like")
 # Names of ours in the text while it is looked at.
 SEEN, ENDED = "_tinygrad_relu_seen", "_tinygrad_relu_ended"
 
@@ -79,8 +81,8 @@ class Text:
 
     @functools.cached_property
     def definitions(self):
-        """dict of str to ast.expr: What names stand for that are given a value once."""
-        found = {}
+        """dict of str to ast.expr: What names stand for that are given a value once, or filled once."""
+        found, filled = {}, {}
         for node in ast.walk(self.program.tree):
             for target in node.targets if isinstance(node, ast.Assign) else ():
                 pairs = [(target, node.value)]
@@ -89,7 +91,11 @@ class Text:
                 for one, value in pairs:
                     if isinstance(one, ast.Name):
                         found.setdefault(one.id, []).append(value)
-        return {key: values[0] for key, values in found.items() if len(values) == 1}
+                    elif isinstance(one, ast.Subscript) and root(one):
+                        filled.setdefault(root(one), []).append(value)
+        once = {key: values[0] for key, values in found.items() if len(values) == 1}
+        parts = {key: values[0] for key, values in filled.items() if len(values) == 1}
+        return once | {key: value for key, value in parts.items() if called(once.get(key)) in EMPTY}
 
     @functools.cached_property
     def changed(self):
@@ -128,6 +134,11 @@ class Text:
             if isinstance(place.node, ast.Name) and is_whole(place.value) and len(place.numbers) > 1
         }
         return sorted(varying)[:MOST_COUNTERS]
+
+    @functools.cached_property
+    def arrays(self):
+        """list of str: The names of arrays of floats."""
+        return [key for key, x in self.names.items() if is_array(x) and is_float(x)]
 
     @functools.cached_property
     def named_arrays(self):

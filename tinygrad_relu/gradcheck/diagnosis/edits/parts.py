@@ -1,0 +1,134 @@
+"""Edits of parts of arrays: other slices, other ends, or the whole."""
+
+import ast
+import itertools
+
+import numpy as np
+
+from tinygrad_relu.gradcheck.diagnosis.edits.algebra import SUMS
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
+    CALL,
+    LONG_OPERAND,
+    OPERAND,
+    TOKEN,
+    Edit,
+    together,
+)
+from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import is_beside
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
+    attribute,
+    call,
+    called,
+    name,
+    number,
+    written,
+)
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_mask_like, is_whole
+from tinygrad_relu.gradcheck.diagnosis.labels import Label
+
+
+def of_slices(text, place):
+    """Yield another part of an array."""
+    node = place.node
+    if isinstance(node, ast.Subscript):
+        # One of all is taken for each of them, such as the last state for that of each round.
+        one_of_all = is_whole(getattr(text.by_node.get(id(node.slice)), "value", None))
+        yield Edit(Label.STALE_BUFFER if one_of_all else Label.PERMUTED, CALL, place, node.value)
+        yield from turned_back(place, node)
+    if not isinstance(node, ast.Slice):
+        return
+    lower, upper, step = node.lower, node.upper, node.step
+    others = [(lower, upper, None)] if step else []
+    for x in (None, number(1), number(-1)):
+        others += [(x, upper, step), (lower, x, step)]
+    if lower and not upper:
+        others += [(None, ast.UnaryOp(ast.USub(), lower), step), (None, lower, step)]
+    cut = [getattr(getattr(x, "operand", x), "value", 0) for x in (lower, upper)]
+    if step is None and all(map(is_whole, cut)) and isinstance(upper, (type(None), ast.UnaryOp)):
+        for first in range(sum(cut) + 1):
+            last = sum(cut) - first
+            ends = number(first) if first else None, number(-last) if last else None
+            if list(map(written, filter(None, ends))) != list(map(written, filter(None, (lower, upper)))):
+                others.append((*ends, None))
+    if upper and not lower:
+        turned = upper.operand if isinstance(upper, ast.UnaryOp) else upper
+        others.append((turned, None, step))
+    if lower is None and upper is not None and step is None:
+        for first in ("1", *text.whole_names):
+            others.append((ast.parse(first, mode="eval").body, None, None))
+            others.append((
+                ast.parse(first, mode="eval").body, ast.parse(f"-{first}", mode="eval").body, None
+            ))
+    for a, b, c in others:
+        if (a, b, c) != (lower, upper, step):
+            # The other one of two halves has not moved: it is another piece.
+            half = isinstance(lower or upper, ast.Name) and (a, b) == (upper, lower)
+            label = Label.SHIFTED if c is step and not half else Label.PERMUTED
+            yield Edit(label, TOKEN, place, ast.Slice(a, b, c))
+
+
+def turned_back(place, node):
+    """Yield a part of an array of which several axes are no longer turned round."""
+    keys = node.slice.elts if isinstance(node.slice, ast.Tuple) else []
+    steps = [isinstance(key, ast.Slice) and key.step is not None for key in keys]
+    if sum(steps) > 1:
+        plain = [ast.Slice(key.lower, key.upper, None) if step else key for key, step in zip(keys, steps)]
+        turned = ast.Subscript(node.value, ast.Tuple(plain, ast.Load()), ast.Load())
+        yield Edit(Label.PERMUTED, TOKEN, place, turned)
+
+
+def without_an_end(_, place):
+    """Yield an array with zeros for its first, or its last, element or row: an intercept, say."""
+    part = is_beside(place, (ast.Mult, ast.Div, *SUMS)) or isinstance(place.parent, ast.AugAssign)
+    wanted = place.names_an_array and place.value.ndim <= 2 and (part or place.is_argument)
+    label = Label.WRONG_FUNCTION if place.is_argument else Label.EXTRA_TERM
+    for axis, first in itertools.product(range(place.value.ndim), (True, False)) if wanted else ():
+        rows = ast.Slice(number(1), None) if first else ast.Slice(None, number(-1))
+        kept = ast.Tuple([ast.Slice(), rows], ast.Load()) if axis else rows
+        width = [(0, 0)] * place.value.ndim
+        width[axis] = (1, 0) if first else (0, 1)
+        rest = ast.Subscript(place.node, kept, ast.Load())
+        padded = call(attribute(name("np"), "pad"), rest, number(width))
+        yield Edit(label, LONG_OPERAND, place, padded)
+
+
+def under_masks(text, place):
+    """Yield, where all of an array is summed up, the part that one of the masks lets through."""
+    summed = isinstance(place.parent, ast.Attribute) and place.parent.attr in ("sum", "mean", "max")
+    summed = summed or (place.is_argument and called(place.parent) in ("sum", "mean", "max"))
+    for key, mask in text.names.items() if place.names_an_array and summed else ():
+        if is_mask_like(mask) and np.shape(mask) == np.shape(place.value)[:np.ndim(mask)]:
+            part = ast.Subscript(place.node, name(key), ast.Load())
+            yield Edit(Label.MASK_FORGOTTEN, OPERAND, place, part)
+
+
+def parts_crossed(text):
+    """Yield statements that give one part of an array and read another, the other way round.
+
+    Parameters
+    ----------
+    text : Text
+    """
+    alike = {}
+    for place in text.places:
+        statement, target = place.statement, getattr(place.statement, "target", None)
+        if isinstance(statement, ast.AugAssign) and place.node is target and is_part(target):
+            there = [here for here in text.places if here.statement is statement and is_part(here.node)]
+            others = [here for here in there if ast.unparse(here.node.slice) != ast.unparse(target.slice)]
+            if len(others) == 1:
+                pair = place, others[0]
+                keys = tuple(ast.unparse(one.node.slice) for one in pair)
+                alike.setdefault(keys, []).append(pair)
+    for pairs in alike.values():
+        edits = [
+            Edit(Label.SHIFTED, TOKEN, text.at(one.node.slice), other.node.slice)
+            for pair in pairs for one, other in (pair, pair[::-1])
+        ]
+        yield together(edits)
+
+
+def is_part(node):
+    """Tell whether an expression is what a slice takes of an array."""
+    return isinstance(node, ast.Subscript) and any(
+        isinstance(one, ast.Slice) and (one.lower or one.upper) for one in ast.walk(node.slice)
+    )
