@@ -499,6 +499,21 @@ def test_derivatives_are_those_by_differences():
         )
 
 
+def test_derivatives_of_choices_are_those_by_differences():
+    x, step = np.array([-0.9, -0.2, 0.3, 0.8]), 1e-6
+    for text in (
+        "np.where(x > 0, x, 0.1 * x)", "np.where(x > 0, x + 1, np.exp(x))",
+        "np.where(x < 0.5, 2 * x - 3, -x)",
+        "np.where(x > 0, x, 1.7 * (np.exp(x) - 1))", "np.where(x > 0, 1, np.sin(2 * x))",
+    ):
+        node = ast.parse(text, mode="eval").body
+        *_, last = derivatives([node])
+        slopes = eval(ast.unparse(last), {"np": np, "x": x})
+        there, back = (eval(text, {"np": np, "x": x + by}) for by in (step, -step))
+        found = (there - back) / (2 * step)
+        np.testing.assert_allclose(slopes, found, rtol=1e-6, atol=1e-8, err_msg=text)
+
+
 def test_a_profiler_goes_on_and_disturbs_nothing():
     names = defined(GATED, ["1 - a ** 2", "1 + a ** 2"], "profiled.py", {"np": np})
     profile = cProfile.Profile()

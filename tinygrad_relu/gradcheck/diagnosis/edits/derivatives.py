@@ -44,6 +44,38 @@ def of_call(node):
     if function == "where" and len(operands) == 3:
         yield f"np.where({operands[0]}, 1, -1)"
         yield operands[0]
+        names = {one.id for one in ast.walk(node.args[0]) if isinstance(one, ast.Name)}
+        for key in sorted(names - {"np"}):
+            arms = [slope(arm, key) for arm in node.args[1:]]
+            if None not in arms:
+                yield f"np.where({operands[0]}, {arms[0]}, {arms[1]})"
+
+
+def slope(node, key):
+    """Return the text of the derivative of a short expression by a name, or None if it is a long one."""
+    if isinstance(node, (ast.Name, ast.Constant)):
+        return "1" if getattr(node, "id", None) == key else "0"
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        inner = slope(node.operand, key)
+        return inner and (inner if inner == "0" else f"-({inner})")
+    if isinstance(node, ast.BinOp):
+        left, right = slope(node.left, key), slope(node.right, key)
+        if None in (left, right) or isinstance(node.op, ast.Pow):
+            return None
+        if isinstance(node.op, (ast.Add, ast.Sub)):
+            sign = "+" if isinstance(node.op, ast.Add) else "-"
+            return left if right == "0" else f"{left} {sign} {right}"
+        constant, moved = (node.left, right) if left == "0" else (node.right, left)
+        if isinstance(node.op, ast.Mult) and "0" in (left, right):
+            return ast.unparse(constant) if moved == "1" else f"{ast.unparse(constant)} * ({moved})"
+        return None
+    of_one = isinstance(node, ast.Call) and len(node.args) == 1
+    formula = OF_FUNCTIONS.get(called(node)) if of_one else None
+    inner = slope(node.args[0], key) if formula else None
+    if inner is None or inner == "0":
+        return inner
+    outer = formula.format(ast.unparse(node.args[0]), ast.unparse(node))
+    return outer if inner == "1" else f"({outer}) * ({inner})"
 
 
 def parsed(text):

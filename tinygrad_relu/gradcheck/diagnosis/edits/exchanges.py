@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.edits.edit import EXCHANGE, EXPRESSION, TOKEN, Edit, together
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, EXCHANGE, EXPRESSION, TOKEN, Edit, together
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_count
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     is_beside,
@@ -50,14 +50,17 @@ def exchanges(text, place, found):
         if total and one.is_leaf and is_spread(own, one.value):
             yield Edit(Label.SUMMED, EXPRESSION, place, fresh(one.node))
         counts = is_whole(own) and is_count(int(own), node) and is_total(one.value)
-        if (is_whole(own) != is_whole(one.value) and not counts) or not fits(own, one.value):
+        if (is_whole(own) != is_whole(one.value) and not counts) or not fits(place, one):
             continue
         if not text.program.own_loops and np.array_equal(own, one.value):
             continue  # what is one in the first round may be two in the next
         compared = isinstance(node, ast.Compare) and isinstance(one.node, ast.Compare)
-        cost = EXCHANGE if (leaf and one.is_leaf) or compared else EXPRESSION
+        lengths = called(node) == called(one.node) == "len"
+        cost = EXCHANGE if (leaf and one.is_leaf) or compared or lengths else EXPRESSION
         if place.is_key and is_mirrored(node, one.node):
             cost = TOKEN - 0.1  # the other direction, and no longer way
+        if is_mask_like(own) != is_mask_like(one.value):
+            cost = CALL  # of another activation
         if cost == EXPRESSION and getattr(node, "id", None) in text.definitions:
             cost += DEFINED_COST
         yield Edit(lambda one=one: exchange_means(text, place, one), cost, place, fresh(one.node))
@@ -128,9 +131,11 @@ def crossed_numbers(text):
                 yield together([Edit(Label.WRONG_FUNCTION, TOKEN, *pair) for pair in pairs])
 
 
-def fits(own, other):
-    """Tell whether a value can stand where another does."""
-    return np.shape(own) == np.shape(other) and is_mask_like(own) == is_mask_like(other)
+def fits(place, one):
+    """Tell whether an ingredient can stand at a place; for a mask also a choice of slopes."""
+    slopes = is_mask_like(place.value) and is_beside(place, ast.Mult) and called(one.node) == "where"
+    alike = is_mask_like(place.value) == is_mask_like(one.value)
+    return np.shape(place.value) == np.shape(one.value) and (alike or slopes)
 
 
 def is_spread(own, other):

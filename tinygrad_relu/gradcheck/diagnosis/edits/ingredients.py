@@ -19,7 +19,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     number,
     of_module,
 )
-from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_value, is_whole
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_row, is_value, is_whole
 
 # Longer expressions are nothing that was merely forgotten.
 LONGEST = 60
@@ -52,8 +52,8 @@ class Ingredient:
 
     @property
     def is_leaf(self):
-        """bool: Whether it is a name, or a part of something that has one."""
-        return isinstance(self.node, LEAVES)
+        """bool: Whether it is a name, a part of something that has one, or its length."""
+        return isinstance(self.node, LEAVES) or called(self.node) == "len"
 
 
 def ingredients(text, forward):
@@ -86,7 +86,7 @@ def ingredients(text, forward):
             found[mark] = Ingredient(fresh(node), value, written, written in varying)
 
     for key, value in text.names.items():
-        add(name(key), value)
+        add(name(key), np.asarray(value) if is_row(value) else value)
     for place in text.places:
         if place.rounds and isinstance(place.node, PARTS):
             add(place.node, place.value)
@@ -141,8 +141,8 @@ def counts(text):
             data = node.args[0] if of_module(node) else node.func.value
             if isinstance(data, LEAVES):
                 yield call(name("len"), data)
-    for key in text.program.arguments:
-        if is_array(text.names.get(key)) and text.names[key].ndim:
+    for key, value in text.names.items():
+        if is_array(value) and value.ndim and not key.startswith("_"):
             yield call(name("len"), name(key))
     for place in text.places:
         if isinstance(place.node, ast.Name) and is_mask(place.value):

@@ -9,6 +9,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import LONG_OPERAND, OPERAND, 
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import worked_out
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import inserted, is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
+    BENT,
     in_comparison,
     in_range,
     is_beside,
@@ -145,7 +146,8 @@ def insertion_means(text, place, one):
             return passed
     if is_number(one.node) and is_mask(place.value) and is_beside(place, (ast.Add, ast.Sub)):
         return Label.MISSING_TERM  # ones that are counted for each of two terms
-    if place.is_argument and is_number(one.node):
+    scales = is_number(one.node) or (called(place.parent) in BENT and not np.ndim(one.value))
+    if place.is_argument and scales:
         return Label.WRONG_FUNCTION  # the function of another argument
     if one.text == f"{ast.unparse(place.node)} > 0":
         return Label.PRE_ACTIVATION  # times that it is its own ReLU

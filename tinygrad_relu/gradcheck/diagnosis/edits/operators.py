@@ -10,15 +10,19 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, OPERAND, TOKEN, E
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import are_counts, is_count, is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.quantities import index_means
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
+    BENT,
     decides,
     in_comparison,
     in_range,
+    is_gone_through,
     is_handed_on,
+    is_summed,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     attribute,
     call,
     called,
+    is_product,
     negative,
     number,
 )
@@ -32,9 +36,6 @@ from tinygrad_relu.gradcheck.diagnosis.edits.values import (
 from tinygrad_relu.gradcheck.diagnosis.indices import is_index
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import is_square
-
-#: Functions that are not linear.
-BENT = ("sin", "cos", "tan", "exp", "log", "tanh", "sqrt", "abs")
 
 
 def of_operators(text, place):
@@ -156,7 +157,7 @@ def extra(text, place, kept, lost):
             return found
         if text.meanings.is_forward(place.value):
             return Label.WRONG_FUNCTION
-        if text.meanings.is_forward(value):
+        if text.meanings.is_forward(value) and is_product(lost):
             return Label.STALE_BUFFER  # a weight that has been moved
     return Label.EXTRA_TERM
 
@@ -187,6 +188,8 @@ def of_signs(_, place):
     # The sign of what is 0 and 1 lets through what it did.
     chooses = decides(place) and not (is_float(place.value) and is_mask(place.value))
     wrong = Label.MASK_FROM_WRONG_TENSOR if chooses or in_comparison(place) else Label.WRONG_FUNCTION
+    if place.is_given_to({"argsort", "sort", "sorted"}):
+        wrong = Label.PERMUTED
     if isinstance(node, ast.UnaryOp):
         turned = Label.PERMUTED if place.is_key else wrong
         if isinstance(place.parent, ast.Call) and called(place.parent) == "roll":
@@ -197,7 +200,7 @@ def of_signs(_, place):
     if is_array(place.value) and place.value.dtype.kind == "b":
         turned = ast.UnaryOp(ast.Invert(), node)
         yield Edit(Label.MASK_FROM_WRONG_TENSOR, TOKEN + 0.1, place, turned)
-    elif is_float(place.value) and not isinstance(node, ast.Constant):
+    elif is_float(place.value) and not isinstance(node, ast.Constant) and not is_gone_through(place):
         yield Edit(wrong, TOKEN + 0.15, place, negative(node))
         yield Edit(wrong, TOKEN + 0.4, place, ast.BinOp(number(1), ast.Sub(), node))
 
@@ -219,7 +222,7 @@ def of_arrangement(text, place):
     label = Label.PERMUTED if shaped else Label.TRANSPOSED
     if isinstance(node, ast.Attribute) and node.attr in ("T", "mT"):
         yield Edit(label, TOKEN, place, node.value)
-    elif is_array(value) and value.ndim >= 2:
+    elif is_array(value) and value.ndim >= 2 and not is_summed(place):
         yield Edit(label, TOKEN, place, attribute(node, "T" if value.ndim == 2 else "mT"))
     if isinstance(node, (ast.Tuple, ast.List)) and 2 <= len(node.elts) <= 8:
         axes = place.is_key or all(isinstance(one, ast.Constant) for one in node.elts)

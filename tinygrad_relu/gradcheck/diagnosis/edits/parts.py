@@ -92,6 +92,15 @@ def without_an_end(_, place):
         yield Edit(label, LONG_OPERAND, place, padded)
 
 
+def without_diagonal(_, place):
+    """Yield a square matrix with zeros on its diagonal."""
+    square = place.names_an_array and place.value.ndim == 2 and len({*place.value.shape}) == 1
+    if square and not place.is_key:
+        diagonal = ast.parse(f"np.diag(np.diag({written(place.node)}))", mode="eval").body
+        rest = ast.BinOp(place.node, ast.Sub(), diagonal)
+        yield Edit(Label.EXTRA_TERM, LONG_OPERAND - 0.3, place, rest)
+
+
 def under_masks(text, place):
     """Yield, where all of an array is summed up, the part that one of the masks lets through."""
     summed = isinstance(place.parent, ast.Attribute) and place.parent.attr in ("sum", "mean", "max")

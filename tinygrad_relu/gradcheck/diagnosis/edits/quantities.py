@@ -60,7 +60,8 @@ def of_comparisons(text, place):
                 label = Label.MASK_FORGOTTEN
             elif counts:  # rounds, or steps
                 label = Label.EXTRA_TERM if (own, kind) in NARROWER else Label.MISSING_TERM
-            yield Edit(label, TOKEN - 0.1, place, ast.Compare(node.left, [kind()], node.comparators))
+            cost = TOKEN - 0.1 if strict or counts else TOKEN + 0.05
+            yield Edit(label, cost, place, ast.Compare(node.left, [kind()], node.comparators))
 
 
 def stops(text, case):
@@ -126,6 +127,11 @@ def of_index(text, place):
     if is_order(place.value) and place.is_subscript:
         undone = call(attribute(name("np"), "argsort"), place.node)
         yield Edit(Label.PERMUTED, CALL, place, undone)
+    row = getattr(place.node, "elts", ()) if place.is_subscript else ()
+    if len(row) > 1 and all(isinstance(one, ast.Name) and is_whole(text.at(one).value) for one in row):
+        for operator in (ast.Add(), ast.Sub()):
+            moved = ast.Tuple([ast.BinOp(one, operator, number(1)) for one in row], ast.Load())
+            yield Edit(Label.SHIFTED, TOKEN + 0.1, place, moved)
     if not is_whole(place.value) or isinstance(place.node, ast.Constant):
         return
     for operator in (ast.Add(), ast.Sub()):

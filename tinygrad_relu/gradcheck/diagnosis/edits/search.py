@@ -52,6 +52,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.parts import (
     parts_crossed,
     under_masks,
     without_an_end,
+    without_diagonal,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.program import codes, programs
 from tinygrad_relu.gradcheck.diagnosis.edits.quantities import of_comparisons, of_index, of_numbers
@@ -210,11 +211,15 @@ class Search:
         numbers = [one for one in found if isinstance(one.node, ast.Constant)]
         names = [one for one in found if one.is_leaf]
         longer = [one for one in found if not one.is_leaf and one not in numbers]
-        leaves = [place for place in places if isinstance(place.node, LEAVES)]
+        leaves = [
+            place for place in places if isinstance(place.node, LEAVES) or called(place.node) == "len"
+        ]
         others = [place for place in places if place not in leaves]
         tiers = (
-            [(exchanges, leaves, names), (insertions, places, numbers), (with_functions, places),
-             (without_an_end, leaves), (with_an_operand, others)],
+            [
+                (exchanges, leaves, names), (insertions, places, numbers), (with_functions, places),
+                (without_an_end, leaves), (without_diagonal, leaves), (with_an_operand, others),
+            ],
             [(exchanges, others, names), (insertions, places, names)],
             [(exchanges, places, longer), (insertions, places, longer)],
         )

@@ -7,6 +7,9 @@ from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, factors_of, is_product, of_module
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_whole
 
+#: Functions that are not linear.
+BENT = ("sin", "cos", "tan", "exp", "log", "tanh", "sqrt", "abs")
+
 
 def is_beside(place, operators):
     """Tell whether a place is an operand of some operators."""
@@ -35,6 +38,17 @@ def is_stopping(place):
 def in_range(place):
     """Tell whether something says how far a loop goes."""
     return place.is_given_to({"range"})
+
+
+def is_gone_through(place):
+    """Tell whether something is one of those that a loop goes through, one by one."""
+    listed, row = isinstance(place.parent, (ast.List, ast.Tuple)), place.around
+    return listed and row is not None and isinstance(row.parent, ast.For)
+
+
+def is_summed(place):
+    """Tell whether something is summed up, or averaged, where it stands."""
+    return getattr(place.parent, "attr", None) in ("sum", "mean") and place.field == "value"
 
 
 def is_handed_on(place):

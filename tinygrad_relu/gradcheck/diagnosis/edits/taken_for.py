@@ -1,6 +1,7 @@
 """What it means to have written one thing for another."""
 
 import ast
+import copy
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     is_beside_rest,
     is_squared_in_slope,
 )
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import LEAVES, called, root, target_of
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import LEAVES, called, root, target_of, written
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_mask_like, is_total, is_whole
 from tinygrad_relu.gradcheck.diagnosis.indices import is_index
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
@@ -29,6 +30,10 @@ BENDS = ("where", "maximum", "minimum", "max", "min", "clip")
 
 def exchange_means(text, place, one):
     """Return what it means to write something for an ingredient."""
+    if is_mask_like(place.value) and not is_mask_like(one.value):
+        return Label.WRONG_FUNCTION  # another activation
+    if one.text == written(without_slices(place.node)) != written(place.node):
+        return Label.SHIFTED
     if in_comparison(place) or is_mask_like(place.value):
         stopped = is_stopped(place.value, one.value)
         return Label.MASK_FORGOTTEN if stopped else Label.MASK_FROM_WRONG_TENSOR
@@ -66,6 +71,16 @@ def by_text(text, place, one):
     if text.is_cotangent(root(place.node)) and grows:
         return Label.MISSING_TERM  # what comes back from elsewhere is left out
     return None
+
+
+def without_slices(node):
+    """Return an expression with the whole of each array of which it has a part."""
+    node = copy.deepcopy(node)
+    for part in ast.walk(node):
+        for key, child in ast.iter_fields(part):
+            if isinstance(child, ast.Subscript) and isinstance(child.slice, ast.Slice):
+                setattr(part, key, child.value)
+    return node
 
 
 def names_of(node):

@@ -18,6 +18,12 @@ def is_whole(x):
     return isinstance(x, (int, np.integer)) and not isinstance(x, (bool, np.bool_))
 
 
+def is_row(x):
+    """Tell whether a value is a list, or a tuple, of plain numbers."""
+    several = isinstance(x, (list, tuple)) and len(x) > 0
+    return several and all((is_whole(one) or is_float(one)) and not np.ndim(one) for one in x)
+
+
 def is_value(x):
     """Tell whether a value is an array, or a number."""
     return is_array(x) or is_float(x) or is_whole(x)
