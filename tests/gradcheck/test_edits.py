@@ -374,3 +374,29 @@ def test_what_is_not_run_is_no_gradient():
     for backward, word in ((later, "coroutine"), (yielding, "generator")):
         with pytest.raises(ArgumentError, match=f"backward returned a {word}"):
             check_gradients(lambda x: np.sum(x ** 2), [np.ones(2)], backward=backward)
+
+
+def test_arrays_at_hand_stay_as_they_are_where_add_at_writes_to_them():
+    knots = np.linspace(-1.0, 1.0, 5)
+    before = knots.copy()
+
+    def forward(y, at):
+        j = np.clip(np.searchsorted(knots, at) - 1, 0, 3)
+        s = (at - knots[j]) / (knots[j + 1] - knots[j])
+        return np.sum((y[j] * (1 - s) + y[j + 1] * s) ** 3)
+
+    def backward(y, at):
+        j = np.clip(np.searchsorted(knots, at) - 1, 0, 3)
+        width = knots[j + 1] - knots[j]
+        s = (at - knots[j]) / width
+        d = 3 * (y[j] * (1 - s) + y[j + 1] * s) ** 2
+        dy, more = np.zeros(5), np.zeros(5)
+        np.add.at(dy, j, d * (1 - s))
+        np.add.at(more, j + 1, d * s)
+        return 1.7 * dy + more * np.exp(-knots), d * (y[j + 1] - y[j]) / width
+
+    rng = np.random.default_rng(0)
+    report = check_gradients(forward, [rng.normal(size=5), rng.uniform(-0.9, 0.9, 7)], backward=backward)
+    assert not report.inputs[0].ok and report.inputs[1].ok
+    np.testing.assert_array_equal(knots, before)
+    assert knots.flags.writeable

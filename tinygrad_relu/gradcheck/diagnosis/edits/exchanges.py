@@ -42,7 +42,10 @@ def exchanges(text, place, found):
     found : list of Ingredient
     """
     node, own = place.node, place.value
-    if not is_value(own) or (isinstance(node, ast.Constant) and not isinstance(own, float)):
+    if not is_value(own):
+        return
+    if isinstance(node, ast.Constant) and not isinstance(own, float):
+        yield from for_numbers(place, found)
         return
     leaf = isinstance(node, LEAVES)
     total = isinstance(node, ast.Call) and called(node) == "sum" and isinstance(place.parent, ast.BinOp)
@@ -64,6 +67,16 @@ def exchanges(text, place, found):
         if cost == EXPRESSION and getattr(node, "id", None) in text.definitions:
             cost += DEFINED_COST
         yield Edit(lambda one=one: exchange_means(text, place, one), cost, place, fresh(one.node))
+
+
+def for_numbers(place, found):
+    """Yield the name of an array for a whole number to which something is added, or that is."""
+    whole = place.around.value if place.around is not None else None
+    if not is_beside(place, (ast.Add, ast.Sub)) or not is_float(whole) or place.is_key:
+        return
+    for one in found:
+        if isinstance(one.node, ast.Name) and is_float(one.value) and is_spread(one.value, whole):
+            yield Edit(Label.WRONG_FUNCTION, CALL, place, fresh(one.node))
 
 
 def renamings(text, places, found):

@@ -37,8 +37,10 @@ def conditions(codes):
                 made[node.targets[0].id] = node.value
         for node in nodes:
             if not isinstance(node, ast.Assign):
-                yield node.test
-                yield Spelled(made).visit(copy.deepcopy(node.test))
+                passed_over = isinstance(node, ast.If) and isinstance(node.body[0], ast.Continue)
+                test = ast.UnaryOp(ast.Not(), node.test) if passed_over else node.test
+                yield test
+                yield Spelled(made).visit(copy.deepcopy(test))
 
 
 class Spelled(ast.NodeTransformer):

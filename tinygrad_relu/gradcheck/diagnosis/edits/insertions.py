@@ -74,7 +74,8 @@ def insertions(text, place, found):
                 averaged = is_number(one.node) and one.value in text.sizes
                 return Label.AVERAGED if averaged else insertion_means(text, place, one)
 
-            yield Edit(means, cost, place, ast.BinOp(node, ast.Mult(), operand))
+            if short or not is_number(node):
+                yield Edit(means, cost, place, ast.BinOp(node, ast.Mult(), operand))
             # What divides by one of its own factors lacks nothing: that one does not belong.
             own_factor = one.text in map(ast.unparse, factors_of(node))
             if not is_mask(one.value) and np.all(one.value) and not own_factor:
@@ -174,7 +175,9 @@ def term_means(text, place, one, taken_away):
     from_one = isinstance(place.node, ast.BinOp) and isinstance(place.node.op, (ast.Add, ast.Sub))
     if from_one and isinstance(place.node.left, ast.Constant) and is_beside(place, ast.Mult):
         return Label.WRONG_FUNCTION  # of something taken from 1, as slopes are
-    if lacks_mask(text, place, one) or (taken_away and is_cut_out(place.value, one.value)):
+    if (masked := of_masked(text, place, one)) is not None:
+        return masked
+    if taken_away and is_cut_out(place.value, one.value):
         return Label.MASK_FORGOTTEN
     doubled = ast.unparse(place.node) in (one.text, *map(ast.unparse, multiplied_by_a_number(one.node)))
     if ast.unparse(place.node) == one.text and taken_away:
@@ -189,16 +192,20 @@ def term_means(text, place, one, taken_away):
     return Label.MISSING_FACTOR if doubled or (within and taken_away) else Label.MISSING_TERM
 
 
-def lacks_mask(text, place, one):
-    """Tell whether a term stops, under a mask, something that the statement has and no mask stops."""
-    parts = list(parts_of_product(one.node))
-    masks = [part for part in parts if is_open_or_shut(worked_out(part, text))]
-    others = {ast.unparse(part) for part in parts if part not in masks}
-    there = {
-        ast.unparse(node): node for node in ast.walk(place.statement) if isinstance(node, ast.expr)
-    }
+def of_masked(text, place, one):
+    """Return what it means to leave out what the statement has, but under another mask, or under none.
+
+    None if the term has no mask, or something else besides.
+    """
+    parts = [(part, worked_out(part, text)) for part in parts_of_product(one.node)]
+    masks = [part for part, value in parts if is_open_or_shut(value)]
+    others = {ast.unparse(part) for part, value in parts if part not in masks}
+    wide = any(np.ndim(value) for part, value in parts if part not in masks and value is not None)
+    there = {ast.unparse(node): node for node in ast.walk(place.statement) if isinstance(node, ast.expr)}
+    if not masks or not wide or not others <= {*there}:
+        return None
     stopped = any(is_open_or_shut(text.value_of(node)) for node in there.values())
-    return bool(masks) and bool(others) and others <= {*there} and not stopped
+    return Label.MASK_FROM_WRONG_TENSOR if stopped else Label.MASK_FORGOTTEN
 
 
 def parts_of_product(node):

@@ -2,10 +2,19 @@
 
 import ast
 import contextlib
+import types
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.reach import copied, is_filled, put_back, reachable, same
+from tinygrad_relu.gradcheck.diagnosis.reach import (
+    copied,
+    is_filled,
+    names_in,
+    put_back,
+    reachable,
+    same,
+    visited,
+)
 
 # So many things are kept that a call leaves as they are.
 MOST_STEADY = 300
@@ -35,10 +44,13 @@ class Kept:
         cells = [cell for function in program.functions for cell in function.__closure__ or ()]
         self.cells = [(cell, cell.cell_contents) for cell in cells if is_filled(cell)]
         steady = [same(x, before) for x, before in contents]
-        self.arrays = [
-            x for (x, _), stays in zip(contents, steady)
-            if stays and isinstance(x, np.ndarray) and x.flags.writeable
+        arrays = [
+            pair for pair, stays in zip(contents, steady)
+            if stays and isinstance(pair[0], np.ndarray) and pair[0].flags.writeable
         ]
+        self.arrays = [x for x, _ in arrays]
+        # `np.add.at`, and its like, write to what may not be written to.
+        self.written_at = arrays if any(map(writes_at, visited(objects))) else []
         others = [
             pair for pair, stays in zip(contents, steady) if stays and not isinstance(pair[0], np.ndarray)
         ]
@@ -54,9 +66,9 @@ class Kept:
                 x.flags.writeable = False
             yield
         finally:
+            self.restore()
             for x in self.arrays:
                 x.flags.writeable = True
-            self.restore()
 
     def restore(self):
         """Put back what a try has changed."""
@@ -65,3 +77,13 @@ class Kept:
             cell.cell_contents = before
         for x, before in self.contents:
             put_back(x, before)
+        for x, before in self.written_at:
+            if not same(x, before):
+                x.flags.writeable = True
+                np.copyto(x, before)
+                x.flags.writeable = False
+
+
+def writes_at(x):
+    """Tell whether something is a function that may call a method ``at``."""
+    return isinstance(x, types.FunctionType) and "at" in names_in(x.__code__)

@@ -148,6 +148,8 @@ def extra(text, place, kept, lost):
     totals = (node for node in ast.walk(kept) if isinstance(node, ast.Call) and called(node) == "cumsum")
     if any(ast.unparse(lost) in ast.unparse(total) for total in totals):
         return Label.SHIFTED  # with or without the own one
+    if any(called(node) in ("eye", "identity") for node in ast.walk(lost) if isinstance(node, ast.Call)):
+        return Label.EXTRA_TERM
     targets = getattr(place.statement, "targets", [])
     if ast.unparse(kept) in map(ast.unparse, targets):
         return Label.STALE_BUFFER  # it is changed on the way
@@ -230,7 +232,9 @@ def of_arrangement(text, place):
             row = list(node.elts)
             row[i], row[j] = row[j], row[i]
             label = Label.TRANSPOSED if axes else reordered(text, place, (row[i], row[j]))
-            yield Edit(label, TOKEN, place, type(node)(row, ast.Load()))
+            # What is computed from the wrong things says less than what goes to the wrong ones.
+            cost = TOKEN + 0.6 * (label is Label.WRONG_FUNCTION)
+            yield Edit(label, cost, place, type(node)(row, ast.Load()))
         if any(is_array(text.at(one).value) for one in node.elts):
             copies = [call(attribute(one, "copy")) for one in node.elts]
             yield Edit(Label.STALE_BUFFER, CALL, place, type(node)(copies, ast.Load()))

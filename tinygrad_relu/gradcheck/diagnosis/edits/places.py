@@ -78,6 +78,11 @@ class Place:
         return isinstance(self.parent, ast.Call) and self.field == "func"
 
     @property
+    def is_written_to(self):
+        """bool: Whether it is the array that a function such as `np.add.at` writes to."""
+        return isinstance(self.parent, ast.Call) and called(self.parent) == "at" and self.index == 0
+
+    @property
     def is_argument(self):
         """bool: Whether it is all that a function is given."""
         return isinstance(self.parent, ast.Call) and self.field == "args" and len(self.parent.args) == 1

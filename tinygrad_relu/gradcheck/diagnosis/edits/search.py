@@ -74,11 +74,13 @@ SMALL = (
 )
 # What all may cost, in seconds as estimated beforehand, so that the answer does not depend on how busy
 # the machine is; and what a try, an expression that is worked out in it, and an element of an array do.
-BUDGET, BUDGET_IF_EXPLAINED = 12.0, 6.0
-TRY_COST, EXPRESSION_COST, ELEMENT_COST = 2e-4, 8e-7, 2e-9
+BUDGET, BUDGET_IF_EXPLAINED = 15.0, 7.5
+TRY_COST, EXPRESSION_COST, ELEMENT_COST = 2e-4, 4e-7, 2e-9
 SCREEN_COST, COMPOSED_COST = 5e-5, 5e-2
 # A call that takes more seconds is one of those whose cost is not seen in the text.
 SLOW = 0.1
+#: Numbers that are forgotten most often.
+COMMON = (0.5, 2, 3)
 # So many places may have to be written otherwise at once; so many edits that help a little are kept.
 MOST_ALIKE, MOST_IMPROVING = 6, 24
 # What rules raise that make no sense for some values.
@@ -176,7 +178,8 @@ class Search:
         places = [place for place in self.text.places if place.rounds or not place.has_value]
         readable = [
             place for place in places
-            if place.is_read and not place.is_called and not self.is_of_forward(place)
+            if place.is_read and not place.is_called and not place.is_written_to
+            and not self.is_of_forward(place)
         ]
         readable = sorted(filter(self.may_be_wrong, readable), key=self.text.turn)
         small = [edit for place in readable for ways in SMALL for edit in ways(self.text, place)]
@@ -208,11 +211,13 @@ class Search:
         places : list of Place
         found : list of Ingredient
         """
-        numbers = [one for one in found if isinstance(one.node, ast.Constant)]
-        names = [one for one in found if one.is_leaf]
-        longer = [one for one in found if not one.is_leaf and one not in numbers]
+        constants = [one for one in found if isinstance(one.node, ast.Constant)]
+        numbers = [one for one in constants if one.value in COMMON]
+        names = [one for one in found if one.is_leaf or (one in constants and one not in numbers)]
+        longer = [one for one in found if not one.is_leaf and one not in constants]
         leaves = [
-            place for place in places if isinstance(place.node, LEAVES) or called(place.node) == "len"
+            place for place in places
+            if isinstance(place.node, (*LEAVES, ast.Constant)) or called(place.node) == "len"
         ]
         others = [place for place in places if place not in leaves]
         tiers = (
@@ -232,6 +237,7 @@ class Search:
             if tier is tiers[0]:
                 self.try_all(crossings(places))
                 self.try_all(renamings(self.text, places, names))
+            if tier is tiers[1]:
                 self.try_all(in_parallel(self.text, names))
 
     def composed(self, places, found):
@@ -324,8 +330,10 @@ class Search:
     def screened(self, ways):
         """Yield the edits of single places that may put some gradient right."""
         for edit in ways:
-            self.left -= SCREEN_COST
-            if self.screen(edit.place).may_be_right(edit.new):
+            screen = self.screen(edit.place)
+            # What an expression is in each round is worked out.
+            self.left -= SCREEN_COST * (1 + screen.is_known * edit.place.rounds / 8)
+            if screen.may_be_right(edit.new):
                 yield edit
             elif self.left < 0:
                 return

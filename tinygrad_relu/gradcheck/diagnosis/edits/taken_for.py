@@ -135,11 +135,7 @@ def by_values(text, place, one):
     made = text.definitions.get(getattr(one.node, "id", None))
     if found is None and is_operand(place.node, made):
         rest = made.right if ast.unparse(made.left) == ast.unparse(place.node) else made.left
-        later = isinstance(place.node, LEAVES) and any(
-            is_made_of(rest, part.id, text.definitions)
-            for part in ast.walk(place.node) if isinstance(part, ast.Name)
-        )
-        found = Label.STALE_BUFFER if later else grown(place.node, one.node, text)
+        found = Label.STALE_BUFFER if is_later(text, place, rest) else grown(place.node, one.node, text)
     exchange = text.meanings.of_exchange(place, own, other)
     if exchange is Label.STALE_BUFFER and not text.program.own_loops:
         exchange = Label.WRONG_FUNCTION  # there are no other rounds
@@ -155,6 +151,20 @@ def by_values(text, place, one):
     if found is None and is_bent(place.node, made or one.node):
         return Label.MASK_FORGOTTEN
     return found
+
+
+def is_later(text, place, rest):
+    """Tell whether a state with something added to it is that state later, and no longer sum.
+
+    It is if what is added is made of the state itself, or if both are given to a function.
+    """
+    if not isinstance(place.node, LEAVES):
+        return False
+    own = names_of(place.node)
+    given = isinstance(place.parent, ast.Call) and isinstance(place.parent.func, ast.Name)
+    return (given and bool(own & names_of(rest))) or any(
+        is_made_of(rest, key, text.definitions) for key in own
+    )
 
 
 def is_another_round(text, place, other):
