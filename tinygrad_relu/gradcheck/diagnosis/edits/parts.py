@@ -118,6 +118,8 @@ def parts_crossed(text):
     ----------
     text : Text
     """
+    bodies = [getattr(node, "body", None) for node in ast.walk(text.program.tree)]
+    blocks = {id(one): id(body) for body in bodies if isinstance(body, list) for one in body}
     alike = {}
     for place in text.places:
         statement, target = place.statement, getattr(place.statement, "target", None)
@@ -126,7 +128,7 @@ def parts_crossed(text):
             others = [here for here in there if ast.unparse(here.node.slice) != ast.unparse(target.slice)]
             if len(others) == 1:
                 pair = place, others[0]
-                keys = tuple(ast.unparse(one.node.slice) for one in pair)
+                keys = blocks.get(id(statement)), *(ast.unparse(one.node.slice) for one in pair)
                 alike.setdefault(keys, []).append(pair)
     for pairs in alike.values():
         edits = [

@@ -23,6 +23,9 @@ from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_float
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
+# So many masks are asked for each round.
+MOST_MASKS = 6
+
 
 def of_statements(text):
     """Yield the statements of a function in other ways.
@@ -85,10 +88,12 @@ def of_conditions(text, forward):
             for comparison in (">", "<"):
                 made = ast.parse(f"{place.node.id} {comparison} 0", mode="eval").body
                 found.setdefault(ast.unparse(made), made)
-    for key, counter in itertools.product(text.names, text.counters):
-        if is_mask(text.names[key]) and np.ndim(text.names[key]) == 1:
-            made = ast.parse(f"{key}[{counter}]", mode="eval").body
-            found.setdefault(ast.unparse(made), made)
+    masks = [
+        key for key, x in {**text.program.globals, **text.names}.items() if is_mask(x) and np.ndim(x) == 1
+    ]
+    for key, counter in itertools.product(masks[:MOST_MASKS], text.counters):
+        made = ast.parse(f"{key}[{counter}]", mode="eval").body
+        found.setdefault(ast.unparse(made), made)
     for condition in conditions(forward):
         found.setdefault(ast.unparse(condition), condition)
     for place in text.places:

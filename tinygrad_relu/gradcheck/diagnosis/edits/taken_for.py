@@ -32,6 +32,9 @@ def exchange_means(text, place, one):
     """Return what it means to write something for an ingredient."""
     if is_mask_like(place.value) and not is_mask_like(one.value):
         return Label.WRONG_FUNCTION  # another activation
+    part = one.node if isinstance(one.node, ast.Subscript) else None
+    if part and written(part.value) == written(place.node) and is_mask(text.value_of(part.slice)):
+        return Label.MASK_FORGOTTEN
     if one.text == written(without_slices(place.node)) != written(place.node):
         return Label.SHIFTED
     if in_comparison(place) or is_mask_like(place.value):
