@@ -401,3 +401,77 @@ def test_arrays_at_hand_stay_as_they_are_where_add_at_writes_to_them():
         np.add.at(knots, [1], 1.0)
     np.testing.assert_array_equal(knots, before)
     assert knots.flags.writeable
+
+
+class Packed:
+    """A net whose weights are parts of one array."""
+
+    def __init__(self):
+        self.theta = np.arange(1.0, 5.0)
+        self.W, self.b = self.theta[:2], self.theta[2:]
+
+    def forward(self, x):
+        return float(np.sum(np.tanh(x * self.W + self.b)))
+
+    def backward(self, x):
+        t = np.tanh(x * self.W + self.b)
+        return self.W * (1 - t)
+
+
+def test_arrays_with_parts_can_be_written_to_afterwards():
+    net = Packed()
+    report = check_gradients(net.forward, [np.array([0.3, -0.7])], backward=net.backward)
+    assert "1 - t ** 2" in report.inputs[0].explanations[0].claim
+    assert net.theta.flags.writeable and net.W.flags.writeable and net.b.flags.writeable
+    np.testing.assert_array_equal(net.theta, np.arange(1.0, 5.0))
+
+
+def test_what_a_mask_hides_stays_as_it_is():
+    data = np.ma.array([1.0, 2.0, 3.0], mask=[0, 1, 0])
+
+    def backward(w):
+        g = np.zeros(3)
+        g[:2] += 2 * w[:2] ** 2
+        g += data.data
+        return g
+
+    report = check_gradients(
+        lambda w: float(np.sum(w[:2] ** 3) + np.sum(data.data * w)), [np.array([0.3, -0.7, 0.2])],
+        backward=backward,
+    )
+    assert not report.ok and data.data.flags.writeable
+    np.testing.assert_array_equal(data.data, [1.0, 2.0, 3.0])
+
+
+class Filled(dict):
+    """A dict that makes what it is asked for."""
+
+    def __missing__(self, key):
+        self[key] = np.arange(key, key + 3.0)
+        return self[key]
+
+
+def test_a_dict_of_the_users_own_kind_keeps_what_it_had():
+    kept = Filled()
+    kept[1], kept[2] = np.ones(3), 2 * np.ones(3)
+    report = check_gradients(
+        lambda w: float(np.sum(w**3 * kept[1] + w**2)), [np.array([0.3, -0.7, 0.2])],
+        backward=lambda w: 3 * w**2 * kept[2] + 2 * w,
+    )
+    assert not report.ok and list(kept) == [1, 2]
+
+
+def test_parts_are_added_to_in_words_that_can_be_written():
+    source = '''
+rows = np.array([0, 2, 0])
+def forward(x):
+    return np.sum(x[:, rows] ** 3)
+def backward(x):
+    dx = np.zeros_like(x)
+    np.add.at(dx, np.s_[:, rows], 3 * x[:, rows] ** 2)
+    return dx
+INPUTS = [np.random.default_rng(0).normal(size=(2, 3))]
+'''
+    edits = ["np.add.at(dx, np.s_[:, rows], 3 * x[:, rows] ** 2)", "dx[:, rows] += 3 * x[:, rows] ** 2"]
+    report = report_on(source, edits, "model")
+    assert "np.add.at(dx, np.s_[:, rows], 3 * x[:, rows] ** 2)" in report["x"].explanations[0].claim

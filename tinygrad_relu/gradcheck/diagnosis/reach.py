@@ -47,8 +47,17 @@ class Attributes:
                 setattr(self.owner, key, x)
 
 
+def is_own_dict(x):
+    """Tell whether something is a dict of a kind that the user made, whose methods may do anything."""
+    return isinstance(x, dict) and type(x) not in DICTS and not isinstance(x, OrderedDict)
+
+
 def copied(x):
     """Return a copy of a container, or of attributes."""
+    if is_own_dict(x):
+        return dict.copy(x)
+    if isinstance(x, np.ndarray):
+        return np.array(x)  # also of matrices, and of what a mask hides
     return x[:] if isinstance(x, array) else x.copy()
 
 
@@ -56,7 +65,7 @@ def put_back(x, before):
     """Let a container, or attributes, hold what a copy of it holds."""
     if isinstance(x, np.ndarray):
         if x.flags.writeable:
-            np.copyto(x, before)
+            np.copyto(np.asarray(x), before)
     elif isinstance(x, Attributes):
         x.put_back(before)
     elif isinstance(x, (list, bytearray, array)):
@@ -64,6 +73,9 @@ def put_back(x, before):
     elif isinstance(x, deque):
         x.clear()
         x.extend(before)
+    elif is_own_dict(x):
+        dict.clear(x)
+        dict.update(x, before)
     else:
         x.clear()
         x.update(before)
@@ -74,7 +86,7 @@ def reachable(objects):
     found = []
     for x in visited(objects):
         named = issubclass(type(x), type) or hasattr(type(x), "__slots__")
-        if type(x) in CONTAINERS:
+        if type(x) in CONTAINERS or is_own_dict(x) or isinstance(x, np.ndarray):
             found.append(x)
         elif named and is_users(x if issubclass(type(x), type) else type(x)):
             with contextlib.suppress(Exception):  # attributes that cannot be looked at
@@ -101,8 +113,8 @@ def parts_of(x):
     """Return what a thing of the user's is made of, or has at hand."""
     if isinstance(x, UserDict):
         return [x.data]
-    if type(x) in DICTS:
-        return list(itertools.islice(x.values(), MOST_PARTS))
+    if type(x) in DICTS or is_own_dict(x):
+        return list(itertools.islice(dict.values(x), MOST_PARTS))
     if type(x) in (tuple, *ROWS):
         return list(itertools.islice(x, MOST_PARTS))
     if isinstance(x, types.MethodType):
@@ -158,11 +170,12 @@ def is_filled(cell):
 def same(x, before):
     """Tell whether something is what it was, arrays bit by bit, and others by what they hold."""
     if isinstance(x, np.ndarray):
-        return x.shape == before.shape and x.tobytes() == before.tobytes()
+        return x.shape == before.shape and np.asarray(x).tobytes() == before.tobytes()
     if isinstance(x, Attributes):
         x = x.copy()
     if isinstance(x, dict):
-        return x.keys() == before.keys() and all(x[key] is before[key] for key in x)
+        keys, get = dict.keys(x), dict.__getitem__
+        return keys == before.keys() and all(get(x, key) is before[key] for key in keys)
     if isinstance(x, (list, deque)):
         return len(x) == len(before) and all(a is b for a, b in zip(x, before))
     return x == before

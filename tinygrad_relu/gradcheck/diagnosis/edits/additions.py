@@ -9,8 +9,9 @@ import numpy as np
 from tinygrad_relu.gradcheck.diagnosis.edits.body import Body
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import OPERAND, Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.forwards import expressions
+from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_count
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import LEAVES, fresh, name, target_of
-from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_whole
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_total, is_whole
 from tinygrad_relu.gradcheck.diagnosis.indices import is_index
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
@@ -32,6 +33,8 @@ def of_lost_statements(text, forward):
         for field in ("body", "orelse"):
             row = getattr(parent, field, None)
             for k, statement in enumerate(row if isinstance(row, list) else ()):
+                for lost, label in scaled_too(text, statement):
+                    yield Edit(label, OPERAND, Body(parent, field, k, k + 1, row), [statement, lost])
                 for lost in (*counterparts(statement, indices), *taken_off(text, statement, keys)):
                     body = Body(parent, field, k, k + 1, row)
                     yield Edit(Label.MISSING_TERM, OPERAND, body, [statement, lost])
@@ -60,6 +63,19 @@ def in_the_other_case(text, parent):
                     lost = ast.AugAssign(statement.target, operator, fresh(value))
                     body = Body(parent, field, len(row), len(row), row)
                     yield Edit(Label.MISSING_TERM, OPERAND, body, [lost])
+
+
+def scaled_too(text, statement):
+    """Yield what one array is multiplied or divided by for another one, too, and what it means."""
+    scales = isinstance(statement, ast.AugAssign) and isinstance(statement.op, (ast.Mult, ast.Div))
+    if not scales or not isinstance(statement.target, ast.Name):
+        return
+    value = text.at(statement.value).value
+    counts = is_count(value, statement.value) or is_total(value)
+    label = Label.AVERAGED if counts else Label.MISSING_FACTOR
+    for key in text.arrays:
+        if key != statement.target.id:
+            yield ast.AugAssign(ast.Name(key, ast.Store()), statement.op, statement.value), label
 
 
 def turned_about(text, loop):

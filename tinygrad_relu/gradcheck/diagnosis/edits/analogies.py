@@ -19,7 +19,7 @@ from tinygrad_relu.gradcheck.diagnosis.labels import Label
 # A term like its neighbours is longer than a name, and likelier than other long ones.
 COST = OPERAND + 0.35
 # So many names may be in a term, and so many terms are tried for one that is there.
-MOST_NAMES, MOST_TERMS = 2, 150
+MOST_NAMES, MOST_TERMS, MOST_ELSEWHERE = 2, 500, 150
 
 
 def analogies(text, place):
@@ -37,17 +37,22 @@ def analogies(text, place):
         return
     there = list(terms(node))
     known = {ast.dump(term) for term in there}
-    for term in there:
-        for other, named in itertools.islice(with_other_names(text, term), MOST_TERMS):
-            if ast.dump(other) not in known:
-                known.add(ast.dump(other))
-                one = Ingredient(other, None, ast.unparse(other))
-                for operator in (ast.Add(), ast.Sub()):
-                    new = ast.BinOp(node, operator, other)
-                    taken = isinstance(operator, ast.Sub)
-                    stops = taken and len(named) == 1 and is_cut_out(*map(text.value_of, named[0]))
-                    means = partial(term_means, text, place, one, taken)
-                    yield Edit(Label.MASK_FORGOTTEN if stops else means, COST, place, new)
+    # What one round leaves to the next one is added up in several statements.
+    elsewhere = text.products if place.rounds > 1 and given else {}
+    both = ast.Add(), ast.Sub()
+    ways = [(term, MOST_TERMS, both) for term in there]
+    ways += [(term, MOST_ELSEWHERE, both[:1]) for term in elsewhere.get(np.shape(place.value), ())]
+    for term, most, operators in ways:
+        for other, named in itertools.islice(with_other_names(text, term), most):
+            if ast.dump(other) in known:
+                continue
+            known.add(ast.dump(other))
+            one = Ingredient(other, None, ast.unparse(other))
+            for operator in operators:
+                taken = isinstance(operator, ast.Sub)
+                stops = taken and len(named) == 1 and is_cut_out(*map(text.value_of, named[0]))
+                means = Label.MASK_FORGOTTEN if stops else partial(term_means, text, place, one, taken)
+                yield Edit(means, COST, place, ast.BinOp(node, operator, other))
 
 
 def terms(node):

@@ -176,7 +176,7 @@ def inner_products(there):
     """Yield sums over products of two arrays, as a softmax takes off, with their values."""
     arrays = [(node, xs) for node, xs in there if isinstance(node, ast.Name) and np.ndim(xs[0]) in (1, 2)]
     for (a, xs), (b, ys) in itertools.combinations_with_replacement(arrays[:MOST_OF_THREE], 2):
-        if np.shape(xs[0]) != np.shape(ys[0]):
+        if any(np.shape(x) != np.shape(y) for x, y in zip(xs, ys)):
             continue
         product = ast.BinOp(fresh(a), ast.Mult(), fresh(b))
         for axis in (None, *range(-np.ndim(xs[0]) if np.ndim(xs[0]) > 1 else 0, 0)):

@@ -48,13 +48,13 @@ class Kept:
             pair for pair, stays in zip(contents, steady)
             if stays and isinstance(pair[0], np.ndarray) and pair[0].flags.writeable
         ]
-        self.arrays = [x for x, _ in arrays]
+        changed = [x for (x, _), stays in zip(contents, steady) if not stays]
+        self.arrays = with_bases([x for x, _ in arrays], {id(x) for x in changed})
         # `np.add.at`, and its like, write to what may not be written to.
         self.written_at = arrays if any(map(writes_at, visited(objects))) else []
         others = [
             pair for pair, stays in zip(contents, steady) if stays and not isinstance(pair[0], np.ndarray)
         ]
-        changed = [x for (x, _), stays in zip(contents, steady) if not stays]
         self.contents = [(x, copied(x)) for x in changed]
         self.contents += others[:MOST_STEADY]
 
@@ -62,13 +62,16 @@ class Kept:
     def unwritable(self):
         """While edits are tried, let nobody write to arrays that are only read."""
         try:
-            for x in self.arrays:
-                x.flags.writeable = False
+            self.let_write(False)
             yield
         finally:
             self.restore()
-            for x in self.arrays:
-                x.flags.writeable = True
+            self.let_write(True)
+
+    def let_write(self, may):
+        """Let arrays be written to, or not; what owns its memory comes before what looks into it."""
+        for x in self.arrays:
+            x.flags.writeable = may
 
     def restore(self):
         """Put back what a try has changed."""
@@ -77,11 +80,26 @@ class Kept:
             cell.cell_contents = before
         for x, before in self.contents:
             put_back(x, before)
-        for x, before in self.written_at:
-            if not same(x, before):
-                x.flags.writeable = True
-                np.copyto(x, before)
-                x.flags.writeable = False
+        spoilt = [(x, before) for x, before in self.written_at if not same(x, before)]
+        if spoilt:
+            self.let_write(True)
+            for x, before in spoilt:
+                put_back(x, before)
+            self.let_write(False)
+
+
+def with_bases(arrays, changing):
+    """Return arrays and those into whose memory they look, these first, but for what has to change."""
+    found = {}
+    for x in arrays:
+        row = [x]
+        while isinstance(row[0].base, np.ndarray):
+            row.insert(0, row[0].base)
+        found.update({id(one): (depth, one) for depth, one in enumerate(row)})
+    wanted = [
+        pair for key, pair in found.items() if key not in changing and pair[1].flags.writeable
+    ]
+    return [x for _, x in sorted(wanted, key=lambda pair: pair[0])]
 
 
 def writes_at(x):

@@ -14,6 +14,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     Edit,
     together,
 )
+from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import is_beside
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     attribute,
@@ -64,6 +65,8 @@ def of_slices(text, place):
             # The other one of two halves has not moved: it is another piece.
             half = isinstance(lower or upper, ast.Name) and (a, b) == (upper, lower)
             label = Label.SHIFTED if c is step and not half else Label.PERMUTED
+            if (a, b, c) == (None, None, None) and step is None:
+                label = Label.MISSING_TERM  # what is cut off
             yield Edit(label, TOKEN, place, ast.Slice(a, b, c))
 
 
@@ -92,13 +95,16 @@ def without_an_end(_, place):
         yield Edit(label, LONG_OPERAND, place, padded)
 
 
-def without_diagonal(_, place):
+def without_diagonal(text, place):
     """Yield a square matrix with zeros on its diagonal."""
     square = place.names_an_array and place.value.ndim == 2 and len({*place.value.shape}) == 1
     if square and not place.is_key:
         diagonal = ast.parse(f"np.diag(np.diag({written(place.node)}))", mode="eval").body
         rest = ast.BinOp(place.node, ast.Sub(), diagonal)
-        yield Edit(Label.EXTRA_TERM, LONG_OPERAND - 0.3, place, rest)
+        masks = [x for x in text.names.values() if np.shape(x) == place.value.shape and is_mask(x)]
+        stopped = any(np.array_equal(x == 0, np.eye(len(x), dtype=bool)) for x in masks)
+        label = Label.MASK_FORGOTTEN if stopped else Label.EXTRA_TERM
+        yield Edit(label, LONG_OPERAND - 0.3, place, rest)
 
 
 def under_masks(text, place):

@@ -73,9 +73,10 @@ SMALL = (
     of_rounds, of_axes, of_axes_put_back, of_shapes, of_subscripts, of_slices, under_masks,
 )
 # What all may cost, in seconds as estimated beforehand, so that the answer does not depend on how busy
-# the machine is; and what a try, an expression that is worked out in it, and an element of an array do.
+# the machine is; and what a try does, an expression that is worked out in it, more so if it is an array,
+# and an element of one.
 BUDGET, BUDGET_IF_EXPLAINED = 15.0, 7.5
-TRY_COST, EXPRESSION_COST, ELEMENT_COST = 2e-4, 4e-7, 2e-9
+TRY_COST, ARRAY_COST, EXPRESSION_COST, ELEMENT_COST = 2e-4, 5e-7, 1.5e-7, 2e-9
 SCREEN_COST, COMPOSED_COST = 5e-5, 5e-2
 # A call that takes more seconds is one of those whose cost is not seen in the text.
 SLOW = 0.1
@@ -164,9 +165,11 @@ class Search:
         self.case, self.evidence, self.text, self.kept = case, evidence, text, kept
         self.forward, self.left, self.found, self.improving = forward, left, [], []
         self.screens, self.theirs = {}, {code.co_name for code in forward}
-        elements = sum(place.value.size for place in text.places if isinstance(place.value, np.ndarray))
+        arrays = [place for place in text.places if isinstance(place.value, np.ndarray)]
+        elements = sum(place.value.size for place in arrays)
+        calls = sum(place.rounds for place in arrays)
         rounds = sum(place.rounds for place in text.places)
-        self.cost = TRY_COST + EXPRESSION_COST * rounds + ELEMENT_COST * elements
+        self.cost = TRY_COST + ARRAY_COST * calls + EXPRESSION_COST * rounds + ELEMENT_COST * elements
         one = evidence[0]
         self.wrong = {
             k for k in range(len(one.expected)) if (np.abs(one.residue(k)) > one.allowed[k]).any()

@@ -215,4 +215,7 @@ def set_or_added(body, statement):
 def added_at(target, function, value):
     """Return the call of ``np.add.at`` for a part of an array."""
     at = attribute(attribute(name("np"), function), "at")
-    return ast.Expr(call(at, fresh(target.value), fresh(target.slice), value))
+    key = fresh(target.slice)
+    if any(isinstance(one, ast.Slice) for one in ast.walk(key)):
+        key = ast.Subscript(attribute(name("np"), "s_"), key, ast.Load())
+    return ast.Expr(call(at, fresh(target.value), key, value))

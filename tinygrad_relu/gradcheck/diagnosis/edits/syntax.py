@@ -90,6 +90,13 @@ def factors_of(node):
     yield node
 
 
+def is_rest(node):
+    """Tell whether an expression is 1 less another one."""
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and (
+        ast.unparse(node.left) in ("1", "1.0")
+    )
+
+
 def is_turned(node):
     """Tell whether an expression is the transpose of something."""
     return getattr(node, "attr", None) in ("T", "mT")

@@ -9,8 +9,8 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.places import places
 from tinygrad_relu.gradcheck.diagnosis.edits.program import MOST_ROUNDS, ROUNDS
-from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import is_stopping
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, root, target_of
+from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import is_beside, is_stopping
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, is_rest, root, target_of
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_whole
 
 # Of so many numbers it is noted which ones an expression was.
@@ -142,13 +142,30 @@ class Text:
 
     @functools.cached_property
     def named_arrays(self):
-        """dict of tuple to list of ast.expr: Names of float arrays, and of parts, by shape."""
+        """dict of tuple to list of ast.expr: Names of float arrays, and 1 less these, by shape."""
         found = {}
         for place in self.places:
-            if place.names_an_array:
+            rest = is_rest(place.node) and self.at(place.node.right).names_an_array
+            if place.names_an_array or rest:
                 alike = found.setdefault(np.shape(place.value), {})
                 alike.setdefault(ast.unparse(place.node), place.node)
         return {shape: list(names.values()) for shape, names in found.items()}
+
+    @functools.cached_property
+    def products(self):
+        """dict of tuple to list of ast.expr: Products of two arrays that are added up, by their shape.
+
+        One of each form: ``a * b``, ``a @ W.T``.
+        """
+        found = {}
+        for place in self.places:
+            added = is_beside(place, (ast.Add, ast.Sub)) and is_float(place.value) and place.rounds > 1
+            sides = [getattr(place.node, side, None) for side in ("left", "right")]
+            if added and all(id(side) in self.by_node for side in sides):
+                sides = [self.at(side).value for side in sides]
+                form = type(place.node.op), *map(np.shape, sides)
+                found.setdefault(np.shape(place.value), {}).setdefault(form, place.node)
+        return {shape: list(forms.values()) for shape, forms in found.items()}
 
     @functools.cached_property
     def sizes(self):
