@@ -73,7 +73,7 @@ def of_calls(text, place):
     if own == "where" and len(node.args) == 3:
         test, one, other = node.args
         turned = ast.Call(function, [test, other, one], node.keywords)
-        yield Edit(Label.MASK_FROM_WRONG_TENSOR, TOKEN - 0.05, place, turned)
+        yield Edit(Label.MASK_FROM_WRONG_TENSOR, TOKEN + 0.1, place, turned)
         for arm in (one, other):
             yield Edit(Label.WRONG_FUNCTION, CALL, place, arm)
     elif len(node.args) == 2 and own not in ("zeros", "ones", "range"):

@@ -101,7 +101,7 @@ def without_diagonal(text, place):
     if square and not place.is_key:
         diagonal = ast.parse(f"np.diag(np.diag({written(place.node)}))", mode="eval").body
         rest = ast.BinOp(place.node, ast.Sub(), diagonal)
-        masks = [x for x in text.names.values() if np.shape(x) == place.value.shape and is_mask(x)]
+        masks = [x for x in text.names.values() if is_mask(x) and x.shape == place.value.shape]
         stopped = any(np.array_equal(x == 0, np.eye(len(x), dtype=bool)) for x in masks)
         label = Label.MASK_FORGOTTEN if stopped else Label.EXTRA_TERM
         yield Edit(label, LONG_OPERAND - 0.3, place, rest)

@@ -60,7 +60,7 @@ def of_comparisons(text, place):
                 label = Label.MASK_FORGOTTEN
             elif counts:  # rounds, or steps
                 label = Label.EXTRA_TERM if (own, kind) in NARROWER else Label.MISSING_TERM
-            cost = TOKEN - 0.1 if strict or counts else TOKEN + 0.05
+            cost = TOKEN - (0.1 if strict or counts else 0.04)
             yield Edit(label, cost, place, ast.Compare(node.left, [kind()], node.comparators))
 
 

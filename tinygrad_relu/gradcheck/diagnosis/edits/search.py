@@ -216,7 +216,8 @@ class Search:
         """
         constants = [one for one in found if isinstance(one.node, ast.Constant)]
         numbers = [one for one in constants if one.value in COMMON]
-        names = [one for one in found if one.is_leaf or (one in constants and one not in numbers)]
+        rarer = [one for one in constants if one not in numbers]
+        names = [one for one in found if one.is_leaf]
         longer = [one for one in found if not one.is_leaf and one not in constants]
         leaves = [
             place for place in places
@@ -228,7 +229,7 @@ class Search:
                 (exchanges, leaves, names), (insertions, places, numbers), (with_functions, places),
                 (without_an_end, leaves), (without_diagonal, leaves), (with_an_operand, others),
             ],
-            [(exchanges, others, names), (insertions, places, names)],
+            [(exchanges, others, names), (insertions, places, [*names, *rarer])],
             [(exchanges, places, longer), (insertions, places, longer)],
         )
         for tier in tiers:
