@@ -475,3 +475,15 @@ INPUTS = [np.random.default_rng(0).normal(size=(2, 3))]
     edits = ["np.add.at(dx, np.s_[:, rows], 3 * x[:, rows] ** 2)", "dx[:, rows] += 3 * x[:, rows] ** 2"]
     report = report_on(source, edits, "model")
     assert "np.add.at(dx, np.s_[:, rows], 3 * x[:, rows] ** 2)" in report["x"].explanations[0].claim
+
+
+@pytest.mark.parametrize("ways", ["of_statements", "crossings", "with_functions", "without_an_end"])
+def test_a_way_of_editing_that_fails_hides_no_other_one(monkeypatch, ways):
+    def failing(*_):
+        yield from ()
+        raise ValueError("of a value that nobody thought of")
+
+    monkeypatch.setattr(search, ways, failing)
+    report = report_on(LAYER, ["2 * h * dout[:, None]", "2 * dout[:, None]"], "model")
+    first = report["W"].explanations[0]
+    assert "in the backward" in first.claim and "* h in the place" in first.claim, first.claim

@@ -32,6 +32,8 @@ from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_value, is_whole
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
+#: Numbers that are forgotten most often.
+COMMON = (0.5, 2, 3)
 # Larger whole numbers are put to no other ones.
 LARGEST = 1000
 
@@ -58,6 +60,8 @@ def insertions(text, place, found):
     for one in found:
         if is_whole(own) and is_whole(one.value) and abs(one.value) > LARGEST:
             continue  # whole numbers have no end
+        if is_number(node) and is_number(one.node) and one.value not in COMMON:
+            continue  # a number of its own
         short = one.is_leaf or isinstance(one.node, ast.Constant)
         cost = OPERAND if short else LONG_OPERAND
         operand = beside(one, shape)

@@ -36,7 +36,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.exchanges import (
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.guard import FAILED, guarded
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import ingredients
-from tinygrad_relu.gradcheck.diagnosis.edits.insertions import insertions
+from tinygrad_relu.gradcheck.diagnosis.edits.insertions import COMMON, insertions
 from tinygrad_relu.gradcheck.diagnosis.edits.kept import Kept
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import Meanings
 from tinygrad_relu.gradcheck.diagnosis.edits.numbered import numbered
@@ -80,8 +80,6 @@ TRY_COST, ARRAY_COST, EXPRESSION_COST, ELEMENT_COST = 2e-4, 5e-7, 1.5e-7, 2e-9
 SCREEN_COST, COMPOSED_COST = 5e-5, 5e-2
 # A call that takes more seconds is one of those whose cost is not seen in the text.
 SLOW = 0.1
-#: Numbers that are forgotten most often.
-COMMON = (0.5, 2, 3)
 # So many places may have to be written otherwise at once; so many edits that help a little are kept.
 MOST_ALIKE, MOST_IMPROVING = 6, 24
 # What rules raise that make no sense for some values.
@@ -185,18 +183,19 @@ class Search:
             and not self.is_of_forward(place)
         ]
         readable = sorted(filter(self.may_be_wrong, readable), key=self.text.turn)
-        small = [edit for place in readable for ways in SMALL for edit in ways(self.text, place)]
+        small = [edit for place in readable for ways in SMALL for edit in all_of(ways, self.text, place)]
         self.try_all(small)
-        self.try_all(of_statements(self.text))
-        self.try_all(of_lost_statements(self.text, self.forward))
+        self.try_all(all_of(of_statements, self.text))
+        self.try_all(all_of(of_lost_statements, self.text, self.forward))
         valued = [place for place in readable if place.has_value]
         suspects = [place for place in valued if self.reaches_all(place)]
         if not self.is_explained:
-            self.try_all(self.screened(edit for one in suspects for edit in analogies(self.text, one)))
-            self.try_all(of_conditions(self.text, self.forward))
-            self.try_all(crossed_numbers(self.text))
-            self.try_all(parts_crossed(self.text))
-            self.try_all(numbered(self.text, valued))
+            likely = (edit for one in suspects for edit in all_of(analogies, self.text, one))
+            self.try_all(self.screened(likely))
+            self.try_all(all_of(of_conditions, self.text, self.forward))
+            self.try_all(all_of(crossed_numbers, self.text))
+            self.try_all(all_of(parts_crossed, self.text))
+            self.try_all(all_of(numbered, self.text, valued))
             self.try_all(alike(small))
             self.try_all(together(pair) for pair in itertools.combinations(self.improving, 2))
         found = ingredients(self.text, self.forward)
@@ -234,15 +233,15 @@ class Search:
         )
         for tier in tiers:
             for ways, where, *what in tier:
-                edits = (edit for place in where for edit in ways(self.text, place, *what))
+                edits = (edit for place in where for edit in all_of(ways, self.text, place, *what))
                 self.try_all(self.screened(edits))
             if self.is_explained:
                 return
             if tier is tiers[0]:
-                self.try_all(crossings(places))
-                self.try_all(renamings(self.text, places, names))
+                self.try_all(all_of(crossings, places))
+                self.try_all(all_of(renamings, self.text, places, names))
             if tier is tiers[1]:
-                self.try_all(in_parallel(self.text, names))
+                self.try_all(all_of(in_parallel, self.text, names))
 
     def composed(self, places, found):
         """Yield products of ingredients at places, as far as the budget goes."""
@@ -250,7 +249,7 @@ class Search:
             self.left -= COMPOSED_COST
             if self.left < 0:
                 return
-            yield from compositions(self.text, place, found, self.screen(place))
+            yield from all_of(compositions, self.text, place, found, self.screen(place))
 
     def is_argument_of_forward(self, place):
         """Tell whether something is given to one of the functions of the forward."""
@@ -413,6 +412,12 @@ class Search:
         with self.text.program.running(self.text.program.code):
             own = self.case.forward([x.copy() for x in one.inputs])
         return all(np.allclose(x, y, rtol=1e-9, atol=0) for x, y in zip(edited, own))
+
+
+def all_of(ways, *arguments):
+    """Yield the edits that some way of making them gives, up to where it makes no sense of some value."""
+    with contextlib.suppress(*UNFORESEEN):
+        yield from ways(*arguments)
 
 
 def meaning(edit):
