@@ -37,3 +37,9 @@ def report_on(source, edits, name):
     """Return the report on a model of arrays, with `edits` in its backward, at its ``INPUTS``."""
     names = defined(source, edits, f"{name}.py", {"np": np})
     return check_gradients(names["forward"], names["INPUTS"], backward=names["backward"])
+
+
+def first_explanations(report, wrong):
+    """Return what is said first of each input in `wrong`, which has to name all that are wrong."""
+    assert [entry.name for entry in report.inputs if not entry.ok] == wrong.split()
+    return [report[name].explanations[0] for name in wrong.split()]

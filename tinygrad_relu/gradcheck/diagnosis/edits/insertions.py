@@ -28,6 +28,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     is_product,
     name,
     number,
+    parts_of_product,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_value, is_whole
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
@@ -205,19 +206,11 @@ def of_masked(text, place, one):
     masks = [part for part, value in parts if is_open_or_shut(value)]
     others = {ast.unparse(part) for part, value in parts if part not in masks}
     wide = any(np.ndim(value) for part, value in parts if part not in masks and value is not None)
-    there = {ast.unparse(node): node for node in ast.walk(place.statement) if isinstance(node, ast.expr)}
-    if not masks or not wide or not others <= {*there}:
+    there = [node for node in ast.walk(place.statement) if isinstance(node, ast.expr)]
+    if not masks or not wide or not others <= {*map(ast.unparse, there)}:
         return None
-    stopped = any(is_open_or_shut(text.value_of(node)) for node in there.values())
+    stopped = any(is_open_or_shut(text.value_of(node)) for node in there)
     return Label.MASK_FROM_WRONG_TENSOR if stopped else Label.MASK_FORGOTTEN
-
-
-def parts_of_product(node):
-    """Yield what is multiplied in a product or quotient, and what divides."""
-    while isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div)):
-        yield node.right
-        node = node.left
-    yield node
 
 
 def is_cut_out(own, part):

@@ -90,6 +90,14 @@ def factors_of(node):
     yield node
 
 
+def parts_of_product(node):
+    """Yield what is multiplied in a product or quotient, and what divides."""
+    while isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div)):
+        yield node.right
+        node = node.left
+    yield node
+
+
 def is_rest(node):
     """Tell whether an expression is 1 less another one."""
     return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and (
