@@ -128,6 +128,70 @@ rng = np.random.default_rng(3)
 INPUTS = [rng.normal(size=(7, 3)), rng.normal(size=(4, 3))]
 '''
 
+# Grades that are ordered, with cuts put together by an index, under masks, in rounds that are kept.
+GRADES = '''
+y = np.array([0, 2, 1, 3, 1, 2, 0])
+seen = np.array([1.0, 0.0, 1.0, 1.0, 1.0, 0.0, 1.0])
+def forward(b, X, L):
+    cut = np.r_[b[0], b[0] + np.cumsum(np.exp(b[1:]))]
+    z = np.tanh(X) @ np.ones(2)
+    F = np.c_[np.zeros(7), 1 / (1 + np.exp(z[:, None] - cut)), np.ones(7)]
+    rows = np.arange(7)
+    loss = -np.sum(seen * np.log(F[rows, y + 1] - F[rows, y])) + 0.1 * np.sum(z) ** 2
+    e = np.exp(z)
+    share = e * seen / np.sum(e * seen)
+    return loss + 0.1 * np.sum(e) + share @ z ** 2 + np.sum(np.log(np.diag(L @ L.T)))
+def backward(b, X, L):
+    steps = np.exp(b[1:])
+    cut = np.r_[b[0], b[0] + np.cumsum(steps)]
+    t = np.tanh(X)
+    z = t @ np.ones(2)
+    F = np.c_[np.zeros(7), 1 / (1 + np.exp(z[:, None] - cut)), np.ones(7)]
+    rows = np.arange(7)
+    f = F * (1 - F)
+    apart = seen / (F[rows, y + 1] - F[rows, y])
+    upper, lower = f[rows, y + 1] * apart, f[rows, y] * apart
+    dcut = np.zeros(5)
+    np.add.at(dcut, y + 1, -upper)
+    np.add.at(dcut, y, lower)
+    e = np.exp(z)
+    share = e * seen / np.sum(e * seen)
+    dz = upper - lower + 0.2 * np.sum(z) + 0.1 * e
+    dz += share * 2 * z + share * (z ** 2 - share @ z ** 2)
+    db = np.r_[dcut[1:4].sum(), np.cumsum(dcut[2:4][::-1])[::-1] * steps]
+    dL = 2 * L / np.diag(L @ L.T)[:, None]
+    return db, dz[:, None] * (1 - t ** 2), dL
+rng = np.random.default_rng(5)
+INPUTS = [rng.normal(size=3) / 2, rng.normal(size=(7, 2)), rng.normal(size=(4, 4))]
+'''
+
+# A flow whose halves are exchanged in each round, and kept for the way back.
+FLOW = '''
+def forward(x, S, T):
+    u, v = x[:, :2], x[:, 2:]
+    for k in range(3):
+        u, v = v * np.exp(np.tanh(u @ S[k])) + u @ T[k], u
+    return 0.5 * np.sum(u ** 2) + np.sum(u * v) / len(x)
+def backward(x, S, T):
+    u, v = x[:, :2], x[:, 2:]
+    tape = []
+    for k in range(3):
+        s = np.tanh(u @ S[k])
+        tape.append((u, v, s))
+        u, v = v * np.exp(s) + u @ T[k], u
+    du, dv = u + v / len(x), u / len(x)
+    dS, dT = np.zeros_like(S), np.zeros_like(T)
+    for k in (2, 1, 0):
+        u_in, v_in, s = tape[k]
+        dz = du * v_in * np.exp(s) * (1 - s ** 2)
+        dS[k] = u_in.T @ dz
+        dT[k] = u_in.T @ du
+        du, dv = dv + du @ T[k].T + dz @ S[k].T, du * np.exp(s)
+    return np.hstack([du, dv]), dS, dT
+rng = np.random.default_rng(6)
+INPUTS = [rng.normal(size=(5, 4)), rng.normal(size=(3, 2, 2)), rng.normal(size=(3, 2, 2))]
+'''
+
 # Model, what is right and what is written, in turns, the wrong inputs, what is wrong, and what to write.
 CASES = [
     (HEADS, ['"hts,hts->ht", p, dp)[:, :, None]', '"hts,hts->hs", p, dp)[:, None, :]'],
@@ -144,6 +208,15 @@ CASES = [
      "w", Label.MASK_FORGOTTEN, "e[later].sum()"),
     (VIEWS, ["off = c - np.diag(np.diag(c))", "off = c"], "a b", Label.EXTRA_TERM, "np.diag(np.diag("),
     (VIEWS, ["(a[:4] - b) / len(b)", "(a[:4] - b) / len(a)"], "a b", Label.AVERAGED, "len("),
+    (GRADES, ["f[rows, y + 1] * apart, f[rows, y] * apart", "f[rows, y] * apart, f[rows, y - 1] * apart"],
+     "b X", Label.SHIFTED, "y + 1"),
+    (GRADES, ["share = e * seen / np.sum(e * seen)", "share = e / np.sum(e)"],
+     "X", Label.MASK_FORGOTTEN, "e * seen"),
+    (GRADES, ["apart = seen /", "apart = (1 - seen) /"], "b X", Label.MASK_FROM_WRONG_TENSOR, "seen"),
+    (GRADES, ["0.2 * np.sum(z)", "0.2 * np.sum(z ** 2)"], "X", Label.WRONG_FUNCTION, "z ** 1"),
+    (GRADES, ["np.diag(L @ L.T)[:, None]", "np.sum(L @ L.T, axis=1)[:, None]"],
+     "L", Label.SUMMED, "np.diag(L @ L.T)"),
+    (FLOW, ["dT[k] = u_in.T @ du", "dT[k] = u.T @ du"], "T", Label.STALE_BUFFER, "u_in"),
     (VIEWS, ["np.sin(omega * a)", "np.sin(a)"], "a", Label.WRONG_FUNCTION, "np.sin(a * "),
 ]
 
@@ -156,6 +229,6 @@ def test_the_report_says_what_to_write(source, edits, wrong, label, words):
         assert "in the backward" in first.claim and words in first.claim, first.claim
 
 
-@pytest.mark.parametrize("source", [HEADS, TAPS, RANKS, VIEWS])
+@pytest.mark.parametrize("source", [HEADS, TAPS, RANKS, VIEWS, GRADES, FLOW])
 def test_right_models_are_right(source):
     assert report_on(source, [], "model").ok

@@ -5,6 +5,7 @@ import numpy as np
 from tinygrad_relu.gradcheck.differences import first_step
 
 SPACING = 64        # of the points whose values are compared, in units of the precision
+APART = 0.7         # the power of the precision that is their spacing where they are farther apart
 # How much farther apart they are taken where all values are the same, and how far at most.
 WIDER, WIDEST = 64.0, 1e-2
 HALVINGS = 24
@@ -19,17 +20,19 @@ def noise_along(line, eps):
     """Return how large errors of rounding are in the values of functions along a line.
 
     It is the larger of that at 0 and that a step away, because values are least noisy where they vanish.
+    There the points are farther apart, too: over a few ulps what is added to something large stays the
+    same, as in a batch that is normalized about a mean of 1000.
     """
-    return np.maximum(noise_from(line, 0.0, eps), noise_from(line, first_step(eps), eps))
+    near = noise_from(line, 0.0, SPACING * eps, eps)
+    return np.maximum(near, noise_from(line, first_step(eps), max(SPACING * eps, eps**APART), eps))
 
 
-def noise_from(line, start, eps):
-    """Return how large errors of rounding are in the values of functions from `start` on.
+def noise_from(line, start, spacing, eps):
+    """Return how large errors of rounding are in the values of functions at points from `start` on.
 
     Differences of high order of values at points close together are all noise: a smooth function has
     next to none.  After Moré and Wild, Estimating Computational Noise, SIAM J. Sci. Comput. 33 (2011).
     """
-    spacing = SPACING * eps
     values = spaced(line, start, spacing)
     with np.errstate(invalid="ignore"):
         constant = (values == values[0]).all(axis=0)

@@ -139,7 +139,8 @@ def scaling_mistakes(u, n, w, over):
            lambda d: (d + along(d)) / n)
     yield ("averaged", Label.AVERAGED, 22, "averages d * u, where it has to be summed",
            lambda d: (d - w * (d * u).mean(over, keepdims=True)) / n)
-    yield ("not summed", Label.NOT_SUMMED, 22.2, "does not sum d * u", lambda d: (d - w * d * u) / n)
+    alone = Label.NOT_SUMMED if w is u else Label.WRONG_FUNCTION  # each share as if it were the only one
+    yield "not summed", alone, 22.2, "does not sum d * u", lambda d: (d - w * d * u) / n
     yield ("no inner", Label.MISSING_FACTOR, 22.3, "sums d, where it has to sum d * u",
            lambda d: (d - w * d.sum(over, keepdims=True)) / n)
     if w is u:

@@ -3,12 +3,16 @@
 import ast
 import itertools
 
+import numpy as np
+
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, OPERAND, TOKEN, Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     attribute,
     call,
     called,
+    data_of,
     fresh,
+    name,
     number,
     of_module,
 )
@@ -46,6 +50,14 @@ def of_axes(text, place):
             # What was added up step by step goes back from all steps behind.
             label = Label.MISSING_TERM if part or text.adds_up else Label.NOT_SUMMED
             yield Edit(label, CALL + 0.2, place, total)
+
+
+def of_diagonals(text, place):
+    """Yield the diagonal of a square matrix for a sum over one of its axes."""
+    data = data_of(place.node, "sum") if np.ndim(place.value) == 1 else None
+    shape = np.shape(text.at(data).value) if data is not None else ()
+    if len(shape) == 2 and shape[0] == shape[1]:
+        yield Edit(Label.SUMMED, CALL - 0.1, place, call(attribute(name("np"), "diag"), data))
 
 
 def with_one_axis_more_or_less(node):

@@ -12,10 +12,12 @@ from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     attribute,
     call,
     called,
+    data_of,
     fresh,
     name,
     number,
     of_module,
+    with_data,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float
 from tinygrad_relu.gradcheck.diagnosis.functions import two_values
@@ -81,6 +83,25 @@ def of_calls(text, place):
         yield Edit(label, TOKEN + 0.1, place, ast.Call(function, node.args[::-1], node.keywords))
 
 
+def of_squares(_, place):
+    """Yield the square of a sum for the sum of squares, and the converse."""
+    node = place.node
+    if (data := data_of(node, "sum")) is not None and is_raised(data):
+        yield Edit(Label.WRONG_FUNCTION, CALL, place, raised(with_data(node, data.left), data.right))
+    elif is_raised(node) and (data := data_of(node.left, "sum")) is not None:
+        yield Edit(Label.WRONG_FUNCTION, CALL, place, with_data(node.left, raised(data, node.right)))
+
+
+def is_raised(node):
+    """Tell whether an expression is one to the power of another."""
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
+
+
+def raised(node, exponent):
+    """Return an expression to some power."""
+    return ast.BinOp(node, ast.Pow(), exponent)
+
+
 def cumulated_back(place, node):
     """Yield what is added up from the front added up from the back."""
     axis = next((one.value for one in node.keywords if one.arg == "axis"), None)
@@ -88,12 +109,8 @@ def cumulated_back(place, node):
     turn = ast.Slice(None, None, number(-1))
     if last:
         turn = ast.Tuple([ast.Slice(None, None, None), turn], ast.Load())
-    data = node.args[0] if of_module(node) else node.func.value
-    turned = ast.Subscript(data, turn, ast.Load())
-    if of_module(node):
-        back = ast.Call(node.func, [turned, *node.args[1:]], node.keywords)
-    else:
-        back = ast.Call(attribute(turned, "cumsum"), node.args, node.keywords)
+    turned = ast.Subscript(data_of(node, "cumsum"), turn, ast.Load())
+    back = with_data(node, turned)
     yield Edit(Label.WRONG_FUNCTION, TOKEN, place, ast.Subscript(back, turn, ast.Load()))
 
 

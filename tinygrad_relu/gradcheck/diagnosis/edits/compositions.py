@@ -43,7 +43,7 @@ def compositions(text, place, found, screen):
     screen : Screen
         Of the place.
     """
-    if place.is_key or not is_float(place.value):
+    if place.is_key or place.is_picked_from or not is_float(place.value):
         return
     if not screen.is_known or screen.depends:
         yield from lost_in_rounds(place, found)

@@ -121,6 +121,7 @@ class Several:
 
 def together(edits):
     """Return several edits as one."""
+    edits = list(edits)
     first = edits[0]
     several = Several([edit.place for edit in edits])
     return Edit(first.label, first.cost + TOGETHER_COST, several, [edit.new for edit in edits])

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, EXCHANGE, EXPRESSION, TOKEN, Edit, together
-from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_count
+from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_count, is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     is_beside,
     is_in_own_slope,
@@ -75,7 +75,12 @@ def for_numbers(place, found):
     if not is_beside(place, (ast.Add, ast.Sub)) or not is_float(whole) or place.is_key:
         return
     for one in found:
-        if isinstance(one.node, ast.Name) and is_float(one.value) and is_spread(one.value, whole):
+        if not isinstance(one.node, ast.Name):
+            continue
+        if place.node.value == 1 and is_mask(one.value) and np.shape(one.value) == np.shape(whole):
+            # 1 for all, where it is 1 for some of them and 0 for others.
+            yield Edit(Label.MASK_FORGOTTEN, CALL, place, fresh(one.node))
+        elif is_float(one.value) and is_spread(one.value, whole):
             yield Edit(Label.WRONG_FUNCTION, CALL, place, fresh(one.node))
 
 

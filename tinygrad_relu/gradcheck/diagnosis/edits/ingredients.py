@@ -75,7 +75,7 @@ def ingredients(text, forward):
 
     def add(node, value):
         written = ast.unparse(node)
-        if not is_value(value) or len(written) > LONGEST:
+        if not is_value(value) or len(written) > LONGEST or is_unfilled(node):
             return
         array = np.asarray(value)
         # A number may be another one in another round, and so may what has a name.
@@ -98,6 +98,12 @@ def ingredients(text, forward):
         if value is not None:
             add(node, value)
     return sorted(found.values(), key=lambda one: (not one.is_leaf, len(one.text)))
+
+
+def is_unfilled(node):
+    """Tell whether an expression has in it what is to be filled, and is nothing yet."""
+    calls = (part for part in ast.walk(node) if isinstance(part, ast.Call))
+    return any(called(part) in ("empty", "empty_like") for part in calls)
 
 
 def calling(code):

@@ -55,6 +55,8 @@ def insertions(text, place, found):
         return  # no number, but a choice
     if is_whole(own) and is_exponent_of_whole(text, place):
         return
+    if place.is_picked_from:
+        return  # what is put to all of it may as well be put to the one element
     # What is put to an operand may as well be put to the whole.
     in_product, in_sum = is_beside(place, (ast.Mult, ast.Div)), is_beside(place, (ast.Add, ast.Sub))
     shape = np.shape(own)

@@ -204,7 +204,8 @@ def of_signs(_, place):
         yield Edit(Label.MASK_FROM_WRONG_TENSOR, TOKEN + 0.1, place, turned)
     elif is_float(place.value) and not isinstance(node, ast.Constant) and not is_gone_through(place):
         yield Edit(wrong, TOKEN + 0.15, place, negative(node))
-        yield Edit(wrong, TOKEN + 0.4, place, ast.BinOp(number(1), ast.Sub(), node))
+        turned = Label.MASK_FROM_WRONG_TENSOR if is_mask(place.value) else wrong
+        yield Edit(turned, TOKEN + 0.4, place, ast.BinOp(number(1), ast.Sub(), node))
 
 
 def reordered(text, place, pair):

@@ -2,6 +2,7 @@
 
 import ast
 import itertools
+from collections.abc import Sized
 
 import numpy as np
 
@@ -31,7 +32,7 @@ from tinygrad_relu.gradcheck.diagnosis.labels import Label
 def of_slices(text, place):
     """Yield another part of an array."""
     node = place.node
-    if isinstance(node, ast.Subscript):
+    if isinstance(node, ast.Subscript) and has_elements(text, node.value):
         # One of all is taken for each of them, such as the last state for that of each round.
         one_of_all = is_whole(getattr(text.by_node.get(id(node.slice)), "value", None))
         yield Edit(Label.STALE_BUFFER if one_of_all else Label.PERMUTED, CALL, place, node.value)
@@ -68,6 +69,15 @@ def of_slices(text, place):
             if (a, b, c) == (None, None, None) and step is None:
                 label = Label.MISSING_TERM  # what is cut off
             yield Edit(label, TOKEN, place, ast.Slice(a, b, c))
+
+
+def has_elements(text, node):
+    """Tell whether an expression has elements of its own.
+
+    `np.r_` and its like have none: an index alone makes an array of them, and without it there is no end.
+    """
+    whole = getattr(text.by_node.get(id(node)), "value", None)
+    return isinstance(whole, Sized) and len(whole) > 0
 
 
 def turned_back(place, node):
@@ -115,6 +125,20 @@ def under_masks(text, place):
         if is_mask_like(mask) and np.shape(mask) == np.shape(place.value)[:np.ndim(mask)]:
             part = ast.Subscript(place.node, name(key), ast.Load())
             yield Edit(Label.MASK_FORGOTTEN, OPERAND, place, part)
+
+
+def under_masks_together(text):
+    """Yield an array under one of the masks wherever a statement reads it: in a sum, and over it."""
+    groups = {}
+    for place in text.places:
+        if place.names_an_array and isinstance(place.node, ast.Name) and not place.is_key:
+            groups.setdefault((id(place.statement), place.node.id), []).append(place)
+    for (_, key), places in groups.items():
+        for mask, value in text.all_names.items() if len(places) > 1 else ():
+            if mask != key and is_mask(value) and np.shape(value) == np.shape(places[0].value):
+                let_through = ast.BinOp(name(key), ast.Mult(), name(mask))
+                edits = [Edit(Label.MASK_FORGOTTEN, OPERAND, place, let_through) for place in places]
+                yield together(edits)
 
 
 def parts_crossed(text):

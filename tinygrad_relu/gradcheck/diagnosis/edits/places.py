@@ -3,6 +3,8 @@
 import ast
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import LEAVES, called, is_turned
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float
 
@@ -81,6 +83,13 @@ class Place:
     def is_written_to(self):
         """bool: Whether it is the array that a function such as `np.add.at` writes to."""
         return isinstance(self.parent, ast.Call) and called(self.parent) == "at" and self.index == 0
+
+    @property
+    def is_picked_from(self):
+        """bool: Whether it is an array of which one element is taken."""
+        return isinstance(self.parent, ast.Subscript) and self.field == "value" and (
+            not np.ndim(self.around.value)
+        )
 
     @property
     def is_argument(self):

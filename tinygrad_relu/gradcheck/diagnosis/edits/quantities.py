@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, EXCHANGE, TOKEN, Edit
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, EXCHANGE, TOKEN, Edit, together
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     in_comparison,
@@ -15,12 +15,14 @@ from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     is_exponent,
     is_exponent_of_whole,
     is_formatted,
+    is_gone_through,
     is_minus,
     is_squared_in_slope,
     is_triangle,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import attribute, call, called, name, number
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_whole
+from tinygrad_relu.gradcheck.diagnosis.indices import is_index
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 COMPARISONS = (ast.Gt, ast.GtE, ast.Lt, ast.LtE, ast.Eq, ast.NotEq)
@@ -34,6 +36,8 @@ OF_NUMBERS = {
     "pop": Label.STALE_BUFFER, "roll": Label.SHIFTED, "swapaxes": Label.TRANSPOSED,
     "transpose": Label.TRANSPOSED, "moveaxis": Label.TRANSPOSED,
 }
+# Of so many parts of an array at once.
+MOST_PARTS = 6
 # What is added for a number that is not near to what is written.
 FAR_COST = 5.5
 # What else a number may be meant to be, besides one more or less, its half and its double.
@@ -112,6 +116,8 @@ def of_number(text, place, other):
         return OF_NUMBERS[called(place.parent)]
     if any(is_array(here.value) and here.value.dtype.kind in "iu" for here in place.way_up()):
         return Label.SHIFTED
+    if is_gone_through(place) and isinstance(place.node.value, int):
+        return Label.SHIFTED  # lags, say
     if other == 0:
         return Label.STALE_BUFFER if text.is_forward_target(place.statement) else Label.EXTRA_TERM
     product = isinstance(place.parent, ast.BinOp) and isinstance(place.parent.op, ast.Mult)
@@ -146,6 +152,23 @@ def of_index(text, place):
                 yield Edit(lambda: index_means(text, place), EXCHANGE, place, new)
 
 
+def of_all_indices(text):
+    """Yield all parts that are read of an array moved by one place along one of its axes."""
+    groups = {}
+    for place in text.places:
+        node = place.node
+        if isinstance(node, ast.Subscript) and place.is_read and place.rounds:
+            keys = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+            for axis, key in enumerate(map(text.by_node.get, map(id, keys))):
+                if key is not None and (is_whole(key.value) or is_index(key.value)):
+                    groups.setdefault((ast.unparse(node.value), axis), []).append(key)
+    for keys in groups.values():
+        if 1 < len(keys) <= MOST_PARTS:
+            for operator in (ast.Add(), ast.Sub()):
+                moved = [ast.BinOp(key.node, operator, number(1)) for key in keys]
+                yield together(Edit(Label.SHIFTED, TOKEN, *pair) for pair in zip(keys, moved))
+
+
 def is_order(x):
     """Tell whether an array names each of all places once."""
     whole = is_array(x) and x.ndim == 1 and x.dtype.kind in "iu"
@@ -153,7 +176,7 @@ def is_order(x):
 
 
 def index_means(text, place):
-    """Return what it means that an index has to be another one: of data, or of what rounds leave."""
+    """Return what it means that an index has to be another one."""
     if in_range(place):
         return Label.MISSING_TERM
     if in_comparison(place):
@@ -175,4 +198,4 @@ def index_means(text, place):
         return Label.MASK_FROM_WRONG_TENSOR
     if here.around is not None and is_squared_in_slope(here.around):
         return Label.WRONG_FUNCTION
-    return Label.STALE_BUFFER if text.is_filled(here.parent.value) else Label.SHIFTED
+    return Label.SHIFTED

@@ -14,11 +14,12 @@ from tinygrad_relu.gradcheck.diagnosis.edits.analogies import analogies
 from tinygrad_relu.gradcheck.diagnosis.edits.axes import (
     of_axes,
     of_axes_put_back,
+    of_diagonals,
     of_shapes,
     of_subscripts,
     with_an_operand,
 )
-from tinygrad_relu.gradcheck.diagnosis.edits.calls import of_calls, of_rounds, with_functions
+from tinygrad_relu.gradcheck.diagnosis.edits.calls import of_calls, of_rounds, of_squares, with_functions
 from tinygrad_relu.gradcheck.diagnosis.edits.compositions import compositions
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     EXCHANGE,
@@ -51,11 +52,17 @@ from tinygrad_relu.gradcheck.diagnosis.edits.parts import (
     of_slices,
     parts_crossed,
     under_masks,
+    under_masks_together,
     without_an_end,
     without_diagonal,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.program import codes, programs
-from tinygrad_relu.gradcheck.diagnosis.edits.quantities import of_comparisons, of_index, of_numbers
+from tinygrad_relu.gradcheck.diagnosis.edits.quantities import (
+    of_all_indices,
+    of_comparisons,
+    of_index,
+    of_numbers,
+)
 from tinygrad_relu.gradcheck.diagnosis.edits.screen import Screen
 from tinygrad_relu.gradcheck.diagnosis.edits.statements import of_conditions, of_statements
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import in_comparison
@@ -70,7 +77,8 @@ from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
 #: All small ways in which one expression may be meant.
 SMALL = (
     of_operators, of_signs, of_slopes, of_comparisons, of_numbers, of_index, of_arrangement, of_calls,
-    of_rounds, of_axes, of_axes_put_back, of_shapes, of_subscripts, of_slices, under_masks,
+    of_squares, of_rounds, of_axes, of_diagonals, of_axes_put_back, of_shapes, of_subscripts, of_slices,
+    under_masks,
 )
 # What all may cost, in seconds as estimated beforehand, so that the answer does not depend on how busy
 # the machine is; and what a try does, an expression that is worked out in it, more so if it is an array,
@@ -194,6 +202,8 @@ class Search:
             self.try_all(self.screened(likely))
             self.try_all(all_of(of_conditions, self.text, self.forward))
             self.try_all(all_of(crossed_numbers, self.text))
+            self.try_all(all_of(of_all_indices, self.text))
+            self.try_all(all_of(under_masks_together, self.text))
             self.try_all(all_of(parts_crossed, self.text))
             self.try_all(all_of(numbered, self.text, valued))
             self.try_all(alike(small))

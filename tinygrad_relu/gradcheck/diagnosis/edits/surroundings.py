@@ -43,7 +43,7 @@ def in_range(place):
 def is_gone_through(place):
     """Tell whether something is one of those that a loop goes through, one by one."""
     listed, row = isinstance(place.parent, (ast.List, ast.Tuple)), place.around
-    return listed and row is not None and isinstance(row.parent, ast.For)
+    return listed and row is not None and isinstance(row.parent, (ast.For, ast.comprehension))
 
 
 def is_summed(place):

@@ -76,6 +76,20 @@ def of_module(node):
     )
 
 
+def data_of(node, function):
+    """Return of what a function of an array is called, or None where it is not."""
+    if not isinstance(node, ast.Call) or called(node) != function:
+        return None
+    return node.args[0] if of_module(node) else getattr(node.func, "value", None)
+
+
+def with_data(node, data):
+    """Return a call of a function of an array with another array."""
+    if of_module(node):
+        return ast.Call(node.func, [data, *node.args[1:]], node.keywords)
+    return ast.Call(attribute(data, called(node)), node.args, node.keywords)
+
+
 def is_product(node):
     """Tell whether an expression is a product."""
     return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)

@@ -96,6 +96,9 @@ def by_what_is_kept(text, place, one):
     """Return what it means where one of the two was kept from before, or None."""
     if isinstance(place.node, ast.Call) and called(place.node) in ("setdefault", "get"):
         return Label.STALE_BUFFER
+    names = [getattr(node, "id", None) for node in (place.node, one.node)]
+    if names[1] in text.kept_names and text.is_left_behind(names[0]):
+        return Label.STALE_BUFFER
     return Label.STALE_BUFFER if is_another_round(text, place, one.node) else None
 
 

@@ -21,6 +21,8 @@ MOST_COUNTERS = 6
 MOST_VALUES = 16
 #: Things that have no state.
 UNCHANGING = (types.ModuleType, int, float, np.integer, np.floating, str, bytes, type(None), slice)
+#: What makes arrays of its indices, and would be gone through for ever as an array itself.
+ENDLESS = tuple(type(one) for one in (np.r_, np.c_, np.s_, np.mgrid, np.ogrid))
 #: Functions that make an array to be filled.
 EMPTY = ("zeros", "zeros_like", "empty", "empty_like")
 # Names of ours in the text while it is looked at.
@@ -168,12 +170,17 @@ class Text:
         return {shape: list(forms.values()) for shape, forms in found.items()}
 
     @functools.cached_property
+    def all_names(self):
+        """dict of str to object: The names of the function, and of arrays outside of it that it reads."""
+        read = {place.node.id for place in self.places if isinstance(place.node, ast.Name)}
+        outside = {key: self.program.globals.get(key) for key in sorted(read)}
+        return {key: x for key, x in outside.items() if is_array(x)} | self.names
+
+    @functools.cached_property
     def sizes(self):
         """set of int: How many there are of something, three or more."""
-        read = (place.node.id for place in self.places if isinstance(place.node, ast.Name))
-        outside = [self.program.globals[key] for key in read if is_array(self.program.globals.get(key))]
         found = {x for x in self.names.values() if isinstance(x, (int, np.integer))}
-        for x in (*self.names.values(), *outside):
+        for x in self.all_names.values():
             found |= {*np.shape(x)} if isinstance(x, np.ndarray) else set()
             found |= {len(x)} if isinstance(x, (list, tuple, dict)) else set()
         return {n for n in found if n > 2}
@@ -238,6 +245,29 @@ class Text:
             for node in ast.walk(self.program.tree)
         )
 
+    @functools.cached_property
+    def kept_names(self):
+        """set of str: The names of what is taken out of containers that were filled bit by bit."""
+        found = set()
+        for node in ast.walk(self.program.tree):
+            if isinstance(node, ast.Assign):
+                popped = isinstance(node.value, ast.Call) and called(node.value) == "pop"
+                taken = node.value.func if popped else node.value
+                is_part = popped or isinstance(taken, ast.Subscript)
+                if is_part and self.is_filled(getattr(taken, "value", taken)):
+                    parts = (one for target in node.targets for one in ast.walk(target))
+                    found |= {one.id for one in parts if isinstance(one, ast.Name)}
+        return found
+
+    def is_left_behind(self, key):
+        """Tell whether a name is given a value in some loop, and is read in another one that does not."""
+        loops = [node for node in ast.walk(self.program.tree) if isinstance(node, (ast.For, ast.While))]
+        uses = [
+            {type(one.ctx) for one in ast.walk(loop) if isinstance(one, ast.Name) and one.id == key}
+            for loop in loops
+        ]
+        return {ast.Load} in uses and any(ast.Store in use for use in uses)
+
     def is_copy(self, place):
         """Tell whether the statement of a place gives its target just what another one gives another."""
         whole = getattr(place.statement, "value", None)
@@ -285,6 +315,8 @@ class Text:
         """Note the value of a place, and return it."""
         place = self.places[number]
         place.rounds += 1
+        if isinstance(x, ENDLESS):
+            return x
         if not isinstance(x, UNCHANGING):
             self.objects[id(x)] = x
         elif isinstance(x, (int, float, np.integer, np.floating)) and len(place.numbers) < MOST_NUMBERS:
