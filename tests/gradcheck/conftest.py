@@ -9,3 +9,14 @@ from tinygrad_relu.gradcheck import diagnosis
 def without_edits(monkeypatch):
     """Have no backward whose text is written otherwise, as where it has no text."""
     monkeypatch.setitem(diagnosis.diagnose.__globals__, "edits", lambda *_, **__: [])
+
+
+@pytest.fixture
+def walks_before_edits(monkeypatch):
+    """Have edits of the text only where no walk back through the forward explains what is wrong."""
+    edits = diagnosis.diagnose.__globals__["edits"]
+
+    def where_unexplained(case, evidence, explained=False):
+        return [] if explained else edits(case, evidence)
+
+    monkeypatch.setitem(diagnosis.diagnose.__globals__, "edits", where_unexplained)

@@ -11,7 +11,7 @@ import tinygrad_relu as tg
 from tinygrad_relu.gradcheck.diagnosis.taping import taped
 from tinygrad_relu.ops.table import TABLE
 
-pytestmark = pytest.mark.usefixtures("without_edits")
+pytestmark = pytest.mark.usefixtures("walks_before_edits")
 
 
 class Bent(tg.autograd.Function):

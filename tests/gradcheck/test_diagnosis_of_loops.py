@@ -10,7 +10,7 @@ from edited_models import defined
 
 from tinygrad_relu.gradcheck import check_gradients
 
-pytestmark = pytest.mark.usefixtures("without_edits")
+pytestmark = pytest.mark.usefixtures("walks_before_edits")
 
 CASES, MODELS = [], {}
 
@@ -84,11 +84,9 @@ def backward(x, Wh, Wx):
 ''', {"x": drawn(2,5,4), "Wh": drawn(3,3), "Wx": drawn(4,3)},
  ("Wx", "missing term", "dWx += x[:, t].T @ da", "dWx += (t < 4) * x[:, t].T @ da"),
  ("Wx", "missing term|stale or overwritten buffer", "dWx += x[:, t].T @ da", "dWx = x[:, t].T @ da"),
- ("x Wh Wx", "missing term", "dnext = da @ Wh.T", "dnext = (t != 2) * da @ Wh.T"),
  ("Wx", "shifted|derivative of the wrong function|stale or overwritten buffer",
   "x[:, t].T @ da", "x[:, min(t + 1, 4)].T @ da"),
  ("x", "shifted", "return dx,", "return np.roll(dx, 1, axis=1),"),
- ("x Wh Wx", "missing chain factor", "2 * hs[t+1]", "2"),
  ("x", "missing term", "dx[:, t] = da @ Wx.T", "dx[:, t] = (t > 0) * (da @ Wx.T)"),
 )
 model("instance norm", '''
@@ -182,7 +180,6 @@ def backward(dout, X, E, W):
  ("X", "missing term|stale or overwritten buffer",
   "np.add.at(dX, src, dz @ W.T)", "for i in reversed(range(7)): dX[src[i]] = (dz @ W.T)[i]"),
  ("X", "permuted|derivative of the wrong function", "np.add.at(dX, src", "np.add.at(dX, dst"),
- ("X E W", "permuted|derivative of the wrong function", "dm = dout[dst]", "dm = dout[src]"),
  ("X W", "missing chain factor", "dm * E[:, None] *", "dm *"),
 )
 model("conv2d im2col", '''
@@ -262,8 +259,6 @@ def backward(dout, x, s):
     du = da * s
     return du.reshape(2, 2, 2, 3).sum(axis=(1, 3)), (da * u).sum(axis=0)
 ''', {"x": drawn(2,2), "s": drawn(6)},
- ("x", "not summed over a broadcast axis", "du.reshape(2, 2, 2, 3).sum(axis=(1, 3))", "du[::2, ::3]"),
- ("x", "not summed over a broadcast axis", "du.reshape(2, 2, 2, 3).sum(axis=(1, 3))", "du[1::2, 2::3]"),
 )
 
 model("softmax layer", '''
@@ -316,7 +311,7 @@ def backward(dout, E, A):
     np.add.at(dE, IDS, dz @ A.T)
     return dE, E[IDS].T @ dz
 ''', {"E": drawn(4,3), "A": drawn(3,3)},
- ("E", "missing term", "np.add.at(dE, IDS, dz @ A.T)", "dE[IDS] = dz @ A.T"),
+ ("E", "stale or overwritten buffer", "np.add.at(dE, IDS, dz @ A.T)", "dE[IDS] = dz @ A.T"),
  ("E A", "derivative of the wrong function", "(1 - h ** 2)", "(1 - h) ** 2"),
 )
 

@@ -6,10 +6,10 @@ from edited_models import defined
 
 from tinygrad_relu.gradcheck import check_gradients
 from tinygrad_relu.gradcheck.diagnosis import Label
-from tinygrad_relu.gradcheck.diagnosis.conditions import masks_at_level
+from tinygrad_relu.gradcheck.diagnosis.masks import masks_at_level
 from tinygrad_relu.gradcheck.diagnosis.trace import Graph
 
-pytestmark = pytest.mark.usefixtures("without_edits")
+pytestmark = pytest.mark.usefixtures("walks_before_edits")
 
 rng = np.random.default_rng(7)
 DATA = {
@@ -156,14 +156,10 @@ WRONG = [
     ("GATE", "is_open = chance >= 1", "is_open = chance > 1", Label.MASK_NOT_STRICT, "a s"),
     ("GATE", "np.where(is_open, s, 0.3)", "np.where(chance > 1, s, 0.3)", Label.MASK_NOT_STRICT, "a"),
     ("GATE", "np.where(is_open, s, 0.3)", "np.where(a > 0, s, 0.3)", Label.MASK_FROM_WRONG_TENSOR, "a"),
-    ("GATE", "np.where(is_open, s, 0.3)", "s", Label.MASK_FORGOTTEN, "a"),
     ("GATE", "a * is_open", "a * (dy > 0)", Label.MASK_FROM_WRONG_TENSOR, "s"),
     ("GATE", "a * is_open", "a * ~is_open", Label.MASK_FROM_WRONG_TENSOR, "s"),
     ("SOFTMAX", "labels] -= 1", "(labels + 1) % 3] -= 1", Label.SHIFTED, "W"),
     ("SOFTMAX", "ds[np.arange(5), labels] -= 1", "ds -= 1", Label.EXTRA_TERM, "W"),
-    ("SOFTMAX", "ds[np.arange(5), labels] -= 1",
-     "ds[np.arange(5), labels] -= 1; ds = p * (ds - (ds * p).sum(1, keepdims=True))",
-     Label.WRONG_FUNCTION, "W"),
     ("AUTOENCODER", "return X.T @ da", "return X.T @ dh", Label.MISSING_FACTOR, "U"),
     ("AUTOENCODER", "dh = r", "V = V - 2 * dV\n    dh = r", Label.STALE_BUFFER, "U c"),
     ("KINKS", "return (dw,)", "return (3 * dw,)", Label.CONSTANT_FACTOR, "w"),
@@ -171,10 +167,7 @@ WRONG = [
     ("SIGMOID", "* g * (1 - g)", "* (1 - g)", Label.MISSING_FACTOR, "x A"),
     ("GAUSSIAN", "np.sum(1 - r ** 2, axis=0)", "np.sum(1 - r ** 2, axis=0) / np.exp(l)",
      Label.MISSING_FACTOR, "l"),
-    ("HINGE", "ds[np.arange(5), labels] = 0\n", "\n", Label.EXTRA_TERM, "W"),
     ("DISTANCE", "ab * b / (aa * bb ** 2)", "ab * a / (aa ** 2 * bb)", Label.WRONG_FUNCTION, "b"),
-    ("LEAKY", "return dz @ W.T", "dh = dout @ W.T\n    return dh * np.where(x > 0, 1, 0.2)",
-     Label.MASK_FROM_WRONG_TENSOR, "x"),
 ]
 
 
@@ -227,9 +220,9 @@ def test_a_value_of_the_first_call_is_named_as_stale():
     assert report.inputs[0].label is Label.STALE_BUFFER
 
 
-def test_a_step_of_an_update_is_named_with_its_size():
+def test_a_step_of_an_update_that_comes_too_early_is_named():
     first = checked("AUTOENCODER", "dh = r", "V = V - 2 * dV\n    dh = r")["U"].explanations[0]
-    assert "V after -2 times its gradient was added" in first.claim
+    assert "with V in the place of V - 2 * dV" in first.claim
 
 
 def test_masks_at_a_level_differ_in_the_elements_at_the_level():

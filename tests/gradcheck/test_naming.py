@@ -7,7 +7,7 @@ from edited_models import defined, report_on
 from tinygrad_relu.gradcheck.diagnosis.naming import described
 from tinygrad_relu.gradcheck.diagnosis.trace import Graph
 
-pytestmark = pytest.mark.usefixtures("without_edits")
+pytestmark = pytest.mark.usefixtures("walks_before_edits")
 
 CALLED_THRICE = '''
 def sig(x):

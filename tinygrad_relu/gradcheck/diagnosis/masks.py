@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.conditions import compared_with_zero, masks_at_level
 from tinygrad_relu.gradcheck.diagnosis.functions import GATES
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import described, values_like
@@ -215,3 +214,24 @@ def slope_from(graph, start, moved, shape):
         graph.send(last, moved.pop(last), moved)
         moved = {p: x for p, x in moved.items() if x.shape == shape and p >= start}
     return moved.get(start)
+
+
+def compared_with_zero(x):
+    """Yield signs, and the masks that they give."""
+    yield ">", x > 0
+    yield ">=", x >= 0
+    yield "<", x < 0
+
+
+def masks_at_level(mask, x):
+    """Yield keys and masks that differ from one of `x` beyond a level in the elements at the level."""
+    mask = mask.astype(bool)
+    if mask.all() or not mask.any() or x.dtype.kind not in "fiu":
+        return
+    for sign in (1, -1):
+        v = sign * x
+        below, above = v[~mask].max(), v[mask].min()
+        if below < above:
+            for word, found in ((">=", v >= below), (">", v > above)):
+                if found.any() and not found.all():
+                    yield (sign, word), found

@@ -37,8 +37,6 @@ class Mutation:
         Of a free one, changes that are always taken once.
     kind : tuple
         Other places with the same mistake have the same one; empty where that says nothing.
-    walks : int
-        How many more walks than one it takes to try it.
     """
 
     key: tuple
@@ -51,7 +49,6 @@ class Mutation:
     free: Callable | None = None
     details: dict = field(default_factory=dict)
     base: tuple = ()
-    walks: int = 0
     kind: tuple = ()
 
 

@@ -41,6 +41,29 @@ def scaled(link):
         )
 
 
+def is_square(step):
+    """Tell whether a step multiplies something with itself, and both derivatives are the same."""
+    if step.function not in (np.multiply, *PRODUCTS) or len(step.references) != 2:
+        return False
+    one, other = step.references
+    return one == other and np.allclose(*step.pull(np.random.default_rng(0).random(step.value.shape)))
+
+
+def one_side_of(link):
+    """Return the name of the gate of one side of which a link is part, and whose other side has the same.
+
+    Such is the slope of a leaky ReLU, ``np.where(z > 0, z, 0.1 * z)``; or None.
+    """
+    steps, (k, *_) = link.graph.steps, link.members
+    uses = [steps[j] for j in link.graph.live if k in steps[j].references]
+    if len(uses) != 1 or uses[0].function not in GATES or uses[0].function is np.clip:
+        return None
+    parent = link.parent(k)
+    others = [j for j in uses[0].references if j != k]
+    shared = any(j == parent or parent in steps[j].references for j in others)
+    return uses[0].name if shared else None
+
+
 def operand_numbers(link):
     """Return factors that are forgotten where plain numbers among the operands are."""
     found = []
@@ -70,11 +93,7 @@ def what_scales(link, c):
     def said(label, cost, words, **details):
         return Mutation((), label, cost, [], words, step.line, step.name, None, details)
 
-    if (
-        abs(c) < 1e-7
-        and step.references.count(link.parent(link.members[0])) == 2
-        and (step.function in (np.multiply, *PRODUCTS))
-    ):
+    if abs(c) < 1e-7 and is_square(step):
         return said(
             Label.MISSING_FACTOR,
             19,
@@ -82,6 +101,13 @@ def what_scales(link, c):
             "that number: the factor 2 is missing",
             factor=0.5,
         )
+    gate = one_side_of(link)
+    if gate and abs(c) < 1e-7:
+        words = f"{where} is missing: that side of {gate} has a slope, too, and is no flat one of a ReLU"
+        return said(Label.WRONG_FUNCTION, 18.9, words)
+    if gate and any(close(c, 1 / number) for number in operand_numbers(link)):
+        words = f"the slope {told(1 / c)} of one side of {gate} is forgotten: both are let through alike"
+        return said(Label.MASK_FORGOTTEN, 18.9, words, factor=c)
     if abs(c) < 1e-7:
         return said(Label.MISSING_TERM, 19, f"{where} is missing: one term of the sum is left out")
     if abs(c - 2) < 1e-7 and only_use(link) and step.function in (np.multiply, np.divide):

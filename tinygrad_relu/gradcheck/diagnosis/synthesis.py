@@ -6,29 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.branches import branch_mutations
-from tinygrad_relu.gradcheck.diagnosis.cross_entropies import cross_entropy_mutations
 from tinygrad_relu.gradcheck.diagnosis.edges import edge_mutations
 from tinygrad_relu.gradcheck.diagnosis.elementwise import elementwise_mutations
-from tinygrad_relu.gradcheck.diagnosis.indices import index_mutations
-from tinygrad_relu.gradcheck.diagnosis.inputs import input_mutations
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.lengths import length_mutations
-from tinygrad_relu.gradcheck.diagnosis.losses import loss_mutations
-from tinygrad_relu.gradcheck.diagnosis.misplaced import misplaced_mutations
 from tinygrad_relu.gradcheck.diagnosis.mutations import Mutation, together
 from tinygrad_relu.gradcheck.diagnosis.numbers import probing
-from tinygrad_relu.gradcheck.diagnosis.orders import order_mutations
-from tinygrad_relu.gradcheck.diagnosis.pieces import piece_mutations
-from tinygrad_relu.gradcheck.diagnosis.products import product_mutations
 from tinygrad_relu.gradcheck.diagnosis.ranking import Candidate
-from tinygrad_relu.gradcheck.diagnosis.recomputation import recomputation_mutations, value_mutations
 from tinygrad_relu.gradcheck.diagnosis.reductions import reduction_mutations
-from tinygrad_relu.gradcheck.diagnosis.rounds import round_mutations
 from tinygrad_relu.gradcheck.diagnosis.softmaxes import softmaxes
 from tinygrad_relu.gradcheck.diagnosis.statistics import statistic_mutations
 from tinygrad_relu.gradcheck.diagnosis.sums import sum_mutations
-from tinygrad_relu.gradcheck.diagnosis.weights import weight_mutations
 from tinygrad_relu.gradcheck.diagnosis.windows import window_mutations
 
 # What all walks together may cost, in seconds as estimated beforehand, so that the answer does not
@@ -42,38 +30,19 @@ BUDGET, PART_BUDGET, TOGETHER_BUDGET = 3.0, 0.3, 0.9
 MOST_TOGETHER = 6
 STEP_COST, ELEMENT_COST, LOOK_COST = 7e-6, 4e-9, 4e-5
 
-FOR_ONE_OPERAND = (
-    elementwise_mutations,
-    edge_mutations,
-    branch_mutations,
-    input_mutations,
-    misplaced_mutations,
-    weight_mutations,
-)
-FIRST_HALF = Mutation(("first half",), Label.UNEXPLAINED, 0.0, [], "")
 FAMILIES = (
     elementwise_mutations,
     edge_mutations,
     sum_mutations,
     reduction_mutations,
     softmaxes,
-    order_mutations,
-    branch_mutations,
-    input_mutations,
-    index_mutations,
-    round_mutations,
     statistic_mutations,
     length_mutations,
     window_mutations,
-    product_mutations,
-    piece_mutations,
-    recomputation_mutations,
-    value_mutations,
-    loss_mutations,
-    cross_entropy_mutations,
-    misplaced_mutations,
-    weight_mutations,
 )
+#: Those of which one operand alone may be wrong.
+FOR_ONE_OPERAND = (elementwise_mutations, edge_mutations)
+FIRST_HALF = Mutation(("first half",), Label.UNEXPLAINED, 0.0, [], "")
 
 
 def mutations(graph):
@@ -171,7 +140,6 @@ class Synthesis:
                     break
                 continue
             left -= LOOK_COST + size / len(graph.live) * 2 * ELEMENT_COST
-            left -= mutation.walks * walk
             if mutation.kind:
                 self.kinds[mutation.kind].append(mutation)
             if self.promising(mutation):

@@ -7,12 +7,17 @@ import itertools
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.body import Body
-from tinygrad_relu.gradcheck.diagnosis.edits.edit import OPERAND, Edit
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, OPERAND, Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.forwards import expressions
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_count
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import LEAVES, fresh, name, target_of
-from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_total, is_whole
-from tinygrad_relu.gradcheck.diagnosis.indices import is_index
+from tinygrad_relu.gradcheck.diagnosis.edits.values import (
+    is_array,
+    is_float,
+    is_index,
+    is_total,
+    is_whole,
+)
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 # So many keys are tried for one statement, and so many names.
@@ -35,6 +40,8 @@ def of_lost_statements(text, forward):
             for k, statement in enumerate(row if isinstance(row, list) else ()):
                 for lost, label in scaled_too(text, statement):
                     yield Edit(label, OPERAND, Body(parent, field, k, k + 1, row), [statement, lost])
+                for less in at_targets_alone(statement, keys):
+                    yield Edit(Label.EXTRA_TERM, CALL, Body(parent, field, k, k + 1, row), [less])
                 for lost in (*counterparts(statement, indices), *taken_off(text, statement, keys)):
                     body = Body(parent, field, k, k + 1, row)
                     yield Edit(Label.MISSING_TERM, OPERAND, body, [statement, lost])
@@ -167,6 +174,16 @@ def target_keys(text, forward, indices):
         if picks and names <= {*text.names, *told, "len", "range"}:
             found.setdefault(ast.unparse(node.slice), node.slice)
     return list(found.values())[:MOST_KEYS]
+
+
+def at_targets_alone(statement, keys):
+    """Yield a number added to, or taken off, at some places of an array, and not at all of them."""
+    if not isinstance(statement, ast.AugAssign) or not isinstance(statement.target, ast.Name):
+        return
+    if isinstance(statement.value, ast.Constant):
+        for key in keys:
+            part = ast.Subscript(name(statement.target.id), fresh(key), ast.Store())
+            yield ast.AugAssign(part, statement.op, statement.value)
 
 
 def taken_off(text, statement, keys):

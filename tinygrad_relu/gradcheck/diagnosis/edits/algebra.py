@@ -45,10 +45,18 @@ def grown(own, other, text):
             return Label.STALE_BUFFER if stepped else Label.MISSING_TERM
         if kinds is SUMS:
             return Label.EXTRA_TERM
-        if fewer or (len(more) > 1 and isinstance(own, ast.Name)):
+        if fewer or (len(more) > 1 and isinstance(own, ast.Name) and not is_normalized(own, more, text)):
             return Label.WRONG_FUNCTION
         return of_factors([operand for _, operand in more], text)
     return activated
+
+
+def is_normalized(own, more, text):
+    """Tell whether a name is divided, among other things, by what is computed from itself: its length."""
+    return any(
+        inverse and is_made_of(ast.parse(operand, mode="eval").body, own.id, text.definitions)
+        for inverse, operand in more
+    )
 
 
 def is_one_factor_more(own, other, text):

@@ -12,7 +12,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import OPERAND, Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import Ingredient
 from tinygrad_relu.gradcheck.diagnosis.edits.insertions import is_cut_out, term_means
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import is_beside, is_handed_on
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import fresh
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import fresh, is_rest
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_float
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
@@ -53,6 +53,25 @@ def analogies(text, place):
                 stops = taken and len(named) == 1 and is_cut_out(*map(text.value_of, named[0]))
                 means = Label.MASK_FORGOTTEN if stops else partial(term_means, text, place, one, taken)
                 yield Edit(means, COST, place, ast.BinOp(node, operator, other))
+
+
+def weighed(text, place):
+    """Yield a sum of two terms weighed by something and by 1 less that, as in an interpolation.
+
+    Parameters
+    ----------
+    text : Text
+    place : Place
+    """
+    node, shape = place.node, np.shape(place.value)
+    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Add) or not is_float(place.value):
+        return
+    rests = [one.node for one in text.places if is_rest(one.node) and np.shape(one.value) in (shape, ())]
+    for rest in {ast.unparse(one): one for one in rests}.values():
+        for a, b in itertools.permutations((rest, rest.right)):
+            sides = (ast.BinOp(fresh(x), ast.Mult(), y) for x, y in ((a, node.left), (b, node.right)))
+            one, other = sides
+            yield Edit(Label.MISSING_FACTOR, OPERAND, place, ast.BinOp(one, node.op, other))
 
 
 def terms(node):

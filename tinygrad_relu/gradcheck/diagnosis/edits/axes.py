@@ -3,8 +3,6 @@
 import ast
 import itertools
 
-import numpy as np
-
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, OPERAND, TOKEN, Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     attribute,
@@ -54,9 +52,9 @@ def of_axes(text, place):
 
 def of_diagonals(text, place):
     """Yield the diagonal of a square matrix for a sum over one of its axes."""
-    data = data_of(place.node, "sum") if np.ndim(place.value) == 1 else None
-    shape = np.shape(text.at(data).value) if data is not None else ()
-    if len(shape) == 2 and shape[0] == shape[1]:
+    data = data_of(place.node, "sum") if is_array(place.value) and place.value.ndim == 1 else None
+    whole = text.at(data).value if data is not None else None
+    if is_array(whole) and whole.ndim == 2 and whole.shape[0] == whole.shape[1]:
         yield Edit(Label.SUMMED, CALL - 0.1, place, call(attribute(name("np"), "diag"), data))
 
 
@@ -167,7 +165,7 @@ def of_shapes(_, place):
         if {*axes} == {*range(len(axes))}:
             shape = [inner.args[axis] for axis in axes]
             yield Edit(Label.PERMUTED, CALL, place, ast.Call(inner.func, shape, []))
-    if own == "reshape" and len(node.args) > 2:
+    if own == "reshape" and len(node.args) > 1:
         for a, b in itertools.combinations(range(len(node.args)), 2):
             shape, axes = list(node.args), list(range(len(node.args)))
             shape[a], shape[b], axes[a], axes[b] = shape[b], shape[a], b, a

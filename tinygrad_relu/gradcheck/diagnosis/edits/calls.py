@@ -3,6 +3,7 @@
 import ast
 
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, LONG_OPERAND, TOKEN, Edit
+from tinygrad_relu.gradcheck.diagnosis.edits.forwards import expressions
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     decides,
     in_comparison,
@@ -27,12 +28,13 @@ from tinygrad_relu.gradcheck.diagnosis.labels import Label
 TWINS = (
     ("sum", "mean"), ("max", "min"), ("maximum", "minimum"), ("sin", "cos"), ("sinh", "cosh"),
     ("tanh", "cosh"), ("abs", "sign"), ("log", "log1p"), ("exp", "expm1"), ("argmax", "argmin"),
-    ("triu", "tril"),
+    ("triu", "tril"), ("trace", "sum"),
 )
 #: What it means to take one of two for the other, if it is not a wrong function.
 MEANING_OF_TWINS = {
     frozenset(("sum", "mean")): Label.AVERAGED, frozenset(("exp", "expm1")): Label.MISSING_TERM,
     frozenset(("triu", "tril")): Label.MASK_FROM_WRONG_TENSOR,
+    frozenset(("trace", "sum")): Label.MISSING_TERM,
 }
 #: What it means that a function is forgotten, if it is not one between two layers.
 MEANING_OF_FUNCTION = {
@@ -92,6 +94,14 @@ def of_squares(_, place):
         yield Edit(Label.WRONG_FUNCTION, CALL, place, with_data(node.left, raised(data, node.right)))
 
 
+def of_terms_summed(_, place):
+    """Yield a sum of which a term is not summed up, but put to the total."""
+    data = data_of(place.node, "sum")
+    if isinstance(data, ast.BinOp) and isinstance(data.op, (ast.Add, ast.Sub)):
+        total = ast.BinOp(with_data(place.node, data.left), data.op, data.right)
+        yield Edit(Label.EXTRA_TERM, CALL, place, total)
+
+
 def is_raised(node):
     """Tell whether an expression is one to the power of another."""
     return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
@@ -114,13 +124,14 @@ def cumulated_back(place, node):
     yield Edit(Label.WRONG_FUNCTION, TOKEN, place, ast.Subscript(back, turn, ast.Load()))
 
 
-def with_functions(text, place):
-    """Yield an expression behind one of the functions of one operand that are called in the text.
+def with_functions(text, place, functions):
+    """Yield an expression behind a function of one operand that may have been forgotten.
 
     Parameters
     ----------
     text : Text
     place : Place
+    functions : list of ast.expr
     """
     if not is_float(place.value) or isinstance(place.node, ast.Constant):
         return
@@ -135,11 +146,21 @@ def with_functions(text, place):
         back = ast.Subscript(place.node, turn, ast.Load())
         total = call(attribute(name("np"), "cumsum"), back, axis=number(-1))
         yield Edit(Label.MISSING_TERM, LONG_OPERAND, place, ast.Subscript(total, turn, ast.Load()))
-    for function in text.functions.values():
-        rule = called(function) in ("sign", "abs", "inv", "pinv") or is_squared_in_slope(place)
+    for function in functions:
+        rule = called(function) in ("sign", "abs", "inv", "pinv", "sqrt") or is_squared_in_slope(place)
         label = Label.WRONG_FUNCTION if rule else Label.PRE_ACTIVATION
         label = MEANING_OF_FUNCTION.get(called(function), label)
         yield Edit(label, LONG_OPERAND, place, call(fresh(function), place.node))
+
+
+def functions_of(text, forward):
+    """Return the functions of one operand that a text calls, and those of the forward that it can."""
+    found = dict(text.functions)
+    for node in expressions(forward, (ast.Call,)):
+        named = isinstance(node.func, ast.Name) and node.func.id in text.program.globals
+        if named and len(node.args) == 1 and not node.keywords:
+            found.setdefault(node.func.id, node.func)
+    return list(found.values())
 
 
 def of_rounds(_, place):

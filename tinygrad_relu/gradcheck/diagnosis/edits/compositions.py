@@ -14,6 +14,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     LEAVES,
     attribute,
     call,
+    called,
     fresh,
     name,
     number,
@@ -105,15 +106,24 @@ def composed(text, place, kind, node, row):
         return Edit(lambda: exchange_means(text, place, one), EXPRESSION + TWO_COST, place, node)
     taken = kind == "less"
     named = (text.names.get(getattr(part, "id", None)) for part in ast.walk(node))
-    stops = any(isinstance(part, ast.Compare) for part in ast.walk(node)) or any(map(is_mask, named))
+    masks = any(isinstance(part, ast.Compare) for part in ast.walk(node)) or any(map(is_mask, named))
     # What is stopped was there: it is what stands there itself, or was counted for all.
-    stops = stops and (contains(node, place.node) or is_counted(one.value))
+    stops = masks and (contains(node, place.node) or is_counted(one.value))
     new = ast.BinOp(place.node, ast.Sub() if taken else ast.Add(), node)
 
     def means():
+        if masks and is_stopped_already(text, place.node):
+            return Label.MASK_FROM_WRONG_TENSOR
         return Label.MASK_FORGOTTEN if stops else term_means(text, place, one, taken)
 
     return Edit(means, LONG_OPERAND + TWO_COST, place, new)
+
+
+def is_stopped_already(text, node):
+    """Tell whether an expression, or what its name stands for, is 0 where a mask of its own says so."""
+    made = text.definitions.get(getattr(node, "id", None), node)
+    parts = [one for one in ast.walk(made) if isinstance(one, ast.expr)]
+    return any(called(one) == "where" or is_mask(text.value_of(one)) for one in parts)
 
 
 def is_counted(values):

@@ -6,7 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, EXCHANGE, EXPRESSION, TOKEN, Edit, together
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
+    CALL,
+    EXCHANGE,
+    EXPRESSION,
+    LONG_OPERAND,
+    TOKEN,
+    Edit,
+    together,
+)
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_count, is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     is_beside,
@@ -18,12 +26,12 @@ from tinygrad_relu.gradcheck.diagnosis.edits.taken_for import exchange_means, is
 from tinygrad_relu.gradcheck.diagnosis.edits.values import (
     is_array,
     is_float,
+    is_index,
     is_mask_like,
     is_total,
     is_value,
     is_whole,
 )
-from tinygrad_relu.gradcheck.diagnosis.indices import is_index
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 # So many numbers of a statement are exchanged.
@@ -66,6 +74,8 @@ def exchanges(text, place, found):
             cost = CALL  # of another activation
         if cost == EXPRESSION and getattr(node, "id", None) in text.definitions:
             cost += DEFINED_COST
+        if leaf and one.text == f"{ast.unparse(node)} * (1 - {ast.unparse(node)})":
+            cost = LONG_OPERAND - 0.1  # the other half of a slope
         yield Edit(lambda one=one: exchange_means(text, place, one), cost, place, fresh(one.node))
 
 

@@ -26,6 +26,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     fresh,
     is_number,
     is_product,
+    is_rest,
     name,
     number,
     parts_of_product,
@@ -195,7 +196,11 @@ def term_means(text, place, one, taken_away):
         return Label.STALE_BUFFER  # the state before a step, for that in its middle or behind it
     if taken_away and (False, one.text) in operands(place.node, SUMS, text.definitions):
         return Label.EXTRA_TERM
-    within = is_product(one.node) and ast.unparse(place.node) in map(ast.unparse, factors_of(one.node))
+    factors = {ast.unparse(part): part for part in factors_of(one.node)} if is_product(one.node) else {}
+    summed = {term for _, term in operands(place.node, SUMS, {})}
+    if taken_away and summed & {*factors} and any(map(is_rest, factors.values())):
+        return Label.MISSING_FACTOR  # x - x * (1 - r) is x * r
+    within = ast.unparse(place.node) in factors
     return Label.MISSING_FACTOR if doubled or (within and taken_away) else Label.MISSING_TERM
 
 

@@ -34,7 +34,8 @@ class Kept:
     """
 
     def __init__(self, objects, call, program):
-        contents = [(x, copied(x)) for x in reachable(objects)]
+        # Of a module's names only those that are declared are put back: others come and go, ours too.
+        contents = [(x, copied(x)) for x in reachable(objects) if x is not program.globals]
         call()
         declared = {
             name for node in ast.walk(program.tree) if isinstance(node, ast.Global) for name in node.names

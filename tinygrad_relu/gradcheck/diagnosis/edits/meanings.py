@@ -60,7 +60,7 @@ def inserted(ingredient):
     value, node = ingredient.value, ingredient.node
     if is_count(value, node) or are_counts(value) or is_ratio_of_counts(node):
         return Label.AVERAGED
-    if is_mask(ingredient.value):
+    if is_mask(ingredient.value) or (called(node) == "where" and 1 in (two_values(value) or ())):
         return Label.MASK_FORGOTTEN
     minus_one = is_value(ingredient.value) and not np.ndim(ingredient.value) and ingredient.value == -1
     return Label.WRONG_FUNCTION if minus_one else Label.MISSING_FACTOR

@@ -29,11 +29,11 @@ from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
 from tinygrad_relu.gradcheck.diagnosis.edits.values import (
     is_array,
     is_float,
+    is_index,
     is_total,
     is_value,
     is_whole,
 )
-from tinygrad_relu.gradcheck.diagnosis.indices import is_index
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.mutations import is_square
 
@@ -56,6 +56,8 @@ def of_operators(text, place):
         yield other(wrong, TOKEN + 0.1, right, ast.Sub(), left)
     if kind in (ast.Add, ast.Sub) and place.is_key:
         yield Edit(lambda: index_means(text, place), TOKEN - 0.1, place, left)
+        if kind is ast.Sub and isinstance(right, ast.Name):
+            yield Edit(Label.PERMUTED, TOKEN - 0.1, place, right)  # counted from the other end
     elif kind in (ast.Add, ast.Sub):
         rest = right if kind is ast.Add else negative(right)
         for product in inside_of_products(left, node.op, right):
@@ -88,7 +90,9 @@ def of_operators(text, place):
         yield other(Label.TRANSPOSED, TOKEN, right, ast.MatMult(), left)
         yield Edit(wrong, OPERAND, place, left)
         yield Edit(wrong, OPERAND, place, right)
-        yield other(Label.WRONG_FUNCTION, CALL, left, ast.Mult(), right)
+        # An inner product, where each element has its own.
+        summed = is_float(place.value) and not np.ndim(place.value)
+        yield other(Label.SUMMED if summed else Label.WRONG_FUNCTION, CALL, left, ast.Mult(), right)
 
 
 def inside_of_products(product, operator, term):
@@ -142,6 +146,8 @@ def extra(text, place, kept, lost):
     value = text.at(kept).value if id(kept) in text.by_node else None
     if isinstance(lost, ast.Constant) and is_array(value) and is_index(value):
         return Label.SHIFTED
+    if isinstance(lost, ast.Constant) and called(kept) == "exp":
+        return Label.WRONG_FUNCTION  # the value of an ELU, where its slope belongs
     if isinstance(lost, ast.Constant) or isinstance(kept, ast.Constant):
         # What one case has, and the other one has not.
         return Label.EXTRA_TERM if text.in_one_case(place) else Label.WRONG_FUNCTION

@@ -25,7 +25,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     number,
     written,
 )
-from tinygrad_relu.gradcheck.diagnosis.edits.values import is_mask_like, is_whole
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_index, is_mask_like, is_whole
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 
@@ -37,6 +37,7 @@ def of_slices(text, place):
         one_of_all = is_whole(getattr(text.by_node.get(id(node.slice)), "value", None))
         yield Edit(Label.STALE_BUFFER if one_of_all else Label.PERMUTED, CALL, place, node.value)
         yield from turned_back(place, node)
+        yield from in_strides(text, place, node)
     if not isinstance(node, ast.Slice):
         return
     lower, upper, step = node.lower, node.upper, node.step
@@ -80,6 +81,30 @@ def has_elements(text, node):
     return isinstance(whole, Sized) and len(whole) > 0
 
 
+def in_strides(text, place, node):
+    """Yield a window, such as ``[i:i + size]``, that moves in steps of some width."""
+    keys = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    windows = [key for key in keys if is_window(key)]
+    for stride in (number(2), number(3), *map(name, text.whole_names)) if windows else ():
+        moved = [in_stride(key, stride) if key in windows else key for key in keys]
+        whole = moved[0] if len(moved) == 1 else ast.Tuple(moved, ast.Load())
+        yield Edit(Label.SHIFTED, CALL, place, ast.Subscript(node.value, whole, node.ctx))
+
+
+def in_stride(window, stride):
+    """Return a window that starts at a number times the stride."""
+    start = ast.BinOp(window.lower, ast.Mult(), stride)
+    return ast.Slice(start, ast.BinOp(start, ast.Add(), window.upper.right), None)
+
+
+def is_window(key):
+    """Tell whether a slice goes from a name to that name and something more."""
+    return isinstance(key, ast.Slice) and isinstance(key.lower, ast.Name) and (
+        isinstance(key.upper, ast.BinOp) and isinstance(key.upper.op, ast.Add)
+        and written(key.upper.left) == key.lower.id
+    )
+
+
 def turned_back(place, node):
     """Yield a part of an array of which several axes are no longer turned round."""
     keys = node.slice.elts if isinstance(node.slice, ast.Tuple) else []
@@ -88,6 +113,18 @@ def turned_back(place, node):
         plain = [ast.Slice(key.lower, key.upper, None) if step else key for key, step in zip(keys, steps)]
         turned = ast.Subscript(node.value, ast.Tuple(plain, ast.Load()), ast.Load())
         yield Edit(Label.PERMUTED, TOKEN, place, turned)
+
+
+def from_a_round_on(text, place):
+    """Yield of a list, or of indices, what a loop has not come to yet, or has behind it."""
+    rows = isinstance(place.value, (list, tuple)) or (is_array(place.value) and is_index(place.value))
+    picked = isinstance(place.parent, ast.Subscript) and place.field == "value"
+    for key in text.counters if rows and isinstance(place.node, ast.Name) and not picked else ():
+        behind = f"{key} + 1"
+        for lower, upper in ((key, None), (behind, None), (None, key), (None, behind)):
+            ends = [end and ast.parse(end, mode="eval").body for end in (lower, upper)]
+            part = ast.Subscript(place.node, ast.Slice(*ends), ast.Load())
+            yield Edit(Label.MASK_FORGOTTEN, OPERAND, place, part)
 
 
 def without_an_end(_, place):
@@ -156,16 +193,16 @@ def parts_crossed(text):
         if isinstance(statement, ast.AugAssign) and place.node is target and is_part(target):
             there = [here for here in text.places if here.statement is statement and is_part(here.node)]
             others = [here for here in there if ast.unparse(here.node.slice) != ast.unparse(target.slice)]
-            if len(others) == 1:
-                pair = place, others[0]
-                keys = blocks.get(id(statement)), *(ast.unparse(one.node.slice) for one in pair)
-                alike.setdefault(keys, []).append(pair)
-    for pairs in alike.values():
-        edits = [
-            Edit(Label.SHIFTED, TOKEN, text.at(one.node.slice), other.node.slice)
-            for pair in pairs for one, other in (pair, pair[::-1])
-        ]
-        yield together(edits)
+            read = {ast.unparse(here.node.slice) for here in others}
+            if len(read) == 1:
+                keys = blocks.get(id(statement)), ast.unparse(target.slice), read.pop()
+                alike.setdefault(keys, []).append((place, others))
+    for rows in alike.values():
+        pairs = [(one, others[0]) for one, others in rows]
+        pairs += [(other, one) for one, others in rows for other in others]
+        yield together(
+            Edit(Label.SHIFTED, TOKEN, text.at(one.node.slice), other.node.slice) for one, other in pairs
+        )
 
 
 def is_part(node):

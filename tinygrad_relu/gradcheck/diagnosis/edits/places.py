@@ -85,11 +85,17 @@ class Place:
         return isinstance(self.parent, ast.Call) and called(self.parent) == "at" and self.index == 0
 
     @property
+    def is_put_into(self):
+        """bool: Whether it is an array to a part of which a statement gives a value."""
+        return isinstance(self.parent, ast.Subscript) and self.field == "value" and (
+            isinstance(self.parent.ctx, ast.Store)
+        )
+
+    @property
     def is_picked_from(self):
         """bool: Whether it is an array of which one element is taken."""
-        return isinstance(self.parent, ast.Subscript) and self.field == "value" and (
-            not np.ndim(self.around.value)
-        )
+        within = isinstance(self.parent, ast.Subscript) and self.field == "value"
+        return within and is_float(self.around.value) and not np.ndim(self.around.value)
 
     @property
     def is_argument(self):

@@ -21,8 +21,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     is_triangle,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import attribute, call, called, name, number
-from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_whole
-from tinygrad_relu.gradcheck.diagnosis.indices import is_index
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_index, is_whole
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 COMPARISONS = (ast.Gt, ast.GtE, ast.Lt, ast.LtE, ast.Eq, ast.NotEq)

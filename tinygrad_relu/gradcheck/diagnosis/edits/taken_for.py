@@ -19,8 +19,13 @@ from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     is_squared_in_slope,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import LEAVES, called, root, target_of, written
-from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_mask_like, is_total, is_whole
-from tinygrad_relu.gradcheck.diagnosis.indices import is_index
+from tinygrad_relu.gradcheck.diagnosis.edits.values import (
+    is_array,
+    is_index,
+    is_mask_like,
+    is_total,
+    is_whole,
+)
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.relations import Relation
 
@@ -37,6 +42,10 @@ def exchange_means(text, place, one):
         return Label.MASK_FORGOTTEN
     if one.text == written(without_slices(place.node)) != written(place.node):
         return Label.SHIFTED
+    if are_windows(place.node, one.node):
+        return Label.SHIFTED
+    if are_sums_of_one(place.node, one.node):
+        return Label.SUMMED
     if in_comparison(place) or is_mask_like(place.value):
         stopped = is_stopped(place.value, one.value)
         return Label.MASK_FORGOTTEN if stopped else Label.MASK_FROM_WRONG_TENSOR
@@ -74,6 +83,27 @@ def by_text(text, place, one):
     if text.is_cotangent(root(place.node)) and grows:
         return Label.MISSING_TERM  # what comes back from elsewhere is left out
     return None
+
+
+def are_windows(own, other):
+    """Tell whether two expressions are parts of one array, each from some place to another."""
+    pair = own, other
+    if not all(isinstance(node, ast.Subscript) for node in pair) or (
+        ast.unparse(own.value) != ast.unparse(other.value)
+    ):
+        return False
+    slices = [[one for one in ast.walk(node.slice) if isinstance(one, ast.Slice)] for node in pair]
+    return all(any(one.lower and one.upper for one in row) for row in slices)
+
+
+def are_sums_of_one(own, other):
+    """Tell whether two expressions differ only in over which axes the same thing is summed up."""
+    pair = apart(own, other)
+    sums = [one.value if isinstance(one, ast.Subscript) else one for one in pair]
+    if not all(isinstance(one, ast.Call) and called(one) in ("sum", "einsum") for one in sums):
+        return False
+    a, b = ([ast.unparse(x) for x in one.args if not isinstance(x, ast.Constant)] for one in sums)
+    return a == b and len({*map(called, sums)}) == 1
 
 
 def without_slices(node):

@@ -18,6 +18,11 @@ def is_whole(x):
     return isinstance(x, (int, np.integer)) and not isinstance(x, (bool, np.bool_))
 
 
+def is_index(x):
+    """Tell whether a value is an array of integers, which picks elements of another one."""
+    return isinstance(x, np.ndarray) and x.dtype.kind in "iu" and x.ndim > 0
+
+
 def is_row(x):
     """Tell whether a value is a list, or a tuple, of plain numbers."""
     several = isinstance(x, (list, tuple)) and len(x) > 0
