@@ -103,7 +103,7 @@ CASES = [
     (HINGES, ["-2 * yi * xi", "2 * yi * xi"], "w", Label.WRONG_FUNCTION, "in the place of"),
     (HINGES, ["-2 * margin * yi", "-2 * yi"], "w", Label.MISSING_FACTOR, "margin"),
     (HINGES, ["g += -2 * margin", "g = -2 * margin"], "w", Label.STALE_BUFFER, "g += "),
-    (PENDULUM, ["np.cos(tape[t])", "np.cos(tape[t - 1])"], "start length", Label.STALE_BUFFER,
+    (PENDULUM, ["np.cos(tape[t])", "np.cos(tape[t - 1])"], "start length", Label.SHIFTED,
      "tape[t] in the place of tape[t - 1]"),
     (PENDULUM, ["dangle = dangle + dout[t]", "dangle = dangle + dout[t - 4]"],
      "start length", Label.SHIFTED, "dout[t"),

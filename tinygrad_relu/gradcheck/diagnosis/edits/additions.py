@@ -178,11 +178,11 @@ def target_keys(text, forward, indices):
 
 def at_targets_alone(statement, keys):
     """Yield a number added to, or taken off, at some places of an array, and not at all of them."""
-    if not isinstance(statement, ast.AugAssign) or not isinstance(statement.target, ast.Name):
-        return
-    if isinstance(statement.value, ast.Constant):
-        for key in keys:
-            part = ast.Subscript(name(statement.target.id), fresh(key), ast.Store())
+    if isinstance(statement, ast.AugAssign) and isinstance(statement.value, ast.Constant):
+        target = statement.target
+        array = target.value if isinstance(target, ast.Subscript) else target
+        for key in keys if isinstance(array, ast.Name) else ():
+            part = ast.Subscript(name(array.id), fresh(key), ast.Store())
             yield ast.AugAssign(part, statement.op, statement.value)
 
 

@@ -41,6 +41,10 @@ MEANING_OF_FUNCTION = {
     "cumsum": Label.MISSING_TERM, "tril": Label.MASK_FORGOTTEN, "triu": Label.MASK_FORGOTTEN,
 }
 PRODUCTS = ("outer", "dot", "matmul")
+#: What scores are made into, whatever a text calls it: a loss of scores need not name it.
+PROBABILITIES = (
+    "1 / (1 + np.exp(-({0})))", "np.exp({0}) / np.sum(np.exp({0}), axis=-1, keepdims=True)",
+)
 #: What it means that a call is to be left out.
 DROPPED = {
     "sum": Label.SUMMED, "mean": Label.SUMMED, "argsort": Label.PERMUTED, "sort": Label.PERMUTED,
@@ -146,6 +150,9 @@ def with_functions(text, place, functions):
         back = ast.Subscript(place.node, turn, ast.Load())
         total = call(attribute(name("np"), "cumsum"), back, axis=number(-1))
         yield Edit(Label.MISSING_TERM, LONG_OPERAND, place, ast.Subscript(total, turn, ast.Load()))
+    for known in PROBABILITIES if is_array(place.value) and place.value.ndim else ():
+        made = ast.parse(known.format(ast.unparse(place.node)), mode="eval").body
+        yield Edit(Label.PRE_ACTIVATION, LONG_OPERAND, place, made)
     for function in functions:
         rule = called(function) in ("sign", "abs", "inv", "pinv", "sqrt") or is_squared_in_slope(place)
         label = Label.WRONG_FUNCTION if rule else Label.PRE_ACTIVATION

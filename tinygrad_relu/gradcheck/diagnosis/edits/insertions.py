@@ -158,11 +158,17 @@ def insertion_means(text, place, one):
     scales = is_number(one.node) or (called(place.parent) in BENT and not np.ndim(one.value))
     if place.is_argument and scales:
         return Label.WRONG_FUNCTION  # the function of another argument
-    if one.text == f"{ast.unparse(place.node)} > 0":
-        return Label.PRE_ACTIVATION  # times that it is its own ReLU
+    if is_mask(one.value) and is_own_relu(place.value, one.value):
+        return Label.PRE_ACTIVATION
     if is_switch(text, one):
         return Label.MASK_FORGOTTEN
     return Label.WRONG_FUNCTION if lowered else inserted(one)
+
+
+def is_own_relu(x, mask):
+    """Tell whether an array under a mask is its own ReLU."""
+    wide = is_array(x) and is_float(x) and np.shape(x) == np.shape(mask) and (x < 0).any()
+    return bool(wide and np.array_equal(x * mask, np.maximum(x, 0)))
 
 
 def is_switch(text, one):

@@ -1,11 +1,13 @@
-"""Edits of names that are numbered, such as the stages of a step: ``k1``, ``k2``, ``k3``."""
+"""Edits of names that are numbered, as the stages of a step, ``k1``, ``k2``, or that come in pairs."""
 
 import ast
 import functools
+import itertools
 import re
 
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, EXCHANGE, Edit, together
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import name
+from tinygrad_relu.gradcheck.diagnosis.edits.forwards import Spelled
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import fresh, name
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 
@@ -33,6 +35,34 @@ def numbered(text, places):
                 others.append(Edit(Label.STALE_BUFFER, EXCHANGE, place, name(f"{stem}{meant}")))
         if len(others) > 1:
             yield together(others)
+
+
+def of_the_other(text, places):
+    """Yield an expression with the names of one of two things for those of the other: ``b / b_norm``.
+
+    What is done for both is written once, and copied.
+
+    Parameters
+    ----------
+    text : Text
+    places : list of Place
+    """
+    tokens = sorted({token for key in text.names for token in key.split("_") if token})
+    for one, other in itertools.permutations(tokens, 2):
+        renamed = {
+            key: name(new) for key in text.names
+            if (new := with_token(key, one, other)) != key and new in text.names
+        }
+        for place in places if len(renamed) > 1 else ():
+            own = {node.id for node in ast.walk(place.node) if isinstance(node, ast.Name)} & {*renamed}
+            if len(own) > 1:
+                meant = Spelled(renamed).visit(fresh(place.node))
+                yield Edit(Label.WRONG_FUNCTION, EXCHANGE, place, meant)
+
+
+def with_token(key, one, other):
+    """Return a name with one of the parts between its underscores exchanged."""
+    return "_".join(other if token == one else token for token in key.split("_"))
 
 
 def parts(key):

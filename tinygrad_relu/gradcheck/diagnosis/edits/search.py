@@ -47,7 +47,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import ingredients
 from tinygrad_relu.gradcheck.diagnosis.edits.insertions import COMMON, insertions
 from tinygrad_relu.gradcheck.diagnosis.edits.kept import Kept
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import Meanings
-from tinygrad_relu.gradcheck.diagnosis.edits.numbered import numbered
+from tinygrad_relu.gradcheck.diagnosis.edits.numbered import numbered, of_the_other
 from tinygrad_relu.gradcheck.diagnosis.edits.operators import (
     of_arrangement,
     of_operators,
@@ -218,6 +218,7 @@ class Search:
             self.try_all(all_of(under_masks_together, self.text))
             self.try_all(all_of(parts_crossed, self.text))
             self.try_all(all_of(numbered, self.text, valued))
+            self.try_all(all_of(of_the_other, self.text, valued))
             self.try_all(alike(small))
             self.try_all(together(pair) for pair in itertools.combinations(self.improving, 2))
         found = ingredients(self.text, self.forward)
