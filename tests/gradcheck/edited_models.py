@@ -43,3 +43,10 @@ def first_explanations(report, wrong):
     """Return what is said first of each input in `wrong`, which has to name all that are wrong."""
     assert [entry.name for entry in report.inputs if not entry.ok] == wrong.split()
     return [report[name].explanations[0] for name in wrong.split()]
+
+
+def assert_told(report, wrong, label, words):
+    """Assert what is said first of each input in `wrong`, and that it says what to write."""
+    for first in first_explanations(report, wrong):
+        assert first.label is label, first
+        assert "in the backward" in first.claim and words in first.claim, first.claim

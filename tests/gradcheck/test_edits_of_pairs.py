@@ -4,7 +4,7 @@ import linecache
 
 import numpy as np
 import pytest
-from edited_models import defined, first_explanations, report_on
+from edited_models import assert_told, defined, report_on
 
 from tinygrad_relu.gradcheck import check_gradients
 from tinygrad_relu.gradcheck.diagnosis import Label
@@ -66,10 +66,7 @@ CASES = [
 
 @pytest.mark.parametrize(("source", "edits", "wrong", "label", "words"), CASES)
 def test_the_report_says_what_to_write(source, edits, wrong, label, words):
-    report = report_on(source, edits, "model")
-    for first in first_explanations(report, wrong):
-        assert first.label is label, first
-        assert "in the backward" in first.claim and words in first.claim, first.claim
+    assert_told(report_on(source, edits, "model"), wrong, label, words)
 
 
 def test_the_model_is_right():

@@ -1,7 +1,7 @@
 """Terms that a sum lacks, what one round leaves to the next, and what belongs to one case alone."""
 
 import pytest
-from edited_models import first_explanations, report_on
+from edited_models import assert_told, report_on
 
 from tinygrad_relu.gradcheck.diagnosis import Label
 
@@ -224,10 +224,7 @@ CASES = [
 
 @pytest.mark.parametrize(("source", "edits", "wrong", "label", "words"), CASES)
 def test_the_report_says_what_to_write(source, edits, wrong, label, words):
-    report = report_on(source, edits, "model")
-    for first in first_explanations(report, wrong):
-        assert first.label is label, first
-        assert "in the backward" in first.claim and words in first.claim, first.claim
+    assert_told(report_on(source, edits, "model"), wrong, label, words)
 
 
 @pytest.mark.parametrize("source", [GRU, GROUPS, LIFETIMES, SENTENCES, STAGES, RING, ATOMS])
