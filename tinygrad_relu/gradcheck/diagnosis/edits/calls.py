@@ -67,7 +67,7 @@ def of_calls(text, place):
             label = Label.MASK_FROM_WRONG_TENSOR if in_comparison(place) else label
             twin = ast.Call(attribute(function.value, other), node.args, node.keywords)
             yield Edit(label, TOKEN, place, twin)
-    if (of_module(node) or own in ("set", "sorted")) and len(node.args) == 1:
+    if (of_module(node) or own in ("set", "sorted", "abs")) and len(node.args) == 1:
         label = DROPPED.get(own, Label.WRONG_FUNCTION)
         value = text.at(node.args[0]).value
         if own == "ones_like" and is_array(value) and two_values(value) is not None:

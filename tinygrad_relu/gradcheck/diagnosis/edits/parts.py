@@ -42,6 +42,11 @@ def of_slices(text, place):
         return
     lower, upper, step = node.lower, node.upper, node.step
     others = [(lower, upper, None)] if step else []
+    backwards = [written(part) if part else "" for part in (lower, upper, step)]
+    if backwards in (["", "0", "-1"], ["-2", "", "-1"]):
+        # From the last but one, or from the last, both without the one at the end.
+        ends = (number(-2), None) if backwards[1] else (None, number(0))
+        yield Edit(Label.STALE_BUFFER, TOKEN, place, ast.Slice(*ends, step))
     for x in (None, number(1), number(-1)):
         others += [(x, upper, step), (lower, x, step)]
     if lower and not upper:

@@ -73,7 +73,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.quantities import (
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.screen import Screen
 from tinygrad_relu.gradcheck.diagnosis.edits.statements import of_conditions, of_statements
-from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import in_comparison
+from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import in_comparison, is_handed_on
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import LEAVES, called, number, written
 from tinygrad_relu.gradcheck.diagnosis.edits.target import Target
 from tinygrad_relu.gradcheck.diagnosis.edits.text import Text
@@ -310,6 +310,8 @@ class Search:
         """Tell whether what stands at a place may be another number, and all right gradients stay so."""
         if len(self.wrong) == len(self.evidence[0].expected) or not is_float(place.value):
             return True
+        if is_handed_on(place):
+            return True  # a copy may be meant, which is no other number
         scaled = Edit(None, 0.0, place, ast.BinOp(place.node, ast.Mult(), number(SCALE)))
         self.left -= self.cost
         return self.right_after(scaled)

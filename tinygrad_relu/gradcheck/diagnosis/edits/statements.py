@@ -183,23 +183,27 @@ def added_up(body, statement):
     target = statement.targets[0]
     if not isinstance(target, (ast.Name, ast.Subscript, ast.Attribute)):
         return
-    # What the loop around reads is handed on from round to round, and no mere sum.
-    around = body.parent if isinstance(body.parent, (ast.For, ast.While)) else statement.value
-    read = (
-        ast.unparse(one) for one in ast.walk(around)
-        if isinstance(getattr(one, "ctx", None), ast.Load)
-    )
-    label = Label.MISSING_TERM if ast.unparse(target) in read else Label.STALE_BUFFER
+    label = Label.MISSING_TERM if is_handed_round(body, statement, target) else Label.STALE_BUFFER
     for operator, more in ((ast.Add(), 0.1), (ast.Sub(), 0.25)):
         yield Edit(label, TOKEN + more, body, [ast.AugAssign(target, operator, statement.value)])
     if isinstance(target, ast.Subscript):
         yield Edit(Label.STALE_BUFFER, TOKEN + 0.2, body, [added_at(target, "add", statement.value)])
 
 
+def is_handed_round(body, statement, target):
+    """Tell whether the loop around reads what is given a value: it is handed on, and no mere sum."""
+    around = body.parent if isinstance(body.parent, (ast.For, ast.While)) else statement.value
+    return ast.unparse(target) in (
+        ast.unparse(one) for one in ast.walk(around)
+        if isinstance(getattr(one, "ctx", None), ast.Load)
+    )
+
+
 def set_or_added(body, statement):
     """Yield what is added up assigned, taken away, or added for each index."""
     target, value, kind = statement.target, statement.value, type(statement.op)
-    yield Edit(Label.STALE_BUFFER, TOKEN + 0.1, body, [ast.Assign([target], value)])
+    label = Label.EXTRA_TERM if is_handed_round(body, statement, target) else Label.STALE_BUFFER
+    yield Edit(label, TOKEN + 0.1, body, [ast.Assign([target], value)])
     if isinstance(target, ast.Name):
         anew = ast.BinOp(name(target.id), statement.op, value)
         yield Edit(Label.STALE_BUFFER, TOKEN + 0.1, body, [ast.Assign([target], anew)])
