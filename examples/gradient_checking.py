@@ -14,6 +14,7 @@ The picture needs matplotlib (``pip install matplotlib``).
 
 import argparse
 import inspect
+import linecache
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,8 +82,10 @@ class Mistake:
         if source.count(self.right + "\n") != 1:
             raise ValueError(f"{self.right!r} has to stand in loss_and_grad once")
         space = dict(globals())
-        wrong = source.replace(self.right + "\n", self.wrong + "\n")
-        exec(compile(wrong, "loss_and_grad", "exec"), space)
+        wrong, file = source.replace(self.right + "\n", self.wrong + "\n"), f"<{self.title}>"
+        # As an editor or a notebook does: so the checker can read the text, and say what to write.
+        linecache.cache[file] = len(wrong), None, wrong.splitlines(True), file
+        exec(compile(wrong, file, "exec"), space)
         return space["loss_and_grad"]
 
 

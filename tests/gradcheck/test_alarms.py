@@ -269,3 +269,20 @@ def test_nothing_can_be_told_of_a_gradient_that_changes_less_than_the_smallest_n
         assert report.inputs[0].verdict is Verdict.CANNOT_TELL
     assert "smallest number" in report.inputs[0].remark
     assert tg.check_gradients(lambda x: np.sum(x), [np.full(3, 1e-200)], lambda x: np.ones(3)).ok
+
+
+@pytest.mark.parametrize("scores", [[0.0, 38.0], [0.0, 100.0], [1.0, -3.0, 50.0, 20.0]])
+def test_probabilities_that_are_one_but_for_rounding_raise_no_alarm(scores):
+    def softmax(x):
+        e = np.exp(x - x.max())
+        return e / e.sum()
+
+    def backward(dout, x):
+        p = softmax(x)
+        return p * (dout - np.sum(dout * p))
+
+    (entry,) = tg.check_gradients(softmax, [np.array(scores)], backward).inputs
+    assert entry.verdict is not Verdict.WRONG, entry
+    mixed = np.array([*scores, max(scores) + 0.5])     # and here a mistake shows again
+    (entry,) = tg.check_gradients(softmax, [mixed], lambda d, x: 1.001 * backward(d, x)).inputs
+    assert entry.verdict is Verdict.WRONG, entry

@@ -4,7 +4,7 @@ import numpy as np
 
 from tinygrad_relu.errors import GradientError
 from tinygrad_relu.gradcheck.differences import first_step, scales
-from tinygrad_relu.gradcheck.noise import SPACING, noise_along, scatter, spaced
+from tinygrad_relu.gradcheck.noise import SPACING, WIDE, noise_along, scatter, spaced
 
 # A step in which each result changes that does so along a line at all.
 LARGE_STEP = 0.1
@@ -91,7 +91,8 @@ class Neighbourhood:
         if self.noise_of_each is None:
             self.noise_of_each = self.estimated_noise_of_each()
         changed = np.zeros(self.noise_of_each.shape, bool)
-        for step in (first_step(self.eps), LARGE_STEP):
+        # A probability that is 1 but for rounding depends on all scores, and shows it far away alone.
+        for step in (first_step(self.eps), LARGE_STEP, *WIDE):
             for t in (step, -step):
                 try:
                     changed |= flattened(self.problem.forward(line.values(t))) != flattened(self.base)
