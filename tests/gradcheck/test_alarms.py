@@ -20,6 +20,7 @@ from tinygrad_relu.gradcheck.report import Verdict
         6100312,    # what rounding leaves next to a bias of -1000 stays the same an ulp away
         6100633,    # all that arrives is rounding, of other sizes in the function and its gradient
         6100860,    # in float64 a bias of -1000 makes stairs that the other inputs hide
+        18000805,   # where all distances are 0; nearby rounding spoils 1 - tanh**2
         15000999,   # rounding next to a mean of -1000 is seen over wider ways alone, amid other inputs
     ],
 )

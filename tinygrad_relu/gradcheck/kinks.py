@@ -304,7 +304,8 @@ class Inspector:
             finding, allowed = one.compared(line.at_another(one.at))
             off = np.abs(finding.analytic - finding.numerical)
             size = np.fmax(np.abs(finding.analytic), np.abs(finding.numerical))
-            material = np.maximum(2 * SHARP * size, 1e-6 * self.typical)
+            # Here all slopes may be 0, as where every distance is.
+            material = np.maximum(2 * SHARP * size, 1e-6 * np.maximum(self.typical, one.typical))
             worse = (off > np.maximum(allowed + ROUGHNESSES * self.roughness(line), material)).any()
             # What is wrong in float64, too, at one point, is no rounding at another.
             if worse and (wrong or not one.right_in_double(line.at_another(one.at))):
