@@ -5,6 +5,8 @@ import contextlib
 import functools
 import io
 import itertools
+import os
+import sys
 import time
 
 import numpy as np
@@ -100,10 +102,10 @@ SLOW = 0.1
 MOST_ALIKE, MOST_IMPROVING = 6, 24
 # Two edits of one label whose costs differ by less are of one kind.
 ALIKE_COST = 0.05
-#: Calls that may have no end, or end or change the whole process, in a text that is written otherwise.
+#: What may have no end, or end or change the whole process, in a text that is written otherwise.
 RISKY = (
-    "count", "cycle", "permutations", "combinations", "product", "fromiter", "acquire", "_exit", "abort",
-    "chdir", "setrecursionlimit", "set_printoptions",
+    itertools.count, itertools.cycle, itertools.permutations, itertools.combinations, itertools.product,
+    np.fromiter, np.set_printoptions, os._exit, os.abort, os.chdir, sys.setrecursionlimit,
 )
 # By how much a number is changed to see what depends on it.
 SCALE, MOVE = 1.25, 0.375
@@ -195,8 +197,7 @@ class Search:
 
     def run(self):
         """Try all edits, small ones first, until some put all wrong gradients right."""
-        calls = (node for node in ast.walk(self.text.program.tree) if isinstance(node, ast.Call))
-        if any(called(node) in RISKY for node in calls) or not self.is_text_of_backward():
+        if self.text.program.calls(RISKY) or not self.is_text_of_backward():
             return
         places = [place for place in self.text.places if place.rounds or not place.has_value]
         readable = [
