@@ -41,7 +41,7 @@ def scaled(link):
         )
 
 
-def is_square(step):
+def multiplies_itself(step):
     """Tell whether a step multiplies something with itself, and both derivatives are the same."""
     if step.function not in (np.multiply, *PRODUCTS) or len(step.references) != 2:
         return False
@@ -93,7 +93,7 @@ def what_scales(link, c):
     def said(label, cost, words, **details):
         return Mutation((), label, cost, [], words, step.line, step.name, None, details)
 
-    if abs(c) < 1e-7 and is_square(step):
+    if abs(c) < 1e-7 and multiplies_itself(step):
         return said(
             Label.MISSING_FACTOR,
             19,

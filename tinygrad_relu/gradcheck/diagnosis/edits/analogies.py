@@ -69,8 +69,8 @@ def weighed(text, place):
     rests = [one.node for one in text.places if is_rest(one.node) and np.shape(one.value) in (shape, ())]
     for rest in {ast.unparse(one): one for one in rests}.values():
         for a, b in itertools.permutations((rest, rest.right)):
-            sides = (ast.BinOp(fresh(x), ast.Mult(), y) for x, y in ((a, node.left), (b, node.right)))
-            one, other = sides
+            one = ast.BinOp(fresh(a), ast.Mult(), node.left)
+            other = ast.BinOp(fresh(b), ast.Mult(), node.right)
             yield Edit(Label.MISSING_FACTOR, OPERAND, place, ast.BinOp(one, node.op, other))
 
 
