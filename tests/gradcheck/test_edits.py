@@ -334,21 +334,21 @@ def test_numbers_that_loops_of_c_run_to_are_left_alone():
 
 
 def test_checks_in_several_threads_look_for_edits_one_at_a_time(monkeypatch):
-    inside, most, programs = [], [], search.programs
+    inside, most, apart = [], [], search.apart
 
-    def slowly(call):
-        inside.append(call)
+    def slowly(work):
+        inside.append(work)
         time.sleep(0.1)
         most.append(len(inside))
         inside.pop()
-        return programs(call)
+        return apart(work)
 
     def check(_):
         return check_gradients(
             lambda x: np.sum(np.sin(x)), [np.array([0.3, -0.6])], backward=lambda x: np.cos(x) + x
         ).ok
 
-    monkeypatch.setattr(search, "programs", slowly)
+    monkeypatch.setattr(search, "apart", slowly)
     own = sys.stdout
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         assert not any(pool.map(check, range(6)))

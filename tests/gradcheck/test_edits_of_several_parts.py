@@ -465,6 +465,7 @@ def test_most_edits_need_not_be_run(monkeypatch):
         answers.append(may_be_right(self, new))
         return answers[-1]
 
+    monkeypatch.setattr(search, "apart", lambda work: list(work()))  # here, to see it
     monkeypatch.setattr(Screen, "may_be_right", noted)
     report = without_rules(monkeypatch, GATED, [" + db @ B.T", ""])
     assert report["x"].explanations[0].label is Label.MISSING_TERM

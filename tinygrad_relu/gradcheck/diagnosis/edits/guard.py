@@ -1,12 +1,21 @@
-"""While edits are tried, nothing outside of the process is changed: what would be, makes the try fail."""
+"""While edits are tried, nothing outside of the process is changed, and each try ends in time.
+
+What would change something makes the try fail, and so does the alarm of the clock.
+"""
 
 import contextlib
 import os
+import signal
 import sys
 import threading
 
+
+class Unending(BaseException):
+    """A try takes too long; no function that catches its own exceptions means this one."""
+
+
 #: What the user's function raises, written as it was not meant.
-FAILED = (Exception, SystemExit)
+FAILED = (Exception, SystemExit, Unending)
 #: What Python tells its auditors before it changes something outside.
 CHANGING = (
     "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "os.chmod",
@@ -17,10 +26,15 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 class Guard(threading.local):
-    """Whether edits are tried in this thread."""
+    """Whether edits are tried in this thread, and after how many seconds a try is ended.
+
+    The alarm is the process's, so tries are only ended in one that is there for them.
+    """
 
     trying = False
     installed = False
+    ends_tries = False
+    seconds = 1.0
 
 
 GUARD = Guard()
@@ -42,7 +56,17 @@ def guarded():
         sys.addaudithook(audit)
         Guard.installed = True
     GUARD.trying = True
+    if GUARD.ends_tries:  # again and again, in case that a function goes on after the first alarm
+        signal.setitimer(signal.ITIMER_REAL, GUARD.seconds, GUARD.seconds)
     try:
         yield
     finally:
         GUARD.trying = False
+        if GUARD.ends_tries:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def end_try(*_):
+    """End a try at the alarm of the clock; one that comes too late means nothing."""
+    if GUARD.trying:
+        raise Unending

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.derivatives import derivatives
 from tinygrad_relu.gradcheck.diagnosis.edits.forwards import expressions
+from tinygrad_relu.gradcheck.diagnosis.edits.guard import FAILED, guarded
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     LEAVES,
@@ -19,7 +20,14 @@ from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     number,
     of_module,
 )
-from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_row, is_value, is_whole
+from tinygrad_relu.gradcheck.diagnosis.edits.values import (
+    is_array,
+    is_float,
+    is_row,
+    is_row_of_arrays,
+    is_value,
+    is_whole,
+)
 
 # Longer expressions are nothing that was merely forgotten.
 LONGEST = 60
@@ -127,7 +135,8 @@ def elements(text):
         and (is_whole(place.value) or (is_array(place.value) and place.value.dtype.kind in "iu"))
     }
     for key, value in text.names.items():
-        for _, index in sorted(indices.items()) if is_array(value) and value.ndim else ():
+        several = (is_array(value) and value.ndim) or is_row_of_arrays(value)
+        for _, index in sorted(indices.items()) if several else ():
             yield ast.Subscript(name(key), fresh(index), ast.Load())
 
 
@@ -173,6 +182,7 @@ def worked_out(node, text):
         return None
     whole = ast.fix_missing_locations(ast.Expression(fresh(node)))
     try:
-        return eval(compile(whole, "forward", "eval"), text.program.globals, dict(text.names))
-    except Exception:  # what the forward does may make no sense here
+        with guarded():
+            return eval(compile(whole, "forward", "eval"), text.program.globals, dict(text.names))
+    except FAILED:  # what the forward does may make no sense here
         return None

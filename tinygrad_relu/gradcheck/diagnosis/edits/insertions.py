@@ -14,6 +14,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     in_range,
     is_beside,
     is_exponent,
+    is_exponent_of_e,
     is_exponent_of_whole,
     is_squared_in_slope,
     is_stopping,
@@ -191,6 +192,8 @@ def term_means(text, place, one, taken_away):
         return Label.WRONG_FUNCTION  # of something taken from 1, as slopes are
     if (masked := of_masked(text, place, one)) is not None:
         return masked
+    if is_exponent_of_e(place):
+        return Label.MISSING_FACTOR
     if taken_away and is_cut_out(place.value, one.value):
         return Label.MASK_FORGOTTEN
     doubled = ast.unparse(place.node) in (one.text, *map(ast.unparse, multiplied_by_a_number(one.node)))
@@ -259,6 +262,8 @@ def with_a_matrix(node, shape, one):
     for matrix in (fresh(one.node), attribute(fresh(one.node), "T")):
         if shape and shape[-1] == len(one.value):
             yield ast.BinOp(node, ast.MatMult(), matrix)
+        if len(shape) > 2 and shape[-2] == len(one.value):
+            yield ast.BinOp(matrix, ast.MatMult(), node)  # of each of several
         if shape and shape[0] == len(one.value):
             yield ast.BinOp(matrix, ast.MatMult(), node)
             yield call(attribute(attribute(name("np"), "linalg"), "solve"), matrix, node)

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, OPERAND, TOKEN, Edit
+from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, LONG_OPERAND, OPERAND, TOKEN, Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import are_counts, is_count, is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.quantities import index_means
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
@@ -249,9 +249,25 @@ def of_arrangement(text, place):
         yield Edit(Label.STALE_BUFFER, TOKEN, place, call(attribute(node, "copy")))
     if isinstance(node, (ast.Tuple, ast.List)):
         return
+    yield from of_equal_axes(place)
     if (is_array(value) and value.ndim and len(value) > 1) or isinstance(value, list):
         back = ast.Subscript(node, ast.Slice(None, None, negative(ast.Constant(1))), ast.Load())
         label = Label.STALE_BUFFER if isinstance(value, list) else Label.PERMUTED
         yield Edit(label, OPERAND, place, back)
 
 
+
+
+def of_equal_axes(place):
+    """Yield what is no error where axes are of one length: a column for a row, and with its transpose."""
+    node, value, around = place.node, place.value, place.around
+    if not is_float(value) or not is_array(value):
+        return
+    if value.ndim == 1 and around is not None and np.shape(around.value) == value.shape * 2:
+        column = ast.Tuple([ast.Slice(), ast.Constant(None)], ast.Load())
+        yield Edit(Label.TRANSPOSED, CALL, place, ast.Subscript(node, column, ast.Load()))
+    if value.ndim == 2 and value.shape[0] == value.shape[1] and is_handed_on(place):
+        both = ast.BinOp(node, ast.Add(), attribute(node, "T"))
+        yield Edit(Label.MISSING_TERM, LONG_OPERAND, place, both)
+        half = ast.BinOp(number(0.5), ast.Mult(), both)
+        yield Edit(Label.MISSING_TERM, LONG_OPERAND, place, half)

@@ -149,7 +149,8 @@ def without_an_end(_, place):
 
 def without_diagonal(text, place):
     """Yield a square matrix with zeros on its diagonal."""
-    square = place.names_an_array and place.value.ndim == 2 and len({*place.value.shape}) == 1
+    made = is_array(place.value) and isinstance(place.parent, ast.Assign)
+    square = (place.names_an_array or made) and place.value.ndim == 2 and len({*place.value.shape}) == 1
     if square and not place.is_key:
         diagonal = ast.parse(f"np.diag(np.diag({written(place.node)}))", mode="eval").body
         rest = ast.BinOp(place.node, ast.Sub(), diagonal)

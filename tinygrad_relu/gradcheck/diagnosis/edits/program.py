@@ -65,21 +65,6 @@ class Program:
         """tuple of str: The names of what the function is given."""
         return self.code.co_varnames[: self.code.co_argcount]
 
-    def calls(self, functions):
-        """Tell whether the text calls one of some functions, by a name or as part of a module."""
-        for node in ast.walk(self.tree):
-            function = node.func if isinstance(node, ast.Call) else None
-            if isinstance(function, ast.Name):
-                found = self.globals.get(function.id)
-            elif isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
-                module = self.globals.get(function.value.id)
-                found = vars(module).get(function.attr) if isinstance(module, types.ModuleType) else None
-            else:
-                continue
-            if any(found is one for one in functions):
-                return True
-        return False
-
     def line(self, node):
         """Return how a place is called: ``"net.py:12"``."""
         name = self.code.co_filename.replace("\\", "/").rpartition("/")[2].partition(" (")[0]

@@ -179,7 +179,8 @@ class Screen:
             code = compile(ast.Expression(node), "edit", "eval")
             with guarded():
                 return [np.asarray(eval(code, told, names), np.float64) for names in self.names]
-        except Exception:  # nothing that can stand there
+        except FAILED as failure:  # nothing that can stand there
+            self.search.pay_for(failure)
             return None
 
     def spread(self, values):

@@ -5,14 +5,13 @@ import contextlib
 import functools
 import io
 import itertools
-import os
-import sys
 import time
 
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.additions import of_lost_statements
 from tinygrad_relu.gradcheck.diagnosis.edits.analogies import analogies, weighed
+from tinygrad_relu.gradcheck.diagnosis.edits.apart import apart
 from tinygrad_relu.gradcheck.diagnosis.edits.axes import (
     of_axes,
     of_axes_put_back,
@@ -44,7 +43,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.exchanges import (
     exchanges,
     renamings,
 )
-from tinygrad_relu.gradcheck.diagnosis.edits.guard import FAILED, guarded
+from tinygrad_relu.gradcheck.diagnosis.edits.guard import FAILED, GUARD, Unending, guarded
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import ingredients
 from tinygrad_relu.gradcheck.diagnosis.edits.insertions import COMMON, insertions
 from tinygrad_relu.gradcheck.diagnosis.edits.kept import Kept
@@ -96,17 +95,13 @@ SMALL = (
 BUDGET, BUDGET_IF_EXPLAINED = 15.0, 7.5
 TRY_COST, ARRAY_COST, EXPRESSION_COST, ELEMENT_COST = 2e-4, 5e-7, 1.5e-7, 2e-9
 SCREEN_COST, COMPOSED_COST = 5e-5, 5e-2
-# A call that takes more seconds is one of those whose cost is not seen in the text.
-SLOW = 0.1
+# A call that takes more seconds is one of those whose cost is not seen in the text; a try is ended after
+# so many seconds, and so many times as long as a call takes.
+SLOW, PATIENCE, TIMES = 0.1, 1.0, 20
 # So many places may have to be written otherwise at once; so many edits that help a little are kept.
 MOST_ALIKE, MOST_IMPROVING = 6, 24
 # Two edits of one label whose costs differ by less are of one kind.
 ALIKE_COST = 0.05
-#: What may have no end, or end or change the whole process, in a text that is written otherwise.
-RISKY = (
-    itertools.count, itertools.cycle, itertools.permutations, itertools.combinations, itertools.product,
-    np.fromiter, np.set_printoptions, os._exit, os.abort, os.chdir, sys.setrecursionlimit,
-)
 # By how much a number is changed to see what depends on it.
 SCALE, MOVE = 1.25, 0.375
 
@@ -121,16 +116,22 @@ def edits(case, evidence, explained=False):
     explained : bool
         Whether all that is wrong is explained already, so that less is to be spent.
     """
+    with one_at_a_time:
+        return with_twins(apart(lambda: found_in_functions(case, evidence, explained)))
+
+
+def found_in_functions(case, evidence, explained):
+    """Yield candidates of all functions that the backward calls, those that the forward shares last."""
     def call():
         return case.backward([x.copy() for x in case.inputs], list(case.draws[0].cotangents))
 
-    found, nowhere = [], io.StringIO()
-    # What is printed goes nowhere for all threads: of these one at a time looks for edits.
-    with one_at_a_time, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+    found, nowhere = False, io.StringIO()
+    with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
         forward = codes(lambda: case.forward([x.copy() for x in case.inputs]))
         began = time.perf_counter()
         call()
         seconds = time.perf_counter() - began
+        GUARD.seconds = PATIENCE + TIMES * seconds
         meanings = Meanings(evidence[0])
         left = BUDGET_IF_EXPLAINED if explained else BUDGET
         entered = programs(call)
@@ -143,15 +144,14 @@ def edits(case, evidence, explained=False):
             except Exception:  # a function that does another thing when it is looked at
                 continue
             if found and program.code in forward:
-                break
+                return
             search = Search(case, evidence, text, kept, forward, left)
             if seconds > SLOW:
                 search.cost = max(search.cost, seconds)
             with kept.unwritable(), contextlib.suppress(Exception):  # at values that nobody thought of
                 search.run()
-            found += search.found
-            left = search.left
-    return with_twins(found)
+            yield from search.found
+            found, left = found or bool(search.found), search.left
 
 
 def with_twins(found):
@@ -197,7 +197,7 @@ class Search:
 
     def run(self):
         """Try all edits, small ones first, until some put all wrong gradients right."""
-        if self.text.program.calls(RISKY) or not self.is_text_of_backward():
+        if not self.is_text_of_backward():
             return
         places = [place for place in self.text.places if place.rounds or not place.has_value]
         readable = [
@@ -272,7 +272,7 @@ class Search:
             [
                 (exchanges, leaves, names), (insertions, places, numbers),
                 (with_functions, places, functions_of(self.text, self.forward)),
-                (without_an_end, leaves), (without_diagonal, leaves), (with_an_operand, others),
+                (without_an_end, leaves), (without_diagonal, places), (with_an_operand, others),
             ],
             [(exchanges, others, names), (insertions, places, [*names, *rarer])],
             [(exchanges, places, longer), (insertions, places, longer)],
@@ -420,8 +420,13 @@ class Search:
                     if not mended:
                         return mended
                 return mended if self.forward_stays() else set()
-        except FAILED:
+        except FAILED as failure:
+            self.pay_for(failure)
             return set()
+
+    def pay_for(self, failure):
+        """Take off what a try has cost that had to be ended: a function that waits, does so often."""
+        self.left -= GUARD.seconds * isinstance(failure, Unending)
 
     def gradients(self, one):
         """Return what the backward gives now."""

@@ -92,6 +92,13 @@ def is_exponent(place):
     return is_beside(place, ast.Pow) and place.field == "right"
 
 
+def is_exponent_of_e(place):
+    """Tell whether something is a term of what ``exp`` is given: what is added there, multiplies."""
+    terms = [place, *place.way_up()]
+    whole = next((here for here in terms if not is_beside(here, (ast.Add, ast.Sub))), None)
+    return whole is not None and whole.is_argument and called(whole.parent) == "exp"
+
+
 def is_exponent_of_whole(text, place):
     """Tell whether something is the exponent of a whole number, or part of it."""
     right = (here.parent for here in place.way_up() if here.field == "right")

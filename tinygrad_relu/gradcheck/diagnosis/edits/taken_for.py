@@ -67,6 +67,8 @@ def by_text(text, place, one):
     """Return what it means as far as the text shows it: by where things come from, or None."""
     if one.text == target_of(place.statement):
         return Label.STALE_BUFFER
+    if is_name_of(text.definitions.get(getattr(one.node, "id", None)), place.node):
+        return Label.STALE_BUFFER  # it had its value kept before it was changed
     if is_let_through(place.node, text.definitions.get(getattr(one.node, "id", None))):
         return Label.MASK_FORGOTTEN
     if called(place.node) == called(one.node) == "roll":
@@ -83,6 +85,13 @@ def by_text(text, place, one):
     if text.is_cotangent(root(place.node)) and grows:
         return Label.MISSING_TERM  # what comes back from elsewhere is left out
     return None
+
+
+def is_name_of(made, node):
+    """Tell whether what a name was given is just what another one stood for, or a copy of it."""
+    if called(made) == "copy" and isinstance(made.func, ast.Attribute):
+        made = made.func.value
+    return isinstance(node, ast.Name) and isinstance(made, ast.Name) and made.id == node.id
 
 
 def are_windows(own, other):

@@ -29,6 +29,11 @@ def is_row(x):
     return several and all((is_whole(one) or is_float(one)) and not np.ndim(one) for one in x)
 
 
+def is_row_of_arrays(x):
+    """Tell whether a value is a list, or a tuple, of arrays."""
+    return isinstance(x, (list, tuple)) and len(x) > 0 and all(map(is_array, x))
+
+
 def is_value(x):
     """Tell whether a value is an array, or a number."""
     return is_array(x) or is_float(x) or is_whole(x)
