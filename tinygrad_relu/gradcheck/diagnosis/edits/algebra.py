@@ -4,6 +4,7 @@ import ast
 from collections import Counter
 
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_count, is_mask
+from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import BENT
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, factors_of, of_module
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
@@ -108,10 +109,17 @@ def of_twins(own, other, text):
     if None in made or ast.dump(made[0]) == ast.dump(made[1]):
         return None
     parts = apart(*made)
-    if parts is None or parts[0] is made[0]:
+    if parts is None or parts[0] is made[0] or is_bent_in(made[0], parts[0]):
         return None
     found = grown(*parts, text)
     return found if found is Label.MISSING_FACTOR else None
+
+
+def is_bent_in(node, part):
+    """Tell whether a part of an expression is given to a function that need not be linear."""
+    calls = (one for one in ast.walk(node) if isinstance(one, ast.Call))
+    bent = (one for one in calls if isinstance(one.func, ast.Name) or called(one) in BENT)
+    return any(part is inner for one in bent for inner in ast.walk(one))
 
 
 def apart(a, b):

@@ -50,6 +50,8 @@ def analogies(text, place):
             one = Ingredient(other, None, ast.unparse(other))
             for operator in operators:
                 taken = isinstance(operator, ast.Sub)
+                if len(named) == 1 and is_operand_of_sum(term, named[0][0]):
+                    continue  # taken from the term itself, it is that term with the other name
                 stops = taken and len(named) == 1 and is_cut_out(*map(text.value_of, named[0]))
                 means = Label.MASK_FORGOTTEN if stops else partial(term_means, text, place, one, taken)
                 yield Edit(means, COST, place, ast.BinOp(node, operator, other))
@@ -72,6 +74,12 @@ def weighed(text, place):
             one = ast.BinOp(fresh(a), ast.Mult(), node.left)
             other = ast.BinOp(fresh(b), ast.Mult(), node.right)
             yield Edit(Label.MISSING_FACTOR, OPERAND, place, ast.BinOp(one, node.op, other))
+
+
+def is_operand_of_sum(term, part):
+    """Tell whether a part of a term is itself added there, or taken away."""
+    sums = (one for one in ast.walk(term) if isinstance(getattr(one, "op", None), SUMS))
+    return any(part is side for one in sums for side in (one.left, one.right))
 
 
 def terms(node):

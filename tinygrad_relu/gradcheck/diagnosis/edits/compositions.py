@@ -31,6 +31,8 @@ TWO_COST = 0.7
 DIGITS = 12
 # So many ingredients are multiplied by each other, and so many products are tried at a place.
 MOST_FACTORS, MOST_OF_THREE, MOST_TRIED = 70, 16, 12
+# So many products are added up in pairs.
+MOST_SUMMED = 800
 
 
 def compositions(text, place, found, screen):
@@ -61,6 +63,19 @@ def compositions(text, place, found, screen):
                 edit = composed(text, place, kind, nodes(k), rows[k][: np.size(place.value)])
                 if edit is not None:
                     yield edit
+    yield from sums_of_two(place, nodes, rows, screen)
+
+
+def sums_of_two(place, nodes, rows, screen):
+    """Yield a place with two of some products as two more terms: all but the first one were lost."""
+    if not 1 < len(rows) <= MOST_SUMMED:
+        return
+    signed = np.concatenate([rows, -rows])
+    for a, b in screen.suiting_pairs(signed)[:MOST_TRIED]:
+        new = place.node
+        for k in (a, b):
+            new = ast.BinOp(new, ast.Sub() if k >= len(rows) else ast.Add(), nodes(k % len(rows)))
+        yield Edit(Label.MISSING_TERM, LONG_OPERAND + 2 * TWO_COST, place, new)
 
 
 def lost_in_rounds(place, found):

@@ -60,7 +60,9 @@ def exchanges(text, place, found):
     for one in found:
         if total and one.is_leaf and is_spread(own, one.value):
             yield Edit(Label.SUMMED, EXPRESSION, place, fresh(one.node))
-        counts = is_whole(own) and is_count(int(own), node) and is_total(one.value)
+        counts = (is_whole(own) and is_count(int(own), node) and is_total(one.value)) or (
+            is_total(own) and is_whole(one.value) and is_count(one.value, one.node)
+        )
         if (is_whole(own) != is_whole(one.value) and not counts) or not fits(place, one):
             continue
         if not text.program.own_loops and np.array_equal(own, one.value):
@@ -143,6 +145,25 @@ def crossings(places):
                 label = Label.WRONG_FUNCTION if kinds == {"f"} else Label.PERMUTED
                 both = [(place, other) for place in named[one]] + [(place, one) for place in named[other]]
                 yield together([Edit(label, TOKEN, place, name(key)) for place, key in both])
+
+
+def crossed_in_rows(text):
+    """Yield two expressions that have each other's place in all rows in which both stand, as gates do."""
+    rows = {}
+    for place in text.places:
+        node = place.node
+        if isinstance(node, (ast.Tuple, ast.List)) and isinstance(place.parent, ast.Call):
+            written = [ast.unparse(one) for one in node.elts]
+            for i, j in itertools.combinations(range(len(written)), 2):
+                rows.setdefault((len(written), i, j, written[i], written[j]), []).append(place)
+    for (_, i, j, *_), places in rows.items():
+        edits = []
+        for place in places:
+            row = list(place.node.elts)
+            row[i], row[j] = row[j], row[i]
+            edits.append(Edit(Label.PERMUTED, TOKEN - 0.3, place, type(place.node)(row, ast.Load())))
+        if len(edits) > 1:
+            yield together(edits)
 
 
 def crossed_numbers(text):

@@ -33,6 +33,8 @@ from tinygrad_relu.gradcheck.diagnosis.edits.values import (
 LONGEST = 60
 # Names of what masks are made of.
 SHORTEST = 12
+# Of dicts with so many entries each is put in.
+MOST_ENTRIES = 24
 # So many numbers of the forward are put in.
 MOST_NUMBERS = 6
 #: Numbers that are easily forgotten.
@@ -86,9 +88,9 @@ def ingredients(text, forward):
         if not is_value(value) or len(written) > LONGEST or is_unfilled(node):
             return
         array = np.asarray(value)
-        # A number may be another one in another round, and so may what has a name.
+        # A number may be another one in another round, and so may what has a name, or is picked.
         named = isinstance(node, ast.Name)
-        own = not array.ndim or (named and loops)
+        own = not array.ndim or (loops and isinstance(node, (ast.Name, ast.Subscript)))
         mark = written if own else (array.shape, array.dtype.kind == "b", array.tobytes())
         if mark not in found or (len(found[mark].text) > len(written) and not named):
             found[mark] = Ingredient(fresh(node), value, written, written in varying)
@@ -127,7 +129,7 @@ def numbers_of(forward):
 
 
 def elements(text):
-    """Yield the parts of arrays that belong to a round, or to an index: ``x[i]`` for each of both."""
+    """Yield the entries of dicts, and the parts of arrays that belong to a round, or to an index."""
     indices = {
         ast.unparse(place.node): place.node for place in text.places
         if isinstance(place.parent, ast.Subscript) and place.field == "slice"
@@ -135,6 +137,10 @@ def elements(text):
         and (is_whole(place.value) or (is_array(place.value) and place.value.dtype.kind in "iu"))
     }
     for key, value in text.names.items():
+        entries = value if isinstance(value, dict) and len(value) <= MOST_ENTRIES else ()
+        for entry in entries:
+            if isinstance(entry, str):
+                yield ast.Subscript(name(key), ast.Constant(entry), ast.Load())
         several = (is_array(value) and value.ndim) or is_row_of_arrays(value)
         for _, index in sorted(indices.items()) if several else ():
             yield ast.Subscript(name(key), fresh(index), ast.Load())

@@ -42,7 +42,10 @@ def elsewhere(parent, field, row, k):
             first, last = min(j, k), max(j, k) + 1
             moved = [*row[first:k], *row[k + 1:last]]
             moved.insert(j - first, statement)
+            passed = [one for one in row[first:last] if one is not statement]
             label = Label.AVERAGED if any(map(is_division, row[first:last])) else Label.STALE_BUFFER
+            if j > k and any(stops_what_is_read(one, statement) for one in passed):
+                label = Label.MASK_FORGOTTEN
             yield Edit(label, CALL, Body(parent, field, first, last, row), moved)
     if not isinstance(statement, ast.For):
         return
@@ -147,6 +150,19 @@ def at_once(parent, field, row, k):
     ]
     whole = ast.Assign([ast.Tuple(targets, ast.Store())], ast.Tuple(values, ast.Load()))
     yield Edit(Label.STALE_BUFFER, CALL, Body(parent, field, k, k + 2, row), [whole])
+
+
+def stops_what_is_read(statement, reader):
+    """Tell whether a statement makes part of an array 0 that another one reads: ``x[y <= 0] = 0``."""
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+    nothing = target is not None and ast.unparse(statement.value) in ("0", "0.0")
+    compared = isinstance(target, ast.Subscript) and any(
+        isinstance(node, ast.Compare) for node in ast.walk(target.slice)
+    )
+    read = {node.id for node in ast.walk(reader.value) if isinstance(node, ast.Name)} if (
+        isinstance(reader, SIMPLE)
+    ) else set()
+    return nothing and compared and root(target) in read
 
 
 def is_division(statement):

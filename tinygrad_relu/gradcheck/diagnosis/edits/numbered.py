@@ -48,10 +48,13 @@ def of_the_other(text, places):
     places : list of Place
     """
     tokens = sorted({token for key in text.names for token in key.split("_") if token})
-    for one, other in itertools.permutations(tokens, 2):
+    ends = sorted({key[-1] for key in text.names if len(key) > 1})
+    ways = [(with_token, *pair) for pair in itertools.permutations(tokens, 2)]
+    ways += [(with_end, *pair) for pair in itertools.permutations(ends, 2)]
+    for way, one, other in ways:
         renamed = {
             key: name(new) for key in text.names
-            if (new := with_token(key, one, other)) != key and new in text.names
+            if (new := way(key, one, other)) != key and new in text.names
         }
         for place in places if len(renamed) > 1 else ():
             own = {node.id for node in ast.walk(place.node) if isinstance(node, ast.Name)} & {*renamed}
@@ -63,6 +66,11 @@ def of_the_other(text, places):
 def with_token(key, one, other):
     """Return a name with one of the parts between its underscores exchanged."""
     return "_".join(other if token == one else token for token in key.split("_"))
+
+
+def with_end(key, one, other):
+    """Return a longer name with another last letter: ``Xs`` for ``Xq``."""
+    return key[:-1] + other if len(key) > 1 and key[-1] == one else key
 
 
 def parts(key):

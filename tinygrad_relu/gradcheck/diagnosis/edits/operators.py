@@ -22,6 +22,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     attribute,
     call,
     called,
+    factors_of,
     is_product,
     negative,
     number,
@@ -55,7 +56,7 @@ def of_operators(text, place):
         yield other(wrong, TOKEN, left, ast.Add(), right)
         yield other(wrong, TOKEN + 0.1, right, ast.Sub(), left)
     if kind in (ast.Add, ast.Sub) and place.is_key:
-        yield Edit(lambda: index_means(text, place), TOKEN - 0.1, place, left)
+        yield Edit(lambda: index_means(text, place, left), TOKEN - 0.1, place, left)
         if kind is ast.Sub and isinstance(right, ast.Name):
             yield Edit(Label.PERMUTED, TOKEN - 0.1, place, right)  # counted from the other end
     elif kind in (ast.Add, ast.Sub):
@@ -182,6 +183,11 @@ def superfluous(text, place, factor, divides=False):
         return Label.AVERAGED
     if divides and place.is_argument and called(place.parent) in BENT:
         return Label.WRONG_FUNCTION  # the function of another argument
+    whole = place
+    while whole.around is not None and is_product(whole.parent):
+        whole = whole.around
+    if [*map(ast.unparse, factors_of(whole.node))].count(ast.unparse(factor)) > 1 and not np.ndim(value):
+        return Label.MISSING_FACTOR  # 1 over it, where it stands twice
     if divides or (isinstance(factor, ast.Call) and called(factor) == "exp"):
         # What was derived is not the number itself, but its logarithm, say.
         return Label.MISSING_FACTOR

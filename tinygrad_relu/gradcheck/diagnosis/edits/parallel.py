@@ -14,8 +14,9 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     together,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import NUMBERS
+from tinygrad_relu.gradcheck.diagnosis.edits.insertions import beside
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import fresh, name, negative
-from tinygrad_relu.gradcheck.diagnosis.edits.values import is_float
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 # Of so many things at once.
@@ -48,6 +49,28 @@ def in_parallel(text, found):
             for operator in (ast.Add(), ast.Sub()):
                 sums = [ast.BinOp(node, operator, one) for node, one in zip(own, names)]
                 yield all_at_once(Label.MISSING_TERM, LONG_OPERAND, places, sums)
+
+
+def wherever_read(text, places, found):
+    """Yield statements with a factor put to a name, or with it divided, wherever it is read in them.
+
+    Parameters
+    ----------
+    text : Text
+    places : list of Place
+    found : list of Ingredient
+    """
+    groups = {}
+    for place in places:
+        if isinstance(place.node, ast.Name) and is_array(place.value) and is_float(place.value):
+            groups.setdefault((id(place.statement), place.node.id), []).append(place)
+    factors = [one for one in found if isinstance(one.node, ast.Name) and is_float(one.value)]
+    for (_, key), group in groups.items():
+        for one in factors if 1 < len(group) <= MOST else ():
+            operand = beside(one, np.shape(group[0].value)) if one.text != key else None
+            for operator in (ast.Mult(), ast.Div()) if operand is not None else ():
+                products = [ast.BinOp(place.node, operator, operand) for place in group]
+                yield all_at_once(Label.MISSING_FACTOR, OPERAND, group, products)
 
 
 def all_at_once(label, cost, places, nodes):

@@ -1,11 +1,13 @@
 """Edits of numbers and indices, and of what compares them."""
 
 import ast
+import copy
 import itertools
 
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, EXCHANGE, TOKEN, Edit, together
+from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import worked_out
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     in_comparison,
@@ -20,7 +22,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     is_squared_in_slope,
     is_triangle,
 )
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import attribute, call, called, name, number
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import attribute, call, called, fresh, name, number
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_index, is_whole
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
@@ -107,7 +109,7 @@ def of_number(text, place, other):
     if place.is_key:
         return index_means(text, place)
     if in_range(place):
-        return Label.MISSING_TERM
+        return rounds_mean(text, place, number(other))
     power = place.around
     if place.field == "right" and power is not None and is_divisor(power):
         return Label.MISSING_FACTOR  # one division more or fewer
@@ -122,9 +124,15 @@ def of_number(text, place, other):
     product = isinstance(place.parent, ast.BinOp) and isinstance(place.parent.op, ast.Mult)
     if product and place.node.value == 0:
         return Label.MISSING_TERM
-    if other == 2 * place.node.value and isinstance(getattr(place.parent, "op", None), PRODUCTS):
+    if other == 2 * place.node.value and is_factor(place):
         return Label.MISSING_FACTOR
     return Label.EXTRA_TERM if other == 1 and product else Label.WRONG_FUNCTION
+
+
+def is_factor(place):
+    """Tell whether a number is multiplied by something, or something divided by it, also with a sign."""
+    here = place.around if is_minus(place.parent) and place.around is not None else place
+    return isinstance(getattr(here.parent, "op", None), PRODUCTS)
 
 
 def of_index(text, place):
@@ -142,7 +150,7 @@ def of_index(text, place):
     for operator in (ast.Add(), ast.Sub()):
         other = ast.BinOp(place.node, operator, number(1))
         cost = TOKEN + 0.1 + 0.3 * is_formatted(place)
-        yield Edit(lambda: index_means(text, place), cost, place, other)
+        yield Edit(lambda other=other: index_means(text, place, other), cost, place, other)
     for key in text.counters if place.is_key and isinstance(place.node, ast.Name) else ():
         if key != place.node.id:
             one, other = place.node, name(key)
@@ -164,8 +172,15 @@ def of_all_indices(text):
     for keys in groups.values():
         if 1 < len(keys) <= MOST_PARTS:
             for operator in (ast.Add(), ast.Sub()):
+                if isinstance(operator, ast.Sub) and any(is_first(key.node) for key in keys):
+                    continue  # what is before the first one is the last one
                 moved = [ast.BinOp(key.node, operator, number(1)) for key in keys]
                 yield together(Edit(Label.SHIFTED, TOKEN, *pair) for pair in zip(keys, moved))
+
+
+def is_first(node):
+    """Tell whether an index is plainly 0."""
+    return isinstance(node, ast.Constant) and node.value == 0
 
 
 def is_order(x):
@@ -174,10 +189,22 @@ def is_order(x):
     return whole and np.array_equal(np.sort(x), np.arange(len(x)))
 
 
-def index_means(text, place):
+def rounds_mean(text, place, new):
+    """Return what it means that a loop has to have other rounds: there are too many, or too few."""
+    here = next((one for one in (place, *place.way_up()) if called(one.parent) == "range"), None)
+    call_of_range = here.parent if here is not None and isinstance(here.parent, ast.Call) else None
+    if call_of_range is None:
+        return Label.MISSING_TERM
+    meant = copy.deepcopy(call_of_range, {id(place.node): new})
+    rounds = [worked_out(fresh(node), text) for node in (call_of_range, meant)]
+    fewer = all(isinstance(one, range) for one in rounds) and len(rounds[1]) < len(rounds[0])
+    return Label.EXTRA_TERM if fewer else Label.MISSING_TERM
+
+
+def index_means(text, place, new=None):
     """Return what it means that an index has to be another one."""
     if in_range(place):
-        return Label.MISSING_TERM
+        return Label.MISSING_TERM if new is None else rounds_mean(text, place, new)
     if in_comparison(place):
         return Label.MASK_FROM_WRONG_TENSOR
     here = next((one for one in place.way_up() if one.is_subscript), None)

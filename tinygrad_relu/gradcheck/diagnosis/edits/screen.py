@@ -19,6 +19,8 @@ from tinygrad_relu.gradcheck.diagnosis.edits.values import is_float
 MOST = 144
 # So close, in proportion, gradients have to come that may be right; a run decides.
 CLOSE = 1e-5
+# Of so many pairs it is looked at whether they fit in all elements.
+MOST_PAIRS = 2000
 # The name of ours in the text while a place is looked at.
 PROBED = "_tinygrad_relu_probed"
 #: Methods that change what they are called on.
@@ -152,6 +154,18 @@ class Screen:
         others = [k for k in range(len(self.blocks)) if k not in self.search.wrong]
         likely = np.flatnonzero(near[:, wrong].any(axis=1) & near[:, others].all(axis=1))
         return likely[self.fits(moves[likely])]
+
+    def suiting_pairs(self, moves):
+        """Return which pairs of many moves fit together, as a list of two numbers each."""
+        with np.errstate(all="ignore"):
+            sums = moves @ self.sums
+            sizes = np.abs(moves) @ np.abs(self.sums) + self.limits
+            likely = np.ones((len(moves), len(moves)), bool)
+            for k in range(len(self.blocks)):
+                off = np.abs(sums[:, None, k] + sums[None, :, k] - self.residue_sums[k])
+                likely &= off <= CLOSE * (sizes[:, None, k] + sizes[None, :, k])
+        pairs = np.argwhere(np.triu(likely, 1))[:MOST_PAIRS]
+        return [(a, b) for a, b in pairs.tolist() if self.fits((moves[a] + moves[b])[None])[0]]
 
     def may_be_right(self, new):
         """Tell whether an expression at the place may put a gradient right, as far as it can be told."""

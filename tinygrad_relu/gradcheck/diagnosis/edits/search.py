@@ -38,6 +38,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     together,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.exchanges import (
+    crossed_in_rows,
     crossed_numbers,
     crossings,
     exchanges,
@@ -55,7 +56,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.operators import (
     of_signs,
     of_slopes,
 )
-from tinygrad_relu.gradcheck.diagnosis.edits.parallel import in_parallel
+from tinygrad_relu.gradcheck.diagnosis.edits.parallel import in_parallel, wherever_read
 from tinygrad_relu.gradcheck.diagnosis.edits.parts import (
     from_a_round_on,
     of_slices,
@@ -211,6 +212,7 @@ class Search:
             for ways in SMALL for edit in all_of(ways, self.text, place)
         ]
         self.try_all(small)
+        self.try_all(all_of(crossed_in_rows, self.text))
         self.try_all(all_of(of_statements, self.text))
         self.try_all(all_of(of_lost_statements, self.text, self.forward))
         valued = [place for place in readable if place.has_value]
@@ -286,6 +288,7 @@ class Search:
             if tier is tiers[0]:
                 self.try_all(all_of(crossings, places))
                 self.try_all(all_of(renamings, self.text, places, names))
+                self.try_all(all_of(wherever_read, self.text, places, names))
             if tier is tiers[1]:
                 self.try_all(all_of(in_parallel, self.text, names))
 

@@ -36,6 +36,8 @@ def of_statements(text):
     """
     for parent, field in itertools.product(ast.walk(text.program.tree), ("body", "orelse")):
         row = getattr(parent, field, None)
+        if isinstance(row, list):
+            yield from all_added_up(parent, field, row)
         for k, statement in enumerate(row if isinstance(row, list) else ()):
             if isinstance(statement, ast.Return) and statement.value is not None:
                 yield from with_twins(Body(parent, field, k, k + 1, row), statement)
@@ -188,6 +190,23 @@ def added_up(body, statement):
         yield Edit(label, TOKEN + more, body, [ast.AugAssign(target, operator, statement.value)])
     if isinstance(target, ast.Subscript):
         yield Edit(Label.STALE_BUFFER, TOKEN + 0.2, body, [added_at(target, "add", statement.value)])
+
+
+def all_added_up(parent, field, row):
+    """Yield a row in which all assignments to one target, but for the first one, add to it."""
+    groups = {}
+    for k, one in enumerate(row):
+        if isinstance(one, ast.Assign) and len(one.targets) == 1:
+            groups.setdefault(ast.unparse(one.targets[0]), []).append(k)
+    for key, (first, *later) in groups.items():
+        own = [row[k].value for k in later]
+        if len(later) < 2 or any(key in map(ast.unparse, ast.walk(value)) for value in own):
+            continue
+        new = [
+            ast.AugAssign(one.targets[0], ast.Add(), one.value) if k in later else one
+            for k, one in enumerate(row[first:later[-1] + 1], first)
+        ]
+        yield Edit(Label.STALE_BUFFER, TOKEN + 0.1, Body(parent, field, first, later[-1] + 1, row), new)
 
 
 def is_handed_round(body, statement, target):

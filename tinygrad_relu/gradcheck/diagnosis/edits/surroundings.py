@@ -66,6 +66,8 @@ def is_axis(text, place):
     """Tell whether a number says over which axis something goes."""
     if is_minus(place.parent) and place.around is not None:
         place = place.around
+    if isinstance(place.parent, ast.Tuple) and place.around is not None:
+        place = place.around  # one of several
     parent = place.parent
     if isinstance(parent, ast.keyword):
         return parent.arg == "axis"

@@ -12,6 +12,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.algebra import (
     is_made_of,
     is_one_factor_more,
 )
+from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import worked_out
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import exchanged, is_count, is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     in_comparison,
@@ -24,11 +25,14 @@ from tinygrad_relu.gradcheck.diagnosis.edits.values import (
     is_index,
     is_mask_like,
     is_total,
+    is_value,
     is_whole,
 )
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.relations import Relation
 
+# Scores that are so far below the others have no share in a softmax.
+FAR_BELOW = 1e3
 #: Functions that are of another kind beyond some limit.
 BENDS = ("where", "maximum", "minimum", "max", "min", "clip")
 
@@ -50,7 +54,9 @@ def exchange_means(text, place, one):
         stopped = is_stopped(place.value, one.value)
         return Label.MASK_FORGOTTEN if stopped else Label.MASK_FROM_WRONG_TENSOR
     if is_mask(place.value) and is_mask(one.value):
-        return Label.MASK_FROM_WRONG_TENSOR
+        own, other = np.asarray(place.value), np.asarray(one.value)
+        as_open = own.dtype.kind == other.dtype.kind == "f" and np.array_equal(own == 0, other == 0)
+        return (exchanged(own, other) if as_open else None) or Label.MASK_FROM_WRONG_TENSOR
     if isinstance(place.node, ast.Constant) and place.value == 0:
         return Label.MISSING_TERM
     if text.is_copy(place):
@@ -69,7 +75,7 @@ def by_text(text, place, one):
         return Label.STALE_BUFFER
     if is_name_of(text.definitions.get(getattr(one.node, "id", None)), place.node):
         return Label.STALE_BUFFER  # it had its value kept before it was changed
-    if is_let_through(place.node, text.definitions.get(getattr(one.node, "id", None))):
+    if is_let_through(place.node, text.definitions.get(getattr(one.node, "id", None), one.node)):
         return Label.MASK_FORGOTTEN
     if called(place.node) == called(one.node) == "roll":
         return Label.SHIFTED
@@ -82,7 +88,8 @@ def by_text(text, place, one):
     if text.in_another_round(place, one.text):
         more = grown(place.node, one.node, text)
         return more if more is Label.MISSING_TERM else Label.STALE_BUFFER
-    if text.is_cotangent(root(place.node)) and grows:
+    base = root(place.node)
+    if text.is_cotangent(base) and (grows or text.is_made_from(root(one.node), base)):
         return Label.MISSING_TERM  # what comes back from elsewhere is left out
     return None
 
@@ -135,6 +142,9 @@ def by_what_is_kept(text, place, one):
     """Return what it means where one of the two was kept from before, or None."""
     if isinstance(place.node, ast.Call) and called(place.node) in ("setdefault", "get"):
         return Label.STALE_BUFFER
+    entry = getattr(getattr(one.node, "slice", None), "value", None)
+    if isinstance(place.node, ast.Name) and entry == place.node.id:
+        return Label.STALE_BUFFER  # that which its round kept
     names = [getattr(node, "id", None) for node in (place.node, one.node)]
     if names[1] in text.kept_names and text.is_left_behind(names[0]):
         return Label.STALE_BUFFER
@@ -146,6 +156,8 @@ def by_whole_numbers(place, one):
     if place.is_key or (is_index(place.value) and is_index(one.value)):
         moved = is_moved(*apart(place.node, one.node)) or overlap(place.value, one.value)
         return Label.SHIFTED if moved else Label.PERMUTED
+    if is_total(place.value) and is_whole(one.value) and is_count(one.value, one.node):
+        return Label.AVERAGED
     if is_whole(place.value):
         if ast.unparse(place.node) in {ast.unparse(node) for node in ast.walk(one.node)}:
             return Label.SHIFTED  # where the elements of a strided array lie
@@ -159,9 +171,14 @@ def by_whole_numbers(place, one):
 def by_values(text, place, one):
     """Return what it means by the values of both, and by what the forward makes of them; or None."""
     own, other = np.asarray(place.value), np.asarray(one.value)
+    if are_of_one_round(place.node, one.node):
+        now = worked_out(place.node, text)
+        own = np.asarray(now) if is_value(now) else own
     comparable = own.size > 1 and own.dtype.kind == other.dtype.kind == "f"
     if comparable and overlap(own, other):
         return Label.SHIFTED
+    if comparable and called(one.node) == "where" and is_open_elsewhere(own, other):
+        return Label.MASK_FORGOTTEN
     activated = comparable and text.meanings.related(own, other) is Relation.ACTIVATION
     if comparable and not activated and exchanged(own, other) is Label.MASK_FORGOTTEN:
         return Label.MASK_FORGOTTEN
@@ -196,6 +213,12 @@ def by_values(text, place, one):
     if found is None and is_bent(place.node, made or one.node):
         return Label.MASK_FORGOTTEN
     return found
+
+
+def are_of_one_round(own, other):
+    """Tell whether two expressions are elements at one index, which may be other ones in each round."""
+    both = isinstance(own, ast.Subscript) and isinstance(other, ast.Subscript)
+    return both and ast.unparse(own.slice) == ast.unparse(other.slice)
 
 
 def is_later(text, place, rest):
@@ -280,8 +303,23 @@ def is_let_through(own, other):
         arms = [other.body, other.orelse]
     else:
         arms = other.args[1:] if isinstance(other, ast.Call) and called(other) == "where" else []
-    nothing = any(isinstance(arm, ast.Constant) and not arm.value for arm in arms)
+    nothing = any(is_nothing(arm) for arm in arms)
     return nothing and ast.unparse(own) in map(ast.unparse, arms)
+
+
+def is_nothing(node):
+    """Tell whether an expression is 0, or so far below all others that nothing is left of its ``exp``."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        low = node.operand
+        infinite = isinstance(low, ast.Attribute) and low.attr == "inf"
+        return infinite or (isinstance(low, ast.Constant) and low.value >= FAR_BELOW)
+    return isinstance(node, ast.Constant) and (not node.value or node.value <= -FAR_BELOW)
+
+
+def is_open_elsewhere(own, other):
+    """Tell whether an array is another one, but for where that is just 1, or 0."""
+    same = np.isclose(own, other, rtol=1e-12, atol=0)
+    return bool(same.any() and not same.all() and len({*other[~same]}) == 1 and other[~same][0] in (0, 1))
 
 
 def is_limited(own, other):

@@ -7,6 +7,7 @@ import types
 
 import numpy as np
 
+from tinygrad_relu.gradcheck.diagnosis.edits.algebra import SUMS
 from tinygrad_relu.gradcheck.diagnosis.edits.places import places
 from tinygrad_relu.gradcheck.diagnosis.edits.program import MOST_ROUNDS, ROUNDS
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import is_beside, is_stopping
@@ -244,6 +245,15 @@ class Text:
             isinstance(node, ast.AugAssign) and root(node.target) == key
             for node in ast.walk(self.program.tree)
         )
+
+    def is_made_from(self, key, base):
+        """Tell whether an array, or a part of it, is given a sum of which a part of another is a term."""
+        for node in ast.walk(self.program.tree):
+            if isinstance(node, ast.Assign) and root(node.targets[0]) == key:
+                sums = [one for one in ast.walk(node.value) if isinstance(getattr(one, "op", None), SUMS)]
+                if any(root(side) == base for one in sums for side in (one.left, one.right)):
+                    return True
+        return False
 
     @functools.cached_property
     def kept_names(self):
