@@ -10,6 +10,7 @@ import pytest
 
 import tinygrad_relu as tg
 from tinygrad_relu.errors import ArgumentError
+from tinygrad_relu.gradcheck.diagnosis import Label
 
 DATA, TARGET = np.arange(6.0).reshape(3, 2), np.ones(3)
 
@@ -120,6 +121,31 @@ def masked():
 def test_bad_arguments_get_a_clear_sentence(inputs, keywords, words):
     with pytest.raises(ArgumentError, match=words):
         tg.check_gradients(lambda x: x.sum(), inputs, lambda x: x, **keywords)
+
+
+@pytest.mark.parametrize(
+    ("backward", "words"),
+    [
+        (lambda x: 1 - np.tanh(x) ** 2, r"<lambda>\(x\) cannot be called with \(dout, x\).*arrives from"),
+        (lambda: 1, r"<lambda>\(\) cannot be called with \(dout, x\)"),
+        (lambda dout, x: [[1.0, 2.0], [3.0]], r"rows of several lengths.*shape of the input, \(2, 2\)"),
+    ],
+)
+def test_a_backward_of_another_form_is_told_how_it_is_called(backward, words):
+    with pytest.raises(ArgumentError, match=words):
+        tg.check_gradients(np.tanh, {"x": np.ones((2, 2))}, backward)
+
+
+def test_an_error_of_type_inside_of_a_function_stays_what_it_is():
+    with pytest.raises(TypeError, match="unsupported operand") as caught:
+        tg.check_gradients(np.tanh, [np.ones(2)], lambda dout, x: dout * (None + x.sum()))
+    assert not isinstance(caught.value, ArgumentError)
+
+
+@pytest.mark.parametrize("given", ["2 * x", ([[1.0, 2.0], [3.0]],)])
+def test_what_is_no_array_of_numbers_is_called_so(given):
+    report = tg.check_gradients(np.tanh, [np.ones((2, 2))], lambda dout, x: given)
+    assert report.inputs[0].label is Label.WRONG_DTYPE
 
 
 # ------------------------------------------------------------------------------ structures of arrays

@@ -131,7 +131,13 @@ def look_at_one(name, x, draws, faults):
         if g is None:
             faults.add(name, Label.ZEROS, f"backward returns None for {name}, not a gradient")
             return
-        array = np.asarray(g)
+        array = copied(g)
+        if array.dtype.kind not in "fiubc":
+            faults.add(name, Label.WRONG_DTYPE, (
+                f"the gradient is a {type(g).__name__}, and no array of numbers: return one of shape "
+                f"{x.shape}, the shape of {name}"
+            ))
+            return
         if array.shape != x.shape:
             faults.add(name, Label.WRONG_SHAPE, (
                 f"the gradient has shape {array.shape}, and {name} has shape {x.shape}"
@@ -150,8 +156,11 @@ def look_at_one(name, x, draws, faults):
 
 
 def copied(g):
-    """Return a copy of what a derivative gave."""
-    return None if g is None else np.array(g)
+    """Return a copy of what a derivative gave, rows of several lengths as an array of objects."""
+    try:
+        return None if g is None else np.array(g)
+    except ValueError:
+        return np.array(g, object)
 
 
 def differs(one, other):

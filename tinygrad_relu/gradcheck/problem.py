@@ -41,8 +41,13 @@ class Passing:
     def call(self, function, values, *leading):
         """Call `function` with `leading` and then the inputs; NumPy warns of nothing meanwhile."""
         self.calls += 1
-        with np.errstate(all="ignore"):
-            return self.called(function, values, *leading)
+        try:
+            with np.errstate(all="ignore"):
+                return self.called(function, values, *leading)
+        except TypeError as error:
+            if self.is_misfit(function, len(leading)):
+                raise ArgumentError(self.misfit(function, len(leading))) from error
+            raise
 
     def called(self, function, values, *leading):
         """Return what `function` returns for the inputs, passed in their way."""
@@ -54,6 +59,31 @@ class Passing:
         if self.fits(function, len(leading)):
             return function(*leading, **named)
         return function(*leading, named)
+
+    def is_misfit(self, function, leading):
+        """Tell whether a function takes other arguments than it is given, as its signature shows."""
+        given = 1 if self.keyed else len(self.names if self.tree is None else self.tree)
+        try:
+            inspect.signature(function).bind(*[None] * (leading + given))
+        except TypeError:
+            return not self.fits(function, leading)
+        except ValueError:  # it shows none
+            return False
+        return False
+
+    def misfit(self, function, leading):
+        """Return what is wrong with a call that a function does not take, and how to write it."""
+        name = getattr(function, "__name__", "the function")
+        arguments = ", ".join([*["dout"][:leading], *self.names])
+        by_name = ", the inputs by name or as one dict" if self.keyed else ""
+        behind = (
+            ": the function returns an array, so that its backward is given what arrives from behind, of "
+            "the shape of the result, before the inputs" if leading else ""
+        )
+        return (
+            f"check_gradients: {name}{inspect.signature(function)} cannot be called with ({arguments})"
+            f"{by_name}{behind}"
+        )
 
     def fits(self, function, leading=0):
         """Tell whether the signature takes the inputs, behind some others, as `call` passes them."""
@@ -488,7 +518,15 @@ def names_of_gradient(name):
 
 def is_nested_number(found, inputs):
     """Tell whether a list is the gradient of the only input, written as numbers."""
-    return (
-        len(inputs) == 1 and inputs[0].ndim > 0 and not any(isinstance(x, np.ndarray) for x in found)
-        and all(isinstance(x, (float, int, list)) for x in found) and np.shape(found) == inputs[0].shape
-    )
+    numbers = all(isinstance(x, (float, int, list)) for x in found)
+    if len(inputs) != 1 or not inputs[0].ndim or not numbers:
+        return False
+    try:
+        return np.shape(found) == inputs[0].shape
+    except ValueError as error:
+        if len(found) == 1:
+            return False  # a row of one gradient, whatever that is
+        raise ArgumentError(
+            "check_gradients: backward returned rows of several lengths: return an array of the shape "
+            f"of the input, {inputs[0].shape}"
+        ) from error
