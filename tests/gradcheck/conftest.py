@@ -16,7 +16,7 @@ def walks_before_edits(monkeypatch):
     """Have edits of the text only where no walk back through the forward explains what is wrong."""
     edits = diagnosis.diagnose.__globals__["edits"]
 
-    def where_unexplained(case, evidence, explained=False):
-        return [] if explained else edits(case, evidence)
+    def where_unexplained(case, evidence, budget=None):
+        return [] if budget else edits(case, evidence)
 
     monkeypatch.setitem(diagnosis.diagnose.__globals__, "edits", where_unexplained)

@@ -485,3 +485,13 @@ def test_a_way_of_editing_that_fails_hides_no_other_one(monkeypatch, ways):
     report = report_on(LAYER, ["2 * h * dout[:, None]", "2 * dout[:, None]"], "model")
     first = report["W"].explanations[0]
     assert "in the backward" in first.claim and "* h in the place" in first.claim, first.claim
+
+
+def test_of_a_factor_that_is_no_usual_one_it_is_told_where_it_comes_from():
+    def backward(x):
+        return 2 * x**2
+
+    (entry,) = check_gradients(lambda x: np.sum(x**3), [np.array([1.0, 2.0, 3.0])], backward).inputs
+    claim = entry.explanations[0].claim
+    assert entry.label is Label.CONSTANT_FACTOR and "2/3 times what it should be" in claim
+    assert "with 3 * x ** 2 in the place of 2 * x ** 2 it is right" in claim and "axis" not in claim

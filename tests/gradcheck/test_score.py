@@ -11,7 +11,8 @@ import tinygrad_relu as tg
 from tinygrad_relu.__main__ import CHECKER_NAMES, main
 from tinygrad_relu.gradcheck.mutants import MUTANTS, correct_exercises
 from tinygrad_relu.gradcheck.mutants.checkers import CHECKERS, Answer, Checker
-from tinygrad_relu.gradcheck.mutants.score import exercises, progress, score, table
+from tinygrad_relu.gradcheck.mutants.score import exercises, score, table
+from tinygrad_relu.gradcheck.progress import progress
 
 
 def in_place_of_ours(monkeypatch, check, **options):
@@ -125,7 +126,7 @@ def test_progress_is_shown_on_a_terminal_only():
             return True
 
     for console, shown in ((io.StringIO(), False), (Terminal(), True)):
-        with progress(2, console) as advance:
+        with progress("checking", console, 2) as advance:
             advance()
             advance()
         assert bool(console.getvalue()) == shown

@@ -13,6 +13,7 @@ from tinygrad_relu.gradcheck import printed
 from tinygrad_relu.gradcheck.check import check_gradients
 from tinygrad_relu.gradcheck.conventions import brought_to_form, returns_gradients, together
 from tinygrad_relu.gradcheck.memory import undone
+from tinygrad_relu.gradcheck.progress import progress
 
 SUFFIXES = ("_backward", "_grad", "_gradient", "_prime", "_derivative")
 # A function called `name` plus this is the partner of the same names.
@@ -123,10 +124,11 @@ def check_pair(space, name, backward, seed, fast, json):
         # checked.
         with undone(functions):
             exercise = brought_to_form(*functions, inputs) if backward else together(function, inputs)
-        report = check_gradients(
-            exercise.forward, exercise.inputs, exercise.backward, wrt=exercise.wrt,
-            returns_gradients=None if backward else True, seed=seed, fast=fast,
-        )
+        with progress(f"checking {title}", sys.stderr):
+            report = check_gradients(
+                exercise.forward, exercise.inputs, exercise.backward, wrt=exercise.wrt,
+                returns_gradients=None if backward else True, seed=seed, fast=fast,
+            )
         report.notes += exercise.remarks
     except (Exception, SystemExit) as error:
         place = f" ({place_of(error)})" if place_of(error) else ""

@@ -29,6 +29,10 @@ from tinygrad_relu.gradcheck.diagnosis.unseen_masks import unseen_masks
 
 # What costs less is not doubted: a plain factor, an arrangement.
 CERTAIN = 18.9
+# What a plain factor costs whose place in the backward is known: less than one in the forward.
+LOCATED = 10.2
+# What looking for the place of a plain factor may cost, or for edits where all is explained; see `edits`.
+BUDGET_OF_FACTORS, BUDGET_IF_EXPLAINED = 2.0, 7.5
 # What is more than all costs of explanations that name a rule.
 BEHIND_THE_KINK = 100.0
 
@@ -130,13 +134,31 @@ def with_synthesis(case, evidence, broken, candidates):
         elif factor is not None and candidate.label is Label.CONSTANT_FACTOR:
             candidate.label = of_a_term(evidence[0].graph, factor)
     candidates, wrong = [*candidates, *found], set(synthesis.wrong)
-    if not wrong <= inputs_of(candidates, CERTAIN):
+    if wrong <= inputs_of(candidates, CERTAIN):
+        candidates = [located(case, evidence, one) for one in candidates]
+    else:
         # What is merely rounded is right once anything is computed in more digits.
         rounds = any(candidate.label is Label.WRONG_DTYPE for candidate in candidates)
         explains = wrong <= inputs_of(candidates, BEHIND)
-        edited = [] if rounds else edits(case, evidence, explained=explains)
+        budget = {"budget": BUDGET_IF_EXPLAINED} if explains else {}
+        edited = [] if rounds else edits(case, evidence, **budget)
         candidates = [*candidates, *edited]
     return candidates, synthesis.parts
+
+
+def located(case, evidence, candidate):
+    """Return an explanation by a factor that is no usual one, with where it comes from, if that is found.
+
+    Two lengths of the inputs are easily that far apart by chance, so they are not guessed at then.
+    """
+    if "odd" not in candidate.details:
+        return candidate
+    found = [e for e in edits(case, evidence, BUDGET_OF_FACTORS) if e.inputs >= candidate.inputs]
+    if not found:
+        return candidate
+    best = min(found, key=lambda one: one.cost)
+    words = f"is {candidate.details['odd']} times what it should be, everywhere: it {best.words}"
+    return replace(candidate, cost=LOCATED, words=words, details={**candidate.details, **best.details})
 
 
 def of_a_term(graph, c):

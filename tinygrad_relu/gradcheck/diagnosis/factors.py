@@ -36,7 +36,8 @@ def factors(case, evidence, k):
         words, known = named(case, evidence, c)
         cost = 10 if known else 12 if numbers > 3 else 30
         if known or numbers > 1:
-            yield Label.CONSTANT_FACTOR, cost, words, {"factor": c}
+            odd = simple(c) is None and not named_lengths(case, evidence, c)
+            yield Label.CONSTANT_FACTOR, cost, words, {"factor": c, **({"odd": told(c)} if odd else {})}
     elif evidence[0].expected[k].ndim >= 1:
         yield from by_rows(evidence, k)
         each = [factor_between([one], k) for one in evidence]

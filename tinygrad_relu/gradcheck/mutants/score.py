@@ -3,11 +3,11 @@
 import json
 import sys
 import time
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 
 from tinygrad_relu.gradcheck import mutants
 from tinygrad_relu.gradcheck.mutants.checkers import CHECKERS
+from tinygrad_relu.gradcheck.progress import progress
 
 
 @dataclass
@@ -141,22 +141,6 @@ def explained(one):
     return lines
 
 
-@contextmanager
-def progress(total, console):
-    """Give a function that moves a bar along: on a terminal, with rich, else nothing is shown."""
-    try:
-        from rich.console import Console
-        from rich.progress import Progress
-    except ImportError:
-        console = None
-    if console is None or not console.isatty():
-        yield lambda: None
-        return
-    with Progress(console=Console(file=console), transient=True) as bar:
-        task = bar.add_task("checking", total=total)
-        yield lambda: bar.advance(task)
-
-
 def run(names, path=None, seed=0):
     """Score the checkers that are named and installed, print the table, and write JSON if asked.
 
@@ -177,7 +161,8 @@ def run(names, path=None, seed=0):
     print(f"{len(mutants.MUTANTS)} wrong backwards of {len(mutants.MODELS)} models, and the correct ones")
     if any(CHECKERS[name].explains for name in present):
         print("Ours explains what it finds, which takes about two minutes.", flush=True)
-    with progress(sum(len(exercises(name)) for name in present), sys.stderr) as advance:
+    total = sum(len(exercises(name)) for name in present)
+    with progress("checking", sys.stderr, total) as advance:
         scores = [score(name, seed, advance) for name in present]
     print(table(scores, missing))
     if path is not None:

@@ -93,7 +93,7 @@ SMALL = (
 # What all may cost, in seconds as estimated beforehand, so that the answer does not depend on how busy
 # the machine is; and what a try does, an expression that is worked out in it, more so if it is an array,
 # and an element of one.
-BUDGET, BUDGET_IF_EXPLAINED = 15.0, 7.5
+BUDGET = 15.0
 TRY_COST, ARRAY_COST, EXPRESSION_COST, ELEMENT_COST = 2e-4, 5e-7, 1.5e-7, 2e-9
 SCREEN_COST, COMPOSED_COST = 5e-5, 5e-2
 # A call that takes more seconds is one of those whose cost is not seen in the text; a try is ended after
@@ -107,21 +107,21 @@ ALIKE_COST = 0.05
 SCALE, MOVE = 1.25, 0.375
 
 
-def edits(case, evidence, explained=False):
+def edits(case, evidence, budget=BUDGET):
     """Return candidates: what is to be written otherwise in the user's backward for it to be right.
 
     Parameters
     ----------
     case : Case
     evidence : list of Evidence
-    explained : bool
-        Whether all that is wrong is explained already, so that less is to be spent.
+    budget : float
+        What it may cost, in seconds as estimated beforehand: less where all is explained already.
     """
     with one_at_a_time:
-        return with_twins(apart(lambda: found_in_functions(case, evidence, explained)))
+        return with_twins(apart(lambda: found_in_functions(case, evidence, budget)))
 
 
-def found_in_functions(case, evidence, explained):
+def found_in_functions(case, evidence, left):
     """Yield candidates of all functions that the backward calls, those that the forward shares last."""
     def call():
         return case.backward([x.copy() for x in case.inputs], list(case.draws[0].cotangents))
@@ -134,7 +134,6 @@ def found_in_functions(case, evidence, explained):
         seconds = time.perf_counter() - began
         GUARD.seconds = PATIENCE + TIMES * seconds
         meanings = Meanings(evidence[0])
-        left = BUDGET_IF_EXPLAINED if explained else BUDGET
         entered = programs(call)
         functions = [function for program in entered for function in program.functions]
         for program in sorted(entered, key=lambda one: one.code in forward):
