@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 
+from tinygrad_relu.gradcheck.diagnosis.edits.algebra import is_made_of
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import EXPRESSION, LONG_OPERAND, Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import Ingredient
 from tinygrad_relu.gradcheck.diagnosis.edits.insertions import insertion_means, term_means
@@ -112,9 +113,11 @@ def composed(text, place, kind, node, row):
         # What came of something over that itself: the slopes of a bent function.
         divided = isinstance(getattr(node, "op", None), ast.Div)
         slopes = divided and 1 in (two_values(one.value) or ())
-        around = place.node if place.around is None else place.around.node
-        if divided and not slopes and contains(around, name(root(node.right) or "")):
-            return None
+        base = root(node.right) if divided and not slopes else None
+        whole = getattr(place.statement, "value", None) or place.node
+        own = base and (contains(whole, name(base)) or is_made_of(whole, base, text.definitions))
+        if own:
+            return None  # what is made of it is another thing
         label = Label.MASK_FORGOTTEN if slopes else lambda: insertion_means(text, place, one)
         return Edit(label, LONG_OPERAND + TWO_COST, place, new)
     if kind == "instead":

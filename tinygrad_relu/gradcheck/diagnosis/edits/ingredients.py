@@ -107,6 +107,8 @@ def ingredients(text, forward):
         value = worked_out(node, text)
         if value is not None:
             add(node, value)
+            for more in (*of_logarithms(node, value), *of_rounds(text, node, value)):
+                add(more, worked_out(more, text))
     return sorted(found.values(), key=lambda one: (not one.is_leaf, len(one.text)))
 
 
@@ -177,6 +179,21 @@ def masks(text):
         if place.rounds and is_float(place.value) and place.is_read and len(written) <= SHORTEST:
             for comparison in (">", "<", "<="):
                 yield ast.parse(f"{written} {comparison} 0", mode="eval").body
+
+
+def of_logarithms(node, value):
+    """Yield the probabilities of which something are the logarithms."""
+    if not isinstance(node, ast.Call) or not is_float(value) or not np.ndim(value) or (value > 0).any():
+        return
+    if np.allclose(np.exp(value).sum(-1), 1):
+        yield call(attribute(name("np"), "exp"), fresh(node))
+
+
+def of_rounds(text, node, value):
+    """Yield the elements that belong to a round, where something is a row and no name."""
+    if is_float(value) and np.ndim(value) == 1 and isinstance(node, ast.BinOp):
+        for key in text.counters:
+            yield ast.Subscript(fresh(node), name(key), ast.Load())
 
 
 def worked_out(node, text):

@@ -151,7 +151,9 @@ def insertion_means(text, place, one):
     lowered = any(one.text == base or lower == exponent for base, exponent in parts)
     if is_array(place.value) and place.value.size > 1 and is_value(one.value):
         passed = text.meanings.of_exchange(place, place.value, place.value * one.value)
-        own_mask = not is_mask(one.value) or np.array_equal(place.value > 0, one.value != 0)
+        own_mask = not is_mask(one.value) or (
+            np.array_equal(place.value > 0, one.value != 0) and is_beside_matrix(place)
+        )
         if passed is Label.PRE_ACTIVATION and own_mask:
             return passed
     if is_number(one.node) and is_mask(place.value) and is_beside(place, (ast.Add, ast.Sub)):
@@ -159,11 +161,20 @@ def insertion_means(text, place, one):
     scales = is_number(one.node) or (called(place.parent) in BENT and not np.ndim(one.value))
     if place.is_argument and scales:
         return Label.WRONG_FUNCTION  # the function of another argument
-    if is_mask(one.value) and is_own_relu(place.value, one.value):
+    if is_mask(one.value) and is_own_relu(place.value, one.value) and is_beside_matrix(place):
         return Label.PRE_ACTIVATION
     if is_switch(text, one):
         return Label.MASK_FORGOTTEN
     return Label.WRONG_FUNCTION if lowered else inserted(one)
+
+
+def is_beside_matrix(place):
+    """Tell whether something is multiplied as a matrix, as what a layer is given is for its weights."""
+    ways = [place, *place.way_up()]
+    return any(
+        is_beside(here, ast.MatMult) or called(here.parent) in ("dot", "einsum", "outer", "tensordot")
+        for here in ways
+    )
 
 
 def is_own_relu(x, mask):

@@ -46,6 +46,9 @@ def elsewhere(parent, field, row, k):
             label = Label.AVERAGED if any(map(is_division, row[first:last])) else Label.STALE_BUFFER
             if j > k and any(stops_what_is_read(one, statement) for one in passed):
                 label = Label.MASK_FORGOTTEN
+            pairs = [(one, statement) if j > k else (statement, one) for one in passed]
+            if any(scales_what_is_read(*pair) for pair in pairs):
+                label = Label.MISSING_FACTOR
             yield Edit(label, CALL, Body(parent, field, first, last, row), moved)
     if not isinstance(statement, ast.For):
         return
@@ -62,6 +65,8 @@ def elsewhere(parent, field, row, k):
         # What has nothing to do with the rounds is counted again in each of them.
         again = isinstance(inner, ast.AugAssign) and not read & given
         label = Label.EXTRA_TERM if again else Label.STALE_BUFFER
+        if isinstance(inner, ast.Return):
+            label = Label.MISSING_TERM  # of all rounds but the first one
         for moved in ([inner, rest], [rest, inner]):
             yield Edit(label, CALL, Body(parent, field, k, k + 1, row), moved)
     if k:
@@ -159,10 +164,19 @@ def stops_what_is_read(statement, reader):
     compared = isinstance(target, ast.Subscript) and any(
         isinstance(node, ast.Compare) for node in ast.walk(target.slice)
     )
-    read = {node.id for node in ast.walk(reader.value) if isinstance(node, ast.Name)} if (
-        isinstance(reader, SIMPLE)
-    ) else set()
-    return nothing and compared and root(target) in read
+    return nothing and compared and root(target) in names_read(reader)
+
+
+def scales_what_is_read(statement, reader):
+    """Tell whether a statement multiplies an array in place that another one reads."""
+    scales = isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Mult)
+    return scales and root(statement.target) in names_read(reader)
+
+
+def names_read(statement):
+    """Return the names that a simple statement computes something of."""
+    parts = ast.walk(statement.value) if isinstance(statement, SIMPLE) else ()
+    return {node.id for node in parts if isinstance(node, ast.Name)}
 
 
 def is_division(statement):

@@ -14,6 +14,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     decides,
     in_comparison,
     in_range,
+    is_axis,
     is_gone_through,
     is_handed_on,
     is_summed,
@@ -196,7 +197,7 @@ def superfluous(text, place, factor, divides=False):
     return Label.MASK_FROM_WRONG_TENSOR if is_mask(value) else Label.WRONG_FUNCTION
 
 
-def of_signs(_, place):
+def of_signs(text, place):
     """Yield an expression with a sign, without one, and taken from 1."""
     node = place.node
     # The sign of what is 0 and 1 lets through what it did.
@@ -208,6 +209,8 @@ def of_signs(_, place):
         turned = Label.PERMUTED if place.is_key else wrong
         if isinstance(place.parent, ast.Call) and called(place.parent) == "roll":
             turned = Label.SHIFTED
+        if is_axis(text, place):
+            turned = Label.SUMMED
         is_sign = isinstance(node.op, ast.USub)
         yield Edit(turned if is_sign else Label.MASK_FROM_WRONG_TENSOR, TOKEN, place, node.operand)
         return

@@ -93,7 +93,8 @@ def of_numbers(text, place):
                 far = other not in (x + 1, x - 1, -x, 2 * x, x / 2, 1, 0)
                 # A power is one too high or too low, and seldom twice what it should be.
                 doubled = is_exponent(place) and other in (2 * x, x / 2) and abs(other - x) != 1
-                odd = 0.3 * (nothing or doubled) + FAR_COST * far
+                # A factor that does not belong is seldom written out.
+                odd = 0.3 * (nothing or doubled or (other == 1 and is_factor(place))) + FAR_COST * far
                 cost = TOKEN - 0.2 * is_triangle(place.parent) + odd
                 yield Edit(lambda other=other: of_number(text, place, other), cost, place, number(other))
 

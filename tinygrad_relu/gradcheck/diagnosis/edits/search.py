@@ -140,7 +140,8 @@ def found_in_functions(case, evidence, left):
             try:
                 text = Text(program, call, meanings)
                 again = functools.partial(Text, program, call, meanings)
-                kept = Kept([*text.objects.values(), *functions], again, program)
+                at_hand = [*text.objects.values(), *text.names.values(), *functions]
+                kept = Kept(at_hand, again, program)
             except Exception:  # a function that does another thing when it is looked at
                 continue
             if found and program.code in forward:
