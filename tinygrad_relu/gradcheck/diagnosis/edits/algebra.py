@@ -3,9 +3,12 @@
 import ast
 from collections import Counter
 
+import numpy as np
+
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_count, is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import BENT
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, factors_of, of_module
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_float
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 SUMS, PRODUCTS = (ast.Add, ast.Sub), (ast.Mult, ast.Div)
@@ -151,7 +154,9 @@ def of_definition(own, other, text):
     divided = isinstance(made, ast.BinOp) and isinstance(made.op, ast.Div)
     if divided or any(is_linear(node) for node in ast.walk(made)):
         return Label.MISSING_FACTOR
-    return Label.PRE_ACTIVATION if names == {own.id} else None
+    # Plain numbers, such as one that keeps a root from 0, belong to the function.
+    others = [text.names.get(key) for key in names - {own.id}]
+    return Label.PRE_ACTIVATION if all(is_float(x) and not np.ndim(x) for x in others) else None
 
 
 def made_of(node, own, definitions):

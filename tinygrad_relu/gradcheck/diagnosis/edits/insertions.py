@@ -32,7 +32,14 @@ from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     number,
     parts_of_product,
 )
-from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_value, is_whole
+from tinygrad_relu.gradcheck.diagnosis.edits.values import (
+    FAR_BELOW,
+    is_array,
+    is_float,
+    is_value,
+    is_whole,
+)
+from tinygrad_relu.gradcheck.diagnosis.functions import two_values
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 #: Numbers that are forgotten most often.
@@ -203,6 +210,8 @@ def term_means(text, place, one, taken_away):
         return Label.WRONG_FUNCTION  # of something taken from 1, as slopes are
     if (masked := of_masked(text, place, one)) is not None:
         return masked
+    if taken_away and is_far_below(one.value):
+        return Label.MASK_FORGOTTEN
     if is_exponent_of_e(place):
         return Label.MISSING_FACTOR
     if taken_away and is_cut_out(place.value, one.value):
@@ -238,6 +247,12 @@ def of_masked(text, place, one):
         return None
     stopped = any(is_open_or_shut(text.value_of(node)) for node in there)
     return Label.MASK_FROM_WRONG_TENSOR if stopped else Label.MASK_FORGOTTEN
+
+
+def is_far_below(x):
+    """Tell whether what is taken from some scores, and not from others, leaves them no share."""
+    sides = two_values(x) if is_array(x) and x.size > 1 else None
+    return sides is not None and 0 in sides and max(sides) >= FAR_BELOW
 
 
 def is_cut_out(own, part):

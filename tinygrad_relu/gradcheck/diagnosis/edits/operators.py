@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, LONG_OPERAND, OPERAND, TOKEN, Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import are_counts, is_count, is_mask
-from tinygrad_relu.gradcheck.diagnosis.edits.quantities import index_means
+from tinygrad_relu.gradcheck.diagnosis.edits.quantities import index_means, rounds_mean
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     BENT,
     decides,
@@ -60,6 +60,8 @@ def of_operators(text, place):
         yield Edit(lambda: index_means(text, place, left), TOKEN - 0.1, place, left)
         if kind is ast.Sub and isinstance(right, ast.Name):
             yield Edit(Label.PERMUTED, TOKEN - 0.1, place, right)  # counted from the other end
+    elif kind in (ast.Add, ast.Sub) and in_range(place):
+        yield Edit(lambda: rounds_mean(text, place, left), TOKEN - 0.1, place, left)
     elif kind in (ast.Add, ast.Sub):
         rest = right if kind is ast.Add else negative(right)
         for product in inside_of_products(left, node.op, right):

@@ -13,6 +13,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     in_comparison,
     in_range,
     is_axis,
+    is_beside,
     is_divisor,
     is_exponent,
     is_exponent_of_whole,
@@ -148,6 +149,8 @@ def of_index(text, place):
             yield Edit(Label.SHIFTED, TOKEN + 0.1, place, moved)
     if not is_whole(place.value) or isinstance(place.node, ast.Constant):
         return
+    if is_beside(place, (ast.Add, ast.Sub)) and isinstance(place.parent.right, ast.Constant):
+        return  # that number is another one
     for operator in (ast.Add(), ast.Sub()):
         other = ast.BinOp(place.node, operator, number(1))
         cost = TOKEN + 0.1 + 0.3 * is_formatted(place)

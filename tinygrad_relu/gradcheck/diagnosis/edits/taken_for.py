@@ -21,6 +21,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import LEAVES, called, root, target_of, written
 from tinygrad_relu.gradcheck.diagnosis.edits.values import (
+    FAR_BELOW,
     is_array,
     is_index,
     is_mask_like,
@@ -31,8 +32,6 @@ from tinygrad_relu.gradcheck.diagnosis.edits.values import (
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 from tinygrad_relu.gradcheck.diagnosis.relations import Relation
 
-# Scores that are so far below the others have no share in a softmax.
-FAR_BELOW = 1e3
 #: Functions that are of another kind beyond some limit.
 BENDS = ("where", "maximum", "minimum", "max", "min", "clip")
 
@@ -212,6 +211,9 @@ def by_values(text, place, one):
         return Label.MISSING_FACTOR
     if found is None and is_bent(place.node, made or one.node):
         return Label.MASK_FORGOTTEN
+    calls = isinstance(place.node, ast.Call) and isinstance(one.node, ast.Call)
+    if found is None and comparable and calls and own.all() and not other.all():
+        return Label.MASK_FORGOTTEN  # another function, which stops some
     return found
 
 

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+# Scores that are so far below the others have no share in a softmax.
+FAR_BELOW = 1e3
+
 
 def is_array(x):
     """Tell whether a value is an array of numbers, or of truth values."""
