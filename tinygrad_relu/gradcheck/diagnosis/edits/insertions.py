@@ -69,6 +69,7 @@ def insertions(text, place, found):
     # What is put to an operand may as well be put to the whole.
     in_product, in_sum = is_beside(place, (ast.Mult, ast.Div)), is_beside(place, (ast.Add, ast.Sub))
     shape = np.shape(own)
+    whole = wider(text, place, in_sum)
     for one in found:
         if is_whole(own) and is_whole(one.value) and abs(one.value) > LARGEST:
             continue  # whole numbers have no end
@@ -77,6 +78,8 @@ def insertions(text, place, found):
         short = one.is_leaf or isinstance(one.node, ast.Constant)
         cost = OPERAND if short else LONG_OPERAND
         operand = beside(one, shape)
+        if operand is None and whole is not None and one.is_leaf and np.shape(one.value) == whole:
+            yield Edit(Label.MISSING_FACTOR, cost, place, ast.BinOp(fresh(one.node), ast.Mult(), node))
         if operand is not None and not in_product and not is_empty(node):
             def means(one=one):
                 averaged = is_one_over_a_size(text, one.value)
@@ -121,6 +124,17 @@ def insertions(text, place, found):
         total = call(attribute(node, "sum"), axis=number(axis), keepdims=number(True))
         label = Label.SUMMED if shares else Label.MISSING_FACTOR
         yield Edit(label, LONG_OPERAND, place, ast.BinOp(node, ast.Div(), total))
+
+
+def wider(text, place, in_sum):
+    """Return the shape of what a sum over rows or columns is taken from, which is wider; or None."""
+    target = getattr(place.parent, "target", None) if isinstance(place.parent, ast.AugAssign) else None
+    whole = text.names.get(getattr(target, "id", None)) if target is not None else None
+    if in_sum and place.around is not None:
+        whole = place.around.value
+    shape = np.shape(place.value)
+    is_wider = is_array(whole) and whole.ndim == len(shape) and whole.shape != shape
+    return whole.shape if is_wider else None
 
 
 def is_size_of_factor(node, product):

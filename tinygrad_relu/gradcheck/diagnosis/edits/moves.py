@@ -43,12 +43,7 @@ def elsewhere(parent, field, row, k):
             moved = [*row[first:k], *row[k + 1:last]]
             moved.insert(j - first, statement)
             passed = [one for one in row[first:last] if one is not statement]
-            label = Label.AVERAGED if any(map(is_division, row[first:last])) else Label.STALE_BUFFER
-            if j > k and any(stops_what_is_read(one, statement) for one in passed):
-                label = Label.MASK_FORGOTTEN
-            pairs = [(one, statement) if j > k else (statement, one) for one in passed]
-            if any(scales_what_is_read(*pair) for pair in pairs):
-                label = Label.MISSING_FACTOR
+            label = of_passing(statement, passed, later=j > k)
             yield Edit(label, CALL, Body(parent, field, first, last, row), moved)
     if not isinstance(statement, ast.For):
         return
@@ -157,6 +152,19 @@ def at_once(parent, field, row, k):
     yield Edit(Label.STALE_BUFFER, CALL, Body(parent, field, k, k + 2, row), [whole])
 
 
+def of_passing(statement, passed, later):
+    """Return what it means that a statement has to stand behind some others, or before them."""
+    if any(map(is_division, (statement, *passed))):
+        return Label.AVERAGED
+    if later and any(stops_what_is_read(one, statement) for one in passed):
+        return Label.MASK_FORGOTTEN
+    pairs = [(one, statement) if later else (statement, one) for one in passed]
+    scaled = any(scales_what_is_read(*pair) for pair in pairs)
+    if scaled or (not later and any(scales_what_is_added_to(one, statement) for one in passed)):
+        return Label.MISSING_FACTOR
+    return Label.STALE_BUFFER
+
+
 def stops_what_is_read(statement, reader):
     """Tell whether a statement makes part of an array 0 that another one reads: ``x[y <= 0] = 0``."""
     target = statement.targets[0] if isinstance(statement, ast.Assign) else None
@@ -171,6 +179,13 @@ def scales_what_is_read(statement, reader):
     """Tell whether a statement multiplies an array in place that another one reads."""
     scales = isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Mult)
     return scales and root(statement.target) in names_read(reader)
+
+
+def scales_what_is_added_to(statement, addition):
+    """Tell whether a statement multiplies an array in place to which another one adds."""
+    adds = isinstance(addition, ast.AugAssign) and isinstance(addition.op, (ast.Add, ast.Sub))
+    scales = isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Mult)
+    return adds and scales and root(statement.target) == root(addition.target)
 
 
 def names_read(statement):

@@ -3,6 +3,7 @@
 import ast
 import copy
 import itertools
+from functools import partial
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     is_gone_through,
     is_handed_on,
     is_summed,
+    is_triangle,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     attribute,
@@ -77,6 +79,9 @@ def of_operators(text, place):
         yield Edit(lambda: superfluous(text, place, right), TOKEN + 0.2, place, left)
         yield Edit(lambda: superfluous(text, place, left), TOKEN + 0.2, place, right)
         yield other(Label.WRONG_FUNCTION, CALL, left, ast.MatMult(), right)
+        if isinstance(left, ast.UnaryOp) and isinstance(left.op, ast.USub):
+            means = partial(superfluous, text, place, left.operand)
+            yield Edit(means, TOKEN + 0.25, place, negative(right))
         for factor, product in ((left, right), (right, left)):
             yield from moved_inside(place, factor, product)
         if isinstance(left, ast.Constant) and left.value == 2 and is_array(place.value) and (
@@ -213,6 +218,8 @@ def of_signs(text, place):
             turned = Label.SHIFTED
         if is_axis(text, place):
             turned = Label.SUMMED
+        if is_triangle(place):
+            turned = Label.MASK_NOT_STRICT
         is_sign = isinstance(node.op, ast.USub)
         yield Edit(turned if is_sign else Label.MASK_FROM_WRONG_TENSOR, TOKEN, place, node.operand)
         return

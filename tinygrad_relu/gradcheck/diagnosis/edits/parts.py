@@ -15,18 +15,25 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     Edit,
     together,
 )
+from tinygrad_relu.gradcheck.diagnosis.edits.forwards import expressions
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_mask
-from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import is_beside
+from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import is_beside, is_handed_on
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     attribute,
     call,
     called,
+    fresh,
     name,
     number,
     written,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_index, is_mask_like, is_whole
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
+
+# What is added where all but the first, or the last, element is kept: those may be anything by chance.
+PADDED_COST = 1.5
+#: Functions that hold something at a limit, and what does so element by element.
+LIMITS = {"min": "minimum", "minimum": "minimum", "max": "maximum", "maximum": "maximum"}
 
 
 def of_slices(text, place):
@@ -144,19 +151,22 @@ def without_an_end(_, place):
         width[axis] = (1, 0) if first else (0, 1)
         rest = ast.Subscript(place.node, kept, ast.Load())
         padded = call(attribute(name("np"), "pad"), rest, number(width))
-        yield Edit(label, LONG_OPERAND, place, padded)
+        yield Edit(label, LONG_OPERAND + PADDED_COST, place, padded)
 
 
-def without_diagonal(text, place):
-    """Yield a square matrix with zeros on its diagonal."""
+def without_diagonal(text, place, forward):
+    """Yield a square matrix with zeros on its diagonal, as there may be in the forward."""
     made = is_array(place.value) and isinstance(place.parent, ast.Assign)
     square = (place.names_an_array or made) and place.value.ndim == 2 and len({*place.value.shape}) == 1
     if square and not place.is_key:
         diagonal = ast.parse(f"np.diag(np.diag({written(place.node)}))", mode="eval").body
         rest = ast.BinOp(place.node, ast.Sub(), diagonal)
         masks = [x for x in text.names.values() if is_mask(x) and x.shape == place.value.shape]
-        stopped = any(np.array_equal(x == 0, np.eye(len(x), dtype=bool)) for x in masks)
-        label = Label.MASK_FORGOTTEN if stopped else Label.EXTRA_TERM
+        stopped = any(np.array_equal(x == 0, np.eye(len(x), dtype=bool)) for x in masks) or any(
+            {"fill_diagonal", "eye"} & {*code.co_names} for code in forward
+        )
+        # What is positive everywhere is a weight, such as a probability.
+        label = Label.MASK_FORGOTTEN if stopped or (place.value > 0).all() else Label.EXTRA_TERM
         yield Edit(label, LONG_OPERAND - 0.3, place, rest)
 
 
@@ -216,3 +226,15 @@ def is_part(node):
     return isinstance(node, ast.Subscript) and any(
         isinstance(one, ast.Slice) and (one.lower or one.upper) for one in ast.walk(node.slice)
     )
+
+
+def with_limits(_, place, forward):
+    """Yield what is given a name held at a number at which the forward holds something."""
+    if not is_handed_on(place) or not is_array(place.value) or place.value.dtype.kind != "f":
+        return
+    for node in expressions(forward, (ast.Call,)):
+        function = LIMITS.get(called(node))
+        for limit in node.args if function and len(node.args) == 2 else ():
+            if isinstance(limit, ast.Constant):
+                held = call(attribute(name("np"), function), place.node, fresh(limit))
+                yield Edit(Label.MASK_FORGOTTEN, LONG_OPERAND, place, held)

@@ -96,13 +96,13 @@ def of_numbers(text, place):
                 doubled = is_exponent(place) and other in (2 * x, x / 2) and abs(other - x) != 1
                 # A factor that does not belong is seldom written out.
                 odd = 0.3 * (nothing or doubled or (other == 1 and is_factor(place))) + FAR_COST * far
-                cost = TOKEN - 0.2 * is_triangle(place.parent) + odd
+                cost = TOKEN - 0.2 * is_triangle(place) + odd
                 yield Edit(lambda other=other: of_number(text, place, other), cost, place, number(other))
 
 
 def of_number(text, place, other):
     """Return what it means that a number has to be another one."""
-    if is_triangle(place.parent):
+    if is_triangle(place):
         return Label.MASK_NOT_STRICT
     if in_comparison(place):
         return Label.MASK_FROM_WRONG_TENSOR

@@ -63,6 +63,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.parts import (
     parts_crossed,
     under_masks,
     under_masks_together,
+    with_limits,
     without_an_end,
     without_diagonal,
 )
@@ -274,7 +275,8 @@ class Search:
             [
                 (exchanges, leaves, names), (insertions, places, numbers),
                 (with_functions, places, functions_of(self.text, self.forward)),
-                (without_an_end, leaves), (without_diagonal, places), (with_an_operand, others),
+                (without_an_end, leaves), (with_limits, leaves, self.forward),
+                (without_diagonal, places, self.forward), (with_an_operand, others),
             ],
             [(exchanges, others, names), (insertions, places, [*names, *rarer])],
             [(exchanges, places, longer), (insertions, places, longer)],

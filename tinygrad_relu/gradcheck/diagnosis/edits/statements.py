@@ -15,6 +15,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     attribute,
     call,
     called,
+    factors_of,
     fresh,
     name,
     negative,
@@ -186,8 +187,11 @@ def added_up(body, statement):
     if not isinstance(target, (ast.Name, ast.Subscript, ast.Attribute)):
         return
     label = Label.MISSING_TERM if is_handed_round(body, statement, target) else Label.STALE_BUFFER
-    for operator, more in ((ast.Add(), 0.1), (ast.Sub(), 0.25)):
-        yield Edit(label, TOKEN + more, body, [ast.AugAssign(target, operator, statement.value)])
+    # x less x times something is x times 1 less that.
+    own_share = ast.unparse(target) in map(ast.unparse, factors_of(statement.value))
+    less = Label.WRONG_FUNCTION if own_share else label
+    for operator, means, more in ((ast.Add(), label, 0.1), (ast.Sub(), less, 0.25)):
+        yield Edit(means, TOKEN + more, body, [ast.AugAssign(target, operator, statement.value)])
     if isinstance(target, ast.Subscript):
         yield Edit(Label.STALE_BUFFER, TOKEN + 0.2, body, [added_at(target, "add", statement.value)])
 

@@ -7,6 +7,8 @@ from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, factors_of, is_product, of_module
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_whole
 
+#: Functions that make a triangle, or take one out of a matrix.
+TRIANGLES = ("triu", "tril", "tri", "triu_indices", "tril_indices")
 #: Functions that are not linear.
 BENT = ("sin", "cos", "tan", "exp", "log", "tanh", "sqrt", "abs")
 
@@ -84,9 +86,14 @@ def is_minus(node):
     return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
 
 
-def is_triangle(node):
-    """Tell whether an expression is the mask of a triangle."""
-    return isinstance(node, ast.Call) and called(node) in ("triu", "tril")
+def is_triangle(place):
+    """Tell whether something says which diagonal a triangle ends at, also with a minus in front."""
+    here = place.around if is_minus(place.parent) and place.around is not None else place
+    if isinstance(here.parent, ast.keyword):
+        return here.parent.arg == "k" and here.around is not None and (
+            called(here.around.node) in TRIANGLES
+        )
+    return isinstance(here.parent, ast.Call) and called(here.parent) in TRIANGLES and here.index != 0
 
 
 def is_exponent(place):

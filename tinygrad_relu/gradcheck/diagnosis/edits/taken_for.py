@@ -16,6 +16,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import worked_out
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import exchanged, is_count, is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     in_comparison,
+    is_beside,
     is_beside_rest,
     is_squared_in_slope,
 )
@@ -39,7 +40,9 @@ BENDS = ("where", "maximum", "minimum", "max", "min", "clip")
 def exchange_means(text, place, one):
     """Return what it means to write something for an ingredient."""
     if is_mask_like(place.value) and not is_mask_like(one.value):
-        return Label.WRONG_FUNCTION  # another activation
+        weighs = is_beside(place, ast.Mult) and np.array_equal(place.value, one.value != 0)
+        # A weight of which only the mask is there, or another activation.
+        return Label.MISSING_FACTOR if weighs else Label.WRONG_FUNCTION
     part = one.node if isinstance(one.node, ast.Subscript) else None
     if part and written(part.value) == written(place.node) and is_mask(text.value_of(part.slice)):
         return Label.MASK_FORGOTTEN
