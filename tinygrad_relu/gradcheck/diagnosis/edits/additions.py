@@ -50,6 +50,7 @@ def of_lost_statements(text, forward):
         if isinstance(parent, (ast.For, ast.While)):
             yield from turned_about(text, parent)
             yield from anew(parent)
+            yield from moved_along(text, parent)
 
 
 def in_the_other_case(text, parent):
@@ -106,6 +107,27 @@ def anew(loop):
     for key in dict.fromkeys(target.id for target in added if isinstance(target, ast.Name)):
         nothing = ast.parse(f"{key} = 0 * {key}").body
         yield Edit(Label.STALE_BUFFER, OPERAND, Body(loop, "body", 0, 0, loop.body), nothing)
+
+
+def moved_along(text, loop):
+    """Yield the body of a loop in which an array is changed in each round as another one is."""
+    for statement in loop.body:
+        key = target_of(statement) if isinstance(statement, (ast.Assign, ast.AugAssign)) else None
+        read = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)} if key else ()
+        own = text.names.get(key)
+        if key not in read or not is_array(own) or isinstance(getattr(statement, "value", None), LEAVES):
+            continue
+        if isinstance(statement, ast.AugAssign) and isinstance(statement.op, (ast.Add, ast.Sub)):
+            continue  # it adds up, and is not handed on
+        for other in text.arrays:
+            if other in read or np.shape(text.names[other]) != own.shape:
+                continue
+            lost = copy.deepcopy(statement)
+            for node in ast.walk(lost):
+                if isinstance(node, ast.Name) and node.id == key:
+                    node.id = other
+            for k in range(len(loop.body) + 1):
+                yield Edit(Label.STALE_BUFFER, OPERAND, Body(loop, "body", k, k, loop.body), [lost])
 
 
 def index_names(text):

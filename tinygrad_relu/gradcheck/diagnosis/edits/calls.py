@@ -34,8 +34,9 @@ TWINS = (
 MEANING_OF_TWINS = {
     frozenset(("sum", "mean")): Label.AVERAGED, frozenset(("exp", "expm1")): Label.MISSING_TERM,
     frozenset(("triu", "tril")): Label.MASK_FROM_WRONG_TENSOR,
-    frozenset(("trace", "sum")): Label.MISSING_TERM,
 }
+#: The same where it depends on which one is taken for which.
+MEANING_FROM_TO = {("trace", "sum"): Label.MISSING_TERM, ("sum", "trace"): Label.MASK_FORGOTTEN}
 #: What it means that a function is forgotten, if it is not one between two layers.
 MEANING_OF_FUNCTION = {
     "cumsum": Label.MISSING_TERM, "tril": Label.MASK_FORGOTTEN, "triu": Label.MASK_FORGOTTEN,
@@ -64,6 +65,7 @@ def of_calls(text, place):
     for one, other in (*TWINS, *((b, a) for a, b in TWINS)):
         if own == one and isinstance(function, ast.Attribute):
             label = MEANING_OF_TWINS.get(frozenset((one, other)), Label.WRONG_FUNCTION)
+            label = MEANING_FROM_TO.get((one, other), label)
             label = Label.MASK_FROM_WRONG_TENSOR if in_comparison(place) else label
             twin = ast.Call(attribute(function.value, other), node.args, node.keywords)
             yield Edit(label, TOKEN, place, twin)

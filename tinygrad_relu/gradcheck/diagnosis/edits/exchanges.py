@@ -181,10 +181,13 @@ def crossed_numbers(text):
 
 
 def fits(place, one):
-    """Tell whether an ingredient can stand at a place; for a mask also a choice of slopes."""
-    slopes = is_mask_like(place.value) and is_beside(place, ast.Mult) and called(one.node) == "where"
-    alike = is_mask_like(place.value) == is_mask_like(one.value)
-    return np.shape(place.value) == np.shape(one.value) and (alike or slopes)
+    """Tell whether an ingredient can stand at a place; for a mask also a weight of what passes it."""
+    if np.shape(place.value) != np.shape(one.value):
+        return False
+    if is_mask_like(place.value) == is_mask_like(one.value):
+        return True
+    weighs = called(one.node) == "where" or np.array_equal(place.value, one.value != 0)
+    return is_mask_like(place.value) and is_beside(place, ast.Mult) and weighs
 
 
 def is_spread(own, other):

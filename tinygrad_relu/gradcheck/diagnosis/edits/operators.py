@@ -260,6 +260,8 @@ def of_arrangement(text, place):
             # What is computed from the wrong things says less than what goes to the wrong ones.
             cost = TOKEN + 0.6 * (label is Label.WRONG_FUNCTION)
             yield Edit(label, cost, place, type(node)(row, ast.Load()))
+        for turned in rotated(node.elts) if len(node.elts) > 2 and not axes else ():
+            yield Edit(Label.PERMUTED, TOKEN + 0.2, place, type(node)(turned, ast.Load()))
         if any(is_array(text.at(one).value) for one in node.elts):
             copies = [call(attribute(one, "copy")) for one in node.elts]
             yield Edit(Label.STALE_BUFFER, CALL, place, type(node)(copies, ast.Load()))
@@ -274,6 +276,11 @@ def of_arrangement(text, place):
         yield Edit(label, OPERAND, place, back)
 
 
+
+
+def rotated(row):
+    """Return a row with its first element behind all others, and with its last one before them."""
+    return [*row[1:], row[0]], [row[-1], *row[:-1]]
 
 
 def of_equal_axes(place):

@@ -15,7 +15,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import NUMBERS
 from tinygrad_relu.gradcheck.diagnosis.edits.insertions import beside
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import fresh, name, negative
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import LEAVES, fresh, name, negative
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
@@ -71,6 +71,35 @@ def wherever_read(text, places, found):
             for operator in (ast.Mult(), ast.Div()) if operand is not None else ():
                 products = [ast.BinOp(place.node, operator, operand) for place in group]
                 yield all_at_once(Label.MISSING_FACTOR, OPERAND, group, products)
+
+
+def in_all_additions(text, found):
+    """Yield a factor, or divisor, put to all that is added to the parts of one array.
+
+    Parameters
+    ----------
+    text : Text
+    found : list of Ingredient
+    """
+    groups = {}
+    for node in ast.walk(text.program.tree):
+        place = text.by_node.get(id(node.value)) if isinstance(node, ast.AugAssign) else None
+        if place is not None and isinstance(node.op, (ast.Add, ast.Sub)) and is_float(place.value):
+            groups.setdefault(shared_target(node.target), []).append(place)
+    factors = [one for one in found if isinstance(one.node, LEAVES) and is_float(one.value)]
+    for places, one in itertools.product(groups.values(), factors):
+        operands = [beside(one, np.shape(place.value)) for place in places]
+        if not 1 < len(places) <= MOST or None in operands:
+            continue
+        for operator in (ast.Mult(), ast.Div()):
+            products = [ast.BinOp(place.node, operator, x) for place, x in zip(places, operands)]
+            yield all_at_once(Label.MISSING_FACTOR, OPERAND, places, products)
+
+
+def shared_target(target):
+    """Return of what a target is a part: an array, or an entry of a dict."""
+    keyed = isinstance(target, ast.Subscript) and not isinstance(target.slice, ast.Constant)
+    return ast.unparse(target.value if keyed else target)
 
 
 def all_at_once(label, cost, places, nodes):

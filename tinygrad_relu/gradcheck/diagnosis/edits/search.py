@@ -56,7 +56,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.operators import (
     of_signs,
     of_slopes,
 )
-from tinygrad_relu.gradcheck.diagnosis.edits.parallel import in_parallel, wherever_read
+from tinygrad_relu.gradcheck.diagnosis.edits.parallel import in_all_additions, in_parallel, wherever_read
 from tinygrad_relu.gradcheck.diagnosis.edits.parts import (
     from_a_round_on,
     of_slices,
@@ -275,7 +275,7 @@ class Search:
             [
                 (exchanges, leaves, names), (insertions, places, numbers),
                 (with_functions, places, functions_of(self.text, self.forward)),
-                (without_an_end, leaves), (with_limits, leaves, self.forward),
+                (without_an_end, leaves), (with_limits, places, self.forward),
                 (without_diagonal, places, self.forward), (with_an_operand, others),
             ],
             [(exchanges, others, names), (insertions, places, [*names, *rarer])],
@@ -293,6 +293,7 @@ class Search:
                 self.try_all(all_of(wherever_read, self.text, places, names))
             if tier is tiers[1]:
                 self.try_all(all_of(in_parallel, self.text, names))
+                self.try_all(all_of(in_all_additions, self.text, names))
 
     def composed(self, places, found):
         """Yield products of ingredients at places, as far as the budget goes."""

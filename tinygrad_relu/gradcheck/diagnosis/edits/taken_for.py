@@ -15,6 +15,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.algebra import (
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import worked_out
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import exchanged, is_count, is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
+    BENT,
     in_comparison,
     is_beside,
     is_beside_rest,
@@ -68,14 +69,19 @@ def exchange_means(text, place, one):
         return Label.PERMUTED
     found = by_text(text, place, one)
     found = found or by_what_is_kept(text, place, one) or by_whole_numbers(place, one)
-    return found or by_values(text, place, one) or Label.WRONG_FUNCTION
+    found = found or by_values(text, place, one)
+    bent = place.is_argument and called(place.parent) in BENT
+    if found is Label.MISSING_FACTOR and bent:
+        return Label.WRONG_FUNCTION  # the function of another argument
+    return found or Label.WRONG_FUNCTION
 
 
 def by_text(text, place, one):
     """Return what it means as far as the text shows it: by where things come from, or None."""
     if one.text == target_of(place.statement):
         return Label.STALE_BUFFER
-    if is_name_of(text.definitions.get(getattr(one.node, "id", None)), place.node):
+    kept = text.definitions.get(getattr(one.node, "id", None))
+    if is_name_of(kept, place.node) and text.is_given_anew(place.node.id):
         return Label.STALE_BUFFER  # it had its value kept before it was changed
     if is_let_through(place.node, text.definitions.get(getattr(one.node, "id", None), one.node)):
         return Label.MASK_FORGOTTEN

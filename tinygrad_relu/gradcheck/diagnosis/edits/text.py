@@ -246,6 +246,13 @@ class Text:
             for node in ast.walk(self.program.tree)
         )
 
+    def is_given_anew(self, key):
+        """Tell whether a name is given a value in the function, and not an argument that stays."""
+        return any(
+            isinstance(node, ast.Name) and node.id == key and isinstance(node.ctx, ast.Store)
+            for node in ast.walk(self.program.tree)
+        )
+
     def is_made_from(self, key, base):
         """Tell whether an array, or a part of it, is given a sum of which a part of another is a term."""
         for node in ast.walk(self.program.tree):
