@@ -171,6 +171,75 @@ rng = np.random.default_rng(4)
 INPUTS = [rng.normal(size=3), rng.normal(size=(5, 3)) + [0, 0, 4], np.array([0.7, 1.3])]
 '''
 
+# Scores of pairs that come before, of which some weigh less; gates of a state that is kept in part.
+SOFTMAX = '''
+D = np.linspace(0.1, 4.0, 16).reshape(4, 4)
+def forward(S, h, z):
+    T = np.where(np.tri(4, dtype=bool), S, -1e9)
+    p = np.exp(T - T.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    w = np.minimum(1.0, D / 2)
+    for k in range(3):
+        h = h * (1 - z) + z * np.sin(k)
+    return np.sum(np.arange(16.0).reshape(4, 4) * p) + np.sum(h ** 2) + np.sum(w * S ** 2)
+def backward(S, h, z):
+    T = np.where(np.tri(4, dtype=bool), S, -1e9)
+    p = np.exp(T - T.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    dS = p * np.arange(16.0).reshape(4, 4)
+    dS -= p * dS.sum(1, keepdims=True)
+    w = np.minimum(1.0, D / 2)
+    dS += 2 * w * S
+    hs = [h]
+    for k in range(3):
+        hs.append(hs[-1] * (1 - z) + z * np.sin(k))
+    dh, dz = 2 * hs[-1], np.zeros_like(z)
+    for k in (2, 1, 0):
+        dz += dh * (np.sin(k) - hs[k])
+        dh = dh * (1 - z)
+    return dS, dh, dz
+rng = np.random.default_rng(5)
+INPUTS = [2 * rng.normal(size=(4, 4)), rng.normal(size=3), rng.random(3)]
+'''
+
+# Rotations in turns, of a state and of what comes back; charges of pairs; four numbers in a row.
+TURNS = '''
+def turn(t):
+    return np.array([[np.cos(t), -np.sin(t)], [np.sin(t), np.cos(t)]])
+def forward(theta, charge, quad):
+    psi = np.array([1.0, 0.5])
+    for t in theta:
+        psi = turn(t) @ psi
+    energy = 0.0
+    for i in range(3):
+        for j in range(i):
+            energy += np.exp(-(i - j)) * charge[i] * charge[j]
+    w, x, y, z = np.array([1.0, 2.0, 0.5, 1.5]) * quad
+    return psi[0] ** 3 + energy + w * x ** 2 + np.sin(y) * z
+def backward(theta, charge, quad):
+    psi = np.array([1.0, 0.5])
+    for t in theta:
+        psi = turn(t) @ psi
+    lam, dtheta = np.array([3 * psi[0] ** 2, 0.0]), np.zeros_like(theta)
+    for k in range(len(theta) - 1, -1, -1):
+        gate = turn(theta[k])
+        psi = gate.T @ psi
+        slope = np.array([[-gate[1, 0], -gate[0, 0]], [gate[0, 0], -gate[1, 0]]])
+        dtheta[k] = lam @ (slope @ psi)
+        lam = gate.T @ lam
+    dcharge = np.zeros_like(charge)
+    for i in range(3):
+        for j in range(i):
+            falloff = np.exp(-(i - j))
+            dcharge[i] += falloff * charge[j]
+            dcharge[j] += falloff * charge[i]
+    w, x, y, z = np.array([1.0, 2.0, 0.5, 1.5]) * quad
+    gw, gx, gy, gz = x ** 2, 2 * w * x, np.cos(y) * z, np.sin(y)
+    dquad = np.array([gw, gx, gy, gz]) * np.array([1.0, 2.0, 0.5, 1.5])
+    return dtheta, dcharge, dquad
+INPUTS = [np.array([0.3, -0.8, 1.1]), np.array([0.7, -1.2, 0.4]), np.array([0.6, 1.4, -0.3, 0.9])]
+'''
+
 # Model, what is right and what is written, in turns, the wrong inputs, what is wrong, and what to write.
 CASES = [
     (TRIPLET, ["    dW += P.T @ dp\n", "", "    dW += N.T @ dn\n", ""],
@@ -182,7 +251,7 @@ CASES = [
      "x w r", Label.PERMUTED, "zc"),
     (GATES, ['np.outer(s["h"], dback)', "np.outer(h, dback)"], "r", Label.STALE_BUFFER, "s['h']"),
     (WALK, ["steps.append((old, q))", "steps.append((q, q))"], "q k", Label.STALE_BUFFER, "(old, q)"),
-    (WALK, ["np.cos(us[t])", "np.cos(qs[t])"], "k", Label.MISSING_FACTOR, "us[t]"),
+    (WALK, ["np.cos(us[t])", "np.cos(qs[t])"], "k", Label.WRONG_FUNCTION, "us[t]"),
     (FILTER, ["for m in range(k, 6)", "for m in range(k - 1, 6)"],
      "x b", Label.EXTRA_TERM, "range(k, 6)"),
     (FILTER, ["da[k - 1] += lam[n]", "da[k - 1] += dout[n]"], "a", Label.MISSING_TERM, "lam[n]"),
@@ -195,8 +264,19 @@ CASES = [
      "w", Label.WRONG_FUNCTION, "Xs @ dfast"),
     (VIEWS, ["g * f / depth", "g / depth", "np.sum(g * f * xy", "np.sum(g * xy"],
      "p", Label.MISSING_FACTOR, "g * f"),
+    (SOFTMAX, ["dS -= p * dS.sum", "dS -= dS.sum"], "S", Label.MISSING_FACTOR, "p * dS.sum("),
+    (SOFTMAX, ["np.tri(4, dtype=bool)", "np.tri(4, k=-1, dtype=bool)"],
+     "S", Label.MASK_NOT_STRICT, "np.tri(4"),
+    (SOFTMAX, ["w = np.minimum(1.0, D / 2)", "w = D / 2"], "S", Label.MASK_FORGOTTEN, "np.minimum("),
+    (SOFTMAX, ["dh = dh * (1 - z)", "dh = dh * z"], "h z", Label.WRONG_FUNCTION, "dh"),
+    (TURNS, ["        psi = gate.T @ psi\n", ""],
+     "theta", Label.STALE_BUFFER, "psi = gate.T @ psi behind gate = turn(theta[k]) it"),
+    (TURNS, ["falloff * charge[j]", "charge[j]", "falloff * charge[i]", "charge[i]"],
+     "charge", Label.MISSING_FACTOR, "falloff"),
+    (TURNS, ["np.array([gw, gx, gy, gz])", "np.array([gx, gy, gz, gw])"],
+     "quad", Label.PERMUTED, "gw"),
 ]
-MODELS = [TRIPLET, GATES, WALK, FILTER, SQUARE, PADDED, VIEWS]
+MODELS = [TRIPLET, GATES, WALK, FILTER, SQUARE, PADDED, VIEWS, SOFTMAX, TURNS]
 
 
 @pytest.mark.parametrize("source", MODELS)

@@ -176,8 +176,9 @@ def of_a_term(graph, c):
 
 
 def inputs_of(candidates, cost):
-    """Return the inputs that are explained at less than a cost."""
-    return {k for candidate in candidates if candidate.cost < cost for k in candidate.inputs}
+    """Return the inputs that are explained at less than a cost, and without contradiction."""
+    plain = (one for one in candidates if one.cost < cost and not one.contradicts)
+    return {k for candidate in plain for k in candidate.inputs}
 
 
 def at_the_point(case):

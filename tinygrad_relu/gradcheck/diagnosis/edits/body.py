@@ -38,6 +38,8 @@ class Body:
         """str: Where it is, if none of its statements is exchanged."""
         if isinstance(self.parent, ast.If):
             return "in the other case, too,"
+        if 0 < self.first < len(self.whole):
+            return f"behind {ast.unparse(self.whole[self.first - 1]).splitlines()[0]}"
         return "last in each round" if self.first else "first in each round"
 
     def put(self, statements):

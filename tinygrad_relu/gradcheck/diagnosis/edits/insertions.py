@@ -16,6 +16,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     is_exponent,
     is_exponent_of_e,
     is_exponent_of_whole,
+    is_minus,
     is_squared_in_slope,
     is_stopping,
 )
@@ -180,13 +181,21 @@ def insertion_means(text, place, one):
     if is_number(one.node) and is_mask(place.value) and is_beside(place, (ast.Add, ast.Sub)):
         return Label.MISSING_TERM  # ones that are counted for each of two terms
     scales = is_number(one.node) or (called(place.parent) in BENT and not np.ndim(one.value))
-    if place.is_argument and scales:
+    whole = place
+    while is_minus(whole.parent) or is_beside(whole, (ast.Mult, ast.Div)):
+        whole = whole.around
+    if (place.is_argument and scales) or (whole.is_argument and is_bent_call(whole.parent) and scales):
         return Label.WRONG_FUNCTION  # the function of another argument
     if is_mask(one.value) and is_own_relu(place.value, one.value) and is_beside_matrix(place):
         return Label.PRE_ACTIVATION
     if is_switch(text, one):
         return Label.MASK_FORGOTTEN
     return Label.WRONG_FUNCTION if lowered else inserted(one)
+
+
+def is_bent_call(node):
+    """Tell whether something is a call of a function that is not linear."""
+    return isinstance(node, ast.Call) and called(node) in BENT
 
 
 def is_beside_matrix(place):

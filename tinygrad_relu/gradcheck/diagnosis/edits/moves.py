@@ -90,8 +90,14 @@ def crossed(parent, field, row, k):
             new = [one, *row[k + 1:j], other]
             # What was worked out goes to the wrong one; else it was worked out of the wrong things.
             plain = all(isinstance(x.value, LEAVES) for x in (one, other))
-            label = Label.PERMUTED if plain else Label.WRONG_FUNCTION
+            label = Label.PERMUTED if plain or are_parts_of_one(one, other) else Label.WRONG_FUNCTION
             yield Edit(label, TOKEN + 0.5, Body(parent, field, k, j + 1, row), new)
+
+
+def are_parts_of_one(one, other):
+    """Tell whether two statements give their values to parts of one array."""
+    targets = [x.target if isinstance(x, ast.AugAssign) else x.targets[0] for x in (one, other)]
+    return all(isinstance(x, ast.Subscript) for x in targets) and len({*map(root, targets)}) == 1
 
 
 def farther_in(parent, field, row, k):

@@ -182,6 +182,20 @@ def of_all_indices(text):
                 yield together(Edit(Label.SHIFTED, TOKEN, *pair) for pair in zip(keys, moved))
 
 
+def crossed_keys(text):
+    """Yield two parts of one array that have each other's place in statements that follow each other."""
+    parts = {}
+    for place in text.places:
+        if isinstance(place.node, ast.Subscript) and place.is_read and place.rounds:
+            parts.setdefault(ast.unparse(place.node.value), []).append(place)
+    for row in parts.values():
+        for one, other in itertools.pairwise(row):
+            pair = [ast.unparse(place.node.slice) for place in (one, other)]
+            if one.statement is not other.statement and pair[0] != pair[1]:
+                edits = Edit(Label.PERMUTED, TOKEN, one, other.node), Edit(None, 0.0, other, one.node)
+                yield together(edits)
+
+
 def is_first(node):
     """Tell whether an index is plainly 0."""
     return isinstance(node, ast.Constant) and node.value == 0

@@ -69,6 +69,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.parts import (
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.program import codes, programs
 from tinygrad_relu.gradcheck.diagnosis.edits.quantities import (
+    crossed_keys,
     of_all_indices,
     of_comparisons,
     of_index,
@@ -224,6 +225,7 @@ class Search:
                 self.try_all(self.screened(likely))
             self.try_all(all_of(of_conditions, self.text, self.forward))
             self.try_all(all_of(crossed_numbers, self.text))
+            self.try_all(all_of(crossed_keys, self.text))
             self.try_all(all_of(of_all_indices, self.text))
             self.try_all(all_of(under_masks_together, self.text))
             self.try_all(all_of(parts_crossed, self.text))

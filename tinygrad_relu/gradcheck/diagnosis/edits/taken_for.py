@@ -110,14 +110,14 @@ def is_name_of(made, node):
 
 
 def are_windows(own, other):
-    """Tell whether two expressions are parts of one array, each from some place to another."""
+    """Tell whether two expressions are parts of one array, each from or to some place."""
     pair = own, other
     if not all(isinstance(node, ast.Subscript) for node in pair) or (
         ast.unparse(own.value) != ast.unparse(other.value)
     ):
         return False
     slices = [[one for one in ast.walk(node.slice) if isinstance(one, ast.Slice)] for node in pair]
-    return all(any(one.lower and one.upper for one in row) for row in slices)
+    return all(any(one.lower or one.upper for one in row) for row in slices)
 
 
 def are_sums_of_one(own, other):
