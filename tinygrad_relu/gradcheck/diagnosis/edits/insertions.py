@@ -160,8 +160,9 @@ def insertion_means(text, place, one):
     if ast.unparse(place.node) == one.text and within:
         return Label.WRONG_FUNCTION  # its square
     divisors = {
-        id(node.right) for node in ast.walk(place.node)
+        id(part) for node in ast.walk(place.node)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)
+        for part in ast.walk(node.right)
     }
     powers = (
         node for node in ast.walk(place.node)

@@ -87,7 +87,7 @@ def of_operators(text, place):
         if isinstance(left, ast.Constant) and left.value == 2 and is_array(place.value) and (
             is_square(place.value)
         ):
-            yield other(Label.WRONG_FUNCTION, CALL, right, ast.Add(), attribute(right, "T"))
+            yield other(Label.TRANSPOSED, CALL, right, ast.Add(), attribute(right, "T"))
         if isinstance(left, ast.BinOp) and isinstance(left.op, ast.Mult):
             yield Edit(Label.WRONG_FUNCTION, TOKEN + 0.25, place, left.left)
     if kind is ast.Div:

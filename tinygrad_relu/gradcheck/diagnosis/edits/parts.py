@@ -48,6 +48,7 @@ def of_slices(text, place):
     if not isinstance(node, ast.Slice):
         return
     lower, upper, step = node.lower, node.upper, node.step
+    yield from picked_alone(text, place)
     others = [(lower, upper, None)] if step else []
     backwards = [written(part) if part else "" for part in (lower, upper, step)]
     if backwards in (["", "0", "-1"], ["-2", "", "-1"]):
@@ -125,6 +126,21 @@ def turned_back(place, node):
         plain = [ast.Slice(key.lower, key.upper, None) if step else key for key, step in zip(keys, steps)]
         turned = ast.Subscript(node.value, ast.Tuple(plain, ast.Load()), ast.Load())
         yield Edit(Label.PERMUTED, TOKEN, place, turned)
+
+
+def picked_alone(text, place):
+    """Yield for all of an axis of a target the one element that an array of indices names there."""
+    key = place.parent
+    whole = not (place.node.lower or place.node.upper or place.node.step)
+    target = isinstance(key, ast.Tuple) and isinstance(getattr(place.statement, "value", None), ast.expr)
+    if not whole or not target:
+        return
+    rest = [one for one in key.elts if isinstance(one, ast.Name)]
+    for known, x in text.names.items():
+        if is_array(x) and is_index(x) and x.ndim == len(rest) > 0:
+            index = ast.Tuple(list(map(fresh, rest)), ast.Load())
+            picked = ast.Subscript(name(known), index, ast.Load())
+            yield Edit(Label.MASK_FORGOTTEN, OPERAND, place, picked)
 
 
 def from_a_round_on(text, place):
