@@ -8,6 +8,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -167,6 +168,16 @@ def test_public_names_are_documented():
 def test_the_table_is_a_mini_engines():
     with_rules = [entry for entry in TABLE.values() if any(rule is not None for rule in entry.rules)]
     assert 50 <= len(with_rules) <= 102     # about a hundred
+
+
+def test_all_packages_are_installed():
+    root = Path(tg.__file__).parent
+    there = {
+        ".".join(("tinygrad_relu", *path.parent.relative_to(root).parts))
+        for path in root.rglob("__init__.py")
+    }
+    settings = tomllib.loads((root.parent / "pyproject.toml").read_text())
+    assert set(settings["tool"]["setuptools"]["packages"]) == there
 
 
 def modules():

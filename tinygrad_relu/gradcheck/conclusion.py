@@ -339,9 +339,16 @@ def explained(report, at, comparisons, faults):
 
 
 def diagnosed(case):
-    """Return what the diagnosis says of a case."""
-    diagnose = getattr(diagnosis, "diagnose", None)
-    return {} if diagnose is None else diagnose(case)
+    """Return what the diagnosis says of a case; if it fails, that: the verdicts stand without it."""
+    try:
+        return diagnosis.diagnose(case)
+    except Exception as error:  # at functions that nobody thought of
+        words = (
+            f"looking for an explanation failed ({type(error).__name__}: {error}), which is a mistake of "
+            "the checker; that the gradient is wrong stands: look at the elements below."
+        )
+        names = [name for name, bad in zip(case.names, case.wrong) if bad]
+        return {name: [Explanation(Label.UNEXPLAINED, words, 0.0)] for name in names}
 
 
 def case_of(at, comparisons, wrong, faults):

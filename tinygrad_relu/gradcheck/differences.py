@@ -13,6 +13,8 @@ RATIO = 4.0     # of one step to the next smaller one
 EXTENSIONS = 3
 # How many times the error of rounding at the smallest step an error is that is none of rounding.
 BLIND = 30.0
+# What agrees is off by this part at most.
+NEAR = 0.02
 
 
 @dataclass
@@ -37,6 +39,8 @@ class Slope:
         The largest step, if it is larger than the scale, else 0.
     still, moves : ndarray of bool or None
         Whether nothing changes over the smallest steps, and whether something does over the scale.
+    estimates : ndarray or None
+        The derivatives by each pair of neighbouring steps, a row each.
     """
 
     value: np.ndarray
@@ -52,6 +56,15 @@ class Slope:
     widened: float = 0.0
     still: np.ndarray | None = None
     moves: np.ndarray | None = None
+    estimates: np.ndarray | None = None
+
+    def is_doubtful(self, gradient):
+        """Tell which gradients the derivatives do not agree with, and not even with each other."""
+        with np.errstate(invalid="ignore"):
+            apart = np.abs(self.estimates - self.value).max(axis=0, initial=0.0)
+            return (apart > NEAR * np.abs(self.value)) & (
+                np.abs(self.value - gradient) > NEAR * np.abs(gradient)
+            )
 
 
 def scales(x):
@@ -114,6 +127,12 @@ class Samples:
         """Return the best derivative from both sides, its error and the number of its step."""
         return best(self.below + self.above, self.high - self.low, 2, noise)
 
+    def estimates(self):
+        """Return the derivatives from both sides by each pair of neighbouring steps."""
+        widths = self.below + self.above
+        with np.errstate(all="ignore"):
+            return extrapolated(widths, (self.high - self.low) / widths, 2)
+
     def right(self, noise):
         """Return the best derivative from above, its error and the number of its step."""
         return best(self.above, self.high, 1, noise)
@@ -170,8 +189,7 @@ def best(widths, rises, order, noise):
     """
     with np.errstate(all="ignore"):
         quotients = rises / widths
-        factor = (widths[:-1] / widths[1:]) ** order
-        refined = (factor * quotients[1:] - quotients[:-1]) / (factor - 1)
+        refined = extrapolated(widths, quotients, order)
         changes = np.abs(refined - quotients[1:])
         if len(refined) > 1:
             between = np.abs(np.diff(refined, axis=0))
@@ -186,6 +204,12 @@ def best(widths, rises, order, noise):
     return (
         np.take_along_axis(refined, pick, 0)[0], np.take_along_axis(errors, pick, 0)[0], chosen,
     )
+
+
+def extrapolated(widths, quotients, order):
+    """Return what quotients of neighbouring steps tell together, without the term of `order`."""
+    factor = (widths[:-1] / widths[1:]) ** order
+    return (factor * quotients[1:] - quotients[:-1]) / (factor - 1)
 
 
 def contradicted(refined, rounding):
@@ -245,4 +269,5 @@ def careful_slope(line, eps, noise, wanted, own=None):
         samples.steepening(), samples.jumps(noise), samples.steps[0] if samples.steps[0] > 1.0 else 0.0,
         (np.abs(samples.high[-3:]) + np.abs(samples.low[-3:]) == 0).all(axis=0),
         (np.abs(samples.high[:2]) * np.abs(samples.low[:2]) > 0).any(axis=0),
+        samples.estimates(),
     )

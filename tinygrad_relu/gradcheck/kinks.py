@@ -14,7 +14,7 @@ import numpy as np
 from tinygrad_relu.gradcheck.cones import is_beyond, turns_one_way
 from tinygrad_relu.gradcheck.crossings import Crossing
 from tinygrad_relu.gradcheck.differences import careful_slope, quick_slope
-from tinygrad_relu.gradcheck.noise import hidden_by_stairs, noise_in_stairs
+from tinygrad_relu.gradcheck.noise import hidden_by_stairs, noise_in_stairs, noise_of_jumps
 from tinygrad_relu.gradcheck.ops_used import orders_alone, ties_alone
 from tinygrad_relu.gradcheck.surroundings import range_of_slopes
 
@@ -177,6 +177,11 @@ class Inspector:
         in_stairs = slope.still & slope.moves
         if in_stairs.any():
             noise = np.maximum(noise, noise_in_stairs(line, self.at.eps, in_stairs))
+            slope = careful_slope(line, self.at.eps, noise, enough, own)
+        # Within one stair of rounding all small steps agree, and with the slope of the stair alone.
+        doubtful = slope.is_doubtful(analytic)
+        if doubtful.any():
+            noise = np.maximum(noise, noise_of_jumps(line, self.at.eps, doubtful))
             slope = careful_slope(line, self.at.eps, noise, enough, own)
         slope = one_sided_at_an_edge(slope)
         # A slope that changes the function by less than its rounding, over the whole scale, is none,

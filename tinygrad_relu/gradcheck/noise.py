@@ -2,16 +2,20 @@
 
 import numpy as np
 
-from tinygrad_relu.gradcheck.differences import first_step
+from tinygrad_relu.gradcheck.differences import first_step, ladder
 
 SPACING = 64        # of the points whose values are compared, in units of the precision
 APART = 0.7         # the power of the precision that is their spacing where they are farther apart
 # How much farther apart they are taken where all values are the same, and how far at most.
 WIDER, WIDEST = 64.0, 1e-2
 HALVINGS = 24
+# The same where a jump is looked for among smooth pieces, which are no steeper than so many times all.
+FINE_HALVINGS, STEEPER = 28, 64.0
 # Stairs higher than this part of what a function changes by over the whole scale, or than the root of the
 # precision, are no rounding, unless they are as high as those of numbers near 1, in its units.
 STAIR, NEAR_ONE = 1e-4, 4.0
+# So many units of the precision of 1 are between points at which its stairs show.
+UNITS_OF_ONE = 7.3
 # In so wide steps a function that is flat around 0 is looked at for where it changes.
 WIDE = 0.1 * 4.0 ** np.arange(10)
 
@@ -86,10 +90,51 @@ def half_a_stair(line, start, spacing, eps, constant):
             low = start + spacing * (2 + int(np.argmax(rises[:, number] > 0)))
             found[number] = 0.5 * jump_between(line, low, low + spacing, number)
     if found.any():
-        # Stairs that are a large part of the way are no rounding, but how the function was made.
-        whole = np.nanmax(np.abs([line(t)[1] for t in (-2.0, -1.0, 0.0, 1.0, 2.0)]), axis=0)
-        found[(found > max(STAIR, np.sqrt(eps)) * whole) & (found > NEAR_ONE * eps)] = 0.0
+        found[are_its_own(line, eps, found)] = 0.0
     return found
+
+
+def noise_of_jumps(line, eps, wanted):
+    """Return half of the jumps that functions make within the steps, and 0 of those that make none.
+
+    What multiplies something that moves in stairs of rounding is smooth on each of them: no values close
+    together show them, as of x * (1 - tanh(x)) where 1 - tanh(x) has few digits.
+    """
+    found = np.zeros(wanted.shape)
+    ends = [sign * end for end in (first_step(eps), ladder(eps)[0], 1.0) for sign in (1.0, -1.0)]
+    for number in np.flatnonzero(wanted):
+        found[number] = 0.5 * max(steepest_rise(line, end, number) for end in ends)
+    if found.any():
+        found[are_its_own(line, eps, found)] = 0.0
+    # To something near 1 a small number is added in stairs of its own, as in (exp(x) - 1) / x.
+    spacing = UNITS_OF_ONE * eps / float(getattr(line, "scale", 1.0))
+    if SPACING * eps < spacing < WIDEST:
+        found = np.maximum(found, np.where(wanted, scatter(spaced(line, 0.0, spacing)), 0.0))
+    return found
+
+
+def are_its_own(line, eps, stairs):
+    """Tell which stairs are no rounding, but how the function was made: a large part of its way."""
+    whole = np.nanmax(np.abs([line(t)[1] for t in (-2.0, -1.0, 0.0, 1.0, 2.0)]), axis=0)
+    # What is near 1 may be multiplied by what is moved.
+    near_one = NEAR_ONE * eps * max(1.0, float(getattr(line, "scale", 1.0)))
+    return (stairs > max(STAIR, np.sqrt(eps)) * whole) & (stairs > near_one)
+
+
+def steepest_rise(line, end, number):
+    """Return by how much a function jumps somewhere between 0 and a point, or 0 if it is smooth."""
+    low, high = 0.0, end
+    at_low, at_high = 0.0, line(high)[1][number]
+    whole = abs(at_high)
+    for _ in range(FINE_HALVINGS):
+        middle = 0.5 * (low + high)
+        between = line(middle)[1][number]
+        if abs(at_high - between) >= abs(between - at_low):
+            low, at_low = middle, between
+        else:
+            high, at_high = middle, between
+    height = abs(at_high - at_low)
+    return height if height > STEEPER * whole * 0.5**FINE_HALVINGS else 0.0
 
 
 def jump_between(line, low, high, number):

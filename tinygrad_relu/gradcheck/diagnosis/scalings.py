@@ -139,7 +139,7 @@ def what_scales(link, c):
             f"{where} is {simple(c, lengths(link))} times what it should be: {found}",
             factor=c,
         )
-    if any(abs(c - 1 / n) < 1e-7 for n in exponents(link)):
+    if any(n and abs(c - 1 / n) < 1e-7 for n in exponents(link)):
         words = f"{where} lacks the factor {told(1 / c)}, the exponent of a power"
         return said(Label.MISSING_FACTOR, 24, words, factor=c)
     if of_another_count(link.graph, c):

@@ -50,14 +50,21 @@ def audit(event, arguments):
 
 
 @contextlib.contextmanager
-def guarded():
-    """Let tries of this thread change nothing outside."""
+def guarded(seconds=None):
+    """Let tries of this thread change nothing outside, and end after some seconds.
+
+    Parameters
+    ----------
+    seconds : float, optional
+        How long a try may take; those of `GUARD` if not given.
+    """
     if not GUARD.installed:
         sys.addaudithook(audit)
         Guard.installed = True
     GUARD.trying = True
     if GUARD.ends_tries:  # again and again, in case that a function goes on after the first alarm
-        signal.setitimer(signal.ITIMER_REAL, GUARD.seconds, GUARD.seconds)
+        seconds = GUARD.seconds if seconds is None else seconds
+        signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
     try:
         yield
     finally:

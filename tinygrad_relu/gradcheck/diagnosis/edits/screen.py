@@ -10,7 +10,7 @@ import ast
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import Edit
-from tinygrad_relu.gradcheck.diagnosis.edits.guard import FAILED, guarded
+from tinygrad_relu.gradcheck.diagnosis.edits.guard import FAILED, Unending, guarded
 from tinygrad_relu.gradcheck.diagnosis.edits.program import located
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import call, called, name
 from tinygrad_relu.gradcheck.diagnosis.edits.values import is_float
@@ -193,8 +193,10 @@ class Screen:
             code = compile(ast.Expression(node), "edit", "eval")
             with guarded():
                 return [np.asarray(eval(code, told, names), np.float64) for names in self.names]
-        except FAILED as failure:  # nothing that can stand there
-            self.search.pay_for(failure)
+        except Unending:
+            self.search.pay_for_waiting()
+            return None
+        except FAILED:  # nothing that can stand there
             return None
 
     def spread(self, values):

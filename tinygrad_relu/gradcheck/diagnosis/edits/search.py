@@ -101,6 +101,8 @@ SCREEN_COST, COMPOSED_COST = 5e-5, 5e-2
 # A call that takes more seconds is one of those whose cost is not seen in the text; a try is ended after
 # so many seconds, and so many times as long as a call takes.
 SLOW, PATIENCE, TIMES = 0.1, 1.0, 20
+# The same for the first calls, of which it is not known how long they take.
+FIRST_PATIENCE = 10.0
 # So many places may have to be written otherwise at once; so many edits that help a little are kept.
 MOST_ALIKE, MOST_IMPROVING = 6, 24
 # Two edits of one label whose costs differ by less are of one kind.
@@ -130,9 +132,10 @@ def found_in_functions(case, evidence, left):
 
     found, nowhere = False, io.StringIO()
     with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
-        forward = codes(lambda: case.forward([x.copy() for x in case.inputs]))
-        began = time.perf_counter()
-        call()
+        with guarded(FIRST_PATIENCE):  # what waits for another thread waits for ever: there is none here
+            forward = codes(lambda: case.forward([x.copy() for x in case.inputs]))
+            began = time.perf_counter()
+            call()
         seconds = time.perf_counter() - began
         GUARD.seconds = PATIENCE + TIMES * seconds
         meanings = Meanings(evidence[0])
@@ -140,11 +143,12 @@ def found_in_functions(case, evidence, left):
         functions = [function for program in entered for function in program.functions]
         for program in sorted(entered, key=lambda one: one.code in forward):
             try:
-                text = Text(program, call, meanings)
-                again = functools.partial(Text, program, call, meanings)
-                at_hand = [*text.objects.values(), *text.names.values(), *functions]
-                kept = Kept(at_hand, again, program)
-            except Exception:  # a function that does another thing when it is looked at
+                with guarded(FIRST_PATIENCE + TIMES * seconds):
+                    text = Text(program, call, meanings)
+                    again = functools.partial(Text, program, call, meanings)
+                    at_hand = [*text.objects.values(), *text.names.values(), *functions]
+                    kept = Kept(at_hand, again, program)
+            except FAILED:  # a function that does another thing when it is looked at
                 continue
             if found and program.code in forward:
                 return
@@ -371,6 +375,9 @@ class Search:
             new = edit.new if isinstance(edit.new, ast.expr) else None
             with self.text.program.running(self.text.program.compiled(new)), guarded():
                 yield
+        except Unending:
+            self.pay_for_waiting()
+            raise
         finally:
             edit.place.restore()
             self.kept.restore()
@@ -428,13 +435,12 @@ class Search:
                     if not mended:
                         return mended
                 return mended if self.forward_stays() else set()
-        except FAILED as failure:
-            self.pay_for(failure)
+        except FAILED:
             return set()
 
-    def pay_for(self, failure):
-        """Take off what a try has cost that had to be ended: a function that waits, does so often."""
-        self.left -= GUARD.seconds * isinstance(failure, Unending)
+    def pay_for_waiting(self):
+        """Take off what a try costs that had to be ended, twice: what waits once does so often."""
+        self.left -= 2 * GUARD.seconds
 
     def gradients(self, one):
         """Return what the backward gives now."""
