@@ -12,6 +12,7 @@ import pytest
 from edited_models import defined
 
 import tinygrad_relu as tg
+from tinygrad_relu.gradcheck import diagnosis
 from tinygrad_relu.gradcheck.diagnosis import Case, Draw, Label, diagnose
 from tinygrad_relu.gradcheck.diagnosis.trace import Graph
 
@@ -489,3 +490,40 @@ def test_what_is_only_tried_warns_of_nothing():
 
     x = np.array([1.0, -1.0, 2.0, -3.0])
     assert not tg.check_gradients(forward, {"x": x}, lambda x: (x > 0) / 3).ok
+
+
+def test_powers_of_nothing_are_explained():
+    def poly(c, x):
+        return sum(c[k] * x**k for k in range(len(c)))
+
+    def poly_backward(dout, c, x):
+        powers = np.array([(dout * x**k).sum() for k in range(len(c))])
+        return powers, dout * sum(k * c[k] * x**k for k in range(len(c)))
+
+    rng = np.random.default_rng(7)
+    report = tg.check_gradients(poly, [rng.standard_normal(4), rng.standard_normal(3)], poly_backward)
+    assert [entry.ok for entry in report.inputs] == [True, False]
+    assert "mistake of the checker" not in str(report)
+
+
+def test_a_diagnosis_that_fails_leaves_the_verdict(monkeypatch):
+    def fails(case):
+        raise ZeroDivisionError("by chance")
+
+    monkeypatch.setattr(diagnosis, "diagnose", fails)
+    report = tg.check_gradients(lambda x: np.sum(x**2), [np.array([1.0, 2.0])], lambda x: 3 * x)
+    assert not report.ok and "ZeroDivisionError: by chance" in str(report)
+    assert report.inputs[0].label is Label.UNEXPLAINED
+
+
+def test_one_array_that_is_returned_twice_lacks_a_minus():
+    def backward(p, y):
+        g = 2 * (p - y) / len(p)
+        return g, g
+
+    rng = np.random.default_rng(8)
+    report = tg.check_gradients(
+        lambda p, y: np.mean((p - y) ** 2), [rng.normal(size=4), rng.normal(size=4)], backward
+    )
+    assert [entry.ok for entry in report.inputs] == [True, False]
+    assert "minus" in report.inputs[1].explanations[0].claim, report

@@ -1,9 +1,11 @@
 """Edits are tried in a copy of the process: they end in time, and leave nothing behind."""
 
+import concurrent.futures
 import itertools
 import os
 import queue
 import signal
+import socket
 import time
 
 import numpy as np
@@ -143,3 +145,31 @@ def test_where_no_process_can_be_copied_edits_are_tried_in_this_one(monkeypatch)
     report = check_gradients(loss, [np.array([1.0, 2.0, 3.0])], backward=with_settings)
     assert RIGHT in report.inputs[0].explanations[0].claim
     assert search.apart is apart
+
+
+def test_what_waits_for_a_thread_that_no_copy_has_is_ended(monkeypatch):
+    monkeypatch.setattr(search, "FIRST_PATIENCE", 0.5)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        def backward(x):
+            return np.array(list(pool.map(lambda v: 3 * v**2 * np.sin(v) + v**3 * np.cosh(v), x)))
+
+        began = time.monotonic()
+        assert not check_gradients(loss, [np.array([1.0, 2.0, 3.0])], backward=backward).ok
+    assert time.monotonic() - began < 20
+
+
+def test_nothing_is_written_to_what_is_open(tmp_path):
+    ours, theirs = socket.socketpair()
+    with open(tmp_path / "log", "wb", buffering=0) as log, ours, theirs:
+        def backward(x):
+            if x[0] > 100:
+                os.write(log.fileno(), b"written")
+                ours.send(b"sent")
+            return 3 * x**2 * np.sin(x) + x**3 * np.cosh(x)
+
+        report = check_gradients(loss, [np.array([1.0, 2.0, 3.0])], backward=backward)
+        assert RIGHT in report.inputs[0].explanations[0].claim
+        theirs.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            theirs.recv(1)
+    assert not (tmp_path / "log").read_bytes()

@@ -1,5 +1,6 @@
 """What rounding hides, and what it does not: small slopes beside large ones, and functions in stairs."""
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -105,3 +106,53 @@ def test_the_line_on_taylor_does_not_contradict_the_verdict():
             lambda x: np.maximum(x - 1, 0).sum(), [x], lambda x: (x > 1) * 1.0, seed=seed
         )
         assert near.ok and "wrong slope" not in str(near)
+
+
+# Functions of which a factor has few digits left, with what mpmath says of their derivatives.
+STAIRS = {
+    "a swish whose sigmoid is nearly 1": (
+        lambda x: x * (1 - 1 / (1 + np.exp(-x))), lambda x: x * (1 - 1 / (1 + mpmath.exp(-x))),
+        [20.0, 25.0, 31.3, 36.41],
+    ),
+    "what is left of tanh": (
+        lambda x: x * (1 - np.tanh(x)), lambda x: x * (1 - mpmath.tanh(x)), [10.0, 15.9, 18.37],
+    ),
+    "the tail of GELU": (
+        lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
+        lambda x: 0.5 * x * (1 + mpmath.tanh(mpmath.sqrt(2 / mpmath.pi) * (x + 0.044715 * x**3))),
+        [-7.1, -6.5, -5.66],
+    ),
+    "a quotient of small numbers": (
+        lambda x: (np.exp(x) - 1) / x, lambda x: (mpmath.exp(x) - 1) / x, [1e-9, 3e-8, 1e-4],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STAIRS)
+def test_stairs_of_rounding_beneath_a_smooth_factor_are_no_slope(name):
+    function, exact, points = STAIRS[name]
+    for x in points:
+        with mpmath.workdps(60):
+            slope = float(mpmath.diff(exact, mpmath.mpf(x)))
+        for factor in (1.0, 1 + 1e-9):
+            report = tg.check_gradients(function, [np.array([x])], lambda d, _, s=factor * slope: d * s)
+            assert report.inputs[0].verdict is not Verdict.WRONG, (x, report)
+    # Where there are digits enough a mistake is one.
+    with mpmath.workdps(60):
+        slope = float(mpmath.diff(exact, mpmath.mpf(1.25)))
+    assert not tg.check_gradients(function, [np.array([1.25])], lambda d, _: 1.01 * d * slope).ok
+
+
+@pytest.mark.parametrize("sizes", [(1e6, 1.0, 1e-6), (1e4, 1.0, 1e-6), (1e8, 1.0, 1e-2)])
+def test_a_zero_beside_large_slopes_is_wrong_where_a_larger_step_shows_a_small_one(sizes):
+    weights, x = np.array(sizes), np.array([0.3, -0.5, 0.7])
+    for wrong in ([*sizes[:2], 0.0], [*sizes[:2], 2 * sizes[2]]):
+        report = tg.check_gradients(lambda x: (x * weights).sum(), [x], lambda _, w=wrong: np.array(w))
+        assert not report.ok and [worst.index for worst in report.inputs[0].worst] == [(2,)]
+    assert tg.check_gradients(lambda x: (x * weights).sum(), [x], lambda _: weights).ok
+
+    def forgotten(a, b):
+        return sizes[0] * np.sin(a).sum() + sizes[2] * np.sin(b).sum()
+
+    report = tg.check_gradients(forgotten, [x, x], lambda a, b: (sizes[0] * np.cos(a), 0 * b))
+    assert [entry.ok for entry in report.inputs] == [True, False]

@@ -9,6 +9,9 @@ from tinygrad_relu.gradcheck.neighbourhood import Direction
 from tinygrad_relu.gradcheck.report import Kink, Verdict, WorstElement
 from tinygrad_relu.gradcheck.typesetting import some_of
 
+#: What a mistake of the diagnosis raises; anything else comes from outside, as at an alarm of the user.
+MISTAKES = (ArithmeticError, LookupError, ValueError, TypeError, AttributeError, RuntimeError)
+
 WORST_KEPT = 10
 # Slopes smaller than this part of those of all inputs count as zero, in units of the precision; where
 # differences show none, those below the root of the precision do.
@@ -342,7 +345,7 @@ def diagnosed(case):
     """Return what the diagnosis says of a case; if it fails, that: the verdicts stand without it."""
     try:
         return diagnosis.diagnose(case)
-    except Exception as error:  # at functions that nobody thought of
+    except MISTAKES as error:  # at functions that nobody thought of
         words = (
             f"looking for an explanation failed ({type(error).__name__}: {error}), which is a mistake of "
             "the checker; that the gradient is wrong stands: look at the elements below."

@@ -28,6 +28,8 @@ CLEAR = 1e-2
 SMALL = 1e-3
 # How much smaller the steps are that are tried where a kink lies within the first ones.
 CLOSER = 1 / 256
+# How much larger they are for a slope that may be hidden by the rounding of others.
+FARTHER = 64.0
 # So many times the roughness that is seen at a few points a gradient may be off.
 ROUGHNESSES = 8
 # At this part of the largest step a slope is looked at once more: no power of any.
@@ -123,7 +125,12 @@ class Inspector:
         slope = quick_slope(line, self.at.eps, self.at.noise, smaller)
         off = np.abs(analytic - slope.value)
         sharp = slope.error <= self.wanted(analytic, slope.value, rounding)
-        sharp &= (slope.error <= CLEAR * np.abs(analytic)) | (np.abs(analytic) <= self.negligible)
+        none = np.abs(analytic) <= self.negligible
+        sharp &= (slope.error <= CLEAR * np.abs(analytic)) | none
+        if none.any() and self.at.eps < ROUGH:
+            # What is 0 beside large slopes need not be: a larger step shows a smaller one.
+            farther = quick_slope(line, self.at.eps, self.at.noise, FARTHER)
+            sharp &= ~none | (np.abs(farther.value - analytic) <= farther.error)
         settled = bool(((off <= MARGIN * slope.error + rounding) & sharp).all()) and not slope.bends
         if settled and 0 < line.own < SMALL:
             # An element far smaller than its fellows may have a scale of its own.
@@ -206,7 +213,8 @@ class Inspector:
         left |= (np.abs(analytic) <= UNDERESTIMATED * error) | (self.at.eps > ROUGH)
         smooth |= still & left & (np.abs(analytic) <= np.sqrt(self.at.eps) * self.typical)
         # A function in stairs too high for those of rounding numbers near 1 has a slope of 0, too.
-        smooth |= slope.still & (analytic == 0) & (noise > COARSE * self.at.eps)
+        own_stairs = COARSE * np.maximum(self.at.eps, 2 * self.at.rounding_of_results(self.at.eps))
+        smooth |= slope.still & (analytic == 0) & (noise > own_stairs)
         kink = has_kink(slope)
         between = may_have_kink(slope) & is_between(analytic, slope, rounding)
         finding = Finding(

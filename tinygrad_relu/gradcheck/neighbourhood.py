@@ -72,14 +72,18 @@ class Neighbourhood:
             self.failure = "returns NaN or infinity"
         return np.array(sums, np.float64)
 
+    def rounding_of_results(self, eps):
+        """Return how large the rounding of the results alone is, for each set of cotangents."""
+        with np.errstate(all="ignore"):
+            return np.array([
+                0.5 * eps * length([c * y for c, y in zip(draw, self.base)]) for draw in self.weights
+            ])
+
     def estimated_noise(self, eps):
         """Return the noise: as seen along a line, and at least that of rounding the results."""
-        with np.errstate(all="ignore"):
-            least = [
-                0.5 * eps * length([c * y for c, y in zip(draw, self.base)]) for draw in self.weights
-            ]
+        least = self.rounding_of_results(eps)
         if not all(np.isfinite(y).all() for y in self.base) or not sum(x.size for x in self.point):
-            return np.nan_to_num(np.array(least))
+            return np.nan_to_num(least)
         rng = np.random.default_rng(0)
         seen = noise_along(Direction(self, random_moves(self, rng)), self.eps)
         return np.maximum(least, seen)
