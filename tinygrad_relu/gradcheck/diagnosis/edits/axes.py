@@ -129,6 +129,7 @@ def of_axes_put_back(_, place):
     node = place.node
     if not isinstance(node, ast.Subscript) or not isinstance(node.value, ast.Call):
         return
+    yield from of_products_put_back(place)
     keys = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
     written = [ast.unparse(key) for key in keys]
     if written.count("None") != 1 or not {*written} <= {"None", ":"} or not is_array(place.value):
@@ -139,6 +140,18 @@ def of_axes_put_back(_, place):
         other = ast.Subscript(total, ast.Tuple(row, ast.Load()), ast.Load())
         if total is not None and ast.unparse(other) != ast.unparse(node):
             yield Edit(Label.SUMMED, TOKEN + 0.1, place, other)
+
+
+def of_products_put_back(place):
+    """Yield a sum over each axis of a product, for one by `einsum` over others: as in a softmax."""
+    inner = place.node.value
+    if called(inner) != "einsum" or not isinstance(inner.args[0], ast.Constant) or len(inner.args) != 3:
+        return
+    left = inner.args[0].value.replace(" ", "").partition("->")[0].split(",")
+    product = ast.BinOp(inner.args[1], ast.Mult(), inner.args[2])
+    for axis in range(len(left[0])) if len({*left}) == 1 else ():
+        total = call(attribute(product, "sum"), axis=number(axis), keepdims=number(True))
+        yield Edit(Label.SUMMED, TOKEN + 0.1, place, total)
 
 
 def totals(node, width):

@@ -66,6 +66,8 @@ def of_calls(text, place):
         if own == one and isinstance(function, ast.Attribute):
             label = MEANING_OF_TWINS.get(frozenset((one, other)), Label.WRONG_FUNCTION)
             label = MEANING_FROM_TO.get((one, other), label)
+            if label is Label.MISSING_TERM and place.is_argument and one == "exp":
+                label = Label.WRONG_FUNCTION  # within another function
             label = Label.MASK_FROM_WRONG_TENSOR if in_comparison(place) else label
             twin = ast.Call(attribute(function.value, other), node.args, node.keywords)
             yield Edit(label, TOKEN, place, twin)

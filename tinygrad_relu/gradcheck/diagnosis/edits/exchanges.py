@@ -17,6 +17,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_count, is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
+    in_comparison,
     is_beside,
     is_in_own_slope,
     is_squared_in_slope,
@@ -143,6 +144,8 @@ def crossings(places):
                 not np.array_equal(*values)
             ):
                 label = Label.WRONG_FUNCTION if kinds == {"f"} else Label.PERMUTED
+                if all(map(in_comparison, (*named[one], *named[other]))):
+                    label = Label.MASK_FROM_WRONG_TENSOR
                 both = [(place, other) for place in named[one]] + [(place, one) for place in named[other]]
                 yield together([Edit(label, TOKEN, place, name(key)) for place, key in both])
 

@@ -16,6 +16,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     is_exponent,
     is_exponent_of_e,
     is_exponent_of_whole,
+    is_handed_on,
     is_minus,
     is_squared_in_slope,
     is_stopping,
@@ -32,6 +33,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     name,
     number,
     parts_of_product,
+    written,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.values import (
     FAR_BELOW,
@@ -92,7 +94,10 @@ def insertions(text, place, found):
                 if is_beside(place, ast.Sub) and place.field == "right" and is_number(place.parent.left):
                     return Label.MISSING_FACTOR
                 averaged = is_number(one.node) and one.value in text.sizes
-                return Label.AVERAGED if averaged else insertion_means(text, place, one)
+                means = insertion_means(text, place, one)
+                # What is divided by its length is no activation.
+                means = Label.MISSING_FACTOR if means is Label.PRE_ACTIVATION else means
+                return Label.AVERAGED if averaged else means
 
             if short or not is_number(node):
                 yield Edit(means, cost, place, ast.BinOp(node, ast.Mult(), operand))
@@ -125,6 +130,36 @@ def insertions(text, place, found):
         total = call(attribute(node, "sum"), axis=number(axis), keepdims=number(True))
         label = Label.SUMMED if shares else Label.MISSING_FACTOR
         yield Edit(label, LONG_OPERAND, place, ast.BinOp(node, ast.Div(), total))
+
+
+def of_what_is_handed_on(text, place):
+    """Yield what is given a name behind a softmax that was not gone back through, or as one half.
+
+    Parameters
+    ----------
+    text : Text
+    place : Place
+    """
+    x = place.value
+    if not is_handed_on(place) or not is_array(x) or x.dtype.kind != "f" or x.ndim < 2:
+        return
+    for key in text.arrays:
+        other = text.names[key]
+        if other.shape != x.shape or key in names_in(place.node):
+            continue
+        half = ast.parse(f"({written(place.node)} + {key}) / 2", mode="eval").body
+        yield Edit(Label.MISSING_TERM, LONG_OPERAND, place, half)
+        for axis in range(x.ndim):
+            if (other >= 0).all() and np.allclose(other.sum(axis), 1):
+                own = f"({written(place.node)})"
+                rest = f"({own} * {key}).sum({axis}, keepdims=True)"
+                back = ast.parse(f"{key} * ({own} - {rest})", mode="eval").body
+                yield Edit(Label.MISSING_FACTOR, LONG_OPERAND, place, back)
+
+
+def names_in(node):
+    """Return the names that an expression has."""
+    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
 
 
 def wider(text, place, in_sum):

@@ -80,7 +80,7 @@ def crossed(parent, field, row, k):
             ast.Expr(ast.Call(one.func, [*one.args[:-1], other.args[-1]], one.keywords))
             for one, other in (calls, calls[::-1])
         ]
-        yield Edit(Label.PERMUTED, TOKEN + 0.5, Body(parent, field, k, k + 2, row), new)
+        yield Edit(Label.PERMUTED, TOKEN + 0.4, Body(parent, field, k, k + 2, row), new)
     for j in (k + 1, k + 2):
         if j < len(row) and isinstance(row[k], SIMPLE) and isinstance(row[j], SIMPLE):
             if target_of(row[k]) == target_of(row[j]):

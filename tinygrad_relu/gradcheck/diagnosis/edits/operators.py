@@ -152,6 +152,8 @@ def extra(text, place, kept, lost):
     """Return what it means that a term does not belong: in a value of the forward, it is another one."""
     if in_range(place):
         return Label.MISSING_TERM
+    if decides(place):
+        return Label.MASK_FROM_WRONG_TENSOR
     value = text.at(kept).value if id(kept) in text.by_node else None
     if isinstance(lost, ast.Constant) and is_array(value) and is_index(value):
         return Label.SHIFTED
@@ -167,7 +169,9 @@ def extra(text, place, kept, lost):
         return Label.EXTRA_TERM
     targets = getattr(place.statement, "targets", [])
     if ast.unparse(kept) in map(ast.unparse, targets):
-        return Label.STALE_BUFFER  # it is changed on the way
+        role = text.meanings.role(value) if is_array(value) and value.size > 1 else None
+        # A gradient has something added to it; anything else is changed on the way.
+        return Label.EXTRA_TERM if role is not None and role[0] == "cotangent" else Label.STALE_BUFFER
     if is_value(value) and np.shape(value) == np.shape(place.value):
         found = text.meanings.of_exchange(place, np.asarray(place.value), np.asarray(value))
         if found is not None:
@@ -234,8 +238,9 @@ def of_signs(text, place):
 
 def reordered(text, place, pair):
     """Return what it means that two things of a row have each other's place."""
-    if isinstance(place.parent, ast.For):
-        return Label.STALE_BUFFER  # what the last round leaves
+    given = is_handed_on(place) and isinstance(place.parent, ast.Call)
+    if isinstance(place.parent, ast.For) or isinstance(place.node.ctx, ast.Store) or given:
+        return Label.STALE_BUFFER  # what the last round leaves, or what was kept is called otherwise
     if all(text.meanings.is_forward(text.at(one).value) for one in pair):
         return Label.WRONG_FUNCTION  # what is multiplied by, and no gradient
     return Label.PERMUTED

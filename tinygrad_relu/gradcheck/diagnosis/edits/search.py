@@ -46,7 +46,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.exchanges import (
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.guard import FAILED, GUARD, Unending, guarded
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import ingredients
-from tinygrad_relu.gradcheck.diagnosis.edits.insertions import COMMON, insertions
+from tinygrad_relu.gradcheck.diagnosis.edits.insertions import COMMON, insertions, of_what_is_handed_on
 from tinygrad_relu.gradcheck.diagnosis.edits.kept import Kept
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import Meanings
 from tinygrad_relu.gradcheck.diagnosis.edits.numbered import numbered, of_the_other
@@ -228,6 +228,8 @@ class Search:
                 likely = (edit for one in suspects for edit in all_of(ways, self.text, one))
                 self.try_all(self.screened(likely))
             self.try_all(all_of(of_conditions, self.text, self.forward))
+            handed = (edit for one in valued for edit in all_of(of_what_is_handed_on, self.text, one))
+            self.try_all(handed)
             self.try_all(all_of(crossed_numbers, self.text))
             self.try_all(all_of(crossed_keys, self.text))
             self.try_all(all_of(of_all_indices, self.text))

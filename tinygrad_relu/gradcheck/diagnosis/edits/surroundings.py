@@ -25,7 +25,9 @@ def in_comparison(place):
 
 def decides(place):
     """Tell whether something says what is let through: it is compared, or is itself 0 and 1."""
-    return in_comparison(place) or place.is_given_to({"argmax", "argmin"}) or is_mask(place.value)
+    best = {"argmax", "argmin"}
+    method = getattr(place.parent, "attr", "") in best and place.field == "value"
+    return in_comparison(place) or method or place.is_given_to(best) or is_mask(place.value)
 
 
 def is_stopping(place):

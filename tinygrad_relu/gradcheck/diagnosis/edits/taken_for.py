@@ -71,8 +71,8 @@ def exchange_means(text, place, one):
     found = found or by_what_is_kept(text, place, one) or by_whole_numbers(place, one)
     found = found or by_values(text, place, one)
     bent = place.is_argument and called(place.parent) in BENT
-    if found is Label.MISSING_FACTOR and bent:
-        return Label.WRONG_FUNCTION  # the function of another argument
+    if found is Label.MISSING_FACTOR and (bent or is_squared_in_slope(place)):
+        return Label.WRONG_FUNCTION  # the function, or the slope, of another thing
     return found or Label.WRONG_FUNCTION
 
 
