@@ -151,7 +151,7 @@ def of_products_put_back(place):
     product = ast.BinOp(inner.args[1], ast.Mult(), inner.args[2])
     for axis in range(len(left[0])) if len({*left}) == 1 else ():
         total = call(attribute(product, "sum"), axis=number(axis), keepdims=number(True))
-        yield Edit(Label.SUMMED, TOKEN + 0.1, place, total)
+        yield Edit(Label.SUMMED, TOKEN + 0.3, place, total)
 
 
 def totals(node, width):
