@@ -33,6 +33,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     name,
     number,
     parts_of_product,
+    target_of,
     written,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.values import (
@@ -210,7 +211,7 @@ def insertion_means(text, place, one):
     if is_array(place.value) and place.value.size > 1 and is_value(one.value):
         passed = text.meanings.of_exchange(place, place.value, place.value * one.value)
         own_mask = not is_mask(one.value) or (
-            np.array_equal(place.value > 0, one.value != 0) and is_beside_matrix(place)
+            np.array_equal(place.value > 0, one.value != 0) and is_of_matrix_product(text, place)
         )
         if passed is Label.PRE_ACTIVATION and own_mask:
             return passed
@@ -222,7 +223,8 @@ def insertion_means(text, place, one):
         whole = whole.around
     if (place.is_argument and scales) or (whole.is_argument and is_bent_call(whole.parent) and scales):
         return Label.WRONG_FUNCTION  # the function of another argument
-    if is_mask(one.value) and is_own_relu(place.value, one.value) and is_beside_matrix(place):
+    own_relu = is_mask(one.value) and is_own_relu(place.value, one.value)
+    if own_relu and is_of_matrix_product(text, place):
         return Label.PRE_ACTIVATION
     if is_switch(text, one):
         return Label.MASK_FORGOTTEN
@@ -234,13 +236,23 @@ def is_bent_call(node):
     return isinstance(node, ast.Call) and called(node) in BENT
 
 
-def is_beside_matrix(place):
-    """Tell whether something is multiplied as a matrix, as what a layer is given is for its weights."""
-    ways = [place, *place.way_up()]
-    return any(
-        is_beside(here, ast.MatMult) or called(here.parent) in ("dot", "einsum", "outer", "tensordot")
-        for here in ways
-    )
+def is_of_matrix_product(text, place):
+    """Tell whether something is part of a product of matrices, or is made by one, or used in one."""
+    around = [here.parent for here in (place, *place.way_up())]
+    # With its bias, or without.
+    layer = place.node.left if isinstance(getattr(place.node, "op", None), ast.Add) else place.node
+    if any(map(is_matrix_product, (*around, layer))):
+        return True
+    made = target_of(place.statement)
+    products = (node for node in ast.walk(text.program.tree) if is_matrix_product(node))
+    return any(made in names_in(product) for product in products)
+
+
+def is_matrix_product(node):
+    """Tell whether something multiplies matrices."""
+    if isinstance(node, ast.BinOp):
+        return isinstance(node.op, ast.MatMult)
+    return isinstance(node, ast.Call) and called(node) in ("dot", "einsum", "outer", "tensordot")
 
 
 def is_own_relu(x, mask):

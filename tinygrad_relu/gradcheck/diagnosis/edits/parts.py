@@ -16,6 +16,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
     together,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.forwards import expressions
+from tinygrad_relu.gradcheck.diagnosis.edits.insertions import is_of_matrix_product
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import is_beside, is_handed_on
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
@@ -244,7 +245,7 @@ def is_part(node):
     )
 
 
-def with_limits(_, place, forward):
+def with_limits(text, place, forward):
     """Yield what is given a name held at a number at which the forward holds something."""
     if not is_handed_on(place) or not is_array(place.value) or place.value.dtype.kind != "f":
         return
@@ -253,4 +254,6 @@ def with_limits(_, place, forward):
         for limit in node.args if function and len(node.args) == 2 else ():
             if isinstance(limit, ast.Constant):
                 held = call(attribute(name("np"), function), place.node, fresh(limit))
-                yield Edit(Label.MASK_FORGOTTEN, LONG_OPERAND, place, held)
+                layer = not limit.value and is_of_matrix_product(text, place)
+                label = Label.PRE_ACTIVATION if layer else Label.MASK_FORGOTTEN
+                yield Edit(label, LONG_OPERAND, place, held)
