@@ -314,3 +314,15 @@ def test_a_function_of_arrays_that_is_tried_with_tensors_keeps_none():
 
     report = check_gradients(loss_and_grad, [{"w": np.array([1.0, 2.0, 3.0])}])
     assert report.ok and type(kept["scale"]) is np.ndarray
+
+
+def test_what_is_added_up_over_calls_and_divided_in_each_is_accumulated():
+    total = np.zeros(3)
+
+    def backward(x):
+        total[...] += 2 * x
+        total[...] /= 4
+        return total.copy()
+
+    report = check_gradients(lambda x: np.sum(x**2) / 4, [np.array([1.0, -2.0, 3.0])], backward)
+    assert report.inputs[0].label is Label.ACCUMULATED_TWICE, report

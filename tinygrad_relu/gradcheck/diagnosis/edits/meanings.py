@@ -201,7 +201,8 @@ class Meanings:
             return Label.STALE_BUFFER
         late = graph.steps[max(a, b)]
         gated = late.function is np.multiply and not all(
-            p == min(a, b) or comes_from(graph, p, min(a, b)) for p in late.references
+            p == min(a, b) or comes_from(graph, p, min(a, b)) or graph.steps[p].references == [min(a, b)]
+            for p in late.references  # also by a sign, through which nothing goes back
         )
         here = place.around if isinstance(place.parent, ast.UnaryOp) and place.around else place
         inside = isinstance(here.parent, ast.Call) and len(here.parent.args) == 1

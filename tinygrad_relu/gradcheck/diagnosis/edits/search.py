@@ -333,6 +333,8 @@ class Search:
             return True
         if is_handed_on(place):
             return True  # a copy may be meant, which is no other number
+        if place.rounds > 1 and gives_to_named_entry(place.statement):
+            return True  # in one round it is that of a right gradient, in another one that of a wrong one
         scaled = Edit(None, 0.0, place, ast.BinOp(place.node, ast.Mult(), number(SCALE)))
         self.left -= self.cost
         return self.right_after(scaled)
@@ -495,6 +497,12 @@ def meaning(edit):
         return edit.means
     except Exception:  # of values that nobody thought of
         return None
+
+
+def gives_to_named_entry(statement):
+    """Tell whether a statement gives a value to an entry whose name is another one in each round."""
+    targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+    return isinstance(targets[0], ast.Subscript) and isinstance(targets[0].slice, ast.Name)
 
 
 def is_returned(place):
