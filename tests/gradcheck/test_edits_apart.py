@@ -6,7 +6,10 @@ import os
 import queue
 import signal
 import socket
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -173,3 +176,44 @@ def test_nothing_is_written_to_what_is_open(tmp_path):
         with pytest.raises(BlockingIOError):
             theirs.recv(1)
     assert not (tmp_path / "log").read_bytes()
+
+
+CHECK_THAT_LASTS = """
+import time
+from pathlib import Path
+import numpy as np
+from tinygrad_relu.gradcheck import check_gradients
+def backward(x):
+    time.sleep(0.02)
+    return 3 * x * np.cosh(x) * np.arctan(x)
+check_gradients(lambda x: np.sum(x**2), [np.array([0.5, -1.0])], backward=backward)
+"""
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="nobody tells who has which children")
+def test_the_copy_ends_with_its_parent(tmp_path):
+    script = tmp_path / "check.py"
+    script.write_text(CHECK_THAT_LASTS)
+
+    def found(path, until):
+        """Return what a file has in it, as soon as it has something, or it is not there."""
+        for _ in range(300):
+            content = path.read_text().split() if path.exists() else None
+            if content or content is None:
+                return content
+            time.sleep(0.1)
+        raise AssertionError(until)
+
+    with subprocess.Popen([sys.executable, str(script)], stderr=subprocess.DEVNULL) as check:
+        children = Path(f"/proc/{check.pid}/task/{check.pid}/children")
+        if not children.exists():
+            check.kill()
+            pytest.skip("nobody tells who has which children")
+        (copy,) = found(children, "no copy is made")
+        check.kill()
+    for _ in range(100):
+        status = Path(f"/proc/{copy}/status")
+        if not status.exists() or "zombie" in status.read_text():
+            return
+        time.sleep(0.1)
+    raise AssertionError("the copy lives on")
