@@ -10,7 +10,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.body import Body
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, OPERAND, Edit
 from tinygrad_relu.gradcheck.diagnosis.edits.forwards import expressions
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_count
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import LEAVES, fresh, name, target_of
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import LEAVES, fresh, name, names_of, target_of
 from tinygrad_relu.gradcheck.diagnosis.edits.values import (
     is_array,
     is_float,
@@ -113,7 +113,7 @@ def moved_along(text, loop):
     """Yield the body of a loop in which an array is changed in each round as another one is."""
     for statement in loop.body:
         key = target_of(statement) if isinstance(statement, (ast.Assign, ast.AugAssign)) else None
-        read = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)} if key else ()
+        read = names_of(statement)
         own = text.names.get(key)
         if key not in read or not is_array(own) or isinstance(getattr(statement, "value", None), LEAVES):
             continue
@@ -189,7 +189,7 @@ def target_keys(text, forward, indices):
     own = (place.node for place in text.places if isinstance(place.node, ast.Subscript) and place.is_read)
     found = {}
     for node in (*own, *expressions(forward, (ast.Subscript,))):
-        names = {one.id for one in ast.walk(node.slice) if isinstance(one, ast.Name)}
+        names = names_of(node.slice)
         told = text.program.globals
         outside = [told[one] for one in names if is_array(told.get(one))]
         picks = names & {*indices} or any(map(is_index, outside))

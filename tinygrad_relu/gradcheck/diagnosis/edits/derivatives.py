@@ -2,7 +2,7 @@
 
 import ast
 
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, names_of
 
 #: The derivative of a function of one operand, ``{0}``, whose result is called ``{1}``.
 OF_FUNCTIONS = {
@@ -44,7 +44,7 @@ def of_call(node):
     if function == "where" and len(operands) == 3:
         yield f"np.where({operands[0]}, 1, -1)"
         yield operands[0]
-        names = {one.id for one in ast.walk(node.args[0]) if isinstance(one, ast.Name)}
+        names = names_of(node.args[0])
         for key in sorted(names - {"np"}):
             arms = [slope(arm, key) for arm in node.args[1:]]
             if None not in arms:

@@ -17,6 +17,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     called,
     fresh,
     name,
+    names_of,
     number,
     of_module,
 )
@@ -198,7 +199,7 @@ def of_rounds(text, node, value):
 
 def worked_out(node, text):
     """Return what an expression of the forward comes to with the names of a backward, or None."""
-    names = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+    names = names_of(node)
     there = {*text.names, *text.program.globals, *vars(builtins)}
     data = any(key in text.names or is_array(text.program.globals.get(key)) for key in names)
     if not names <= there or (names and not data):

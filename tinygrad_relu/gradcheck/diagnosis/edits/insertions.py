@@ -31,6 +31,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
     is_product,
     is_rest,
     name,
+    names_of,
     number,
     parts_of_product,
     target_of,
@@ -146,7 +147,7 @@ def of_what_is_handed_on(text, place):
         return
     for key in text.arrays:
         other = text.names[key]
-        if other.shape != x.shape or key in names_in(place.node):
+        if other.shape != x.shape or key in names_of(place.node):
             continue
         half = ast.parse(f"({written(place.node)} + {key}) / 2", mode="eval").body
         yield Edit(Label.MISSING_TERM, LONG_OPERAND, place, half)
@@ -156,11 +157,6 @@ def of_what_is_handed_on(text, place):
                 rest = f"({own} * {key}).sum({axis}, keepdims=True)"
                 back = ast.parse(f"{key} * ({own} - {rest})", mode="eval").body
                 yield Edit(Label.MISSING_FACTOR, LONG_OPERAND, place, back)
-
-
-def names_in(node):
-    """Return the names that an expression has."""
-    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
 
 
 def wider(text, place, in_sum):
@@ -245,7 +241,7 @@ def is_of_matrix_product(text, place):
         return True
     made = target_of(place.statement)
     products = (node for node in ast.walk(text.program.tree) if is_matrix_product(node))
-    return any(made in names_in(product) for product in products)
+    return any(made in names_of(product) for product in products)
 
 
 def is_matrix_product(node):

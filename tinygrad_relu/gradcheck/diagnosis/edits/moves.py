@@ -7,7 +7,7 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.body import Body
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, TOKEN, Edit
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import LEAVES, fresh, root, target_of
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import LEAVES, fresh, names_of, root, target_of
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 # So far a statement is moved, and so deep.
@@ -51,12 +51,11 @@ def elsewhere(parent, field, row, k):
     def loop(statements):
         return ast.For(statement.target, statement.iter, statements, statement.orelse)
 
-    counters = {node.id for node in ast.walk(statement.target) if isinstance(node, ast.Name)}
+    counters = names_of(statement.target)
     given = counters | set(map(target_of, statement.body))
     for number, inner in enumerate(statement.body if len(statement.body) > 1 else ()):
         rest = loop([*statement.body[:number], *statement.body[number + 1:]])
-        parts = ast.walk(getattr(inner, "value", inner))
-        read = {node.id for node in parts if isinstance(node, ast.Name)}
+        read = names_of(getattr(inner, "value", inner))
         # What has nothing to do with the rounds is counted again in each of them.
         again = isinstance(inner, ast.AugAssign) and not read & given
         label = Label.EXTRA_TERM if again else Label.STALE_BUFFER
@@ -147,7 +146,7 @@ def at_once(parent, field, row, k):
     if len(pair) < 2 or not all(isinstance(one, SIMPLE) for one in pair):
         return
     targets = [one.target if isinstance(one, ast.AugAssign) else one.targets[0] for one in pair]
-    read = {node.id for node in ast.walk(pair[1]) if isinstance(node, ast.Name)}
+    read = names_of(pair[1])
     if root(targets[0]) not in read or ast.unparse(targets[0]) == ast.unparse(targets[1]):
         return
     values = [
@@ -196,8 +195,7 @@ def scales_what_is_added_to(statement, addition):
 
 def names_read(statement):
     """Return the names that a simple statement computes something of."""
-    parts = ast.walk(statement.value) if isinstance(statement, SIMPLE) else ()
-    return {node.id for node in parts if isinstance(node, ast.Name)}
+    return names_of(statement.value) if isinstance(statement, SIMPLE) else set()
 
 
 def is_division(statement):

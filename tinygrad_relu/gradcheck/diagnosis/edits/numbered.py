@@ -7,7 +7,7 @@ import re
 
 from tinygrad_relu.gradcheck.diagnosis.edits.edit import CALL, EXCHANGE, Edit, together
 from tinygrad_relu.gradcheck.diagnosis.edits.forwards import Spelled
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import fresh, name
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import fresh, name, names_of
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 
@@ -57,7 +57,7 @@ def of_the_other(text, places):
             if (new := way(key, one, other)) != key and new in text.names
         }
         for place in places if len(renamed) > 1 else ():
-            own = {node.id for node in ast.walk(place.node) if isinstance(node, ast.Name)} & {*renamed}
+            own = names_of(place.node) & {*renamed}
             if len(own) > 1:
                 meant = Spelled(renamed).visit(fresh(place.node))
                 yield Edit(Label.WRONG_FUNCTION, EXCHANGE, place, meant)

@@ -62,6 +62,12 @@ def root(node):
     return getattr(node, "id", None)
 
 
+def names_of(node):
+    """Return the names that an expression, or a statement, has; none if there is none."""
+    parts = ast.walk(node) if node is not None else ()
+    return {part.id for part in parts if isinstance(part, ast.Name)}
+
+
 def target_of(statement):
     """Return the text of what a statement gives a value, or None."""
     targets = getattr(statement, "targets", [getattr(statement, "target", None)])

@@ -21,7 +21,14 @@ from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     is_beside_rest,
     is_squared_in_slope,
 )
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import LEAVES, called, root, target_of, written
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import (
+    LEAVES,
+    called,
+    names_of,
+    root,
+    target_of,
+    written,
+)
 from tinygrad_relu.gradcheck.diagnosis.edits.values import (
     FAR_BELOW,
     is_array,
@@ -138,12 +145,6 @@ def without_slices(node):
             if isinstance(child, ast.Subscript) and isinstance(child.slice, ast.Slice):
                 setattr(part, key, child.value)
     return node
-
-
-def names_of(node):
-    """Return the names that an expression has, if there is one."""
-    parts = ast.walk(node) if node is not None else ()
-    return {part.id for part in parts if isinstance(part, ast.Name)}
 
 
 def by_what_is_kept(text, place, one):
