@@ -527,3 +527,15 @@ def test_one_array_that_is_returned_twice_lacks_a_minus():
     )
     assert [entry.ok for entry in report.inputs] == [True, False]
     assert "minus" in report.inputs[1].explanations[0].claim, report
+
+
+def test_a_factor_that_is_nearly_one_is_told_in_full():
+    x = np.array([0.3, -0.5, 0.7])
+    report = tg.check_gradients(np.sin, [x], lambda d, x: d * np.cos(x) * (1 + 1e-7))
+    assert "1.0000001 times" in report.inputs[0].explanations[0].claim, report
+
+
+def test_one_element_that_is_off_beside_a_large_one_is_not_rounded():
+    c, x = np.array([1e8, 1.0, 2.0]), np.array([0.3, -0.5, 0.7])
+    report = tg.check_gradients(lambda x: (x * c).sum(), [x], lambda x: np.array([1e8, 1.5, 2.0]))
+    assert not report.ok and report.inputs[0].label is not Label.WRONG_DTYPE, report

@@ -46,10 +46,12 @@ def told(c):
 
     Examples
     --------
-    >>> told(7 / 3), told(1.25), told(2 ** 0.5)
-    ('7/3', '1.25', '1.41421')
+    >>> told(7 / 3), told(1.25), told(2 ** 0.5), told(1 + 1e-7)
+    ('7/3', '1.25', '1.41421', '1.0000001')
     """
     decimal = f"{c:.6g}"
+    if float(decimal) == np.sign(c) != c:
+        return f"{c:.10g}"
     near = Fraction(c).limit_denominator(LARGEST_DENOMINATOR) if np.isfinite(c) else None
     short = len(decimal.strip("-0.").replace(".", "")) <= 4 or near is None or near.denominator == 1
     if short or near == 0 or abs(c - near) > 1e-7 * abs(c):
