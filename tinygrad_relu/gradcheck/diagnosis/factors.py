@@ -83,7 +83,9 @@ def named(case, evidence, c):
     if lengths:
         verb = "not divided by" if abs(c) > 1 else "divided once too often by"
         return f"is {c:.6g} times what it should be, everywhere: is it {verb} {lengths}?", True
-    nice = None if close(abs(c), 1) else simple(c)  # what is nearly 1 is no simple number
+    if close(c, 1):
+        return f"is {told(c)} times what it should be, everywhere", False
+    nice = simple(c)
     if nice:
         return f"is {nice} times what it should be, everywhere", True
     ratio = named_ratio(case, evidence, c)
