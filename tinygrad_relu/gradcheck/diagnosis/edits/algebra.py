@@ -151,7 +151,10 @@ def of_definition(own, other, text):
         return Label.STALE_BUFFER  # a weight that has been moved
     if any(isinstance(node, ast.Call) and called(node) == "cumsum" for node in ast.walk(made)):
         return Label.MISSING_TERM
-    divided = isinstance(made, ast.BinOp) and isinstance(made.op, ast.Div)
+    # A function such as the sigmoid divides a plain number.
+    divided = isinstance(made, ast.BinOp) and isinstance(made.op, ast.Div) and not (
+        isinstance(made.left, ast.Constant)
+    )
     if divided or any(is_linear(node) for node in ast.walk(made)):
         return Label.MISSING_FACTOR
     # Plain numbers, such as one that keeps a root from 0, belong to the function.

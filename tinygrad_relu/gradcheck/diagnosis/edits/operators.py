@@ -91,7 +91,11 @@ def of_operators(text, place):
         if isinstance(left, ast.BinOp) and isinstance(left.op, ast.Mult):
             yield Edit(Label.WRONG_FUNCTION, TOKEN + 0.25, place, left.left)
     if kind is ast.Div:
-        yield other(Label.WRONG_FUNCTION, TOKEN, left, ast.Mult(), right)
+        scale = text.at(right).value if id(right) in text.by_node else None
+        # By one number for all it is off by the square of that.
+        one_number = is_float(scale) and not np.ndim(scale)
+        turned = Label.MISSING_FACTOR if one_number else Label.WRONG_FUNCTION
+        yield other(turned, TOKEN, left, ast.Mult(), right)
         yield Edit(lambda: superfluous(text, place, right, divides=True), TOKEN + 0.2, place, left)
     if kind is ast.Pow:
         yield Edit(Label.WRONG_FUNCTION, TOKEN + 0.2, place, left)

@@ -24,7 +24,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     is_triangle,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import attribute, call, called, fresh, name, number
-from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_index, is_whole
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_index, is_whole
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 COMPARISONS = (ast.Gt, ast.GtE, ast.Lt, ast.LtE, ast.Eq, ast.NotEq)
@@ -113,6 +113,8 @@ def of_number(text, place, other):
     if in_range(place):
         return rounds_mean(text, place, number(other))
     power = place.around
+    if is_exponent(place) and is_plain_number(text.at(place.parent.left).value):
+        return Label.MISSING_FACTOR  # one factor more or fewer, which is the same for all
     if place.field == "right" and power is not None and is_divisor(power):
         return Label.MISSING_FACTOR  # one division more or fewer
     if isinstance(place.parent, ast.Call) and called(place.parent) in OF_NUMBERS:
@@ -135,6 +137,11 @@ def is_factor(place):
     """Tell whether a number is multiplied by something, or something divided by it, also with a sign."""
     here = place.around if is_minus(place.parent) and place.around is not None else place
     return isinstance(getattr(here.parent, "op", None), PRODUCTS)
+
+
+def is_plain_number(x):
+    """Tell whether a value is one number, and no whole one."""
+    return is_float(x) and not np.ndim(x)
 
 
 def of_index(text, place):

@@ -228,9 +228,9 @@ def by_values(text, place, one):
 
 
 def are_of_one_round(own, other):
-    """Tell whether two expressions are elements at one index, which may be other ones in each round."""
+    """Tell whether two expressions are elements at indices that have a name in common, as of a round."""
     both = isinstance(own, ast.Subscript) and isinstance(other, ast.Subscript)
-    return both and ast.unparse(own.slice) == ast.unparse(other.slice)
+    return both and bool(names_of(own.slice) & names_of(other.slice))
 
 
 def is_later(text, place, rest):
