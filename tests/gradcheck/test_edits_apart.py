@@ -151,7 +151,6 @@ def test_where_no_process_can_be_copied_edits_are_tried_in_this_one(monkeypatch)
 
     report = check_gradients(loss, [np.array([1.0, 2.0, 3.0])], backward=backward)
     assert RIGHT in report.inputs[0].explanations[0].claim
-    assert search.apart is apart
 
 
 def test_what_waits_for_a_thread_that_no_copy_has_is_ended(monkeypatch):

@@ -125,12 +125,12 @@ class Inspector:
         slope = quick_slope(line, self.at.eps, self.at.noise, smaller)
         off = np.abs(analytic - slope.value)
         sharp = slope.error <= self.wanted(analytic, slope.value, rounding)
-        none = np.abs(analytic) <= self.negligible
-        sharp &= (slope.error <= CLEAR * np.abs(analytic)) | none
-        if none.any() and self.at.eps < ROUGH:
+        negligible = np.abs(analytic) <= self.negligible
+        sharp &= (slope.error <= CLEAR * np.abs(analytic)) | negligible
+        if negligible.any() and self.at.eps < ROUGH:
             # What is 0 beside large slopes need not be: a larger step shows a smaller one.
             farther = quick_slope(line, self.at.eps, self.at.noise, FARTHER)
-            sharp &= ~none | (np.abs(farther.value - analytic) <= farther.error)
+            sharp &= ~negligible | (np.abs(farther.value - analytic) <= farther.error)
         settled = bool(((off <= MARGIN * slope.error + rounding) & sharp).all()) and not slope.bends
         if settled and 0 < line.own < SMALL:
             # An element far smaller than its fellows may have a scale of its own.

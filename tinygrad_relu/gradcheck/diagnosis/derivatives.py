@@ -151,7 +151,7 @@ def of_formula(section, place, name, found):
             words = f"of y * (1 - y), the derivative of {section.name}, one factor is missing"
         return section.mutation(key, label, cost, lambda j, _: found[j], words)
     start, end = section.starts[0], section.ends[0]
-    masks = all(0 in (two_values(s) or ()) and 1 in two_values(s) for s in (section.slopes[0], found[0]))
+    masks = all({*(two_values(s) or ())} == {0, 1} for s in (section.slopes[0], found[0]))
     return Mutation(
         ("section", section.starts, section.ends, section.partial, *key),
         Label.MASK_FROM_WRONG_TENSOR if masks else Label.WRONG_FUNCTION,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.arrangements import IN_ANOTHER_ORDER, arrangements
-from tinygrad_relu.gradcheck.diagnosis.edits import edits
+from tinygrad_relu.gradcheck.diagnosis.edits import BUDGET, edits
 from tinygrad_relu.gradcheck.diagnosis.evidence import (
     Evidence,
     beside,
@@ -17,9 +17,9 @@ from tinygrad_relu.gradcheck.diagnosis.evidence import (
     usable,
     wrong_in,
 )
-from tinygrad_relu.gradcheck.diagnosis.factors import factors, rounded
+from tinygrad_relu.gradcheck.diagnosis.factors import factors, is_odd, rounded
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
-from tinygrad_relu.gradcheck.diagnosis.numbers import close, is_number
+from tinygrad_relu.gradcheck.diagnosis.numbers import close, is_number, told
 from tinygrad_relu.gradcheck.diagnosis.protocol import faults
 from tinygrad_relu.gradcheck.diagnosis.ranking import BEHIND, Candidate, ranked
 from tinygrad_relu.gradcheck.diagnosis.scalings import divides_by
@@ -117,7 +117,7 @@ def with_synthesis(case, evidence, broken, candidates):
     if evidence[0].graph is None:
         open_inputs = {k for k in range(len(case.names)) if wrong_in(evidence, k)} - broken
         explains = open_inputs <= inputs_of(candidates, CERTAIN)
-        return [*candidates, *([] if explains else edits(case, evidence))], []
+        return [*candidates, *([] if explains else edits(case, evidence, BUDGET))], []
     synthesis = Synthesis(evidence, broken)
     synthesis.search()
     plain = [c.details["factor"] for c in candidates if c.label is Label.CONSTANT_FACTOR]
@@ -135,30 +135,34 @@ def with_synthesis(case, evidence, broken, candidates):
             candidate.label = of_a_term(evidence[0].graph, factor)
     candidates, wrong = [*candidates, *found], set(synthesis.wrong)
     if wrong <= inputs_of(candidates, CERTAIN):
-        candidates = [located(case, evidence, one) for one in candidates]
+        candidates = with_places(case, evidence, candidates)
     else:
         # What is merely rounded is right once anything is computed in more digits.
         rounds = any(candidate.label is Label.WRONG_DTYPE for candidate in candidates)
         explains = wrong <= inputs_of(candidates, BEHIND)
-        budget = {"budget": BUDGET_IF_EXPLAINED} if explains else {}
-        edited = [] if rounds else edits(case, evidence, **budget)
+        edited = [] if rounds else edits(case, evidence, BUDGET_IF_EXPLAINED if explains else BUDGET)
         candidates = [*candidates, *edited]
     return candidates, synthesis.parts
 
 
-def located(case, evidence, candidate):
-    """Return an explanation by a factor that is no usual one, with where it comes from, if that is found.
+def with_places(case, evidence, candidates):
+    """Return candidates, of which a factor that is no usual one says where it comes from, if found.
 
     Two lengths of the inputs are easily that far apart by chance, so they are not guessed at then.
     """
-    if "odd" not in candidate.details:
-        return candidate
-    found = [e for e in edits(case, evidence, BUDGET_OF_FACTORS) if e.inputs >= candidate.inputs]
-    if not found:
-        return candidate
-    best = min(found, key=lambda one: one.cost)
-    words = f"is {candidate.details['odd']} times what it should be, everywhere: it {best.words}"
-    return replace(candidate, cost=LOCATED, words=words, details={**candidate.details, **best.details})
+    odd = [
+        one for one in candidates
+        if one.label is Label.CONSTANT_FACTOR and not one.op
+        and is_odd(case, evidence, one.details["factor"])
+    ]
+    found = edits(case, evidence, BUDGET_OF_FACTORS) if odd else []
+    for one in odd:
+        best = min((e for e in found if e.inputs >= one.inputs), key=lambda e: e.cost, default=None)
+        if best is not None:
+            factor = told(one.details["factor"])
+            one.words = f"is {factor} times what it should be, everywhere: it {best.words}"
+            one.cost, one.details = LOCATED, {**one.details, **best.details}
+    return candidates
 
 
 def of_a_term(graph, c):

@@ -38,8 +38,7 @@ def factors(case, evidence, k):
         words, known = named(case, evidence, c)
         cost = 10 if known else 12 if numbers > 3 else 30
         if known or numbers > 1:
-            odd = simple(c) is None and not named_lengths(case, evidence, c)
-            yield Label.CONSTANT_FACTOR, cost, words, {"factor": c, **({"odd": told(c)} if odd else {})}
+            yield Label.CONSTANT_FACTOR, cost, words, {"factor": c}
     elif evidence[0].expected[k].ndim >= 1:
         yield from by_rows(evidence, k)
         each = [factor_between([one], k) for one in evidence]
@@ -56,6 +55,11 @@ def factors(case, evidence, k):
                 "other inputs: is a factor missing that is computed from them?"
             )
             yield Label.MISSING_FACTOR, BEHIND + 3, words, {}
+
+
+def is_odd(case, evidence, c):
+    """Tell whether a factor is neither a simple number nor one of the lengths at hand."""
+    return simple(c) is None and not named_lengths(case, evidence, c)
 
 
 def is_share(case):

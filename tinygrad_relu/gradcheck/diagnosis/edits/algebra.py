@@ -3,12 +3,10 @@
 import ast
 from collections import Counter
 
-import numpy as np
-
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import is_count, is_mask
 from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import BENT
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import called, factors_of, of_module
-from tinygrad_relu.gradcheck.diagnosis.edits.values import is_float
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_one_number
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 SUMS, PRODUCTS = (ast.Add, ast.Sub), (ast.Mult, ast.Div)
@@ -111,7 +109,7 @@ def of_twins(own, other, text):
     made = [text.definitions.get(getattr(node, "id", None)) for node in (own, other)]
     if None in made or ast.dump(made[0]) == ast.dump(made[1]):
         return None
-    parts = apart(*made)
+    parts = only_difference(*made)
     if parts is None or parts[0] is made[0] or is_bent_in(made[0], parts[0]):
         return None
     found = grown(*parts, text)
@@ -125,7 +123,7 @@ def is_bent_in(node, part):
     return any(part is inner for one in bent for inner in ast.walk(one))
 
 
-def apart(a, b):
+def only_difference(a, b):
     """Return the only parts in which two expressions differ."""
     if type(a) is not type(b):
         return a, b
@@ -136,7 +134,7 @@ def apart(a, b):
     same_count = len(list(ast.iter_child_nodes(a))) == len(list(ast.iter_child_nodes(b)))
     if len(differing) != 1 or not same_count or not isinstance(differing[0][0], ast.expr):
         return a, b
-    return apart(*differing[0])
+    return only_difference(*differing[0])
 
 
 def of_definition(own, other, text):
@@ -159,7 +157,7 @@ def of_definition(own, other, text):
         return Label.MISSING_FACTOR
     # Plain numbers, such as one that keeps a root from 0, belong to the function.
     others = [text.names.get(key) for key in names - {own.id}]
-    return Label.PRE_ACTIVATION if all(is_float(x) and not np.ndim(x) for x in others) else None
+    return Label.PRE_ACTIVATION if all(map(is_one_number, others)) else None
 
 
 def made_of(node, own, definitions):

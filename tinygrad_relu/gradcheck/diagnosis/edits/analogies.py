@@ -47,11 +47,11 @@ def analogies(text, place):
             if ast.dump(other) in known:
                 continue
             known.add(ast.dump(other))
+            if len(named) == 1 and is_operand_of_sum(term, named[0][0]):
+                continue  # taken from the term itself, it is that term with the other name
             one = Ingredient(other, None, ast.unparse(other))
             for operator in operators:
                 taken = isinstance(operator, ast.Sub)
-                if len(named) == 1 and is_operand_of_sum(term, named[0][0]):
-                    continue  # taken from the term itself, it is that term with the other name
                 stops = taken and len(named) == 1 and is_cut_out(*map(text.value_of, named[0]))
                 means = Label.MASK_FORGOTTEN if stops else partial(term_means, text, place, one, taken)
                 yield Edit(means, COST, place, ast.BinOp(node, operator, other))

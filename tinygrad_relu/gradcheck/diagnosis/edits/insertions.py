@@ -41,6 +41,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.values import (
     FAR_BELOW,
     is_array,
     is_float,
+    is_one_number,
     is_value,
     is_whole,
 )
@@ -234,7 +235,7 @@ def is_bent_call(node):
 
 def is_of_matrix_product(text, place):
     """Tell whether something is part of a product of matrices, or is made by one, or used in one."""
-    around = [here.parent for here in (place, *place.way_up())]
+    around = [here.parent for here in place.way_up()]
     # With its bias, or without.
     layer = place.node.left if isinstance(getattr(place.node, "op", None), ast.Add) else place.node
     if any(map(is_matrix_product, (*around, layer))):
@@ -337,7 +338,7 @@ def is_open_or_shut(x):
 
 def is_one_over_a_size(text, x):
     """Tell whether a value is, whatever its name, one over how many there are of something."""
-    small = is_float(x) and not np.ndim(x) and 0 < x < 0.4
+    small = is_one_number(x) and 0 < x < 0.4
     return small and float(np.round(1 / x, 9)) in text.sizes
 
 

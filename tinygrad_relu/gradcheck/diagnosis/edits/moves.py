@@ -182,15 +182,18 @@ def stops_what_is_read(statement, reader):
 
 def scales_what_is_read(statement, reader):
     """Tell whether a statement multiplies an array in place that another one reads."""
-    scales = isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Mult)
-    return scales and root(statement.target) in names_read(reader)
+    return is_scaling(statement) and root(statement.target) in names_read(reader)
 
 
 def scales_what_is_added_to(statement, addition):
     """Tell whether a statement multiplies an array in place to which another one adds."""
     adds = isinstance(addition, ast.AugAssign) and isinstance(addition.op, (ast.Add, ast.Sub))
-    scales = isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Mult)
-    return adds and scales and root(statement.target) == root(addition.target)
+    return adds and is_scaling(statement) and root(statement.target) == root(addition.target)
+
+
+def is_scaling(statement):
+    """Tell whether a statement multiplies an array in place."""
+    return isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Mult)
 
 
 def names_read(statement):

@@ -34,6 +34,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.values import (
     is_array,
     is_float,
     is_index,
+    is_one_number,
     is_total,
     is_value,
     is_whole,
@@ -93,8 +94,7 @@ def of_operators(text, place):
     if kind is ast.Div:
         scale = text.at(right).value if id(right) in text.by_node else None
         # By one number for all it is off by the square of that.
-        one_number = is_float(scale) and not np.ndim(scale)
-        turned = Label.MISSING_FACTOR if one_number else Label.WRONG_FUNCTION
+        turned = Label.MISSING_FACTOR if is_one_number(scale) else Label.WRONG_FUNCTION
         yield other(turned, TOKEN, left, ast.Mult(), right)
         yield Edit(lambda: superfluous(text, place, right, divides=True), TOKEN + 0.2, place, left)
     if kind is ast.Pow:
@@ -104,8 +104,8 @@ def of_operators(text, place):
         yield Edit(wrong, OPERAND, place, left)
         yield Edit(wrong, OPERAND, place, right)
         # An inner product, where each element has its own.
-        summed = is_float(place.value) and not np.ndim(place.value)
-        yield other(Label.SUMMED if summed else Label.WRONG_FUNCTION, CALL, left, ast.Mult(), right)
+        inner = Label.SUMMED if is_one_number(place.value) else Label.WRONG_FUNCTION
+        yield other(inner, CALL, left, ast.Mult(), right)
 
 
 def inside_of_products(product, operator, term):
@@ -283,8 +283,6 @@ def of_arrangement(text, place):
         back = ast.Subscript(node, ast.Slice(None, None, negative(ast.Constant(1))), ast.Load())
         label = Label.STALE_BUFFER if isinstance(value, list) else Label.PERMUTED
         yield Edit(label, OPERAND, place, back)
-
-
 
 
 def rotated(row):

@@ -16,7 +16,7 @@ from tinygrad_relu.gradcheck.diagnosis.edits.edit import (
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import NUMBERS
 from tinygrad_relu.gradcheck.diagnosis.edits.insertions import beside
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import LEAVES, fresh, name, negative
-from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_one_number
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 # Of so many things at once.
@@ -32,7 +32,7 @@ def in_parallel(text, found):
     found : list of Ingredient
     """
     groups = groups_of_names(text)
-    floats = [one.node for one in found if one.is_leaf and is_float(one.value) and not np.ndim(one.value)]
+    floats = [one.node for one in found if one.is_leaf and is_one_number(one.value)]
     for places in rows(text):
         own = [place.node for place in places]
         yield all_at_once(Label.WRONG_FUNCTION, TOKEN, places, map(negative, own))

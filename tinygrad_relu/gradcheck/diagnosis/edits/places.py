@@ -3,10 +3,8 @@
 import ast
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from tinygrad_relu.gradcheck.diagnosis.edits.syntax import LEAVES, called, is_turned
-from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_one_number
 
 
 @dataclass(eq=False)
@@ -95,7 +93,7 @@ class Place:
     def is_picked_from(self):
         """bool: Whether it is an array of which one element is taken."""
         within = isinstance(self.parent, ast.Subscript) and self.field == "value"
-        return within and is_float(self.around.value) and not np.ndim(self.around.value)
+        return within and is_one_number(self.around.value)
 
     @property
     def is_argument(self):

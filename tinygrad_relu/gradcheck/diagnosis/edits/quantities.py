@@ -23,8 +23,8 @@ from tinygrad_relu.gradcheck.diagnosis.edits.surroundings import (
     is_squared_in_slope,
     is_triangle,
 )
-from tinygrad_relu.gradcheck.diagnosis.edits.syntax import attribute, call, called, fresh, name, number
-from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_float, is_index, is_whole
+from tinygrad_relu.gradcheck.diagnosis.edits.syntax import attribute, call, called, name, number
+from tinygrad_relu.gradcheck.diagnosis.edits.values import is_array, is_index, is_one_number, is_whole
 from tinygrad_relu.gradcheck.diagnosis.labels import Label
 
 COMPARISONS = (ast.Gt, ast.GtE, ast.Lt, ast.LtE, ast.Eq, ast.NotEq)
@@ -113,7 +113,7 @@ def of_number(text, place, other):
     if in_range(place):
         return rounds_mean(text, place, number(other))
     power = place.around
-    if is_exponent(place) and is_plain_number(text.at(place.parent.left).value):
+    if is_exponent(place) and is_one_number(text.at(place.parent.left).value):
         return Label.MISSING_FACTOR  # one factor more or fewer, which is the same for all
     if place.field == "right" and power is not None and is_divisor(power):
         return Label.MISSING_FACTOR  # one division more or fewer
@@ -137,11 +137,6 @@ def is_factor(place):
     """Tell whether a number is multiplied by something, or something divided by it, also with a sign."""
     here = place.around if is_minus(place.parent) and place.around is not None else place
     return isinstance(getattr(here.parent, "op", None), PRODUCTS)
-
-
-def is_plain_number(x):
-    """Tell whether a value is one number, and no whole one."""
-    return is_float(x) and not np.ndim(x)
 
 
 def of_index(text, place):
@@ -216,12 +211,9 @@ def is_order(x):
 
 def rounds_mean(text, place, new):
     """Return what it means that a loop has to have other rounds: there are too many, or too few."""
-    here = next((one for one in (place, *place.way_up()) if called(one.parent) == "range"), None)
-    call_of_range = here.parent if here is not None and isinstance(here.parent, ast.Call) else None
-    if call_of_range is None:
-        return Label.MISSING_TERM
-    meant = copy.deepcopy(call_of_range, {id(place.node): new})
-    rounds = [worked_out(fresh(node), text) for node in (call_of_range, meant)]
+    written = next(one.parent for one in place.way_up() if called(one.parent) == "range")
+    meant = copy.deepcopy(written, {id(place.node): new})
+    rounds = [worked_out(node, text) for node in (written, meant)]
     fewer = all(isinstance(one, range) for one in rounds) and len(rounds[1]) < len(rounds[0])
     return Label.EXTRA_TERM if fewer else Label.MISSING_TERM
 

@@ -37,9 +37,10 @@ def of_statements(text):
     """
     for parent, field in itertools.product(ast.walk(text.program.tree), ("body", "orelse")):
         row = getattr(parent, field, None)
-        if isinstance(row, list):
-            yield from all_added_up(parent, field, row)
-        for k, statement in enumerate(row if isinstance(row, list) else ()):
+        if not isinstance(row, list):
+            continue
+        yield from all_added_up(parent, field, row)
+        for k, statement in enumerate(row):
             if isinstance(statement, ast.Return) and statement.value is not None:
                 yield from with_twins(Body(parent, field, k, k + 1, row), statement)
             if not isinstance(statement, (ast.Return, ast.FunctionDef)) and not is_text(statement):

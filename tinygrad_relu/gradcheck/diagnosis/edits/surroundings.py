@@ -105,9 +105,8 @@ def is_exponent(place):
 
 def is_exponent_of_e(place):
     """Tell whether something is a term of what ``exp`` is given: what is added there, multiplies."""
-    terms = [place, *place.way_up()]
-    whole = next((here for here in terms if not is_beside(here, (ast.Add, ast.Sub))), None)
-    return whole is not None and whole.is_argument and called(whole.parent) == "exp"
+    whole = next(here for here in place.way_up() if not is_beside(here, (ast.Add, ast.Sub)))
+    return whole.is_argument and called(whole.parent) == "exp"
 
 
 def is_exponent_of_whole(text, place):

@@ -7,10 +7,10 @@ import numpy as np
 
 from tinygrad_relu.gradcheck.diagnosis.edits.algebra import (
     SUMS,
-    apart,
     grown,
     is_made_of,
     is_one_factor_more,
+    only_difference,
 )
 from tinygrad_relu.gradcheck.diagnosis.edits.ingredients import worked_out
 from tinygrad_relu.gradcheck.diagnosis.edits.meanings import exchanged, is_count, is_mask
@@ -129,7 +129,7 @@ def are_windows(own, other):
 
 def are_sums_of_one(own, other):
     """Tell whether two expressions differ only in over which axes the same thing is summed up."""
-    pair = apart(own, other)
+    pair = only_difference(own, other)
     sums = [one.value if isinstance(one, ast.Subscript) else one for one in pair]
     if not all(isinstance(one, ast.Call) and called(one) in ("sum", "einsum") for one in sums):
         return False
@@ -163,7 +163,7 @@ def by_what_is_kept(text, place, one):
 def by_whole_numbers(place, one):
     """Return what it means where both are indices or counts, or None if they are not."""
     if place.is_key or (is_index(place.value) and is_index(one.value)):
-        moved = is_moved(*apart(place.node, one.node)) or overlap(place.value, one.value)
+        moved = is_moved(*only_difference(place.node, one.node)) or overlap(place.value, one.value)
         return Label.SHIFTED if moved else Label.PERMUTED
     if is_total(place.value) and is_whole(one.value) and is_count(one.value, one.node):
         return Label.AVERAGED

@@ -16,6 +16,11 @@ def is_float(x):
     return isinstance(x, (float, np.floating)) or (isinstance(x, np.ndarray) and x.dtype.kind == "f")
 
 
+def is_one_number(x):
+    """Tell whether a value is a float, or an array of one without axes."""
+    return is_float(x) and not np.ndim(x)
+
+
 def is_whole(x):
     """Tell whether a value is a plain whole number."""
     return isinstance(x, (int, np.integer)) and not isinstance(x, (bool, np.bool_))
